@@ -1,0 +1,143 @@
+/*
+ * write: X12 put together from slices: segments, envelopes, counts.
+ *
+ * The writer knows syntax, not meaning: which characters may go out, where separators stand, what ISA, GS, ST and
+ * their trailers say. Whether a segment belongs where it is written is for the caller to know; edi_write_end()
+ * hands out the bytes just written as a `struct segment`, so that a checker can look at them.
+ *
+ *     edi_write_interchange(w, &envelope);
+ *     edi_write_group(w, &envelope);
+ *     edi_write_document(w, SLICE("850"), SLICE("0001"), SLICE(""));
+ *     edi_write_begin(w, SLICE("BEG"));
+ *     edi_write_element(w, 1, SLICE("00"));
+ *     edi_write_element(w, 3, number);
+ *     edi_write_end(w, false, NULL);                       BEG*00**4711~
+ *     edi_write_document_end(w); edi_write_group_end(w); edi_write_interchange_end(w);
+ *
+ * Empty elements, components and repetitions at the end are never written, and a segment without any element is
+ * not written at all. Values come as UTF-8 and go out in the partner's character set. The writer never asks the
+ * clock and invents no control number.
+ *
+ * Sources: X12.5 Interchange Control Structures, X12.6 Application Control Structure (character sets: 3.3).
+ *
+ * Functions return 0 or a negative code; the words are in edi_writer_error(). ERR_DATA speaks of one value: that
+ * value was left out, the caller may go on to find further errors, but the document can then only be rewound:
+ * edi_write_document_end() refuses it. All other errors stay until edi_writer_rewind() or edi_writer_clear().
+ * Slices are copied; they need to live only during the call.
+ */
+#ifndef WAYBILL_EDI_WRITE_H
+#define WAYBILL_EDI_WRITE_H
+
+#include "base/buf.h"
+#include "base/err.h"
+#include "edi/lexer.h"
+
+/* basic: capital letters, digits, blank and ! " & ' ( ) * + , - . / : ; ? =  extended: all printable ASCII.
+ * latin1: ISO 8859-1. utf8: whatever is no control character. */
+enum edi_charset { CHARSET_BASIC, CHARSET_EXTENDED, CHARSET_LATIN1, CHARSET_UTF8 };
+
+struct edi_write_options {
+    struct edi_syntax syntax;       /* repetition is used from ISA12 00402 on only; release: 0 for X12 */
+    const char *line_end;           /* behind each terminator: "", "\n" or "\r\n"; must outlive the writer */
+    enum edi_charset charset;
+    bool transliterate;             /* a character that the set lacks is written with others: Ü as UE, “ as " */
+    bool replace;                   /* a delimiter or control character in data becomes a blank */
+    size_t ceiling;                 /* of what may gather in memory; 0: LIMIT_ITEM */
+    /* Takes the output, 64 KiB and more at a time. NULL: it gathers until edi_writer_output(). */
+    int (*write)(void *ctx, const char *p, size_t n, struct err *err);
+    void *ctx;
+};
+
+/* * ~ > ^, no line ends, extended, nothing allowed. */
+void edi_write_options_init(struct edi_write_options *o);
+
+/* A civil date and time, as the caller's clock and zone say it. */
+struct edi_time {
+    int year;                       /* 2026 */
+    int month, day, hour, minute;   /* from 1, 1, 0, 0 */
+    int second;                     /* negative: GS05 has hours and minutes only */
+};
+
+/* What ISA and GS say. Empty slices and 0 take what is written behind them. */
+struct edi_envelope {
+    struct edi_time at;
+    /* ISA */
+    struct slice authorization_qualifier, authorization;    /* "00", blanks */
+    struct slice security_qualifier, security;              /* "00", blanks */
+    struct slice sender_qualifier, sender;                  /* "ZZ" */
+    struct slice receiver_qualifier, receiver;              /* "ZZ" */
+    struct slice interchange_version;                       /* ISA12: the first five characters of `version` */
+    struct slice interchange_control;                       /* ISA13: 1 to 9 digits */
+    bool acknowledgment;                                    /* ISA14: 1, a TA1 is asked for */
+    char usage;                                             /* ISA15: P, T or I; 'P' */
+    /* GS */
+    struct slice group;                                     /* GS01: "PO" */
+    struct slice group_sender, group_receiver;              /* as in the ISA */
+    struct slice group_control;                             /* GS06: 1 to 9 digits */
+    struct slice agency;                                    /* GS07: "X" */
+    struct slice version;                                   /* GS08: "004010" */
+};
+
+struct edi_writer;
+
+int edi_writer_new(const struct edi_write_options *options, struct edi_writer **writer_r, struct err *err);
+void edi_writer_free(struct edi_writer **writer);
+/* The words of the last error. */
+const struct err *edi_writer_error(const struct edi_writer *w);
+/* Back to the beginning: no output, no counts, no error. */
+void edi_writer_clear(struct edi_writer *w);
+
+/* The envelopes. SE01, GE01 and IEA01 are counted, the control numbers repeated. ISA13 is padded with zeros to
+ * nine digits, a numeric ST02 to four. The end functions also close nothing else: inner envelopes first. */
+int edi_write_interchange(struct edi_writer *w, const struct edi_envelope *e);
+int edi_write_interchange_end(struct edi_writer *w);
+int edi_write_group(struct edi_writer *w, const struct edi_envelope *e);
+int edi_write_group_end(struct edi_writer *w);
+/* implementation: ST03, may be empty */
+int edi_write_document(struct edi_writer *w, struct slice set, struct slice control, struct slice implementation);
+int edi_write_document_end(struct edi_writer *w);
+
+/* A segment: elements with ascending numbers from 1; what is left out in between is empty. Empty values are the
+ * same as values not given. */
+int edi_write_begin(struct edi_writer *w, struct slice tag);
+int edi_write_element(struct edi_writer *w, unsigned element, struct slice value);
+/* The same for a qualifier or other fixed value: alone it makes no segment. */
+int edi_write_constant(struct edi_writer *w, unsigned element, struct slice value);
+/* A component of an element's repetition; repetition and component from 1, ascending inside each other. */
+int edi_write_part(struct edi_writer *w, unsigned element, unsigned repetition, unsigned component,
+                   struct slice value);
+int edi_write_component(struct edi_writer *w, unsigned element, unsigned component, struct slice value);
+int edi_write_repeat(struct edi_writer *w, unsigned element, unsigned repetition, struct slice value);
+/* The bytes of a BIN or BDS: as they are, no character is looked at. */
+int edi_write_binary(struct edi_writer *w, unsigned element, struct slice value);
+/* 1: the segment was written. 0: it held nothing and was left out; `always` writes it even so. *segment_r (may be
+ * NULL) shows its bytes until the next call of the writer; base is NULL when it was left out. */
+int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r);
+/* Forgets the segment begun. */
+void edi_write_cancel(struct edi_writer *w);
+
+/* The state of a writer at some moment between two segments. */
+struct edi_mark {
+    size_t at;
+    struct edi_write_state {
+        uint64_t segments, documents, groups, interchanges;
+        unsigned refused;
+        unsigned open;
+        struct edi_syntax syntax;
+        char control[3][12];
+    } state;
+};
+
+/* From a mark on nothing is given to `write`, up to the ceiling, so that edi_writer_rewind() can take back all
+ * that was written since: bytes, counts and errors. One mark at a time; edi_writer_release() lets go of it. */
+int edi_writer_mark(struct edi_writer *w, struct edi_mark *mark_r);
+void edi_writer_rewind(struct edi_writer *w, const struct edi_mark *mark);
+void edi_writer_release(struct edi_writer *w);
+
+/* Gives all that gathered to `write`. An error while a mark is held. */
+int edi_writer_flush(struct edi_writer *w);
+/* Without `write`: what gathered so far, until the next call. edi_writer_taken() forgets the bytes, not the counts. */
+struct slice edi_writer_output(const struct edi_writer *w);
+void edi_writer_taken(struct edi_writer *w);
+
+#endif
