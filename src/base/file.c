@@ -1,0 +1,65 @@
+/* file: see file.h. */
+#include "base/file.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+int file_read(const char *path, struct buf *b, struct err *err)
+{
+    struct stat st;
+    int r = 0, fd;
+
+    buf_clear(b);
+    do
+        fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK);
+    while (fd < 0 && errno == EINTR);
+    if (fd < 0) {
+        r = err_system(err, "%s", path);
+        return errno == ENOENT || errno == ENOTDIR ? ERR_MISSING : r;
+    }
+    if (fstat(fd, &st) < 0) {
+        r = err_system(err, "%s", path);
+    } else if (S_ISDIR(st.st_mode)) {
+        r = err_set(err, ERR_USAGE, "%s: is a directory", path);
+    } else if ((uint64_t)st.st_size > b->ceiling) {
+        r = err_set(err, ERR_LIMIT, "%s: is larger than %zu bytes", path, b->ceiling);
+    }
+    while (r == 0) {
+        /* the file's size is a hint only: a pipe has none */
+        size_t want = st.st_size > 0 && (size_t)st.st_size >= b->n ? (size_t)st.st_size - b->n + 1 : 65536;
+        char *to = buf_reserve(b, want < b->ceiling - b->n ? want : b->ceiling - b->n + (b->n == b->ceiling));
+        ssize_t n;
+        if (!to) {
+            r = b->failed == ERR_NOMEM ? err_nomem(err)
+                                       : err_set(err, ERR_LIMIT, "%s: is larger than %zu bytes", path, b->ceiling);
+            break;
+        }
+        n = read(fd, to, b->room - b->n);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n < 0)
+            r = err_system(err, "%s", path);
+        if (n <= 0)
+            break;
+        b->n += (size_t)n;
+    }
+    close(fd);
+    return r;
+}
+
+int file_write_all(int fd, const void *p, size_t n, struct err *err)
+{
+    const char *at = p;
+    while (n) {
+        ssize_t done = write(fd, at, n);
+        if (done < 0 && errno == EINTR)
+            continue;
+        if (done < 0)
+            return err_system(err, "writing failed");
+        at += done;
+        n -= (size_t)done;
+    }
+    return 0;
+}

@@ -1,0 +1,20 @@
+/* limits: every ceiling of Waybill in one place. Bytes unless said. */
+#ifndef WAYBILL_BASE_LIMITS_H
+#define WAYBILL_BASE_LIMITS_H
+
+#define LIMIT_CONFIG_FILE (16u << 20)      /* one guide, map, table or partner file */
+#define LIMIT_LINE_WORDS 4096u             /* words on one line of such a file */
+#define LIMIT_LINE_DEPTH 32u               /* blocks inside blocks */
+#define LIMIT_COMPLAINTS 100u              /* errors reported for one file, then "and more" */
+#define LIMIT_CHUNK (128u << 10)           /* input read and indexed at a time */
+#define LIMIT_SEGMENT (4u << 20)           /* one segment, binary ones excepted */
+#define LIMIT_ELEMENTS 100u                /* elements in one segment */
+#define LIMIT_LOOP_DEPTH 24u               /* loops inside loops */
+#define LIMIT_FINDINGS 10000u              /* findings kept for one document's acknowledgment */
+#define LIMIT_ITEM (64u << 20)             /* what one item of a record's arrays may gather in memory */
+#define LIMIT_RECORD_DEPTH 64u             /* objects and arrays inside each other */
+#define LIMIT_RECORD_MEMORY (8u << 20)     /* a record is read whole up to here, from a file beyond */
+#define LIMIT_RECORD_FILE (1ull << 40)     /* and this is the most that file may hold */
+#define LIMIT_ACKNOWLEDGMENT (64u << 20)   /* an acknowledgment before it is written */
+
+#endif

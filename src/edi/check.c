@@ -1,0 +1,773 @@
+/*
+ * check: see check.h.
+ *
+ * The common case is a right segment, and takes no branch into the lower half of this file: what is wrong is
+ * found there a second time, slowly, with words. Sources: X12.5 and X12.6 (structure, notes), X12.3 (elements).
+ */
+#include "edi/check.h"
+
+#include <stdio.h>
+
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+static void say(struct checker *c, const struct segment *s, const struct remark *r)
+{
+    int answer = c->stopped ? 0 : c->remark(c->ctx, s, r);
+    if (answer < 0)
+        c->stopped = answer;
+}
+
+void check_begin(struct checker *c, const struct guide *guide)
+{
+    c->guide = guide;
+    c->at = NULL;
+    c->seen = 0;
+    c->stopped = 0;
+    c->count[1] = 0;
+    c->current[1] = NODE_NONE;
+}
+
+/* ---- places ---- */
+
+static struct slice loop_of(const struct guide *g, const struct guide_node *node)
+{
+    const struct guide_node *loop = node->loop ? node : &g->node[node->parent];
+    return loop->ordinal ? loop->tag : slice(NULL, 0);
+}
+
+struct missing {
+    struct checker *c;
+    const struct segment *s;
+};
+
+static void say_missing(void *ctx, const struct guide_node *node)
+{
+    struct missing *m = ctx;
+    const struct guide *g = m->c->guide;
+    struct remark r = { .code = FINDING_SEGMENT_MISSING, .missing = true };
+    r.loop = loop_of(g, node);
+    while (node->loop && node->first != NODE_NONE)
+        node = &g->node[node->first];
+    r.tag = node->tag;
+    snprintf(r.found, sizeof(r.found), "missing");
+    snprintf(r.expected, sizeof(r.expected), "%.*s %.*s before this segment", SLICE_FMT(node->tag),
+             SLICE_FMT(node->def ? node->def->name : node->tag));
+    say(m->c, m->s, &r);
+}
+
+/* Segments that a partner's guide demands with a certain qualifier, when their loop ends. */
+static void check_musts(struct checker *c, const struct segment *s, const struct guide_node *loop)
+{
+    uint64_t missing = loop->musts & ~c->seen;
+    for (unsigned i = 0; missing && i < c->guide->n_variants; i++) {
+        const struct guide_variant *v = &c->guide->variant[i];
+        struct remark r = { .code = FINDING_SEGMENT_MISSING, .missing = true };
+        if (!(missing >> v->bit & 1))
+            continue;
+        r.tag = c->guide->node[v->node].tag;
+        r.loop = loop_of(c->guide, loop);
+        snprintf(r.found, sizeof(r.found), "missing");
+        snprintf(r.expected, sizeof(r.expected), "%.*s with %.*s in element %02u, as the partner's guide demands",
+                 SLICE_FMT(r.tag), SLICE_FMT(v->code_text), v->element);
+        say(c, s, &r);
+    }
+}
+
+static bool selected(const struct segment *s, const struct guide_node *node)
+{
+    struct slice value;
+    if (node->n_select == 0)
+        return true;
+    value = segment_element(s, node->select);
+    for (unsigned i = 0; i < node->n_select; i++)
+        if (slice_eq(value, node->select_codes[i]))
+            return true;
+    return false;
+}
+
+/* How often the node was there already when a step to it is taken now. */
+static uint32_t times(const struct checker *c, const struct guide_node *target)
+{
+    const struct guide_node *counted = target->trigger ? &c->guide->node[target->parent] : target;
+    if (c->current[counted->depth] != counted->ordinal)
+        return 0;
+    /* the same loop around it? it is when the last segment stands inside that loop, or beside the node */
+    return c->at && c->at->depth >= counted->depth ? c->count[counted->depth] : 0;
+}
+
+static const struct guide_step *choose(const struct checker *c, const struct segment *s, const struct guide_step *step)
+{
+    const struct guide_step *run = &c->guide->more[step->target], *over = NULL;
+    for (unsigned i = 0; i < step->candidates; i++) {
+        const struct guide_node *t = &c->guide->node[run[i].target];
+        const struct guide_node *counted = t->trigger ? &c->guide->node[t->parent] : t;
+        if (!selected(s, t))
+            continue;
+        if (times(c, t) < counted->max)
+            return &run[i];
+        if (!over)
+            over = &run[i];
+    }
+    return over;
+}
+
+static const struct guide_node *no_place(struct checker *c, const struct segment *s, int tag)
+{
+    struct remark r = { .code = FINDING_SEGMENT_SEQUENCE };
+    struct slice name = segment_tag(s);
+    if (c->at)
+        r.loop = loop_of(c->guide, c->at);
+    if (tag < 0) {
+        const struct segment_def *def = guide_segment(c->guide, name);
+        r.code = def ? FINDING_SEGMENT_NOT_IN_SET : FINDING_SEGMENT_UNKNOWN;
+        if (def)
+            snprintf(r.found, sizeof(r.found), "the %.*s is not used in the %.*s", SLICE_FMT(def->name),
+                     SLICE_FMT(c->guide->set));
+        else
+            snprintf(r.found, sizeof(r.found), "version %.*s knows no such segment", SLICE_FMT(c->guide->version));
+    } else if (c->at) {
+        snprintf(r.found, sizeof(r.found), "cannot follow %.*s%s%.*s", SLICE_FMT(c->at->tag), r.loop.n ? " in loop " : "",
+                 SLICE_FMT(r.loop));
+    } else {
+        snprintf(r.found, sizeof(r.found), "the transaction set cannot begin with this segment");
+    }
+    say(c, s, &r);
+    return NULL;
+}
+
+static void say_over(struct checker *c, const struct segment *s, const struct guide_node *counted, uint32_t count)
+{
+    struct remark r = { .code = counted->loop ? FINDING_LOOP_OVER_MAX : FINDING_SEGMENT_OVER_MAX };
+    r.loop = loop_of(c->guide, counted);
+    snprintf(r.found, sizeof(r.found), "%s %.*s occurs %u times", counted->loop ? "loop" : "segment",
+             SLICE_FMT(counted->tag), count);
+    snprintf(r.expected, sizeof(r.expected), "at most %u", counted->max);
+    say(c, s, &r);
+}
+
+static void say_not_used(struct checker *c, const struct segment *s, const char *what)
+{
+    struct remark r = { .code = FINDING_SEGMENT_NOT_USED };
+    snprintf(r.found, sizeof(r.found), "%s", what);
+    snprintf(r.expected, sizeof(r.expected), "the partner's guide says: not used");
+    say(c, s, &r);
+}
+
+static const struct guide_node *first_segment(struct checker *c, const struct segment *s, int tag)
+{
+    const struct guide_node *n = c->guide->n > 1 ? &c->guide->node[1] : NULL;
+    if (!n || n->loop || tag < 0 || n->local != tag)
+        return no_place(c, s, tag);
+    c->current[1] = n->ordinal;
+    c->count[1] = 1;
+    c->at = n;
+    return n;
+}
+
+/* Leaves the loops that the step ends and enters the one that it begins. */
+static void move(struct checker *c, const struct segment *s, const struct guide_node *to, uint8_t flags)
+{
+    const struct guide *g = c->guide;
+    const struct guide_node *counted = to->trigger ? &g->node[to->parent] : to;
+    if (UNLIKELY(g->n_variants)) {
+        const struct guide_node *loop = &g->node[c->at->parent];
+        while (loop->ordinal && !(loop->ordinal <= to->ordinal && to->ordinal < loop->end && loop != counted)) {
+            check_musts(c, s, loop);
+            c->seen &= ~loop->musts;
+            loop = &g->node[loop->parent];
+        }
+        if (to->parent == 0 && to->next == NODE_NONE) /* the trailer ends the document */
+            check_musts(c, s, &g->node[0]);
+    }
+    if (flags & STEP_MISSING) {
+        struct missing m = { c, s };
+        guide_missing(g, c->at, to, say_missing, &m);
+    }
+    if (c->current[counted->depth] == counted->ordinal && c->at->depth >= counted->depth) {
+        c->count[counted->depth]++;
+    } else {
+        c->current[counted->depth] = counted->ordinal;
+        c->count[counted->depth] = 1;
+    }
+    if (UNLIKELY(c->count[counted->depth] > counted->max))
+        say_over(c, s, counted, c->count[counted->depth]);
+    if (to->trigger) {
+        c->current[to->depth] = to->ordinal;
+        c->count[to->depth] = 1;
+    }
+    if (UNLIKELY(counted->not_used))
+        say_not_used(c, s, "the segment is there");
+}
+
+const struct guide_node *check_place(struct checker *c, const struct segment *s)
+{
+    const struct guide *g = c->guide;
+    uint32_t n = s->at[0] - s->start, key = 0;
+    const struct guide_step *step;
+    const struct guide_node *to;
+    int tag = -1;
+
+    if (n <= 4) {
+        memcpy(&key, s->base + s->start, 4);
+        if (n < 4)
+            key &= (1u << (8 * n)) - 1;
+        if (key)
+            tag = guide_tag(g, key);
+    }
+    if (UNLIKELY(tag < 0 || !c->at))
+        return c->at ? no_place(c, s, tag) : first_segment(c, s, tag);
+    step = &g->step[(size_t)c->at->ordinal * g->n_tags + (unsigned)tag];
+    if (step->flags & STEP_MORE)
+        step = choose(c, s, step);
+    if (UNLIKELY(!step || step->target == NODE_NONE))
+        return no_place(c, s, tag);
+    to = &g->node[step->target];
+    if (step->flags || UNLIKELY(to->not_used || (g->n_variants && to->parent == 0))) {
+        move(c, s, to, step->flags);
+    } else if (to == c->at) {
+        if (UNLIKELY(++c->count[to->depth] > to->max))
+            say_over(c, s, to, c->count[to->depth]);
+    } else {
+        c->current[to->depth] = to->ordinal;
+        c->count[to->depth] = 1;
+    }
+    c->at = to;
+    return to;
+}
+
+/* ---- elements, the fast half ---- */
+
+static inline uint64_t load(const char *p, uint32_t n)
+{
+    uint64_t v;
+    memcpy(&v, p, 8); /* blocks have room behind them */
+    return n >= 8 ? v : v & ((1ull << (8 * n)) - 1);
+}
+
+#define EIGHT(byte) (0x0101010101010101ull * (byte))
+
+/* Up to eight bytes, all digits? Bytes past the length must be '0'. */
+static inline bool all_digits(uint64_t v)
+{
+    return ((v & EIGHT(0xf0)) | (((v + EIGHT(0x06)) & EIGHT(0xf0)) >> 4)) == EIGHT(0x33);
+}
+
+static inline uint64_t load_digits(const char *p, uint32_t n)
+{
+    uint64_t v;
+    memcpy(&v, p, 8);
+    return n >= 8 ? v : (v & ((1ull << (8 * n)) - 1)) | EIGHT('0') << (8 * n);
+}
+
+static bool long_digits(const char *p, uint32_t n)
+{
+    for (; n > 8; p += 8, n -= 8)
+        if (!all_digits(load_digits(p, 8)))
+            return false;
+    return n == 0 || all_digits(load_digits(p, n));
+}
+
+static inline bool is_integer(const char *p, uint32_t n)
+{
+    if (*p == '-')
+        p++, n--;
+    if (n <= 8)
+        return n && all_digits(load_digits(p, n));
+    return long_digits(p, n);
+}
+
+static bool slow_decimal(const char *p, uint32_t n)
+{
+    uint32_t digits = 0, marks = 0, i = 0;
+    if (n && *p == '-')
+        p++, n--;
+    for (; i < n; i++) {
+        if (is_digit(p[i]))
+            digits++;
+        else if (p[i] == '.' && marks == 0)
+            marks++;
+        else
+            break;
+    }
+    /* X12.6: an exponent may follow: E, an optional minus, digits */
+    if (i < n && p[i] == 'E' && digits) {
+        i++;
+        if (i < n && p[i] == '-')
+            i++;
+        return i < n && n - i <= 3 && long_digits(p + i, n - i);
+    }
+    return i == n && digits;
+}
+
+static inline bool is_decimal(const char *p, uint32_t n)
+{
+    if (n > 8 || *p == '-' || (n == 1 && *p == '.'))
+        return slow_decimal(p, n);
+    uint64_t v = load_digits(p, n), x = v ^ EIGHT('.');
+    uint64_t mark = (x - EIGHT(0x01)) & ~x & EIGHT(0x80);
+    if (mark) { /* the lowest is right, the others may not be; one mark is all there may be */
+        unsigned at = (unsigned)__builtin_ctzll(mark) & ~7u;
+        v = (v & ~(0xffull << at)) | (uint64_t)'0' << at;
+    }
+    return all_digits(v) || slow_decimal(p, n);
+}
+
+static inline unsigned two(const char *p)
+{
+    return (unsigned)(p[0] - '0') * 10 + (unsigned)(p[1] - '0');
+}
+
+static inline bool is_date(const char *p, uint32_t n)
+{
+    static const uint8_t days[] = { 0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    unsigned year, month, day;
+    if ((n != 8 && n != 6) || !all_digits(load_digits(p, n)))
+        return false;
+    year = n == 8 ? two(p) * 100 + two(p + 2) : 2000 + two(p);
+    month = two(p + n - 4);
+    day = two(p + n - 2);
+    if (month - 1 > 11 || day - 1 >= days[month])
+        return false;
+    return month != 2 || day < 29 || (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+}
+
+static inline bool is_time(const char *p, uint32_t n)
+{
+    if (n < 4 || n > 8 || n == 5 || !all_digits(load_digits(p, n)))
+        return false;
+    return two(p) < 24 && two(p + 2) < 60 && (n < 6 || two(p + 4) < 60);
+}
+
+bool check_is_date(struct slice s)
+{
+    char room[16] = { 0 };
+    if (s.n > 8)
+        return false;
+    memcpy(room, s.p ? s.p : "", s.n);
+    return is_date(room, (uint32_t)s.n);
+}
+
+static inline const struct codes *codes_of(const struct checker *c, const struct element_use *use)
+{
+    const struct codes *codes = __atomic_load_n(&use->codes, __ATOMIC_ACQUIRE);
+    return codes ? codes : guide_codes(c->guide, (struct element_use *)use);
+}
+
+static void slow_elements(struct checker *c, const struct segment *s, const struct segment_def *def, uint64_t present);
+
+static inline bool notes_hold(const struct note *note, unsigned n, uint64_t present)
+{
+    for (unsigned i = 0; i < n; i++) {
+        uint64_t there = present & note[i].mask;
+        switch (note[i].kind) {
+        case 'P':
+            if (there && there != note[i].mask)
+                return false;
+            break;
+        case 'R':
+            if (!there)
+                return false;
+            break;
+        case 'E':
+            if (there & (there - 1))
+                return false;
+            break;
+        case 'C':
+            if (present >> (note[i].first - 1) & 1 && (present & note[i].others) != note[i].others)
+                return false;
+            break;
+        default: /* L */
+            if (present >> (note[i].first - 1) & 1 && !(present & note[i].others))
+                return false;
+        }
+    }
+    return true;
+}
+
+uint64_t check_elements(struct checker *c, const struct segment *s, const struct segment_def *def)
+{
+    const char *base = s->base;
+    const uint32_t *at = s->at;
+    const struct element_use *use = def->use;
+    unsigned n = s->n;
+    uint64_t present = 0;
+    bool wrong = n > def->n || (s->flags & SEGMENT_PARTS) || (n && at[n] - at[n - 1] == 1);
+
+    if (n > def->n)
+        n = def->n;
+    if (n > 64)
+        n = 64;
+    for (unsigned k = 0; k < n; k++, use++) {
+        const char *p = base + at[k] + 1;
+        uint32_t size = at[k + 1] - at[k] - 1;
+        if (size == 0)
+            continue;
+        present |= 1ull << k;
+        wrong |= size - use->min > use->max - use->min;
+        switch (use->kind) {
+        case TYPE_AN:
+            break;
+        case TYPE_ID:
+            if (use->needs_codes) {
+                const struct codes *codes = codes_of(c, use);
+                wrong |= size > 8 || (codes && !codes_has(codes, load(p, size)));
+            }
+            break;
+        case TYPE_N:
+            wrong |= !is_integer(p, size);
+            break;
+        case TYPE_R:
+            wrong |= !is_decimal(p, size);
+            break;
+        case TYPE_DT:
+            wrong |= !is_date(p, size);
+            break;
+        case TYPE_TM:
+            wrong |= !is_time(p, size);
+            break;
+        case TYPE_COMPOSITE:
+            wrong = true;
+            break;
+        default:
+            break;
+        }
+    }
+    wrong |= (present & def->mandatory) != def->mandatory || (present & def->not_used) ||
+             !notes_hold(def->note, def->n_notes, present) || (s->flags & SEGMENT_ESCAPE);
+    if (s->n > def->n) /* elements past the definition are there all the same */
+        for (unsigned k = def->n; k < s->n && k < 64; k++)
+            if (at[k + 1] - at[k] > 1)
+                present |= 1ull << k;
+    if (UNLIKELY(wrong) && !c->structure_only)
+        slow_elements(c, s, def, present);
+    return present;
+}
+
+uint64_t check_segment(struct checker *c, const struct segment *s, const struct guide_node *node)
+{
+    const struct segment_def *def = node->def;
+    if (UNLIKELY(node->has_variants)) {
+        for (unsigned i = 0; i < c->guide->n_variants; i++) {
+            const struct guide_variant *v = &c->guide->variant[i];
+            if (v->node != node->ordinal || !slice_eq(segment_element(s, v->element), v->code_text))
+                continue;
+            def = v->def;
+            c->seen |= 1ull << v->bit;
+            if (v->not_used)
+                say_not_used(c, s, "the segment is there with this qualifier");
+            break;
+        }
+    }
+    return check_elements(c, s, def);
+}
+
+/* ---- elements, the slow half: says what is wrong ---- */
+
+static const char *type_name(const struct element *e, char *room)
+{
+    static const char *const names[] = { "AN", "ID", "N", "R", "DT", "TM", "B", "composite" };
+    if (e->type != TYPE_N)
+        return names[e->type];
+    room[0] = 'N';
+    room[1] = (char)('0' + e->decimals);
+    room[2] = 0;
+    return room;
+}
+
+static void expect(struct remark *r, const struct element_use *use)
+{
+    char room[4];
+    snprintf(r->expected, sizeof(r->expected), "%s %u/%u", type_name(use->element, room), use->min, use->max);
+}
+
+/* Characters, not bytes: UTF-8 sequences count once. */
+static uint32_t characters(struct slice v)
+{
+    uint32_t n = 0;
+    while (v.n) {
+        unsigned step = utf8_length(v);
+        v = slice_from(v, step ? step : 1);
+        n++;
+    }
+    return n;
+}
+
+static void check_length(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use)
+{
+    uint32_t n = characters(r->value);
+    if (use->kind == TYPE_N || use->kind == TYPE_R) { /* sign and mark do not count; nor does an exponent */
+        n = 0;
+        for (size_t i = 0; i < r->value.n && r->value.p[i] != 'E'; i++)
+            n += is_digit(r->value.p[i]);
+    }
+    if (n >= use->min && n <= use->max)
+        return;
+    r->code = n < use->min ? FINDING_ELEMENT_SHORT : FINDING_ELEMENT_LONG;
+    snprintf(r->found, sizeof(r->found), "has %u character%s", n, n == 1 ? "" : "s");
+    if (use->min == use->max)
+        snprintf(r->expected, sizeof(r->expected), "exactly %u", use->min);
+    else if (n < use->min)
+        snprintf(r->expected, sizeof(r->expected), "at least %u", use->min);
+    else
+        snprintf(r->expected, sizeof(r->expected), "at most %u", use->max);
+    say(c, s, r);
+}
+
+static void check_characters(struct checker *c, const struct segment *s, struct remark *r)
+{
+    struct slice rest = r->value;
+    while (rest.n) {
+        unsigned n = utf8_length(rest);
+        unsigned char byte = (unsigned char)rest.p[0];
+        if (byte == '\n' || byte == '\r') {
+            r->code = FINDING_FILE_LINE_BREAK;
+            snprintf(r->found, sizeof(r->found), "holds a line break");
+            snprintf(r->expected, sizeof(r->expected), "text without line breaks; is a segment terminator missing?");
+            say(c, s, r);
+            return;
+        }
+        if (byte < 0x20 || byte == 0x7f || n == 0) {
+            r->code = FINDING_ELEMENT_CHARSET;
+            snprintf(r->found, sizeof(r->found), "holds the byte %02X", byte);
+            snprintf(r->expected, sizeof(r->expected), "%s", n == 0 ? "UTF-8; it is read as Latin-1" : "printable characters");
+            say(c, s, r);
+            return;
+        }
+        rest = slice_from(rest, n);
+    }
+}
+
+static void check_value(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use)
+{
+    const char *p = r->value.p;
+    char copy[64] = { 0 };
+    uint32_t n = (uint32_t)r->value.n;
+    bool right = true;
+    const char *what = "";
+
+    r->about = use->element;
+    check_length(c, s, r, use);
+    /* the functions above look at whole words behind the value: a component has its neighbours there */
+    if (n <= 48) {
+        memcpy(copy, p, n);
+        p = copy;
+    } else if (use->kind != TYPE_AN && use->kind != TYPE_B && use->kind != TYPE_COMPOSITE) {
+        right = false;
+    }
+    switch (use->kind) {
+    case TYPE_ID:
+        if (use->needs_codes && right) {
+            const struct codes *codes = codes_of(c, use);
+            if (codes && (n > 8 || !codes_has(codes, load(p, n)))) {
+                r->code = FINDING_ELEMENT_CODE;
+                snprintf(r->found, sizeof(r->found), "is not in the code list");
+                snprintf(r->expected, sizeof(r->expected), "one of the %u codes of element %.*s", codes->n,
+                         SLICE_FMT(use->element->id));
+                if (codes->n <= 12) {
+                    size_t at = 0;
+                    at += (size_t)snprintf(r->expected, sizeof(r->expected), "one of");
+                    for (uint32_t i = 0; i < codes->n && at + 10 < sizeof(r->expected); i++)
+                        at += (size_t)snprintf(r->expected + at, sizeof(r->expected) - at, " %.*s",
+                                               SLICE_FMT(codes->codes[i]));
+                }
+                say(c, s, r);
+            }
+        }
+        return;
+    case TYPE_N:
+        right = right && is_integer(p, n);
+        what = "a whole number";
+        break;
+    case TYPE_R:
+        right = right && is_decimal(p, n);
+        what = "a number";
+        break;
+    case TYPE_DT:
+        r->code = FINDING_ELEMENT_DATE;
+        right = right && is_date(p, n);
+        what = use->max >= 8 ? "a date, CCYYMMDD" : "a date, YYMMDD";
+        break;
+    case TYPE_TM:
+        r->code = FINDING_ELEMENT_TIME;
+        right = right && is_time(p, n);
+        what = "a time, HHMM, HHMMSS or with decimals of a second";
+        break;
+    default:
+        return;
+    }
+    if (right)
+        return;
+    if (use->kind == TYPE_N || use->kind == TYPE_R)
+        r->code = FINDING_ELEMENT_CHARACTER;
+    snprintf(r->found, sizeof(r->found), "is not %.*s", (int)strcspn(what, ","), what);
+    if (use->kind == TYPE_DT || use->kind == TYPE_TM)
+        snprintf(r->expected, sizeof(r->expected), "%s", what);
+    else
+        expect(r, use);
+    say(c, s, r);
+}
+
+static void check_composite(struct checker *c, const struct segment *s, struct remark *r, const struct element *e,
+                            struct slice value)
+{
+    uint64_t present = 0;
+    struct slice rest = value;
+    unsigned k = 0;
+    bool more = true;
+    while (more) {
+        struct slice part = c->syntax->component ? slice_cut(rest, c->syntax->component, &rest, &more) : rest;
+        if (!c->syntax->component)
+            more = false;
+        k++;
+        r->component = k;
+        r->value = part;
+        if (k > e->n_parts) {
+            if (part.n) {
+                r->code = FINDING_ELEMENT_COMPONENTS;
+                r->about = e;
+                snprintf(r->found, sizeof(r->found), "there is a component %u", k);
+                snprintf(r->expected, sizeof(r->expected), "at most %u components", e->n_parts);
+                say(c, s, r);
+                break;
+            }
+            continue;
+        }
+        if (part.n && k <= 64) {
+            present |= 1ull << (k - 1);
+            check_value(c, s, r, &e->part[k - 1]);
+        }
+    }
+    for (k = 1; k <= e->n_parts && k <= 64; k++)
+        if (e->part[k - 1].requirement == REQ_MANDATORY && !(present >> (k - 1) & 1)) {
+            r->code = FINDING_ELEMENT_MISSING;
+            r->component = k;
+            r->about = e->part[k - 1].element;
+            r->value = slice(NULL, 0);
+            r->missing = true;
+            snprintf(r->found, sizeof(r->found), "missing");
+            snprintf(r->expected, sizeof(r->expected), "%.*s", SLICE_FMT(r->about->name));
+            say(c, s, r);
+            r->missing = false;
+        }
+    if (!notes_hold(e->note, e->n_notes, present))
+        for (unsigned i = 0; i < e->n_notes; i++)
+            if (!notes_hold(&e->note[i], 1, present)) {
+                r->code = e->note[i].kind == 'E' ? FINDING_ELEMENT_EXCLUSION : FINDING_ELEMENT_CONDITION;
+                r->component = e->note[i].first;
+                r->about = e;
+                snprintf(r->found, sizeof(r->found), "the components do not agree");
+                snprintf(r->expected, sizeof(r->expected), "relational note %.*s", SLICE_FMT(e->note[i].text));
+                say(c, s, r);
+            }
+    r->component = 0;
+}
+
+static void check_one(struct checker *c, const struct segment *s, const struct element_use *use, unsigned k,
+                      struct slice value)
+{
+    struct slice rest = value;
+    unsigned repetition = 0;
+    bool more = true;
+    while (more) {
+        struct remark r = { .element = k, .about = use->element };
+        struct slice part = rest;
+        more = false;
+        if (c->syntax->repetition && (s->flags & SEGMENT_PARTS))
+            part = slice_cut(rest, c->syntax->repetition, &rest, &more);
+        repetition++;
+        r.repetition = more || repetition > 1 ? repetition : 0;
+        r.value = part;
+        if (repetition > use->repeat) {
+            r.code = FINDING_ELEMENT_REPEATS;
+            snprintf(r.found, sizeof(r.found), "repeats");
+            snprintf(r.expected, sizeof(r.expected), "at most %u time%s", use->repeat, use->repeat == 1 ? "" : "s");
+            say(c, s, &r);
+            return;
+        }
+        if (part.n == 0)
+            continue;
+        if (s->flags & SEGMENT_ESCAPE && use->kind != TYPE_B)
+            check_characters(c, s, &r);
+        r.value = part;
+        if (use->kind == TYPE_COMPOSITE) {
+            check_composite(c, s, &r, use->element, part);
+        } else if (c->syntax->component && use->kind != TYPE_B && memchr(part.p, c->syntax->component, part.n)) {
+            r.code = FINDING_ELEMENT_COMPONENTS;
+            snprintf(r.found, sizeof(r.found), "holds the component separator");
+            snprintf(r.expected, sizeof(r.expected), "an element without components");
+            say(c, s, &r);
+        } else {
+            check_value(c, s, &r, use);
+        }
+    }
+}
+
+static void check_note(struct checker *c, const struct segment *s, const struct segment_def *def,
+                       const struct note *note, uint64_t present)
+{
+    uint64_t wanted = note->kind == 'C' || note->kind == 'L' ? note->others : note->mask;
+    uint64_t lacking = wanted & ~present;
+    struct remark r = { .code = FINDING_ELEMENT_CONDITION };
+    if (note->kind == 'E') {
+        uint64_t there = present & note->mask;
+        there &= there - 1; /* the first may stay */
+        r.code = FINDING_ELEMENT_EXCLUSION;
+        r.element = (unsigned)__builtin_ctzll(there) + 1;
+        r.value = segment_element(s, r.element);
+        snprintf(r.found, sizeof(r.found), "is there, and so is another");
+        snprintf(r.expected, sizeof(r.expected), "only one of these elements: note %.*s", SLICE_FMT(note->text));
+    } else {
+        r.element = lacking ? (unsigned)__builtin_ctzll(lacking) + 1 : note->first;
+        r.missing = true;
+        snprintf(r.found, sizeof(r.found), "missing");
+        snprintf(r.expected, sizeof(r.expected),
+                 note->kind == 'P'   ? "all or none of these elements: note %.*s"
+                 : note->kind == 'R' ? "at least one of these elements: note %.*s"
+                 : note->kind == 'C' ? "it goes with the first of these elements: note %.*s"
+                                     : "the first of these elements needs one of the others: note %.*s",
+                 SLICE_FMT(note->text));
+    }
+    if (r.element <= def->n)
+        r.about = def->use[r.element - 1].element;
+    say(c, s, &r);
+}
+
+static void slow_elements(struct checker *c, const struct segment *s, const struct segment_def *def, uint64_t present)
+{
+    for (unsigned k = 1; k <= def->n && k <= 64; k++) {
+        const struct element_use *use = &def->use[k - 1];
+        struct remark r = { .element = k, .about = use->element };
+        if (present >> (k - 1) & 1) {
+            r.value = segment_element(s, k);
+            if (use->requirement == REQ_NOT_USED) {
+                r.code = FINDING_ELEMENT_NOT_USED;
+                snprintf(r.found, sizeof(r.found), "is there");
+                snprintf(r.expected, sizeof(r.expected), "the partner's guide says: not used");
+                say(c, s, &r);
+                continue;
+            }
+            check_one(c, s, use, k, r.value);
+        } else if (use->requirement == REQ_MANDATORY) {
+            r.code = FINDING_ELEMENT_MISSING;
+            r.missing = true;
+            snprintf(r.found, sizeof(r.found), "missing");
+            snprintf(r.expected, sizeof(r.expected), "%.*s", SLICE_FMT(use->element->name));
+            say(c, s, &r);
+        }
+    }
+    for (unsigned i = 0; i < def->n_notes; i++)
+        if (!notes_hold(&def->note[i], 1, present))
+            check_note(c, s, def, &def->note[i], present);
+    if (s->n > def->n && def->n < 64 && present >> def->n) {
+        struct remark r = { .code = FINDING_ELEMENT_TOO_MANY, .element = def->n + 1 };
+        r.value = segment_element(s, r.element);
+        snprintf(r.found, sizeof(r.found), "%u elements", s->n);
+        snprintf(r.expected, sizeof(r.expected), "%.*s has at most %u", SLICE_FMT(def->tag), def->n);
+        say(c, s, &r);
+    } else if (s->n && s->at[s->n] - s->at[s->n - 1] == 1) {
+        struct remark r = { .code = FINDING_ELEMENT_TRAILING, .element = s->n };
+        snprintf(r.found, sizeof(r.found), "the last element is empty");
+        snprintf(r.expected, sizeof(r.expected), "nothing behind the last element that holds something");
+        say(c, s, &r);
+    }
+}

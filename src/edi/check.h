@@ -1,0 +1,54 @@
+/*
+ * check: one document against its guide, segment by segment: where a segment belongs, and whether its elements
+ * are what the guide says. Used when reading, and on what the writer makes.
+ */
+#ifndef WAYBILL_EDI_CHECK_H
+#define WAYBILL_EDI_CHECK_H
+
+#include "base/limits.h"
+#include "edi/finding.h"
+#include "edi/guide.h"
+#include "edi/lexer.h"
+
+/* What the checker has to say about the segment at hand. Slices borrow from the segment or the guide. */
+struct remark {
+    enum finding_code code;
+    unsigned element, component, repetition;    /* 0: does not apply */
+    const struct element *about;                /* may be NULL */
+    struct slice tag;                           /* of a missing segment; else empty */
+    struct slice loop;
+    struct slice value;
+    bool missing;
+    char found[120];
+    char expected[200];
+};
+
+/* Returns 0 to go on, negative to stop. */
+typedef int remark_function(void *ctx, const struct segment *s, const struct remark *r);
+
+struct checker {
+    const struct guide *guide;
+    const struct edi_syntax *syntax;
+    remark_function *remark;
+    void *ctx;
+    int stopped;                                /* what remark returned when it was negative */
+    bool structure_only;
+    const struct guide_node *at;                /* the last segment's node */
+    uint64_t seen;                              /* bits of variants seen: guide_node.musts */
+    uint32_t count[LIMIT_LOOP_DEPTH + 2];       /* occurrences of current[], by depth */
+    uint16_t current[LIMIT_LOOP_DEPTH + 2];
+};
+
+/* Stands before the first segment. */
+void check_begin(struct checker *c, const struct guide *guide);
+/* The place of the next segment, NULL when it has none: then a remark was made and the checker stays where it
+ * was. A negative return of the remark function is kept in c->stopped. */
+const struct guide_node *check_place(struct checker *c, const struct segment *s);
+/* The elements of a segment against its definition. Returns which are there: bit k-1 is element k. */
+uint64_t check_elements(struct checker *c, const struct segment *s, const struct segment_def *def);
+/* The same for a segment at its node: what a partner's guide says of qualifiers counts, too. */
+uint64_t check_segment(struct checker *c, const struct segment *s, const struct guide_node *node);
+/* A date as X12 writes it, 6 or 8 digits, that exists. */
+bool check_is_date(struct slice s);
+
+#endif

@@ -1,0 +1,230 @@
+/*
+ * guide: what a document type may hold, compiled to flat tables.
+ *
+ * A library of guides (`guides`) reads the files of one or more directories: maps/x12/004010/850.guide beside
+ * segments.guide and elements.guide of its version. A version may stand on a lower one and say only what
+ * changed; a partner's guide is a delta on another guide. All is read once and then only read: guides may be
+ * shared between threads, except that code lists are built on first use under a lock.
+ *
+ * The structs are open, not opaque: checking and mapping walk them for every element of every document.
+ */
+#ifndef WAYBILL_EDI_GUIDE_H
+#define WAYBILL_EDI_GUIDE_H
+
+#include "base/arena.h"
+#include "base/complain.h"
+#include "base/err.h"
+
+enum element_type {
+    TYPE_AN,        /* string */
+    TYPE_ID,        /* code */
+    TYPE_N,         /* integer with `decimals` implied places */
+    TYPE_R,         /* decimal with its own mark */
+    TYPE_DT,        /* date, YYMMDD or CCYYMMDD by length */
+    TYPE_TM,        /* time, HHMM[SS[D[D]]] */
+    TYPE_B,         /* binary */
+    TYPE_COMPOSITE
+};
+
+enum requirement { REQ_OPTIONAL, REQ_MANDATORY, REQ_CONDITIONAL, REQ_NOT_USED };
+
+/* A list of codes: a hash of keys of at most 8 bytes. */
+struct codes {
+    uint64_t *slot;         /* 0: empty; keys as slice_key() makes them */
+    uint32_t *name;         /* beside slot: index into names */
+    unsigned shift;         /* slot index = key * CODES_MULTIPLIER >> shift */
+    uint32_t mask;
+    uint32_t n;
+    struct slice *names;
+    struct slice *codes;    /* in file order */
+};
+#define CODES_MULTIPLIER 0x9E3779B97F4A7C15ull
+
+struct element {
+    struct slice id;            /* "353", "C001", "I05" */
+    struct slice name;
+    enum element_type type;
+    uint8_t decimals;           /* of TYPE_N */
+    uint32_t min, max;          /* characters */
+    bool has_codes;
+    struct codes *codes;        /* built on first use: guide_codes() */
+    struct slice external;      /* where the codes come from when not from here */
+    /* TYPE_COMPOSITE: */
+    struct element_use *part;
+    unsigned n_parts;
+    struct note *note;
+    unsigned n_notes;
+    struct code_source *source; /* where the code lines stand in the files */
+};
+
+/* An element (or composite) at its place in a segment (or composite). */
+struct element_use {
+    struct element *element;
+    uint8_t requirement;        /* enum requirement */
+    uint8_t kind;               /* for the checker: enum element_type, kept here to save a load */
+    uint16_t repeat;            /* 1; more where it may repeat; UINT16_MAX: without end */
+    uint32_t min, max;          /* the element's own, or a delta's */
+    struct codes *codes;        /* ready list; NULL: none, or not built yet when needs_codes */
+    bool needs_codes;
+};
+
+/* A relational note. Bit 0 of a mask is element 01. P: all or none. R: at least one. E: at most one.
+ * C: if the first is there, all others. L: if the first is there, at least one other. */
+struct note {
+    char kind;
+    uint8_t first;              /* element number of the first, from 1 */
+    uint64_t mask;              /* all of them */
+    uint64_t others;            /* mask without the first */
+    struct slice text;          /* "P0607" */
+};
+
+struct segment_def {
+    struct slice tag;
+    uint32_t key;               /* the tag as slice_key() */
+    struct slice name;
+    struct element_use *use;
+    unsigned n;
+    uint64_t mandatory;         /* bit 0 is element 01 */
+    uint64_t not_used;
+    struct note *note;
+    unsigned n_notes;
+    unsigned qualifier;         /* number of the qualifying element, from 1; 0: none */
+    bool binary;                /* BIN, BDS: the last element's length is in another */
+    const struct segment_def *base; /* what it was before a delta, NULL: itself */
+};
+
+enum { NODE_NONE = 0xffff };
+
+/* One place in a guide: a segment or a loop. Node 0 is the document itself, as a loop. */
+struct guide_node {
+    struct slice tag;               /* segment: its tag; loop: its name */
+    const struct segment_def *def;  /* segment only */
+    uint16_t parent;                /* node number of the loop around it */
+    uint16_t first, next;           /* loop: its first child; next in the same loop; NODE_NONE */
+    uint16_t ordinal;               /* this node's own number, in the order of the file */
+    uint16_t end;                   /* loop: number behind its last descendant */
+    uint16_t local;                 /* for the mapper: tag number in guide->tag */
+    uint8_t depth;                  /* 1 for children of node 0 */
+    bool loop;
+    bool trigger;                   /* a segment that opens its loop */
+    bool required;                  /* loop: as its first segment says */
+    bool not_used;
+    char area;                      /* 'h', 'd', 's' or 0 */
+    uint32_t max;                   /* UINT32_MAX: without end */
+    uint32_t line;                  /* in the file */
+    /* choosing among nodes with the same tag: element number and the codes that fit, 0: any */
+    unsigned select;                /* element number of the qualifier */
+    struct slice *select_codes;
+    unsigned n_select;
+    bool has_variants;              /* some of guide->variant speak of it */
+    uint64_t musts;                 /* loop: the bits of variants that each occurrence must have seen */
+};
+
+/* What a tag leads to from a node. */
+struct guide_step {
+    uint16_t target;        /* node number, NODE_NONE: nowhere; with STEP_MORE: where a run in guide->more starts */
+    uint8_t flags;          /* STEP_… */
+    uint8_t candidates;     /* STEP_MORE: length of that run, nearest first */
+};
+enum {
+    STEP_MISSING = 1,       /* passes a mandatory segment: guide_missing() tells which */
+    STEP_MOVES = 2,         /* leaves or enters a loop */
+    STEP_MORE = 4,          /* several candidates, or one that must be selected by its qualifier */
+};
+
+/* What a partner's guide demands or forbids of a segment with a certain qualifier. */
+struct guide_variant {
+    uint16_t node;
+    unsigned element;               /* number of the qualifier's element */
+    uint64_t code;                  /* as slice_key() */
+    struct slice code_text;
+    const struct segment_def *def;  /* the segment as it is with this qualifier */
+    bool must;                      /* has to be there in each occurrence of its loop */
+    bool not_used;
+    uint8_t bit;                    /* of guide_node.musts */
+};
+
+struct guide {
+    struct slice id;            /* "x12/004010/850" */
+    struct slice title;
+    struct slice standard;      /* "x12" */
+    struct slice version;       /* "004010" */
+    struct slice set;           /* "850" */
+    struct slice group;         /* GS01: "PO" */
+    struct slice base;          /* the id of the guide a delta is made from, empty */
+    struct guide_node *node;
+    unsigned n;
+    /* tags of this guide: key -> number */
+    uint32_t *tag_slot;         /* key of each slot, 0 empty */
+    uint8_t *tag_number;
+    unsigned tag_shift;
+    uint32_t tag_mask;
+    struct slice *tag;
+    unsigned n_tags;
+    struct guide_step *step;    /* n * n_tags */
+    struct guide_step *more;    /* candidates, in runs */
+    struct guide_variant *variant;
+    unsigned n_variants;
+    struct guide_version *directory;        /* all segments of the version */
+    struct guides *owner;
+};
+
+struct guides;
+struct guide_version;
+
+/* `directory` holds x12/VERSION/…; it is copied. Nothing is read yet. */
+int guides_new(const char *directory, struct guides **guides_r, struct err *err);
+void guides_free(struct guides **guides);
+
+/* The guide for a set: the version itself or the nearest lower one that has it, told by guide->version.
+ * version is matched on its first six characters; ERR_MISSING when no version at or below has it (then the nearest
+ * higher one is taken, if any: a document older than all guides is better read so than not at all).
+ * ERR_CONFIG: the files are wrong, complaints say how. */
+int guides_find(struct guides *g, struct slice standard, struct slice version, struct slice set,
+                struct complaints *complaints, const struct guide **guide_r, struct err *err);
+/* By its id, "x12/004010/850". */
+int guides_by_id(struct guides *g, struct slice id, struct complaints *complaints, const struct guide **guide_r,
+                 struct err *err);
+/* A partner's guide file (a delta, or a whole guide); text must outlive the guides. */
+int guides_read_delta(struct guides *g, struct slice file, struct slice text, struct complaints *complaints,
+                      const struct guide **guide_r, struct err *err);
+/* A segment of a version by its tag, also one that is in no set's guide (ISA, GS …); NULL: none. */
+const struct segment_def *guide_segment(const struct guide *guide, struct slice tag);
+/* Calls for each mandatory node that a step from one node to another passes by. */
+typedef void guide_missing_function(void *ctx, const struct guide_node *missing);
+void guide_missing(const struct guide *guide, const struct guide_node *from, const struct guide_node *to,
+                   guide_missing_function *function, void *ctx);
+/* The first node that a path leads to (its loops, then the segment or loop at its end), from the loop `from` on.
+ * NULL: none. The last step's qualifiers are not looked at. */
+const struct guide_node *guide_node_at(const struct guide *guide, const struct guide_node *from,
+                                       const struct slice *tag, unsigned n);
+/* The code list of a use; builds it when it was not needed before. NULL: none, or (complaints->nomem or false
+ * entries) it could not be built. Thread-safe. */
+struct codes *guide_codes(const struct guide *guide, struct element_use *use);
+/* The name of a code, empty when it has none. */
+struct slice codes_name(const struct codes *codes, struct slice code);
+
+static inline bool codes_has(const struct codes *c, uint64_t key)
+{
+    uint32_t i = (uint32_t)(key * CODES_MULTIPLIER >> c->shift);
+    while (c->slot[i] != key) {
+        if (c->slot[i] == 0)
+            return false;
+        i = (i + 1) & c->mask;
+    }
+    return true;
+}
+
+/* The number of a tag in guide->tag, -1: the guide has no such segment. */
+static inline int guide_tag(const struct guide *g, uint32_t key)
+{
+    uint32_t i = (uint32_t)(key * 0x9E3779B1u) >> g->tag_shift;
+    while (g->tag_slot[i] != key) {
+        if (g->tag_slot[i] == 0)
+            return -1;
+        i = (i + 1) & g->tag_mask;
+    }
+    return g->tag_number[i];
+}
+
+#endif

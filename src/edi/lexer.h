@@ -1,0 +1,78 @@
+/*
+ * lexer: finds the structure of delimited text (X12, EDIFACT) with vectors. Knows no segment's meaning.
+ *
+ * A block of bytes is indexed in one pass: where every element separator and segment terminator stands, and for
+ * every segment whether it holds something that needs a closer look. Elements then are what lies between two
+ * positions: nothing is copied.
+ */
+#ifndef WAYBILL_EDI_LEXER_H
+#define WAYBILL_EDI_LEXER_H
+
+#include "base/err.h"
+#include "base/slice.h"
+
+/* The delimiters of one interchange. 0: there is none. */
+struct edi_syntax {
+    char element;
+    char terminator;
+    char component;
+    char repetition;
+    char release;
+};
+
+enum {
+    SEGMENT_PARTS = 1,      /* holds a component or repetition separator */
+    SEGMENT_ESCAPE = 2,     /* holds a quote, a backslash, a control character or a byte above 0x7e: JSON needs care */
+    SEGMENT_FLAG_BITS = 2
+};
+
+/* What was found in one block. Positions are offsets from the block's first byte. */
+struct lexer_index {
+    uint32_t *delimiter;    /* element separators and terminators, ascending */
+    uint32_t *end;          /* of each segment: (number of its terminator in delimiter) << SEGMENT_FLAG_BITS | flags */
+    uint32_t n_delimiters;
+    uint32_t n_segments;
+    uint32_t open_flags;    /* flags of the bytes behind the last terminator */
+    size_t room;            /* bytes that a block may have */
+};
+
+enum lexer_kind { LEXER_BEST, LEXER_PLAIN, LEXER_SSE2, LEXER_AVX2, LEXER_NEON };
+
+/* room: the largest block, below 2^28. */
+int lexer_index_init(struct lexer_index *x, size_t room, struct err *err);
+void lexer_index_deinit(struct lexer_index *x);
+
+typedef void lexer_function(struct lexer_index *x, const char *block, size_t n, const struct edi_syntax *syntax);
+/* The fastest that this machine can run, or the one named; NULL when it cannot run here.
+ * The function reads up to 64 bytes behind the block: the caller owns that padding (its content does not matter). */
+lexer_function *lexer_choose(enum lexer_kind kind);
+const char *lexer_name(lexer_function *f);
+
+/* One segment, borrowing from a block and its index. Element k (from 1) is base[at[k-1]+1 … at[k]). */
+struct segment {
+    const char *base;
+    const uint32_t *at;     /* at[0] is the end of the tag */
+    uint32_t start;         /* of the tag */
+    unsigned n;             /* elements */
+    unsigned flags;
+};
+
+static inline struct slice segment_element(const struct segment *s, unsigned k)
+{
+    if (k > s->n)
+        return slice(NULL, 0);
+    return slice(s->base + s->at[k - 1] + 1, s->at[k] - s->at[k - 1] - 1);
+}
+
+static inline struct slice segment_tag(const struct segment *s)
+{
+    return slice(s->base + s->start, s->at[0] - s->start);
+}
+
+/* All bytes without the terminator. */
+static inline struct slice segment_bytes(const struct segment *s)
+{
+    return slice(s->base + s->start, s->at[s->n] - s->start);
+}
+
+#endif

@@ -1,0 +1,48 @@
+/*
+ * path: how people name a place in a document, in maps and in partners' guides.
+ *
+ *     BEG03   REF[IA].REF02   MEA[01=PD 02=WD].MEA03   N1[ST]   PO1/PID[F].PID05   REF04-2
+ *     (DTM02 DTM03 DTM04)   DTM[010].(DTM02 DTM03)   PO106..PO125   MSG01..   N3.(N301 N302)..
+ *
+ * A path is read from words that may be split by blanks inside ( ) and [ ]; it says nothing yet of whether
+ * a guide knows the names. "/" or "." stand between loops and segments.
+ */
+#ifndef WAYBILL_EDI_PATH_H
+#define WAYBILL_EDI_PATH_H
+
+#include "base/lines.h"
+
+enum { PATH_STEPS = 8, PATH_SELECTS = 4, PATH_ELEMENTS = 40 };
+
+struct path_select {
+    unsigned element;       /* 0: the segment's default qualifier */
+    struct slice value;
+};
+
+struct path_step {
+    struct slice tag;
+    struct path_select select[PATH_SELECTS];
+    unsigned n_selects;
+};
+
+struct path_element {
+    unsigned element;       /* from 1 */
+    unsigned component;     /* 0: the element itself */
+};
+
+struct path {
+    struct path_step step[PATH_STEPS];      /* the last one is the segment or loop meant */
+    unsigned n_steps;
+    struct path_element element[PATH_ELEMENTS];
+    unsigned n_elements;                    /* 0: the segment or loop itself */
+    bool open;                              /* ".." behind it */
+    bool range;                             /* PO106..PO125: elements holds all of them */
+    unsigned first_word, n_words;           /* of the line */
+};
+
+/* Reads a path from word *at of a line on and moves *at behind it. False: complained. */
+bool path_read(const struct lines *lines, const struct line *line, unsigned *at, struct path *path_r);
+/* Splits "PO106" into tag and number; false when it names no element. */
+bool path_split_element(struct slice word, struct slice *tag_r, unsigned *number_r);
+
+#endif

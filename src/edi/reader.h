@@ -1,0 +1,104 @@
+/*
+ * reader: from bytes to checked segments at their places in a guide. The envelopes (ISA, GS, ST … IEA), several
+ * of each in one file, TA1 anywhere, what the field does to them, and every check of the documents inside.
+ *
+ * The reader is fed bytes and calls a sink. It opens nothing and keeps no more than one chunk and one segment.
+ * Bad documents never make it fail: what is wrong is a finding. It fails (negative) for want of memory, when a
+ * guide's file is wrong, or when the sink says so.
+ */
+#ifndef WAYBILL_EDI_READER_H
+#define WAYBILL_EDI_READER_H
+
+#include "edi/finding.h"
+#include "edi/guide.h"
+#include "edi/lexer.h"
+
+enum { ISA_ELEMENTS = 16, GS_ELEMENTS = 8 };
+
+struct edi_interchange {
+    struct slice element[ISA_ELEMENTS + 1];     /* [1] is ISA01; as sent, with padding */
+    struct slice control;                       /* ISA13 */
+    struct edi_syntax syntax;
+    uint64_t ordinal;                           /* in the file, from 1 */
+    uint64_t groups;                            /* seen so far */
+    uint64_t offset;
+    unsigned errors;                            /* findings of severity error on the interchange's own level */
+    const char *ta1;                            /* TA105 of its first error, "000" */
+};
+
+struct edi_group {
+    struct slice element[GS_ELEMENTS + 1];      /* [1] is GS01 */
+    struct slice control;                       /* GS06 */
+    struct slice version;                       /* GS08 */
+    uint64_t ordinal;                           /* in the interchange, from 1 */
+    uint64_t documents, accepted;               /* seen, and without errors */
+    uint64_t claimed;                           /* GE01, once read */
+    unsigned errors;
+    bool implied;                               /* there was no GS */
+};
+
+struct edi_document {
+    struct slice set;                           /* ST01 */
+    struct slice control;                       /* ST02 */
+    struct slice implementation;                /* ST03, may be empty */
+    const struct edi_interchange *interchange;
+    const struct edi_group *group;
+    const struct guide *guide;                  /* NULL: none could be had */
+    uint64_t ordinal;                           /* in the file, from 1 */
+    uint64_t in_group;                          /* in its group, from 1 */
+    uint64_t segments;                          /* so far, ST included */
+    unsigned errors, warnings;
+};
+
+/* All functions may be NULL. A negative return stops the reader, which then returns it. Slices are valid during
+ * the call; those inside interchange, group and document until the end of each. */
+struct edi_sink {
+    void *ctx;
+    int (*interchange)(void *ctx, const struct edi_interchange *i);
+    int (*interchange_end)(void *ctx, const struct edi_interchange *i);
+    int (*group)(void *ctx, const struct edi_group *g);
+    int (*group_end)(void *ctx, const struct edi_group *g);
+    int (*document)(void *ctx, const struct edi_document *d);
+    /* Every segment that has a place, ST and SE included. Bit k-1 of `present`: element k is there and not empty
+     * (elements past 64 are not told). Nodes are of d->guide. */
+    int (*segment)(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present);
+    /* A segment inside a document that has no place in the guide (or there is no guide). */
+    int (*stray)(void *ctx, const struct segment *s);
+    int (*document_end)(void *ctx, const struct edi_document *d);
+    /* TA1, ISB and other segments outside of documents. */
+    int (*envelope_segment)(void *ctx, const struct segment *s);
+    int (*finding)(void *ctx, const struct finding *f);
+};
+
+struct edi_reader_options {
+    struct guides *guides;                  /* must outlive the reader */
+    const struct guide *const *partner;     /* guides that go before those of the standard, by their set */
+    unsigned n_partner;
+    struct finding_policy policy;           /* finding_policy_init() gives the defaults */
+    enum lexer_kind lexer;
+    bool structure_only;                    /* envelopes and places, no element checks: for explain and speed tests */
+    struct complaints *complaints;          /* errors in guide files */
+};
+
+struct edi_reader;
+
+int edi_reader_new(const struct edi_reader_options *options, const struct edi_sink *sink,
+                   struct edi_reader **reader_r, struct err *err);
+void edi_reader_free(struct edi_reader **reader);
+
+/* Where to put the next bytes, at least one: read(2) straight into it. */
+char *edi_reader_space(struct edi_reader *r, size_t *n_r);
+/* n bytes were put there. */
+int edi_reader_filled(struct edi_reader *r, size_t n, struct err *err);
+/* The same for bytes that lie elsewhere: copies. */
+int edi_reader_feed(struct edi_reader *r, struct slice bytes, struct err *err);
+/* There is no more. Closes what is open, with findings. */
+int edi_reader_end(struct edi_reader *r, struct err *err);
+/* Where the reader stands: for progress and for the sink's own findings. */
+void edi_reader_place(const struct edi_reader *r, struct edi_place *place_r);
+/* A finding of the sink's own about the segment at hand (a map's value that cannot be converted): fills in place,
+ * set and control, applies the policy, counts it, and hands it to the sink's finding function. `s` may be NULL. */
+int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
+                    unsigned component, const char *found, const char *expected);
+
+#endif
