@@ -30,11 +30,8 @@
 
 #include "base/buf.h"
 #include "base/err.h"
+#include "edi/charset.h"
 #include "edi/lexer.h"
-
-/* basic: capital letters, digits, blank and ! " & ' ( ) * + , - . / : ; ? =  extended: all printable ASCII.
- * latin1: ISO 8859-1. utf8: whatever is no control character. */
-enum edi_charset { CHARSET_BASIC, CHARSET_EXTENDED, CHARSET_LATIN1, CHARSET_UTF8 };
 
 struct edi_write_options {
     struct edi_syntax syntax;       /* repetition is used from ISA12 00402 on only; release: 0 for X12 */
@@ -80,15 +77,18 @@ struct edi_envelope {
 
 struct edi_writer;
 
+/* Makes a writer. ERR_USAGE when the delimiters cannot serve: two alike, or a letter, digit, blank, point or hyphen. */
 int edi_writer_new(const struct edi_write_options *options, struct edi_writer **writer_r, struct err *err);
 void edi_writer_free(struct edi_writer **writer);
 /* The words of the last error. */
 const struct err *edi_writer_error(const struct edi_writer *w);
 /* Back to the beginning: no output, no counts, no error. */
 void edi_writer_clear(struct edi_writer *w);
+/* Other delimiters, between two interchanges. */
+int edi_writer_syntax(struct edi_writer *w, const struct edi_syntax *syntax);
 
 /* The envelopes. SE01, GE01 and IEA01 are counted, the control numbers repeated. ISA13 is padded with zeros to
- * nine digits, a numeric ST02 to four. The end functions also close nothing else: inner envelopes first. */
+ * nine digits, a numeric ST02 to four. Inner envelopes are ended first. */
 int edi_write_interchange(struct edi_writer *w, const struct edi_envelope *e);
 int edi_write_interchange_end(struct edi_writer *w);
 int edi_write_group(struct edi_writer *w, const struct edi_envelope *e);

@@ -1,0 +1,34 @@
+/*
+ * charset: which characters may stand in an interchange, and with what others a lacking one is written.
+ *
+ * Sources: X12.6 Application Control Structure, 3.3 (basic and extended character set; lower-case letters are in
+ * the extended one only); ISO 8859-1. Letters that are written with two others follow the transliteration of
+ * machine-readable travel documents, ICAO Doc 9303 part 3, section 6 A: Ä AE, Å AA, Æ AE, Ö OE, Ø OE, Ü UE, ß SS,
+ * Þ TH, Œ OE, Ĳ IJ, Ð and Đ D. All other Latin letters lose their accents. So a name keeps the form in which
+ * carriers and customs know it; the price is that a value may grow by a letter and no longer fit its element,
+ * which the checker then says.
+ */
+#ifndef WAYBILL_EDI_CHARSET_H
+#define WAYBILL_EDI_CHARSET_H
+
+#include "base/slice.h"
+
+/* basic: capital letters, digits, blank and ! " & ' ( ) * + , - . / : ; ? =  extended: all printable ASCII.
+ * latin1: ISO 8859-1. utf8: whatever is no control character. */
+enum edi_charset { CHARSET_BASIC, CHARSET_EXTENDED, CHARSET_LATIN1, CHARSET_UTF8 };
+
+enum { CHARSET_SUBSTITUTE_MOST = 8 };
+
+/* "basic", "extended", "ISO 8859-1", "UTF-8" */
+const char *charset_name(enum edi_charset set);
+bool charset_has(enum edi_charset set, uint32_t c);
+/* Control characters, C1 and Unicode's line separators included: never data in any set. */
+bool charset_control(uint32_t c);
+/* The first character of s, which is not empty; *length_r is how many bytes it takes. False: not UTF-8. */
+bool charset_decode(struct slice s, uint32_t *c_r, unsigned *length_r);
+/* What stands for c where `set` lacks it: ASCII that the set has, written to out_r; the length may be 0 (a mark
+ * that nobody sees). -1: nothing does. previous and next are its neighbours, 0 where there are none. */
+int charset_substitute(enum edi_charset set, uint32_t c, uint32_t previous, uint32_t next,
+                       char out_r[CHARSET_SUBSTITUTE_MOST]);
+
+#endif

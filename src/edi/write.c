@@ -1,0 +1,1026 @@
+/*
+ * write: see write.h.
+ *
+ * A segment grows at the end of one buffer. Separators are written late, when a value comes that needs them, so
+ * nothing empty ever stands at an end. A value is copied and looked at in the same step, sixteen bytes at a time
+ * and never past its end; only one that holds something unusual (a delimiter, a control character, a byte above
+ * 0x7e, in the basic set a small letter) goes the slow way, character by character through `scratch`.
+ *
+ * Outside of a segment, and after a failure, `last` is NOWHERE: so the one comparison that every element needs
+ * also finds misuse.
+ */
+#include "edi/write.h"
+
+#include <limits.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+
+enum {
+    FLUSH_AT = 64 << 10,
+    SLACK = LIMIT_ELEMENTS + 64,    /* separators, terminator, line end, and the overhang of short copies */
+    NOWHERE = INT_MAX
+};
+
+/* How far the envelopes are open. */
+enum { OPEN_NOTHING, OPEN_INTERCHANGE, OPEN_GROUP, OPEN_DOCUMENT };
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+typedef uint8_t bytes16 __attribute__((vector_size(16)));
+typedef int8_t signed16 __attribute__((vector_size(16)));
+typedef uint64_t words2 __attribute__((vector_size(16)));
+
+struct edi_writer {
+    struct buf out;
+    struct buf scratch;             /* one value after conversion */
+    bytes16 delimiter[4];
+    struct edi_syntax syntax;       /* in force: the repetition separator only where the version has one */
+    bool narrow;                    /* more is unusual: the basic set, or a release character */
+    bool substance;                 /* the segment holds more than constants */
+    bool in_segment;
+    bool parts;
+    bool held;                      /* a mark */
+    bool broken;                    /* output failed: nothing mends that */
+    unsigned last;                  /* element written last */
+    unsigned repetition, component; /* and its part */
+    char ending[4];                 /* terminator and line end */
+    unsigned ending_n;
+    int failed;
+    size_t start;                   /* of the segment at hand, in out */
+    uint32_t at[LIMIT_ELEMENTS + 1];
+    struct edi_write_state state;
+    struct edi_write_options options;
+    struct err err;
+};
+
+void edi_write_options_init(struct edi_write_options *o)
+{
+    *o = (struct edi_write_options){
+        .syntax = { .element = '*', .terminator = '~', .component = '>', .repetition = '^' },
+        .line_end = "",
+        .charset = CHARSET_EXTENDED,
+    };
+}
+
+/* --- Delimiters ------------------------------------------------------------------------------------------- */
+
+static int check_syntax(const struct edi_syntax *s, enum edi_charset charset, struct err *err)
+{
+    const char all[] = { s->element, s->terminator, s->component, s->repetition, s->release };
+    static const char *const names[] = { "element separator", "segment terminator", "component separator",
+                                         "repetition separator", "release character" };
+
+    if (!s->element || !s->terminator)
+        return err_set(err, ERR_USAGE, "an element separator and a segment terminator are needed");
+    for (unsigned i = 0; i < sizeof(all); i++) {
+        char c = all[i];
+        if (!c)
+            continue;
+        if (is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == ' ' || c == '.' || c == '-')
+            return err_set(err, ERR_USAGE, "the %s cannot be \"%c\": data are full of it", names[i], c);
+        if ((unsigned char)c > 0x7e && charset == CHARSET_UTF8)
+            return err_set(err, ERR_USAGE, "the %s cannot be 0x%02X where text is UTF-8", names[i], (unsigned char)c);
+        for (unsigned j = 0; j < i; j++)
+            if (all[j] == c)
+                return err_set(err, ERR_USAGE, "%s and %s are the same (0x%02X)", names[j], names[i],
+                               (unsigned char)c);
+    }
+    return 0;
+}
+
+/* Puts a syntax in force. */
+static void use_syntax(struct edi_writer *w, const struct edi_syntax *s)
+{
+    const char all[] = { s->element, s->terminator, s->component, s->repetition };
+    const char *line_end = w->options.line_end ? w->options.line_end : "";
+
+    w->syntax = *s;
+    w->narrow = w->options.charset == CHARSET_BASIC || s->release;
+    for (unsigned i = 0; i < 4; i++)
+        for (unsigned j = 0; j < 16; j++)
+            w->delimiter[i][j] = (uint8_t)(all[i] ? all[i] : s->element);
+    memset(w->ending, 0, sizeof(w->ending));
+    w->ending[0] = s->terminator;
+    w->ending_n = 1;
+    for (unsigned i = 0; line_end[i] && i < 2; i++)
+        w->ending[w->ending_n++] = line_end[i];
+}
+
+static bool is_delimiter(const struct edi_writer *w, uint32_t c)
+{
+    const struct edi_syntax *s = &w->syntax;
+    char b = (char)c;
+
+    return c < 0x100 && c &&
+           (b == s->element || b == s->terminator || b == s->component || b == s->repetition || b == s->release);
+}
+
+static const char *delimiter_name(const struct edi_writer *w, char c)
+{
+    const struct edi_syntax *s = &w->syntax;
+    return c == s->element      ? "the element separator"
+           : c == s->terminator ? "the segment terminator"
+           : c == s->component  ? "the component separator"
+           : c == s->repetition ? "the repetition separator"
+                                : "the release character";
+}
+
+/* --- The writer ------------------------------------------------------------------------------------------- */
+
+int edi_writer_new(const struct edi_write_options *options, struct edi_writer **writer_r, struct err *err)
+{
+    struct edi_writer *w;
+    size_t ceiling = options->ceiling ? options->ceiling : LIMIT_ITEM;
+    int code = check_syntax(&options->syntax, options->charset, err);
+
+    *writer_r = NULL;
+    if (code)
+        return code;
+    if (options->line_end && strlen(options->line_end) > 2)
+        return err_set(err, ERR_USAGE, "a line end has at most two characters");
+    w = calloc(1, sizeof(*w));
+    if (!w)
+        return err_nomem(err);
+    if (ceiling > UINT32_MAX / 2)
+        ceiling = UINT32_MAX / 2;
+    buf_init(&w->out, ceiling);
+    buf_init(&w->scratch, (size_t)LIMIT_SEGMENT * 4);
+    w->options = *options;
+    edi_writer_clear(w);
+    *writer_r = w;
+    return 0;
+}
+
+void edi_writer_free(struct edi_writer **writer)
+{
+    struct edi_writer *w = *writer;
+
+    if (!w)
+        return;
+    buf_deinit(&w->out);
+    buf_deinit(&w->scratch);
+    free(w);
+    *writer = NULL;
+}
+
+const struct err *edi_writer_error(const struct edi_writer *w)
+{
+    return &w->err;
+}
+
+void edi_writer_clear(struct edi_writer *w)
+{
+    buf_clear(&w->out);
+    w->state = (struct edi_write_state){ .syntax = w->options.syntax };
+    use_syntax(w, &w->options.syntax);
+    w->failed = 0;
+    w->broken = w->held = w->in_segment = false;
+    w->last = NOWHERE;
+    w->err.code = 0;
+    w->err.text[0] = 0;
+}
+
+int edi_writer_syntax(struct edi_writer *w, const struct edi_syntax *syntax)
+{
+    int code;
+
+    if (w->failed)
+        return w->failed;
+    if (w->state.open != OPEN_NOTHING || w->in_segment)
+        return err_set(&w->err, ERR_USAGE, "delimiters change between interchanges only");
+    code = check_syntax(syntax, w->options.charset, &w->err);
+    if (code)
+        return code;
+    w->options.syntax = w->state.syntax = *syntax;
+    use_syntax(w, syntax);
+    return 0;
+}
+
+/* Nothing goes on after this until a rewind. */
+static int fail(struct edi_writer *w, int code, const char *words)
+{
+    w->failed = code;
+    w->last = NOWHERE;
+    return err_set(&w->err, code, "%s", words);
+}
+
+static int fail_buffer(struct edi_writer *w, const struct buf *b)
+{
+    if (b->failed == ERR_LIMIT)
+        return fail(w, ERR_LIMIT, "a document takes more memory than it may");
+    return fail(w, ERR_NOMEM, "out of memory");
+}
+
+static int misused(struct edi_writer *w, const char *words)
+{
+    return w->failed ? w->failed : fail(w, ERR_USAGE, words);
+}
+
+/* --- Output ----------------------------------------------------------------------------------------------- */
+
+int edi_writer_flush(struct edi_writer *w)
+{
+    int code;
+
+    if (w->failed)
+        return w->failed;
+    if (w->held || w->in_segment)
+        return misused(w, "output is held and cannot be flushed");
+    if (!w->options.write || w->out.n == 0)
+        return 0;
+    w->err.code = 0;
+    code = w->options.write(w->options.ctx, w->out.p, w->out.n, &w->err);
+    if (code < 0) {
+        w->failed = code;
+        w->broken = true;
+        if (!w->err.code)
+            err_set(&w->err, code, "the output cannot be written");
+        return code;
+    }
+    w->out.n = 0;
+    return 0;
+}
+
+struct slice edi_writer_output(const struct edi_writer *w)
+{
+    return buf_slice(&w->out);
+}
+
+void edi_writer_taken(struct edi_writer *w)
+{
+    if (!w->in_segment && !w->held)
+        w->out.n = 0;
+}
+
+int edi_writer_mark(struct edi_writer *w, struct edi_mark *mark_r)
+{
+    int code;
+
+    if (w->failed)
+        return w->failed;
+    if (w->held || w->in_segment)
+        return misused(w, "a mark is set between segments, one at a time");
+    if (w->out.n >= FLUSH_AT && (code = edi_writer_flush(w)) < 0)
+        return code;
+    mark_r->at = w->out.n;
+    mark_r->state = w->state;
+    w->held = true;
+    return 0;
+}
+
+void edi_writer_rewind(struct edi_writer *w, const struct edi_mark *mark)
+{
+    if (!w->held || w->broken || mark->at > w->out.n)
+        return;
+    w->out.n = mark->at;
+    w->out.failed = 0;
+    w->state = mark->state;
+    w->held = w->in_segment = false;
+    w->failed = 0;
+    w->last = NOWHERE;
+    use_syntax(w, &w->state.syntax);
+}
+
+void edi_writer_release(struct edi_writer *w)
+{
+    w->held = false;
+}
+
+/* --- Values ----------------------------------------------------------------------------------------------- */
+
+static ALWAYS_INLINE bool any(signed16 v)
+{
+#ifdef __SSE2__
+    return __builtin_ia32_pmovmskb128((__attribute__((vector_size(16))) char)v) != 0;
+#else
+    words2 two = (words2)v;
+    return (two[0] | two[1]) != 0;
+#endif
+}
+
+/* Is there any byte in v that needs the slow way? */
+static ALWAYS_INLINE bool unusual(const struct edi_writer *w, bytes16 v)
+{
+    signed16 s = (signed16)v;
+    signed16 bad = (signed16)(s < 0x20) | (signed16)(s == 0x7f) | (signed16)(v == w->delimiter[0]) |
+                   (signed16)(v == w->delimiter[1]) | (signed16)(v == w->delimiter[2]) |
+                   (signed16)(v == w->delimiter[3]);
+
+    if (UNLIKELY(w->narrow)) {
+        if (w->options.charset == CHARSET_BASIC)
+            bad |= (signed16)(s > 'Z') | ((signed16)(s > '"') & (signed16)(s < '&')) | (signed16)(s == '<') |
+                   (signed16)(s == '>') | (signed16)(s == '@');
+        if (w->syntax.release)
+            bad |= (signed16)(v == (uint8_t)w->syntax.release);
+    }
+    return any(bad);
+}
+
+static inline bytes16 load16(const char *p)
+{
+    bytes16 v;
+    memcpy(&v, p, 16);
+    return v;
+}
+
+/* Copies n bytes, at least one, and looks at each. True: the slow way. */
+static ALWAYS_INLINE bool copy(const struct edi_writer *w, char *to, const char *p, size_t n)
+{
+    uint64_t low, high;
+
+    if (n >= 8) {
+        if (n > 16) {
+            bool odd = unusual(w, load16(p + n - 16));
+            for (size_t i = 0; i + 16 < n; i += 16)
+                odd |= unusual(w, load16(p + i));
+            memcpy(to, p, n);
+            return odd;
+        }
+        memcpy(&low, p, 8);
+        memcpy(&high, p + n - 8, 8);
+        memcpy(to, &low, 8);
+        memcpy(to + n - 8, &high, 8);
+    } else if (n >= 4) {
+        uint32_t a, b;
+        memcpy(&a, p, 4);
+        memcpy(&b, p + n - 4, 4);
+        memcpy(to, &a, 4);
+        memcpy(to + n - 4, &b, 4);
+        low = high = a | (uint64_t)b << 32;
+    } else {
+        /* first, middle and last are all there are; the fourth byte is one of them again */
+        uint32_t a = (unsigned char)p[0], b = (unsigned char)p[n >> 1], c = (unsigned char)p[n - 1];
+        to[0] = (char)a;
+        to[n >> 1] = (char)b;
+        to[n - 1] = (char)c;
+        a |= b << 8 | c << 16 | a << 24;
+        low = high = a | (uint64_t)a << 32;
+    }
+    return unusual(w, (bytes16)(words2){ low, high });
+}
+
+/* Makes sure that a value of n bytes fits behind what there is, separators and terminator included. */
+static inline bool has_room(struct edi_writer *w, size_t n)
+{
+    return w->out.room - w->out.n >= n + SLACK || buf_reserve(&w->out, n + SLACK) != NULL;
+}
+
+/* The name of a place in the segment at hand, "N104" or "REF04-2, repetition 3". */
+static void name_place(const struct edi_writer *w, unsigned element, unsigned repetition, unsigned component,
+                       char *text, size_t size)
+{
+    const char *tag = w->out.p + w->start;
+    int n = 0;
+
+    while (n < 3 && tag[n] != w->syntax.element && w->start + (size_t)n < w->out.n)
+        n++;
+    n = snprintf(text, size, "%.*s%02u", n, tag, element);
+    if ((component > 1 || (component && repetition == 1)) && n > 0 && (size_t)n < size)
+        n += snprintf(text + n, size - (size_t)n, "-%u", component);
+    if (repetition > 1 && n > 0 && (size_t)n < size)
+        snprintf(text + n, size - (size_t)n, ", repetition %u", repetition);
+}
+
+/* A value is refused; the rest may go on. */
+static int refuse(struct edi_writer *w, const char *place, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+static int refuse(struct edi_writer *w, const char *place, const char *format, ...)
+{
+    char words[300];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(words, sizeof(words), format, args);
+    va_end(args);
+    w->state.refused++;
+    return err_set(&w->err, ERR_DATA, "%s: %s", place, words);
+}
+
+/* One character of ASCII, or of Latin-1 as one byte, that may be a delimiter. */
+static int convert_one(struct edi_writer *w, uint32_t c, const char *place)
+{
+    if (is_delimiter(w, c)) {
+        if (w->syntax.release)
+            buf_add_char(&w->scratch, w->syntax.release);
+        else if (w->options.replace)
+            c = ' ';
+        else if (c < 0x20 || c > 0x7e)
+            return refuse(w, place, "the value holds the character 0x%02X, which is %s", (unsigned)c,
+                          delimiter_name(w, (char)c));
+        else
+            return refuse(w, place, "the value holds \"%c\", which is %s", (char)c, delimiter_name(w, (char)c));
+    }
+    buf_add_char(&w->scratch, (char)c);
+    return 0;
+}
+
+/* A value in the partner's character set, into scratch. */
+static int convert(struct edi_writer *w, struct slice value, const char *place)
+{
+    enum edi_charset set = w->options.charset;
+    uint32_t previous = 0;
+    int code = 0;
+
+    buf_clear(&w->scratch);
+    if (value.n > LIMIT_SEGMENT)
+        return refuse(w, place, "the value is larger than a segment may be");
+    while (value.n) {
+        char with[CHARSET_SUBSTITUTE_MOST];
+        uint32_t c, next = 0;
+        unsigned n, next_n;
+        int with_n;
+
+        if (!charset_decode(value, &c, &n))
+            return refuse(w, place, "the value is not UTF-8: it holds the byte 0x%02X", (unsigned char)value.p[0]);
+        if (is_delimiter(w, c)) {
+            code = convert_one(w, c, place);
+        } else if (charset_control(c)) {
+            if (!w->options.replace)
+                return refuse(w, place, "the value holds %s (U+%04X)",
+                              c == '\n' || c == '\r' ? "a line break" : "a control character", (unsigned)c);
+            buf_add_char(&w->scratch, ' ');
+        } else if (charset_has(set, c)) {
+            if (set == CHARSET_UTF8)
+                buf_add(&w->scratch, value.p, n);
+            else
+                buf_add_char(&w->scratch, (char)c);
+        } else {
+            struct slice rest = slice_from(value, n);
+            if (rest.n && !charset_decode(rest, &next, &next_n))
+                next = 0;
+            with_n = w->options.transliterate ? charset_substitute(set, c, previous, next, with) : -1;
+            if (with_n < 0)
+                return refuse(w, place, "the character \"%.*s\" (U+%04X) is not in the %s character set%s", (int)n,
+                              value.p, (unsigned)c, charset_name(set),
+                              w->options.transliterate ? ", and nothing stands for it" : "");
+            for (int i = 0; i < with_n && !code; i++)
+                code = convert_one(w, (unsigned char)with[i], place);
+        }
+        if (code)
+            return code;
+        previous = c;
+        value = slice_from(value, n);
+    }
+    if (w->scratch.failed)
+        return fail_buffer(w, &w->scratch);
+    return 0;
+}
+
+static int misplaced(struct edi_writer *w, unsigned element)
+{
+    if (!w->failed && element > LIMIT_ELEMENTS)
+        return fail(w, ERR_LIMIT, "a segment has too many elements");
+    return misused(w, "elements are written in ascending order, between edi_write_begin and edi_write_end");
+}
+
+/* Writes the separators before an element; returns where its value goes. */
+static ALWAYS_INLINE char *separate(struct edi_writer *w, unsigned element)
+{
+    size_t at = w->out.n;
+    char *p = w->out.p, c = w->syntax.element;
+    unsigned i = w->last;
+
+    do {
+        w->at[i++] = (uint32_t)at;
+        p[at++] = c;
+    } while (UNLIKELY(i < element));
+    return p + at;
+}
+
+/* The slow way of an element; `to` is where its value goes. */
+static int element_slowly(struct edi_writer *w, unsigned element, struct slice value)
+{
+    char place[40];
+    char *to;
+    int code;
+
+    name_place(w, element, 0, 0, place, sizeof(place));
+    code = convert(w, value, place);
+    if (code < 0)
+        return code;
+    if (w->scratch.n == 0)
+        return 0;
+    if (!has_room(w, w->scratch.n))
+        return fail_buffer(w, &w->out);
+    to = separate(w, element);
+    memcpy(to, w->scratch.p, w->scratch.n);
+    w->out.n = (size_t)(to + w->scratch.n - w->out.p);
+    w->last = element;
+    w->repetition = w->component = 0;
+    return 1;
+}
+
+/* 1: something was written. */
+static ALWAYS_INLINE int write_element(struct edi_writer *w, unsigned element, struct slice value)
+{
+    char *to;
+
+    if (UNLIKELY(element <= w->last || element > LIMIT_ELEMENTS))
+        return misplaced(w, element);
+    if (value.n == 0)
+        return 0;
+    if (UNLIKELY(!has_room(w, value.n)))
+        return fail_buffer(w, &w->out);
+    to = separate(w, element);
+    if (UNLIKELY(copy(w, to, value.p, value.n)))
+        return element_slowly(w, element, value);
+    w->out.n = (size_t)(to + value.n - w->out.p);
+    w->last = element;
+    w->repetition = w->component = 0;
+    return 1;
+}
+
+int edi_write_element(struct edi_writer *w, unsigned element, struct slice value)
+{
+    int code = write_element(w, element, value);
+
+    if (code > 0)
+        w->substance = true;
+    return code < 0 ? code : 0;
+}
+
+int edi_write_constant(struct edi_writer *w, unsigned element, struct slice value)
+{
+    int code = write_element(w, element, value);
+    return code < 0 ? code : 0;
+}
+
+int edi_write_part(struct edi_writer *w, unsigned element, unsigned repetition, unsigned component,
+                   struct slice value)
+{
+    bool same = element == w->last && w->repetition;
+    unsigned from_repetition = same ? w->repetition : 1, from_component = same ? w->component : 1;
+    size_t separators;
+    char *to;
+
+    if (element < w->last || (element == w->last && !same) || element == 0 || element > LIMIT_ELEMENTS ||
+        repetition == 0 || component == 0)
+        return misplaced(w, element);
+    if (repetition < from_repetition || (repetition == from_repetition && component < from_component) ||
+        (same && repetition == from_repetition && component == from_component))
+        return misused(w, "repetitions and components are written in ascending order");
+    if (value.n == 0)
+        return 0;
+    if (repetition > from_repetition)
+        from_component = 1;
+    separators = repetition - from_repetition + component - from_component;
+    if (separators > 1000)
+        return fail(w, ERR_LIMIT, "an element has too many repetitions or components");
+    if (!has_room(w, value.n + separators))
+        return fail_buffer(w, &w->out);
+    if ((repetition > 1 && !w->syntax.repetition) || (component > 1 && !w->syntax.component) ||
+        value.n > LIMIT_SEGMENT) {
+        char place[40];
+        name_place(w, element, repetition, component, place, sizeof(place));
+        if (value.n > LIMIT_SEGMENT)
+            return refuse(w, place, "the value is larger than a segment may be");
+        return refuse(w, place, "this interchange has no %s separator",
+                      repetition > 1 && !w->syntax.repetition ? "repetition" : "component");
+    }
+    to = same ? w->out.p + w->out.n : separate(w, element);
+    for (; from_repetition < repetition; from_repetition++)
+        *to++ = w->syntax.repetition;
+    for (; from_component < component; from_component++)
+        *to++ = w->syntax.component;
+    if (copy(w, to, value.p, value.n)) {
+        size_t offset = (size_t)(to - w->out.p);
+        char place[40];
+        int code;
+        name_place(w, element, repetition, component, place, sizeof(place));
+        code = convert(w, value, place);
+        if (code < 0 || w->scratch.n == 0)
+            return code;
+        /* what stands before offset is past out.n: kept by hand, reserving only moves what is counted */
+        w->out.n = offset;
+        if (!has_room(w, w->scratch.n))
+            return fail_buffer(w, &w->out);
+        memcpy(w->out.p + offset, w->scratch.p, w->scratch.n);
+        w->out.n = offset + w->scratch.n;
+    } else {
+        w->out.n = (size_t)(to + value.n - w->out.p);
+    }
+    w->last = element;
+    w->repetition = repetition;
+    w->component = component;
+    w->substance = true;
+    w->parts |= repetition > 1 || component > 1;
+    return 0;
+}
+
+int edi_write_component(struct edi_writer *w, unsigned element, unsigned component, struct slice value)
+{
+    return edi_write_part(w, element, 1, component, value);
+}
+
+int edi_write_repeat(struct edi_writer *w, unsigned element, unsigned repetition, struct slice value)
+{
+    return edi_write_part(w, element, repetition, 1, value);
+}
+
+int edi_write_binary(struct edi_writer *w, unsigned element, struct slice value)
+{
+    char *to;
+
+    if (element <= w->last || element > LIMIT_ELEMENTS)
+        return misplaced(w, element);
+    if (value.n == 0)
+        return 0;
+    if (!has_room(w, value.n))
+        return fail_buffer(w, &w->out);
+    to = separate(w, element);
+    memcpy(to, value.p, value.n);
+    w->out.n = (size_t)(to + value.n - w->out.p);
+    w->last = element;
+    w->repetition = w->component = 0;
+    w->substance = true;
+    return 0;
+}
+
+/* --- Segments --------------------------------------------------------------------------------------------- */
+
+int edi_write_begin(struct edi_writer *w, struct slice tag)
+{
+    int code;
+    size_t n = w->out.n;
+    char *p;
+
+    if (UNLIKELY(w->failed))
+        return w->failed;
+    if (UNLIKELY(w->in_segment || tag.n - 1 > 2))
+        return misused(w, "a segment begins where another has ended, and its tag has up to three characters");
+    if (UNLIKELY(n >= FLUSH_AT) && w->options.write && !w->held) {
+        code = edi_writer_flush(w);
+        if (code < 0)
+            return code;
+        n = 0;
+    }
+    if (UNLIKELY(!has_room(w, 1024)))
+        return fail_buffer(w, &w->out);
+    p = w->out.p + n;
+    p[0] = tag.p[0];
+    p[tag.n >> 1] = tag.p[tag.n >> 1];
+    p[tag.n - 1] = tag.p[tag.n - 1];
+    w->start = n;
+    w->out.n = n + tag.n;
+    w->last = w->repetition = w->component = 0;
+    w->in_segment = true;
+    w->substance = w->parts = false;
+    return 0;
+}
+
+void edi_write_cancel(struct edi_writer *w)
+{
+    if (!w->in_segment)
+        return;
+    w->out.n = w->start;
+    w->in_segment = false;
+    w->last = NOWHERE;
+}
+
+/* SEGMENT_ESCAPE for bytes just written, as the lexer says it. Reads past the end: SLACK lies there. */
+static unsigned escape_flag(const char *p, size_t n)
+{
+    static const unsigned char tail[32] = { 255, 255, 255, 255, 255, 255, 255, 255,
+                                            255, 255, 255, 255, 255, 255, 255, 255 };
+    signed16 bad = { 0 };
+
+    for (size_t i = 0; i < n; i += 16) {
+        bytes16 v = load16(p + i);
+        signed16 s = (signed16)v, b;
+        b = (signed16)(s < 0x20) | (signed16)(s == 0x7f) | (signed16)(v == '"') | (signed16)(v == '\\');
+        if (n - i < 16)
+            b &= (signed16)load16((const char *)tail + 16 - (n - i));
+        bad |= b;
+    }
+    return any(bad) ? SEGMENT_ESCAPE : 0;
+}
+
+int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r)
+{
+    size_t end = w->out.n;
+
+    if (segment_r)
+        *segment_r = (struct segment){ 0 };
+    if (!w->in_segment)
+        return misused(w, "edi_write_end without edi_write_begin");
+    if (w->failed) {
+        edi_write_cancel(w);
+        return w->failed;
+    }
+    if (!w->substance && !always) {
+        edi_write_cancel(w);
+        return 0;
+    }
+    if (end - w->start > LIMIT_SEGMENT + (1u << 20)) {
+        edi_write_cancel(w);
+        return fail(w, ERR_LIMIT, "a segment is larger than it may be");
+    }
+    w->at[w->last] = (uint32_t)end;
+    memcpy(w->out.p + end, w->ending, sizeof(w->ending));
+    w->out.n = end + w->ending_n;
+    if (segment_r) {
+        segment_r->base = w->out.p;
+        segment_r->at = w->at;
+        segment_r->start = (uint32_t)w->start;
+        segment_r->n = w->last;
+        segment_r->flags = escape_flag(w->out.p + w->start, end - w->start) | (w->parts ? SEGMENT_PARTS : 0);
+    }
+    w->in_segment = false;
+    w->last = NOWHERE;
+    w->state.segments++;
+    return 1;
+}
+
+/* --- Envelopes -------------------------------------------------------------------------------------------- */
+
+static struct slice or_else(struct slice s, const char *other)
+{
+    return s.n ? s : slice_of(other);
+}
+
+/* Refused envelopes leave nothing behind and are not held against the document. */
+static int refuse_envelope(struct edi_writer *w, int code)
+{
+    edi_write_cancel(w);
+    w->state.refused = 0;
+    return code;
+}
+
+/* An element of an envelope: between `least` and `most` bytes after conversion, padded with blanks to `pad`. */
+static int envelope_element(struct edi_writer *w, unsigned element, struct slice value, size_t least, size_t most,
+                            size_t pad, const char *what)
+{
+    char place[40];
+    int code;
+
+    name_place(w, element, 0, 0, place, sizeof(place));
+    code = convert(w, value, place);
+    if (code < 0)
+        return code;
+    if (w->scratch.n < least || w->scratch.n > most) {
+        if (w->scratch.n == 0)
+            return refuse(w, place, "%s is missing", what);
+        if (least == most)
+            return refuse(w, place, "%s has %zu characters and not %zu", what, w->scratch.n, least);
+        return refuse(w, place, "%s has %zu characters and must have %zu to %zu", what, w->scratch.n, least, most);
+    }
+    while (w->scratch.n < pad && !w->scratch.failed)
+        buf_add_char(&w->scratch, ' ');
+    if (w->scratch.failed)
+        return fail_buffer(w, &w->scratch);
+    return edi_write_binary(w, element, buf_slice(&w->scratch));
+}
+
+/* A control number of `least` to nine digits (zeros put before it), kept for the trailer. */
+static int control_number(struct edi_writer *w, unsigned element, struct slice value, size_t least, unsigned level,
+                          const char *what)
+{
+    char place[40], *kept = w->state.control[level - 1];
+    uint64_t number;
+    size_t n = value.n < least ? least : value.n;
+
+    name_place(w, element, 0, 0, place, sizeof(place));
+    if (!slice_number(value, 999999999, &number) || value.n > 9)
+        return refuse(w, place, "%s must be a number of at most nine digits", what);
+    memset(kept, '0', n);
+    memcpy(kept + n - value.n, value.p, value.n);
+    kept[n] = 0;
+    return edi_write_binary(w, element, slice(kept, n));
+}
+
+static bool real_time(const struct edi_time *t)
+{
+    static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
+    bool leap = (t->year % 4 == 0 && t->year % 100 != 0) || t->year % 400 == 0;
+
+    return t->year >= 1 && t->year <= 9999 && t->month >= 1 && t->month <= 12 && t->day >= 1 &&
+           t->day <= days[t->month - 1] + (t->month == 2 && leap) && t->hour >= 0 && t->hour < 24 &&
+           t->minute >= 0 && t->minute < 60 && t->second < 60;
+}
+
+/* Date and time as elements `element` and `element` + 1. */
+static int date_and_time(struct edi_writer *w, unsigned element, const struct edi_time *t, bool century, bool seconds)
+{
+    char text[40];
+    int code;
+
+    if (!real_time(t)) {
+        char place[40];
+        name_place(w, element, 0, 0, place, sizeof(place));
+        return refuse(w, place, "%04d-%02d-%02d %02d:%02d is not a date and time", t->year, t->month, t->day,
+                      t->hour, t->minute);
+    }
+    snprintf(text, sizeof(text), "%04d%02d%02d", t->year, t->month, t->day);
+    code = edi_write_binary(w, element, slice_of(text + (century ? 0 : 2)));
+    if (code < 0)
+        return code;
+    if (seconds && t->second >= 0)
+        snprintf(text, sizeof(text), "%02d%02d%02d", t->hour, t->minute, t->second);
+    else
+        snprintf(text, sizeof(text), "%02d%02d", t->hour, t->minute);
+    return edi_write_binary(w, element + 1, slice_of(text));
+}
+
+static int end_segment(struct edi_writer *w)
+{
+    int code = edi_write_end(w, true, NULL);
+    return code < 0 ? code : 0;
+}
+
+/* The first `n` digits of a version as a number; 0 when they are none. */
+static unsigned version_number(struct slice version, size_t n)
+{
+    uint64_t number = 0;
+
+    if (version.n < n || !slice_number(slice(version.p, n), 999999, &number))
+        return 0;
+    return (unsigned)number;
+}
+
+int edi_write_interchange(struct edi_writer *w, const struct edi_envelope *e)
+{
+    struct slice version = e->interchange_version.n ? e->interchange_version
+                                                    : slice(e->version.p, e->version.n < 5 ? e->version.n : 5);
+    unsigned number = version_number(version, 5);
+    struct edi_syntax syntax = w->options.syntax;
+    char usage = e->usage ? e->usage : 'P';
+    int code;
+
+    if (w->state.open != OPEN_NOTHING)
+        return misused(w, "an interchange begins where another has ended");
+    if (!syntax.component)
+        return misused(w, "an X12 interchange needs a component separator");
+    if (number < 402)
+        syntax.repetition = 0;
+    use_syntax(w, &syntax);
+    code = edi_write_begin(w, SLICE("ISA"));
+    if (code < 0)
+        return code;
+    code = envelope_element(w, 1, or_else(e->authorization_qualifier, "00"), 2, 2, 2, "the authorization qualifier");
+    if (!code)
+        code = envelope_element(w, 2, e->authorization, 0, 10, 10, "the authorization");
+    if (!code)
+        code = envelope_element(w, 3, or_else(e->security_qualifier, "00"), 2, 2, 2, "the security qualifier");
+    if (!code)
+        code = envelope_element(w, 4, e->security, 0, 10, 10, "the security information");
+    if (!code)
+        code = envelope_element(w, 5, or_else(e->sender_qualifier, "ZZ"), 2, 2, 2, "the sender's qualifier");
+    if (!code)
+        code = envelope_element(w, 6, e->sender, 1, 15, 15, "the sender's id");
+    if (!code)
+        code = envelope_element(w, 7, or_else(e->receiver_qualifier, "ZZ"), 2, 2, 2, "the receiver's qualifier");
+    if (!code)
+        code = envelope_element(w, 8, e->receiver, 1, 15, 15, "the receiver's id");
+    if (!code)
+        code = date_and_time(w, 9, &e->at, false, false);
+    if (!code)
+        code = edi_write_binary(w, 11, syntax.repetition ? slice(&syntax.repetition, 1) : SLICE("U"));
+    if (!code && (version.n != 5 || number == 0))
+        code = refuse(w, "ISA12", "the version \"%.*s\" does not begin with five digits", SLICE_FMT(version));
+    if (!code)
+        code = edi_write_binary(w, 12, version);
+    if (!code)
+        code = control_number(w, 13, e->interchange_control, 9, OPEN_INTERCHANGE, "the interchange control number");
+    if (!code)
+        code = edi_write_binary(w, 14, e->acknowledgment ? SLICE("1") : SLICE("0"));
+    if (!code && usage != 'P' && usage != 'T' && usage != 'I')
+        code = refuse(w, "ISA15", "the usage is P, T or I");
+    if (!code)
+        code = edi_write_binary(w, 15, slice(&usage, 1));
+    if (!code)
+        code = edi_write_binary(w, 16, slice(&syntax.component, 1));
+    if (!code)
+        code = end_segment(w);
+    if (code < 0)
+        return refuse_envelope(w, code);
+    w->state.syntax = syntax;
+    w->state.open = OPEN_INTERCHANGE;
+    w->state.groups = 0;
+    w->state.interchanges++;
+    return 0;
+}
+
+/* The trailer of a level: its count and its control number. */
+static int write_trailer(struct edi_writer *w, struct slice tag, uint64_t count, unsigned level)
+{
+    char text[24];
+    int code;
+
+    if (w->failed)
+        return w->failed;
+    if (w->state.open != level || w->in_segment)
+        return misused(w, "envelopes end from the inner to the outer, and only what was begun");
+    snprintf(text, sizeof(text), "%llu", (unsigned long long)count);
+    code = edi_write_begin(w, tag);
+    if (!code)
+        code = edi_write_binary(w, 1, slice_of(text));
+    if (!code)
+        code = edi_write_binary(w, 2, slice_of(w->state.control[level - 1]));
+    if (!code)
+        code = end_segment(w);
+    if (code < 0)
+        return code;
+    w->state.open = level - 1;
+    return 0;
+}
+
+int edi_write_interchange_end(struct edi_writer *w)
+{
+    int code = write_trailer(w, SLICE("IEA"), w->state.groups, OPEN_INTERCHANGE);
+
+    if (!code) {
+        w->state.syntax = w->options.syntax;
+        use_syntax(w, &w->state.syntax);
+    }
+    return code;
+}
+
+int edi_write_group(struct edi_writer *w, const struct edi_envelope *e)
+{
+    unsigned number = version_number(e->version, 6);
+    int code;
+
+    if (w->state.open != OPEN_INTERCHANGE)
+        return misused(w, "a group stands inside an interchange, outside of other groups");
+    code = edi_write_begin(w, SLICE("GS"));
+    if (code < 0)
+        return code;
+    code = envelope_element(w, 1, e->group, 2, 2, 2, "the functional identifier code");
+    if (!code)
+        code = envelope_element(w, 2, e->group_sender.n ? e->group_sender : e->sender, 1, 15, 0, "the sender's code");
+    if (!code)
+        code = envelope_element(w, 3, e->group_receiver.n ? e->group_receiver : e->receiver, 1, 15, 0,
+                                "the receiver's code");
+    /* element 373 has a century from 004010 on */
+    if (!code)
+        code = date_and_time(w, 4, &e->at, number == 0 || number >= 4010, true);
+    if (!code)
+        code = control_number(w, 6, e->group_control, 1, OPEN_GROUP, "the group control number");
+    if (!code)
+        code = envelope_element(w, 7, or_else(e->agency, "X"), 1, 2, 0, "the responsible agency");
+    if (!code)
+        code = envelope_element(w, 8, e->version, 1, 12, 0, "the version");
+    if (!code)
+        code = end_segment(w);
+    if (code < 0)
+        return refuse_envelope(w, code);
+    w->state.open = OPEN_GROUP;
+    w->state.documents = 0;
+    w->state.groups++;
+    return 0;
+}
+
+int edi_write_group_end(struct edi_writer *w)
+{
+    return write_trailer(w, SLICE("GE"), w->state.documents, OPEN_GROUP);
+}
+
+int edi_write_document(struct edi_writer *w, struct slice set, struct slice control, struct slice implementation)
+{
+    struct slice digits = control;
+    uint64_t number;
+    int code;
+
+    if (w->state.open != OPEN_GROUP)
+        return misused(w, "a transaction set stands inside a group, outside of other sets");
+    code = edi_write_begin(w, SLICE("ST"));
+    if (code < 0)
+        return code;
+    code = envelope_element(w, 1, set, 3, 3, 0, "the transaction set");
+    if (!code && slice_number(digits, 999999999, &number) && digits.n <= 9) {
+        code = control_number(w, 2, control, 4, OPEN_DOCUMENT, "the control number");
+    } else if (!code) {
+        code = envelope_element(w, 2, control, 4, 9, 0, "the control number");
+        if (!code) {
+            memcpy(w->state.control[OPEN_DOCUMENT - 1], w->scratch.p, w->scratch.n);
+            w->state.control[OPEN_DOCUMENT - 1][w->scratch.n] = 0;
+        }
+    }
+    if (!code && implementation.n)
+        code = envelope_element(w, 3, implementation, 1, 35, 0, "the implementation convention");
+    if (!code)
+        code = end_segment(w);
+    if (code < 0)
+        return refuse_envelope(w, code);
+    w->state.open = OPEN_DOCUMENT;
+    w->state.segments = 1;
+    w->state.refused = 0;
+    w->state.documents++;
+    return 0;
+}
+
+int edi_write_document_end(struct edi_writer *w)
+{
+    if (w->failed)
+        return w->failed;
+    if (w->state.open == OPEN_DOCUMENT && w->state.refused)
+        return err_set(&w->err, ERR_DATA, "%u value%s of the document cannot be written", w->state.refused,
+                       w->state.refused == 1 ? "" : "s");
+    return write_trailer(w, SLICE("SE"), w->state.segments + 1, OPEN_DOCUMENT);
+}
