@@ -19,7 +19,7 @@
  * from there, never in the midst of its items.
  *
  * A bad record is ERR_DATA; reading goes on behind it with the next line that can begin a record: one that stands no
- * deeper than the bad one's first line. Never closes the descriptor. A pipe's writer that waits for an answer must end
+ * deeper than the bad one's first line. Never closes the descriptor, which must block. A pipe's writer that waits for an answer must end
  * its record with a newline.
  */
 #ifndef WAYBILL_RECORD_READER_H
@@ -33,8 +33,9 @@ struct record_reader_options {      /* zero: the default */
     size_t small;                   /* an array of less is loaded all the same: 1 MiB */
     uint64_t file;                  /* the largest record of all: LIMIT_RECORD_FILE */
     const char *directory;          /* for temporary files; NULL: TMPDIR (not looked at in set-id programs), /var/tmp */
+    int temporary;                  /* an open, empty file for that, for those who may open none; 0: none. Not closed */
     size_t chunk;                   /* bytes asked of the descriptor at first: 256 KiB. For tests */
-    bool copy;                      /* copy large records also from a regular file, which may change or go. */
+    bool copy;                      /* copy large records also from a regular file, which may change */
     enum json_path path;
 };
 

@@ -57,10 +57,9 @@ struct record_field {
     struct slice description;
 };
 
-struct record_key {                     /* one place of the hash; private */
+struct record_key {                     /* what identifies a name, see record_key_words; private */
     uint64_t head, tail;
-    uint32_t n;
-    int32_t index;
+    uint64_t n;
 };
 
 struct record_object {
@@ -70,7 +69,8 @@ struct record_object {
     const struct record_field *other;   /* what they must be; NULL: anything */
     struct slice description;
     /* private */
-    const struct record_key *key;
+    const struct record_key *key;       /* [n], and one when there is none */
+    const uint8_t *slot;                /* from hash to index: perfect. What is free leads to 0, which compares unequal */
     uint64_t multiplier;
     uint8_t shift;
     bool twins;                         /* keys over 16 bytes that the hash cannot tell apart */
@@ -143,11 +143,12 @@ struct record_finding {
     bool missing;               /* the finding is about something absent */
 };
 
-/* Gets each finding; everything in it is valid during the call only. Returning other than 0 stops the check. */
+/* Gets each finding; everything in it is valid during the call only. 0 goes on; a negative number stops the check and
+ * is its result; anything else stops it, too (ERR_STOP). */
 typedef int record_finding_fn(void *context, const struct record_finding *finding);
 
 /* Holds the value of `root` against the kind. No allocation. Returns how many findings were reported (0: the record
- * is right), or the negative number with which the callback stopped it. Streamed arrays are passed over: their items
+ * is right), or a negative number when the callback stopped it. Streamed arrays are passed over: their items
  * are checked by record_check_item, or all at once by record_check_whole in record/reader.h. */
 int record_check(const struct record_kind *kind, const struct json_tape *tape, uint32_t root,
                  record_finding_fn *callback, void *context);
@@ -179,19 +180,25 @@ static inline void record_key_words(struct slice name, uint64_t *head_r, uint64_
     }
 }
 
+static inline uint64_t record_key_hash(const struct record_object *object, const struct record_key *key)
+{
+    return ((key->head ^ (key->tail << 23 | key->tail >> 41) ^ key->n << 57) * object->multiplier) >> object->shift;
+}
+
 static inline int record_field_find(const struct record_object *object, struct slice name)
 {
-    const struct record_key *key;
-    uint64_t head, tail;
+    struct record_key key = { .n = name.n };
+    const struct record_key *k;
+    int i;
 
-    record_key_words(name, &head, &tail);
-    key = &object->key[((head ^ (tail << 23 | tail >> 41) ^ name.n << 57) * object->multiplier) >> object->shift];
-    if (key->head != head || key->tail != tail || key->n != name.n)
-        key = NULL;
-    else if (name.n <= 16 || slice_eq(object->field[key->index].name, name))
-        return key->index;
+    record_key_words(name, &key.head, &key.tail);
+    i = object->slot[record_key_hash(object, &key)];
+    k = &object->key[i];
+    if (k->head == key.head && k->tail == key.tail && k->n == key.n &&
+        (name.n <= 16 || slice_eq(object->field[i].name, name)))
+        return i;
     if (name.n > 16 && object->twins)
-        for (int i = 0; i < object->n; i++)
+        for (i = 0; i < object->n; i++)
             if (slice_eq(object->field[i].name, name))
                 return i;
     return -1;

@@ -59,6 +59,7 @@ struct json_tape {
     /* after an error */
     size_t error_at;            /* byte of the text */
     bool incomplete;            /* the text is right as far as it goes, but ends inside the value */
+    bool full;                  /* the ceiling of nodes was reached */
     /* where the text starts in the input as a whole, for words of errors; set by the caller, zero is fine */
     uint64_t offset;            /* bytes before it */
     uint64_t line;              /* lines before it */
