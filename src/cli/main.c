@@ -1,21 +1,47 @@
 /*
  * waybill: the command line. Only this file may exit.
+ *
+ * SECURITY: opens what the command line names and the guides, maps and schemas of the maps folder, all for reading;
+ * writes to standard output and standard error only. Opens no network connection and runs no other program.
  */
 #include "config.h"
 
-#include <stdio.h>
-#include <string.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <unistd.h>
 
-#include "waybill.h"
-
-enum { EXIT_CODE_USAGE = 64 };
+#include "cli/command.h"
 
 int main(int argc, char **argv)
 {
-    if (argc == 2 && strcmp(argv[1], "--version") == 0) {
-        printf("waybill %s\n", waybill_version());
-        return 0;
+    struct progress progress;
+    struct printer out, err;
+    bool closed;
+    int code;
+
+    /* A descriptor that the caller closed must not become the first file we open. */
+    for (int fd = 0; fd <= 2; fd++)
+        if (fcntl(fd, F_GETFD) < 0 && open("/dev/null", fd ? O_WRONLY : O_RDONLY) < 0)
+            return EXIT_CODE_UNAVAILABLE;
+    /* A reader that goes away is seen as a failed write, so that everything is freed before we go as well. */
+    signal(SIGPIPE, SIG_IGN);
+
+    progress_init(&progress, 2);
+    printer_init(&out, 1, &progress);
+    printer_init(&err, 2, &progress);
+    code = command_main(argc, argv, &out, &err, &progress);
+    progress_clear(&progress);
+    closed = printer_flush(&out) && out.closed;
+    if (printer_failed(&out) && !closed) {
+        printer_printf(&err, "waybill: standard output: %s\n", out.err.text);
+        code = exit_code_worse(code, exit_code_of(out.err.code));
     }
-    fputs("usage: waybill --version\n", stderr);
-    return EXIT_CODE_USAGE;
+    printer_flush(&err);
+    printer_deinit(&out);
+    printer_deinit(&err);
+    if (closed) {
+        signal(SIGPIPE, SIG_DFL);
+        raise(SIGPIPE);
+    }
+    return code;
 }

@@ -1,0 +1,478 @@
+/*
+ * command: see command.h. The table of commands, the table of options, and the parser that both feed.
+ *
+ * Nothing is kept between two runs; strings given to commands are those of argv.
+ */
+#include "cli/command.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/complain.h"
+
+const struct exit_code_row exit_codes[] = {
+    { EXIT_CODE_OK, "everything is right; warnings may have been given" },
+    { EXIT_CODE_USAGE, "the command line is wrong" },
+    { EXIT_CODE_DATA, "a document or record is wrong; what is wrong has been said" },
+    { EXIT_CODE_UNAVAILABLE, "a file cannot be read or written; the other files were worked on" },
+    { EXIT_CODE_LATER, "for now: there is no memory; the same may succeed later" },
+    { EXIT_CODE_CONFIG, "a guide, map or partner file is wrong or missing" },
+    { 0, NULL },
+};
+
+const struct option_row options[OPTIONS] = {
+    [OPTION_ALLOW] = { "allow", "NAME,…", COMPLETES_ALLOW, false,
+                       "take these findings as warnings; `waybill help findings` lists the names" },
+    [OPTION_STRICT] = { "strict", NULL, COMPLETES_NOTHING, false,
+                        "take warnings as errors, except what --allow names" },
+    [OPTION_GUIDE] = { "guide", "FILE", COMPLETES_FILE, false,
+                       "a partner's guide; it goes before the standard's guide for its set" },
+    [OPTION_PARTNER] = { "partner", "FILE", COMPLETES_FILE, false, "the partner file that says how this partner is" },
+    [OPTION_MAP] = { "map", "MAP", COMPLETES_MAP, false, "the map, by its name (x12/850-order) or its file" },
+    [OPTION_TO] = { "to", "x12|json", COMPLETES_NOTHING, false, "what to make; otherwise the input decides" },
+    [OPTION_CONTROL] = { "control", "NUMBER", COMPLETES_NOTHING, false,
+                         "the first control number of what is written" },
+    [OPTION_SEGMENTS] = { "segments", NULL, COMPLETES_NOTHING, false,
+                          "show the elements and notes of every segment" },
+    [OPTION_CODES] = { "codes", NULL, COMPLETES_NOTHING, false, "show the codes of every element, too" },
+    [OPTION_JSON] = { "json", NULL, COMPLETES_NOTHING, false, "one JSON object a line" },
+    [OPTION_COLOR] = { "color", "auto|always|never", COMPLETES_NOTHING, false,
+                       "colour; auto: on a terminal, unless NO_COLOR is set" },
+    [OPTION_MAPS] = { "maps", "FOLDER", COMPLETES_FOLDER, false, "where guides, maps and record schemas are" },
+    [OPTION_MAN] = { "man", NULL, COMPLETES_NOTHING, false, "the manual page, as source for man(1)" },
+    [OPTION_COMPLETE] = { "complete", NULL, COMPLETES_NOTHING, true,
+                          "words that may stand in place of the last argument, for the shell" },
+    [OPTION_HELP] = { "help", NULL, COMPLETES_NOTHING, false, "how the command is used" },
+};
+
+const struct command commands[] = {
+    {
+        .name = "check",
+        .arguments = "FILE…",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .completes = COMPLETES_FILE,
+        .help = "check documents against their guides",
+        .description =
+            "Reads X12 files and says all that is wrong or odd in them: in the envelopes, the structure, every "
+            "element, code, date and number. Each finding tells its place, what was found, what was expected, and "
+            "what the acknowledgment will say. A bad document does not spoil the others of its file.\n\n"
+            "Version, transaction set and separators are recognised. A version without a guide is read with that of "
+            "the nearest lower one, which is a finding, too. Findings are errors or warnings; deviations that "
+            "partners really send (a short ISA, wrong counts, stray line breaks) are warnings unless --strict is "
+            "given. FILE - is standard input.",
+        .example = {
+            { "waybill check 850.edi", "check one file" },
+            { "waybill check --json inbox/*.edi | jq -r .code | sort | uniq -c", "count what is wrong, by code" },
+            { "waybill check --strict --allow over-max,wrong-counts 850.edi",
+              "be strict, but let these two pass" },
+        },
+        .option = { OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .run = command_check,
+    },
+    {
+        .name = "explain",
+        .arguments = "FILE…",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .completes = COMPLETES_FILE,
+        .help = "tell in words what documents say",
+        .description =
+            "Shows X12 files segment by segment in words: the names of segments, elements and codes, dates and "
+            "implied decimals written out, indented by loop. What is wrong stands below the segment it concerns. "
+            "Works for documents without a guide and for segments that nobody knows, too.",
+        .example = {
+            { "waybill explain 850.edi | less -R", "read an order" },
+            { "waybill explain --color always 850.edi | less -R", "the same in colour" },
+        },
+        .option = { OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .run = command_explain,
+    },
+    {
+        .name = "translate",
+        .arguments = "FILE…",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .completes = COMPLETES_FILE,
+        .help = "translate documents into records, or records into documents",
+        .description =
+            "Reads documents and writes one record a line, as JSON; or reads records and writes the document. Format, "
+            "transaction set and version of the input are recognised and choose the map, unless --map names one. "
+            "Findings go to standard error. A document that is refused has no record, or, where its errors come "
+            "late, a record whose line ends in \"rejected\"; the others go on.",
+        .example = {
+            { "waybill translate 850.edi >orders.json", "an order as a record" },
+            { "waybill translate --to x12 --control 42 orders.json >850.edi", "and back again" },
+        },
+        .option = { OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_TO, OPTION_CONTROL, OPTION_GUIDE,
+                    OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .run = command_translate,
+    },
+    {
+        .name = "ack",
+        .arguments = "FILE",
+        .min = 1,
+        .max = 1,
+        .completes = COMPLETES_FILE,
+        .help = "write the acknowledgment of a file",
+        .description =
+            "Checks FILE and writes the 997 that answers it: which transaction sets are accepted, accepted with "
+            "errors, or rejected, and why. Sender and receiver are turned round. Findings go to standard error.",
+        .example = { { "waybill ack --control 17 850.edi >997.edi", "answer an order" } },
+        .option = { OPTION_CONTROL, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE, OPTION_JSON,
+                    OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .run = command_ack,
+    },
+    {
+        .name = "guide list",
+        .arguments = "",
+        .help = "list all guides",
+        .description = "Lists the guides of the maps folder by their ids.",
+        .option = { OPTION_JSON, OPTION_MAPS, OPTION_HELP },
+        .run = command_guide_list,
+    },
+    {
+        .name = "guide show",
+        .arguments = "ID [SEGMENT…]",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .completes = COMPLETES_GUIDE,
+        .help = "show what a document type may hold",
+        .description =
+            "Shows a guide as a tree: segments and loops with their requirement (M mandatory, O optional, - not "
+            "used) and how often they may occur. With --segments or the names of segments, their elements with type, "
+            "length, requirement and relational notes in words; with --codes the code lists as well. ID is that "
+            "of a guide of the maps folder, such as x12/004010/850, the end of one, such as 850, or a "
+            "partner's guide file.",
+        .example = {
+            { "waybill guide show 850", "the tree of the 850" },
+            { "waybill guide show --codes x12/004010/850 BEG PO1", "two segments with all codes" },
+        },
+        .option = { OPTION_SEGMENTS, OPTION_CODES, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .run = command_guide_show,
+    },
+    {
+        .name = "guide check",
+        .arguments = "[FILE…]",
+        .min = 0,
+        .max = ARGUMENTS_MANY,
+        .completes = COMPLETES_FILE,
+        .help = "check guide files",
+        .description =
+            "Reads guide files and reports every error in them with its place. Without FILE all guides of the maps "
+            "folder are read; FILE is a partner's guide.",
+        .example = { { "waybill guide check northwind/850.guide", "check a partner's guide" } },
+        .option = { OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .run = command_guide_check,
+    },
+    {
+        .name = "map check",
+        .arguments = "[MAP…]",
+        .min = 0,
+        .max = ARGUMENTS_MANY,
+        .completes = COMPLETES_MAP,
+        .help = "check maps and what they leave out",
+        .description =
+            "Reads maps and reports every error in them with its place, then, for each direction, what of the guide "
+            "and of the record no line of the map takes and so would be lost. Without MAP all maps of the maps "
+            "folder are read.",
+        .example = { { "waybill map check x12/850-order", "one map" } },
+        .option = { OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .run = command_map_check,
+    },
+    {
+        .name = "help",
+        .arguments = "[COMMAND]",
+        .min = 0,
+        .max = ARGUMENTS_MANY,
+        .completes = COMPLETES_COMMAND,
+        .help = "explain a command",
+        .description =
+            "Without COMMAND lists all commands. `waybill help findings` lists all that may be found in a document, "
+            "with the names that --allow takes.",
+        .option = { OPTION_MAN, OPTION_COMPLETE, OPTION_JSON, OPTION_HELP },
+        .run = command_help,
+    },
+    {
+        .name = "version",
+        .arguments = "",
+        .help = "tell the version of Waybill",
+        .description = "Tells the version of this program.",
+        .option = { OPTION_HELP },
+        .run = command_version,
+    },
+    { .name = NULL },
+};
+
+/* --- What commands say ------------------------------------------------------------ */
+
+static void say(struct command_context *c, const char *format, va_list args)
+{
+    char words[2000];
+
+    vsnprintf(words, sizeof(words), format, args);
+    printer_safe(c->err, SLICE("waybill"));
+    if (c->command) {
+        printer_safe(c->err, SLICE(" "));
+        printer_safe(c->err, slice_of(c->command->name));
+    }
+    printer_safe(c->err, SLICE(": "));
+    printer_safe(c->err, slice_of(words));
+    printer_text(c->err, "\n");
+}
+
+void command_say(struct command_context *c, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(c, format, args);
+    va_end(args);
+}
+
+static void see_help(struct command_context *c)
+{
+    if (c->command) {
+        help_usage_line(c->err, c->command);
+        printer_printf(c->err, "`waybill help %s` says more.\n", c->command->name);
+    } else {
+        printer_text(c->err, "`waybill help` lists the commands.\n");
+    }
+}
+
+int command_usage(struct command_context *c, const char *format, ...)
+{
+    va_list args;
+
+    va_start(args, format);
+    say(c, format, args);
+    va_end(args);
+    see_help(c);
+    return EXIT_CODE_USAGE;
+}
+
+static void hint(struct command_context *c, struct slice word, const char *before)
+{
+    if (!word.n)
+        return;
+    printer_printf(c->err, "hint: did you mean \"%s", before);
+    printer_safe(c->err, word);
+    printer_text(c->err, "\"?\n");
+}
+
+int exit_code_of(int err_code)
+{
+    switch (err_code) {
+    case 0: return EXIT_CODE_OK;
+    case ERR_NOMEM: return EXIT_CODE_LATER;
+    case ERR_CONFIG: return EXIT_CODE_CONFIG;
+    case ERR_DATA:
+    case ERR_LIMIT: return EXIT_CODE_DATA;
+    case ERR_USAGE: return EXIT_CODE_USAGE;
+    default: return EXIT_CODE_UNAVAILABLE;
+    }
+}
+
+int exit_code_worse(int a, int b)
+{
+    static const int order[] = { EXIT_CODE_OK,     EXIT_CODE_DATA,  EXIT_CODE_UNAVAILABLE,
+                                 EXIT_CODE_CONFIG, EXIT_CODE_LATER, EXIT_CODE_USAGE };
+    int worst = EXIT_CODE_OK;
+    for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++)
+        if (order[i] == a || order[i] == b)
+            worst = order[i];
+    return worst;
+}
+
+int command_fail(struct command_context *c, const struct err *err)
+{
+    command_say(c, "%s", err->text);
+    return exit_code_of(err->code);
+}
+
+/* --- The parser --------------------------------------------------------------------- */
+
+static bool command_takes(const struct command *command, enum option_id id)
+{
+    for (unsigned i = 0;; i++) {
+        if (command->option[i] == id)
+            return true;
+        if (command->option[i] == OPTION_HELP)
+            return false;
+    }
+}
+
+/* Whether `value` is among the words of "x12|json". */
+static bool among(const char *words, struct slice value)
+{
+    struct slice rest = slice_of(words);
+    bool more = true;
+    while (more)
+        if (slice_eq(slice_cut(rest, '|', &rest, &more), value))
+            return true;
+    return false;
+}
+
+static int add_option(struct command_context *c, enum option_id id, const char *value)
+{
+    const struct option_row *row = &options[id];
+
+    if (row->value && strchr(row->value, '|') && !among(row->value, slice_of(value)))
+        return command_usage(c, "--%s: \"%s\" is not one of %s", row->name, value, row->value);
+    if (c->option[id].n == OPTION_VALUES)
+        return command_usage(c, "--%s: given more than %d times", row->name, OPTION_VALUES);
+    c->option[id].value[c->option[id].n++] = value;
+    return 0;
+}
+
+static int unknown_option(struct command_context *c, const char *word, struct slice name)
+{
+    struct slice best = { NULL, 0 };
+    unsigned distance = 3;
+
+    command_say(c, "there is no option \"%s\"", word);
+    for (unsigned i = 0; i < OPTIONS; i++)
+        if (command_takes(c->command, (enum option_id)i) && !options[i].hidden)
+            suggest(name, slice_of(options[i].name), &best, &distance);
+    hint(c, best, "--");
+    see_help(c);
+    return EXIT_CODE_USAGE;
+}
+
+/* Takes the options out of the words behind the command; what is left are its arguments. */
+static int take_options(struct command_context *c, int argc, char **argv)
+{
+    bool only_arguments = false;
+
+    c->argument = argv;
+    for (int i = 0; i < argc; i++) {
+        struct slice name = slice_of(argv[i]), value;
+        bool assigned;
+        unsigned id;
+        int code;
+
+        if (only_arguments || argv[i][0] != '-' || !argv[i][1]) {
+            argv[c->n++] = argv[i];
+            continue;
+        }
+        if (slice_is(name, "--")) {
+            only_arguments = true;
+            continue;
+        }
+        if (slice_is(name, "-h"))
+            name = SLICE("--help");
+        if (!slice_starts(name, SLICE("--")))
+            return unknown_option(c, argv[i], slice_from(name, 1));
+        name = slice_cut(slice_from(name, 2), '=', &value, &assigned);
+        for (id = 0; id < OPTIONS; id++)
+            if (slice_is(name, options[id].name) && command_takes(c->command, (enum option_id)id))
+                break;
+        if (id == OPTIONS)
+            return unknown_option(c, argv[i], name);
+        if (!options[id].value && assigned)
+            return command_usage(c, "--%s takes no value", options[id].name);
+        if (!options[id].value) {
+            code = add_option(c, (enum option_id)id, "");
+        } else if (assigned) {
+            code = add_option(c, (enum option_id)id, value.p);
+        } else if (i + 1 < argc) {
+            code = add_option(c, (enum option_id)id, argv[++i]);
+        } else {
+            code = command_usage(c, "--%s: %s is missing", options[id].name, options[id].value);
+        }
+        if (code)
+            return code;
+    }
+    return 0;
+}
+
+/* The row whose name the words begin with; *words_r of them. */
+static const struct command *find_command(int argc, char **argv, int *words_r)
+{
+    for (const struct command *row = commands; row->name; row++) {
+        bool two;
+        struct slice second, first = slice_cut(slice_of(row->name), ' ', &second, &two);
+        if (argc < 1 + two || !slice_is(first, argv[0]) || (two && !slice_is(second, argv[1])))
+            continue;
+        *words_r = 1 + two;
+        return row;
+    }
+    return NULL;
+}
+
+static int unknown_command(struct command_context *c, int argc, char **argv)
+{
+    struct slice best = { NULL, 0 }, given = slice_of(argv[0]);
+    unsigned distance = 3;
+    bool first_known = false;
+
+    for (const struct command *row = commands; row->name; row++) {
+        struct slice second;
+        bool two;
+        if (slice_is(slice_cut(slice_of(row->name), ' ', &second, &two), argv[0]) && two)
+            first_known = true;
+    }
+    if (first_known && argc < 2) {
+        command_say(c, "%s: which of them?", argv[0]);
+    } else if (first_known) {
+        command_say(c, "there is no command \"%s %s\"", argv[0], argv[1]);
+        given = slice_of(argv[1]);
+    } else {
+        command_say(c, "there is no command \"%s\"", argv[0]);
+    }
+    for (const struct command *row = commands; row->name; row++) {
+        struct slice second;
+        bool two;
+        struct slice first = slice_cut(slice_of(row->name), ' ', &second, &two);
+        if (!first_known)
+            suggest(given, first, &best, &distance);
+        else if (two && slice_is(first, argv[0]) && argc < 2)
+            help_usage_line(c->err, row);
+        else if (two && slice_is(first, argv[0]))
+            suggest(given, second, &best, &distance);
+    }
+    if (first_known && best.n)
+        printer_printf(c->err, "hint: did you mean \"%s %.*s\"?\n", argv[0], SLICE_FMT(best));
+    else
+        hint(c, best, "");
+    see_help(c);
+    return EXIT_CODE_USAGE;
+}
+
+int command_main(int argc, char **argv, struct printer *out, struct printer *err, struct progress *progress)
+{
+    struct command_context c = { .out = out, .err = err, .progress = progress };
+    const struct command *row;
+    int words, code;
+
+    if (argc < 2) {
+        help_overview(err);
+        return EXIT_CODE_USAGE;
+    }
+    if (slice_is(slice_of(argv[1]), "--version"))
+        return command_version(&c);
+    if (slice_is(slice_of(argv[1]), "--help") || slice_is(slice_of(argv[1]), "-h")) {
+        help_overview(out);
+        return EXIT_CODE_OK;
+    }
+    row = find_command(argc - 1, argv + 1, &words);
+    if (!row)
+        return unknown_command(&c, argc - 1, argv + 1);
+    c.command = row;
+    code = take_options(&c, argc - 1 - words, argv + 1 + words);
+    if (code)
+        return code;
+    if (command_has(&c, OPTION_HELP)) {
+        help_command(out, row);
+        return EXIT_CODE_OK;
+    }
+    if (c.n < row->min)
+        return command_usage(&c, "%.*s is missing", (int)strcspn(row->arguments, " \xe2"), row->arguments);
+    if (c.n > row->max)
+        return command_usage(&c, "\"%s\" is one argument too many", c.argument[row->max]);
+    printer_choose_colour(out, command_value(&c, OPTION_COLOR));
+    printer_choose_colour(err, command_value(&c, OPTION_COLOR));
+    out->json = command_has(&c, OPTION_JSON);
+    return row->run(&c);
+}

@@ -1,0 +1,467 @@
+/* waybill guide list, guide show, guide check: what document types may hold, and whether guide files are right. */
+#include "cli/reading.h"
+
+#include <stdio.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "cli/maps.h"
+#include "edi/explain.h"
+
+enum { TREE_COLUMNS = 24 };
+
+/* --- Finding a guide ------------------------------------------------------------------- */
+
+/* "850" or "004010/850" for the newest guide whose id ends so. False: none. */
+static bool complete_id(const struct maps_list *list, struct slice given, struct slice *id_r)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < list->n; i++) {
+        struct slice id = slice_of(list->name[i]);
+        if (maps_is_guide(list->name[i]) && id.n > given.n && id.p[id.n - given.n - 1] == '/' &&
+            slice_eq(slice_from(id, id.n - given.n), given)) {
+            *id_r = id;
+            found = true;
+        }
+    }
+    return found;
+}
+
+static int no_such_guide(struct command_context *c, const struct maps_list *list, const char *given)
+{
+    struct slice best = { NULL, 0 };
+    unsigned distance = 3;
+
+    command_say(c, "there is no guide \"%s\"", given);
+    for (size_t i = 0; i < list->n; i++)
+        if (maps_is_guide(list->name[i]))
+            suggest(slice_of(given), slice_of(list->name[i]), &best, &distance);
+    if (best.n) {
+        printer_text(c->err, "hint: did you mean \"");
+        printer_safe(c->err, best);
+        printer_text(c->err, "\"?\n");
+    }
+    printer_text(c->err, "`waybill guide list` lists the guides.\n");
+    return EXIT_CODE_USAGE;
+}
+
+/* By id, by the end of an id, or from a file. Returns the exit code. */
+static int find_guide(struct command_context *c, struct reading *r, const char *given, struct buf *text,
+                      const struct guide **guide_r)
+{
+    struct maps_list list = { .n = 0 };
+    struct slice id = slice_of(given);
+    struct err err = { 0 };
+    int rc, code = EXIT_CODE_OK;
+
+    rc = guides_by_id(r->guides, id, &r->complaints, guide_r, &err);
+    if (rc == ERR_MISSING) {
+        rc = maps_list_read(buf_text(&r->maps), ".guide", &list, &err);
+        if (rc == 0 && complete_id(&list, id, &id))
+            rc = guides_by_id(r->guides, id, &r->complaints, guide_r, &err);
+        else if (rc == 0 && (rc = file_read(given, text, &err)) == 0)
+            rc = guides_read_delta(r->guides, slice_of(given), buf_slice(text), &r->complaints, guide_r, &err);
+        else if (rc == ERR_MISSING)
+            code = no_such_guide(c, &list, given);
+    }
+    if (reading_complain(c, &r->complaints))
+        code = EXIT_CODE_CONFIG;
+    if (rc < 0 && code == EXIT_CODE_OK) {
+        err.code = rc;
+        code = command_fail(c, &err);
+    }
+    maps_list_free(&list);
+    return code;
+}
+
+/* --- Showing one ------------------------------------------------------------------------ */
+
+static void field(struct buf *out, size_t mark, size_t width)
+{
+    size_t n = 0;
+    for (size_t i = mark; i < out->n; i++)
+        n += ((unsigned char)out->p[i] & 0xc0) != 0x80;
+    do
+        buf_add_char(out, ' ');
+    while (++n < width && !out->failed);
+}
+
+static void show_node(struct printer *p, const struct guide *g, const struct guide_node *node)
+{
+    struct buf *out = &p->buf;
+    size_t mark;
+
+    mark = out->n;
+    for (unsigned i = 0; i < node->depth; i++)
+        buf_add_text(out, "  ");
+    if (node->loop)
+        buf_add_text(out, "loop ");
+    buf_add_safe(out, node->tag, SIZE_MAX);
+    for (unsigned i = 0; i < node->n_select; i++) {
+        buf_add_text(out, i ? " " : "[");
+        buf_add_safe(out, node->select_codes[i], SIZE_MAX);
+    }
+    if (node->n_select)
+        buf_add_char(out, ']');
+    field(out, mark, TREE_COLUMNS);
+    mark = out->n;
+    buf_add_text(out, node->not_used ? "-" : node->required ? "M" : "O");
+    field(out, mark, 4);
+    mark = out->n;
+    if (node->max == UINT32_MAX)
+        buf_add_text(out, ">1");
+    else
+        buf_printf(out, "%u", node->max);
+    if (!node->loop) {
+        field(out, mark, 8);
+        buf_add_safe(out, node->def->name, SIZE_MAX);
+    }
+    buf_add_char(out, '\n');
+    for (unsigned i = 0; i < g->n_variants; i++) {
+        const struct guide_variant *v = &g->variant[i];
+        if (v->node != node->ordinal)
+            continue;
+        mark = out->n;
+        for (unsigned k = 0; k <= node->depth; k++)
+            buf_add_text(out, "  ");
+        buf_add_safe(out, node->tag, SIZE_MAX);
+        buf_add_char(out, '[');
+        buf_add_safe(out, v->code_text, SIZE_MAX);
+        buf_add_char(out, ']');
+        field(out, mark, TREE_COLUMNS);
+        buf_add_text(out, v->not_used ? "-\n" : v->must ? "M\n" : "O\n");
+    }
+    printer_text(p, "");
+}
+
+static void show_tree(struct printer *p, const struct guide *g)
+{
+    static const struct {
+        char area;
+        const char *name;
+    } areas[] = { { 'h', "heading" }, { 'd', "detail" }, { 's', "summary" } };
+    char area = 0;
+
+    for (unsigned i = 1; i < g->n; i++) {
+        const struct guide_node *node = &g->node[i];
+        for (unsigned k = 0; node->depth == 1 && node->area != area && k < 3; k++)
+            if (areas[k].area == node->area) {
+                printer_style(p, STYLE_DIM);
+                printer_text(p, areas[k].name);
+                printer_style(p, STYLE_PLAIN);
+                printer_text(p, "\n");
+            }
+        if (node->depth == 1)
+            area = node->area;
+        show_node(p, g, node);
+    }
+}
+
+static void show_codes(struct printer *p, const struct guide *g, struct element_use *use)
+{
+    const struct codes *codes = use->needs_codes || use->codes ? guide_codes(g, use) : NULL;
+
+    if (!codes)
+        return;
+    for (uint32_t i = 0; i < codes->n; i++) {
+        printer_text(p, "                  ");
+        printer_style(p, STYLE_CODE);
+        printer_safe(p, codes->codes[i]);
+        printer_style(p, STYLE_PLAIN);
+        for (size_t n = codes->codes[i].n; n < 6; n++)
+            printer_safe(p, SLICE(" "));
+        printer_safe(p, SLICE(" "));
+        printer_safe(p, codes_name(codes, codes->codes[i]));
+        printer_text(p, "\n");
+    }
+}
+
+static void show_uses(struct printer *p, const struct guide *g, struct slice tag, struct element_use *use, unsigned n,
+                      bool components, bool codes)
+{
+    static const char *const requirements[] = { [REQ_OPTIONAL] = "O", [REQ_MANDATORY] = "M", [REQ_CONDITIONAL] = "X",
+                                                [REQ_NOT_USED] = "-" };
+    struct buf *out = &p->buf;
+
+    for (unsigned k = 1; k <= n; k++, use++) {
+        size_t mark = out->n;
+        buf_add_text(out, components ? "    " : "  ");
+        buf_add_safe(out, tag, SIZE_MAX);
+        buf_printf(out, components ? "-%u" : "%02u", k);
+        field(out, mark, 12);
+        mark = out->n;
+        buf_add_safe(out, use->element->id, SIZE_MAX);
+        field(out, mark, 6);
+        mark = out->n;
+        buf_add_text(out, requirements[use->requirement]);
+        field(out, mark, 3);
+        mark = out->n;
+        explain_type(use, out);
+        field(out, mark, 12);
+        buf_add_safe(out, use->element->name, SIZE_MAX);
+        if (use->repeat == UINT16_MAX)
+            buf_add_text(out, ", any number");
+        else if (use->repeat > 1)
+            buf_printf(out, ", up to %u times", use->repeat);
+        if (use->element->external.n) {
+            buf_add_text(out, " (codes: ");
+            buf_add_safe(out, use->element->external, SIZE_MAX);
+            buf_add_char(out, ')');
+        }
+        printer_text(p, "\n");
+        if (codes)
+            show_codes(p, g, use);
+        if (use->element->type == TYPE_COMPOSITE && !components) {
+            char name[32];
+            int len = snprintf(name, sizeof(name), "%.*s%02u", SLICE_FMT(tag), k);
+            struct slice part = slice(name, len > 0 && (size_t)len < sizeof(name) ? (size_t)len : 0);
+            show_uses(p, g, part, use->element->part, use->element->n_parts, true, codes);
+            for (unsigned i = 0; i < use->element->n_notes; i++) {
+                buf_add_text(out, "    ");
+                explain_note(&use->element->note[i], part, true, out);
+                printer_text(p, "\n");
+            }
+        }
+    }
+}
+
+static void show_segment(struct printer *p, const struct guide *g, const struct segment_def *def, struct slice code,
+                         bool codes)
+{
+    printer_text(p, "\n");
+    printer_style(p, STYLE_BOLD);
+    printer_safe(p, def->tag);
+    if (code.n) {
+        printer_text(p, "[");
+        printer_safe(p, code);
+        printer_text(p, "]");
+    }
+    printer_text(p, " ");
+    printer_safe(p, def->name);
+    printer_style(p, STYLE_PLAIN);
+    printer_text(p, "\n");
+    show_uses(p, g, def->tag, def->use, def->n, false, codes);
+    for (unsigned i = 0; i < def->n_notes; i++) {
+        buf_add_text(&p->buf, "  ");
+        explain_note(&def->note[i], def->tag, false, &p->buf);
+        printer_text(p, "\n");
+    }
+}
+
+/* Each segment of the guide once, in the order of its first place; one that a delta changed at one place is shown
+ * for each of its forms. */
+static void show_segments(struct printer *p, const struct guide *g, bool codes)
+{
+    for (unsigned i = 1; i < g->n; i++) {
+        bool first = !g->node[i].loop;
+        for (unsigned k = 1; first && k < i; k++)
+            first = g->node[k].def != g->node[i].def;
+        if (first)
+            show_segment(p, g, g->node[i].def, SLICE(""), codes);
+        for (unsigned k = 0; k < g->n_variants; k++)
+            if (g->variant[k].node == i && g->variant[k].def && g->variant[k].def != g->node[i].def)
+                show_segment(p, g, g->variant[k].def, g->variant[k].code_text, codes);
+    }
+}
+
+int command_guide_show(struct command_context *c)
+{
+    struct printer *p = c->out;
+    const struct guide *g = NULL;
+    struct reading reading;
+    struct buf text;
+    int code = reading_init(c, &reading);
+
+    if (code)
+        return code;
+    buf_init(&text, LIMIT_CONFIG_FILE);
+    code = find_guide(c, &reading, c->argument[0], &text, &g);
+    if (code == EXIT_CODE_OK) {
+        printer_style(p, STYLE_BOLD);
+        printer_safe(p, g->id);
+        printer_text(p, " ");
+        printer_safe(p, g->title);
+        printer_style(p, STYLE_PLAIN);
+        if (g->group.n) {
+            printer_text(p, ", group ");
+            printer_safe(p, g->group);
+        }
+        if (g->base.n) {
+            printer_text(p, ", made from ");
+            printer_safe(p, g->base);
+        }
+        printer_text(p, "\n");
+        if (c->n == 1)
+            show_tree(p, g);
+        if (c->n == 1 && (command_has(c, OPTION_SEGMENTS) || command_has(c, OPTION_CODES)))
+            show_segments(p, g, command_has(c, OPTION_CODES));
+    }
+    for (unsigned i = 1; code == EXIT_CODE_OK && i < c->n; i++) {
+        struct slice tag = slice_of(c->argument[i]);
+        const struct segment_def *def = NULL;
+        for (unsigned k = 1; k < g->n; k++)
+            if (!g->node[k].loop && slice_eq(g->node[k].tag, tag) && g->node[k].def != def) {
+                def = g->node[k].def;
+                show_segment(p, g, def, SLICE(""), command_has(c, OPTION_CODES));
+            }
+        if (!def && (def = guide_segment(g, tag)) != NULL)
+            show_segment(p, g, def, SLICE(""), command_has(c, OPTION_CODES));
+        if (!def) {
+            command_say(c, "version %.*s has no segment \"%s\"", SLICE_FMT(g->version), c->argument[i]);
+            code = EXIT_CODE_USAGE;
+        }
+    }
+    buf_deinit(&text);
+    reading_deinit(&reading);
+    return code;
+}
+
+/* --- All of them -------------------------------------------------------------------------- */
+
+int command_guide_list(struct command_context *c)
+{
+    struct maps_list list = { .n = 0 };
+    struct reading reading;
+    struct err err = { 0 };
+    int code = reading_init(c, &reading);
+
+    if (code)
+        return code;
+    if (maps_list_read(buf_text(&reading.maps), ".guide", &list, &err) < 0)
+        code = command_fail(c, &err);
+    for (size_t i = 0; i < list.n; i++) {
+        const struct guide *g = NULL;
+        int rc;
+        if (!maps_is_guide(list.name[i]))
+            continue;
+        rc = guides_by_id(reading.guides, slice_of(list.name[i]), &reading.complaints, &g, &err);
+        if (rc < 0) {
+            reading_complain(c, &reading.complaints);
+            err.code = rc;
+            code = exit_code_worse(code, command_fail(c, &err));
+            continue;
+        }
+        printer_field(c->out, "id", g->id, 24);
+        printer_field(c->out, "group", g->group, 4);
+        printer_field(c->out, "title", g->title, 0);
+        printer_end_row(c->out);
+    }
+    maps_list_free(&list);
+    reading_deinit(&reading);
+    return code;
+}
+
+/* Code lists are read when they are first needed; here they are. */
+static int check_codes(struct command_context *c, const struct guide *g)
+{
+    int code = EXIT_CODE_OK;
+
+    for (unsigned i = 1; i < g->n; i++) {
+        const struct segment_def *def = g->node[i].def;
+        for (unsigned k = 0; !g->node[i].loop && k < def->n; k++) {
+            struct element_use *use = &def->use[k];
+            struct element_use *part = use->element->type == TYPE_COMPOSITE ? use->element->part : use;
+            unsigned n = use->element->type == TYPE_COMPOSITE ? use->element->n_parts : 1;
+            for (unsigned j = 0; j < n; j++)
+                if (part[j].needs_codes && !guide_codes(g, &part[j])) {
+                    command_say(c, "%.*s: the code list of element %.*s cannot be read", SLICE_FMT(g->id),
+                                SLICE_FMT(part[j].element->id));
+                    code = EXIT_CODE_CONFIG;
+                }
+        }
+    }
+    return code;
+}
+
+static int check_all(struct command_context *c, struct reading *r)
+{
+    struct maps_list list = { .n = 0 };
+    struct err err = { 0 };
+    unsigned checked = 0;
+    int code = EXIT_CODE_OK;
+
+    if (maps_list_read(buf_text(&r->maps), ".guide", &list, &err) < 0)
+        return command_fail(c, &err);
+    for (size_t i = 0; i < list.n; i++) {
+        const struct guide *g = NULL;
+        int rc;
+        if (!maps_is_guide(list.name[i]))
+            continue;
+        checked++;
+        rc = guides_by_id(r->guides, slice_of(list.name[i]), &r->complaints, &g, &err);
+        if (reading_complain(c, &r->complaints)) {
+            code = EXIT_CODE_CONFIG;
+        } else if (rc < 0) {
+            err.code = rc == ERR_MISSING ? ERR_CONFIG : rc;
+            code = exit_code_worse(code, command_fail(c, &err));
+        }
+        if (rc == 0)
+            code = exit_code_worse(code, check_codes(c, g));
+    }
+    maps_list_free(&list);
+    if (checked == 0) {
+        command_say(c, "%s: there are no guides", buf_text(&r->maps));
+        return EXIT_CODE_CONFIG;
+    }
+    if (code == EXIT_CODE_OK)
+        printer_printf(c->out, "%u guides: no errors\n", checked);
+    return code;
+}
+
+static int check_file(struct command_context *c, struct reading *r, const char *path)
+{
+    const struct guide *g = NULL;
+    struct err err = { 0 };
+    struct buf text;
+    int rc, code = EXIT_CODE_OK;
+
+    buf_init(&text, LIMIT_CONFIG_FILE);
+    rc = file_read(path, &text, &err);
+    if (rc < 0) {
+        command_say(c, "%s", err.text);
+        buf_deinit(&text);
+        return rc == ERR_NOMEM ? EXIT_CODE_LATER : EXIT_CODE_UNAVAILABLE;
+    }
+    rc = guides_read_delta(r->guides, slice_of(path), buf_slice(&text), &r->complaints, &g, &err);
+    if (reading_complain(c, &r->complaints)) {
+        code = EXIT_CODE_CONFIG;
+    } else if (rc < 0) {
+        err.code = rc == ERR_NOMEM ? rc : ERR_CONFIG;
+        code = command_fail(c, &err);
+    } else {
+        code = check_codes(c, g);
+    }
+    if (code == EXIT_CODE_OK) {
+        printer_safe(c->out, slice_of(path));
+        printer_text(c->out, ": no errors\n");
+    }
+    buf_deinit(&text);
+    return code;
+}
+
+int command_guide_check(struct command_context *c)
+{
+    struct reading reading;
+    int code;
+
+    if (c->n == 0) {
+        code = reading_init(c, &reading);
+        if (code)
+            return code;
+        code = check_all(c, &reading);
+        reading_deinit(&reading);
+        return code;
+    }
+    code = EXIT_CODE_OK;
+    /* each file with guides of its own: they borrow from its text */
+    for (unsigned i = 0; i < c->n; i++) {
+        int one = reading_init(c, &reading);
+        if (one == EXIT_CODE_OK) {
+            one = check_file(c, &reading, c->argument[i]);
+            reading_deinit(&reading);
+        }
+        code = exit_code_worse(code, one);
+    }
+    return code;
+}

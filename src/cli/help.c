@@ -1,0 +1,389 @@
+/*
+ * waybill help, waybill version, the manual page and the completion of the shell: all made from the rows of
+ * command.c and edi/finding.h.
+ */
+#include "cli/command.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "cli/maps.h"
+#include "waybill.h"
+
+enum { WIDTH = 80, NAME_WIDTH = 22, PATH_CEILING = 4096 };
+
+/* --- For a terminal ------------------------------------------------------------------ */
+
+void help_usage_line(struct printer *p, const struct command *command)
+{
+    printer_printf(p, "usage: waybill %s [OPTION…]%s%s\n", command->name, *command->arguments ? " " : "",
+                   command->arguments);
+}
+
+static void heading(struct printer *p, const char *text)
+{
+    printer_style(p, STYLE_BOLD);
+    printer_text(p, text);
+    printer_style(p, STYLE_PLAIN);
+    printer_text(p, "\n");
+}
+
+/* A word on the left, its explanation beside it. */
+static void entry(struct printer *p, const char *name, const char *words)
+{
+    size_t n = 0;
+    for (const char *at = name; *at; at++)
+        n += ((unsigned char)*at & 0xc0) != 0x80;
+    printer_text(p, "  ");
+    printer_style(p, STYLE_BOLD);
+    printer_text(p, name);
+    printer_style(p, STYLE_PLAIN);
+    if (n + 2 > NAME_WIDTH)
+        printer_printf(p, "\n%*s", NAME_WIDTH + 2, "");
+    else
+        printer_printf(p, "%*s", (int)(NAME_WIDTH - n), "");
+    printer_wrap(p, words, NAME_WIDTH + 2, WIDTH);
+}
+
+void help_overview(struct printer *p)
+{
+    printer_text(p, "usage: waybill COMMAND [OPTION…] [ARGUMENT…]\n\n"
+                    "Reads, checks, explains, translates and answers business documents (EDI).\n\n");
+    for (const struct command *row = commands; row->name; row++)
+        entry(p, row->name, row->help);
+    printer_text(p, "\n`waybill help COMMAND` explains a command, `waybill help findings` all that may be found.\n");
+}
+
+static void option_name(const struct option_row *row, struct buf *name)
+{
+    buf_clear(name);
+    buf_printf(name, "--%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
+}
+
+void help_command(struct printer *p, const struct command *command)
+{
+    struct buf name;
+
+    buf_init(&name, LIMIT_LINE_WORDS);
+    help_usage_line(p, command);
+    printer_text(p, "\n");
+    printer_wrap(p, command->description, 0, WIDTH);
+    printer_text(p, "\n");
+    heading(p, "Options");
+    for (unsigned i = 0;; i++) {
+        const struct option_row *row = &options[command->option[i]];
+        option_name(row, &name);
+        if (!row->hidden)
+            entry(p, buf_text(&name), row->help);
+        if (command->option[i] == OPTION_HELP)
+            break;
+    }
+    if (command->example[0].line) {
+        printer_text(p, "\n");
+        heading(p, "Examples");
+        for (unsigned i = 0; i < COMMAND_EXAMPLES && command->example[i].line; i++)
+            printer_printf(p, "  %s\n      %s\n", command->example[i].line, command->example[i].words);
+    }
+    buf_deinit(&name);
+}
+
+static const char *severity_name(enum severity severity)
+{
+    return severity == SEVERITY_ERROR ? "error" : "warning";
+}
+
+static void help_findings(struct printer *p)
+{
+    if (!p->json) {
+        heading(p, "CODE                       --allow NAME         by default  ");
+    }
+    for (unsigned i = 0; i < FINDING_CODES; i++) {
+        const struct finding_row *row = &finding_rows[i];
+        printer_field(p, "code", slice_of(row->name), 25);
+        printer_field(p, "allow", row->allow ? slice_of(row->allow) : p->json ? SLICE("") : SLICE("-"), 19);
+        printer_field(p, "severity", slice_of(severity_name(row->severity)), 10);
+        printer_field(p, "words", slice_of(row->words), 0);
+        printer_end_row(p);
+    }
+    if (!p->json)
+        printer_wrap(p,
+                     "\n\nX12-AK3-n, X12-AK4-n, X12-AK5-n, X12-AK9-n and X12-TA1-n are named after the element of the "
+                     "acknowledgment that will hold n: AK304, AK403, AK502, AK905 and TA105.",
+                     0, WIDTH);
+}
+
+/* --- The manual page ------------------------------------------------------------------ */
+
+/* Text for roff: nothing in it may be taken for a request or an escape. */
+static void roff(struct printer *p, const char *text, bool name)
+{
+    bool line_start = true;
+
+    for (; *text; text++) {
+        if (line_start && (*text == '.' || *text == '\''))
+            buf_add_text(&p->buf, "\\&");
+        line_start = *text == '\n';
+        if (*text == '\\')
+            buf_add_text(&p->buf, "\\e");
+        else if (*text == '-' && name)
+            buf_add_text(&p->buf, "\\-");
+        else if (*text == '\n' && text[1] == '\n')
+            buf_add_text(&p->buf, "\n.PP"), text[2] ? (void)0 : (void)buf_add_char(&p->buf, '\n');
+        else if (strncmp(text, "…", strlen("…")) == 0)
+            buf_add_text(&p->buf, "..."), text += strlen("…") - 1;
+        else
+            buf_add_char(&p->buf, *text);
+    }
+}
+
+static void man_entry(struct printer *p, const char *name, const char *words)
+{
+    buf_add_text(&p->buf, ".TP\n.B ");
+    roff(p, name, true);
+    buf_add_char(&p->buf, '\n');
+    roff(p, words, false);
+    buf_add_char(&p->buf, '\n');
+}
+
+static void man_command(struct printer *p, const struct command *command)
+{
+    struct buf name;
+
+    buf_init(&name, LIMIT_LINE_WORDS);
+    buf_add_text(&p->buf, ".SS \"waybill ");
+    buf_add_text(&p->buf, command->name);
+    buf_add_text(&p->buf, "\"\n.B waybill ");
+    roff(p, command->name, true);
+    buf_add_text(&p->buf, "\n[\\fIOPTION\\fR...] ");
+    roff(p, command->arguments, true);
+    buf_add_text(&p->buf, "\n.PP\n");
+    roff(p, command->description, false);
+    buf_add_char(&p->buf, '\n');
+    for (unsigned i = 0; command->option[i] != OPTION_HELP; i++) {
+        const struct option_row *row = &options[command->option[i]];
+        option_name(row, &name);
+        if (!row->hidden)
+            man_entry(p, buf_text(&name), row->help);
+    }
+    if (command->example[0].line) {
+        buf_add_text(&p->buf, ".PP\nExamples:\n");
+        for (unsigned i = 0; i < COMMAND_EXAMPLES && command->example[i].line; i++)
+            man_entry(p, command->example[i].line, command->example[i].words);
+    }
+    printer_text(p, "");
+    buf_deinit(&name);
+}
+
+static void man_page(struct printer *p)
+{
+    printer_printf(p, ".TH WAYBILL 1 \"\" \"Waybill %s\" \"Waybill\"\n", waybill_version());
+    printer_text(p, ".SH NAME\nwaybill \\- reads, checks, explains, translates and answers business documents\n"
+                    ".SH SYNOPSIS\n.B waybill\n.I COMMAND\n[\\fIOPTION\\fR...] [\\fIARGUMENT\\fR...]\n"
+                    ".SH DESCRIPTION\n"
+                    "Waybill reads EDI documents as trading partners send them, says what is wrong in them, and "
+                    "turns them into records and back. Options may stand before and behind the other arguments; "
+                    "after \\fB\\-\\-\\fR there are no more options. Several files are worked on one after the "
+                    "other; one that cannot be read does not keep the others from it. A file named \\fB\\-\\fR is "
+                    "standard input.\n.SH COMMANDS\n");
+    for (const struct command *row = commands; row->name; row++)
+        man_command(p, row);
+    printer_text(p, ".SH FINDINGS\nEach finding has a code that never changes its meaning. In brackets stand the name "
+                    "that \\fB\\-\\-allow\\fR takes, where it can be allowed, and what it is by default.\n");
+    for (unsigned i = 0; i < FINDING_CODES; i++) {
+        const struct finding_row *row = &finding_rows[i];
+        buf_add_text(&p->buf, ".TP\n.B ");
+        roff(p, row->name, true);
+        buf_add_char(&p->buf, '\n');
+        roff(p, row->words, false);
+        buf_add_text(&p->buf, " [");
+        roff(p, row->allow ? row->allow : "", true);
+        printer_printf(p, "%s%s]\n", row->allow ? ", " : "", severity_name(row->severity));
+    }
+    printer_text(p, ".SH EXIT STATUS\n");
+    for (const struct exit_code_row *row = exit_codes; row->words; row++)
+        printer_printf(p, ".TP\n.B %d\n%s\n", row->code, row->words);
+    printer_text(p, ".SH ENVIRONMENT\n"
+                    ".TP\n.B WAYBILL_MAPS\nThe folder of guides, maps and record schemas, when \\fB\\-\\-maps\\fR "
+                    "does not name it.\n"
+                    ".TP\n.B NO_COLOR\nWhen set, there is no colour unless \\fB\\-\\-color always\\fR asks for it.\n"
+                    ".SH SEE ALSO\n.BR waybill\\-guide (5),\n.BR waybill\\-map (5),\n.BR waybill.h (3)\n");
+}
+
+/* --- The completion of the shell --------------------------------------------------------- */
+
+/* Candidates one a line; a line ":file" or ":folder" asks the shell for its own. */
+static void candidate(struct printer *p, struct slice word, const char *before, struct slice typed)
+{
+    struct slice prefix = slice_of(before);
+    if (typed.n < prefix.n ? slice_starts(prefix, typed)
+                           : slice_starts(typed, prefix) && slice_starts(word, slice_from(typed, prefix.n))) {
+        printer_safe(p, prefix);
+        printer_safe(p, word);
+        printer_text(p, "\n");
+    }
+}
+
+static void complete_maps(struct printer *p, const char *suffix, struct slice typed)
+{
+    struct maps_list list;
+    struct buf path;
+
+    buf_init(&path, PATH_CEILING);
+    if (maps_find(NULL, &path, NULL) == 0 && maps_list_read(buf_text(&path), suffix, &list, NULL) == 0) {
+        for (size_t i = 0; i < list.n; i++)
+            if (maps_is_guide(list.name[i]))
+                candidate(p, slice_of(list.name[i]), "", typed);
+        maps_list_free(&list);
+    }
+    buf_deinit(&path);
+}
+
+static void complete_allow(struct printer *p, struct slice typed)
+{
+    struct buf before;
+
+    /* names behind commas: what stands before stays */
+    buf_init(&before, PATH_CEILING);
+    for (size_t i = typed.n; i > 0; i--)
+        if (typed.p[i - 1] == ',') {
+            buf_add(&before, typed.p, i);
+            break;
+        }
+    for (unsigned i = 0; i < FINDING_CODES; i++) {
+        bool first = finding_rows[i].allow != NULL;
+        for (unsigned k = 0; first && k < i; k++)
+            first = !finding_rows[k].allow || strcmp(finding_rows[i].allow, finding_rows[k].allow) != 0;
+        if (first)
+            candidate(p, slice_of(finding_rows[i].allow), buf_text(&before), typed);
+    }
+    buf_deinit(&before);
+}
+
+static void complete_commands(struct printer *p, unsigned n, char **word, struct slice typed)
+{
+    struct slice last = { NULL, 0 };
+
+    for (const struct command *row = commands; row->name; row++) {
+        struct slice second;
+        bool two;
+        struct slice first = slice_cut(slice_of(row->name), ' ', &second, &two);
+        if (n == 0 && !slice_eq(first, last))
+            candidate(p, first, "", typed);
+        if (n == 1 && two && slice_is(first, word[0]))
+            candidate(p, second, "", typed);
+        last = first;
+    }
+}
+
+static void complete_value(struct printer *p, enum completes completes, struct slice typed)
+{
+    switch (completes) {
+    case COMPLETES_NOTHING: break;
+    case COMPLETES_FILE: printer_text(p, ":file\n"); break;
+    case COMPLETES_FOLDER: printer_text(p, ":folder\n"); break;
+    case COMPLETES_GUIDE: complete_maps(p, ".guide", typed); break;
+    case COMPLETES_MAP: complete_maps(p, ".map", typed); break;
+    case COMPLETES_ALLOW: complete_allow(p, typed); break;
+    case COMPLETES_COMMAND:
+        complete_commands(p, 0, NULL, typed);
+        candidate(p, SLICE("findings"), "", typed);
+        break;
+    }
+}
+
+/* The words behind "waybill" on the command line so far; the last one is being typed. */
+static void complete(struct printer *p, unsigned n, char **word)
+{
+    const struct command *command = NULL;
+    struct slice typed = n ? slice_of(word[n - 1]) : SLICE("");
+    unsigned before = n ? n - 1 : 0, words = 0;
+
+    for (const struct command *row = commands; row->name && !command; row++) {
+        struct slice second;
+        bool two;
+        struct slice first = slice_cut(slice_of(row->name), ' ', &second, &two);
+        if (before >= 1u + two && slice_is(first, word[0]) && (!two || slice_is(second, word[1]))) {
+            command = row;
+            words = 1u + two;
+        }
+    }
+    if (!command) {
+        complete_commands(p, before, word, typed);
+        return;
+    }
+    for (unsigned i = 0;; i++) {
+        enum option_id id = command->option[i];
+        const struct option_row *row = &options[id];
+        struct slice last = before > words ? slice_of(word[before - 1]) : SLICE("");
+        if (row->value && slice_starts(last, SLICE("--")) && slice_is(slice_from(last, 2), row->name)) {
+            struct slice rest = slice_of(row->value);
+            bool more = strchr(row->value, '|') != NULL;
+            if (!more)
+                complete_value(p, row->completes, typed);
+            while (more)
+                candidate(p, slice_cut(rest, '|', &rest, &more), "", typed);
+            return;
+        }
+        if (id == OPTION_HELP)
+            break;
+    }
+    if (slice_starts(typed, SLICE("-")) && typed.n) {
+        for (unsigned i = 0;; i++) {
+            if (!options[command->option[i]].hidden)
+                candidate(p, slice_of(options[command->option[i]].name), "--", typed);
+            if (command->option[i] == OPTION_HELP)
+                return;
+        }
+    }
+    complete_value(p, command->completes, typed);
+}
+
+/* --- The commands -------------------------------------------------------------------------- */
+
+int command_help(struct command_context *c)
+{
+    struct buf name;
+    bool any = false;
+
+    if (command_has(c, OPTION_COMPLETE)) {
+        complete(c->out, c->n, c->argument);
+        return EXIT_CODE_OK;
+    }
+    if (command_has(c, OPTION_MAN)) {
+        man_page(c->out);
+        return EXIT_CODE_OK;
+    }
+    if (c->n == 0) {
+        help_overview(c->out);
+        return EXIT_CODE_OK;
+    }
+    if (c->n == 1 && slice_is(slice_of(c->argument[0]), "findings")) {
+        help_findings(c->out);
+        return EXIT_CODE_OK;
+    }
+    /* "guide" stands for all its commands, "guide show" for one */
+    buf_init(&name, PATH_CEILING);
+    for (unsigned i = 0; i < c->n; i++)
+        buf_printf(&name, "%s%s", i ? " " : "", c->argument[i]);
+    for (const struct command *row = commands; row->name; row++) {
+        struct slice rest;
+        bool two;
+        if (!slice_eq(slice_of(row->name), buf_slice(&name)) &&
+            !slice_eq(slice_cut(slice_of(row->name), ' ', &rest, &two), buf_slice(&name)))
+            continue;
+        if (any)
+            printer_text(c->out, "\n");
+        help_command(c->out, row);
+        any = true;
+    }
+    if (!any)
+        command_usage(c, "there is no command \"%s\"", buf_text(&name));
+    buf_deinit(&name);
+    return any ? EXIT_CODE_OK : EXIT_CODE_USAGE;
+}
+
+int command_version(struct command_context *c)
+{
+    printer_printf(c->out, "waybill %s\n", waybill_version());
+    return EXIT_CODE_OK;
+}

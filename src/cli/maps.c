@@ -1,0 +1,151 @@
+/* maps: see maps.h. */
+#include "config.h"
+
+#include "cli/maps.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+enum { DEPTH = 8, NAMES = 100000, PATH_CEILING = 4096 };
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* maps/ beside the folder that the executable lies in; false: there is none. */
+static bool find_beside(struct buf *path)
+{
+    char exe[PATH_CEILING];
+    ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
+
+    if (n <= 0)
+        return false;
+    while (n > 0 && exe[n - 1] != '/')
+        n--;
+    buf_clear(path);
+    buf_add(path, exe, (size_t)n);
+    buf_add_text(path, "../maps/x12");
+    if (!is_folder(buf_text(path)) || path->failed)
+        return false;
+    path->n -= strlen("/x12");
+    return true;
+}
+
+int maps_find(const char *option, struct buf *path, struct err *err)
+{
+    const char *environment = getenv("WAYBILL_MAPS");
+
+    if (option) {
+        buf_clear(path);
+        buf_add_text(path, option);
+        if (!is_folder(option))
+            return err_set(err, ERR_CONFIG, "--maps: %s is not a folder", option);
+    } else if (environment && *environment) {
+        buf_clear(path);
+        buf_add_text(path, environment);
+        if (!is_folder(environment))
+            return err_set(err, ERR_CONFIG, "WAYBILL_MAPS: %s is not a folder", environment);
+    } else if (!find_beside(path)) {
+        buf_clear(path);
+        buf_add_text(path, WAYBILL_MAPS_DIR);
+        if (!is_folder(WAYBILL_MAPS_DIR))
+            return err_set(err, ERR_CONFIG, "the maps folder %s is not there; --maps or WAYBILL_MAPS may name another",
+                           WAYBILL_MAPS_DIR);
+    }
+    buf_text(path);
+    return path->failed ? err_nomem(err) : 0;
+}
+
+bool maps_is_guide(const char *name)
+{
+    static const char *const others[] = { "segments", "elements", "version" };
+    const char *slash = strrchr(name, '/');
+    struct slice last = slice_of(slash ? slash + 1 : name);
+    for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+        if (slice_is(last, others[i]))
+            return false;
+    return true;
+}
+
+static int add_name(struct maps_list *list, const char *name, size_t n, struct err *err)
+{
+    if (list->n == NAMES)
+        return err_set(err, ERR_LIMIT, "there are more than %d files in the maps folder", NAMES);
+    if (list->n == list->room) {
+        size_t room = list->room ? list->room * 2 : 64;
+        char **grown = realloc(list->name, room * sizeof(*grown));
+        if (!grown)
+            return err_nomem(err);
+        list->name = grown;
+        list->room = room;
+    }
+    list->name[list->n] = strndup(name, n);
+    if (!list->name[list->n])
+        return err_nomem(err);
+    list->n++;
+    return 0;
+}
+
+/* path is the folder to read; what stands behind byte `root` of it is the name of what lies in it. */
+static int read_folder(struct buf *path, size_t root, const char *suffix, unsigned depth, struct maps_list *list,
+                       struct err *err)
+{
+    size_t mark = path->n, end = strlen(suffix);
+    struct dirent *entry;
+    DIR *folder = opendir(buf_text(path));
+    int rc = 0;
+
+    if (!folder)
+        return path->failed ? err_nomem(err) : err_system(err, "%s", buf_text(path));
+    while (rc == 0 && (errno = 0, entry = readdir(folder)) != NULL) {
+        size_t n = strlen(entry->d_name);
+        if (entry->d_name[0] == '.')
+            continue;
+        buf_add_char(path, '/');
+        buf_add(path, entry->d_name, n);
+        if (!*buf_text(path) || path->failed)
+            rc = err_set(err, path->failed, "%s: %s", entry->d_name, err_name(path->failed));
+        else if (n > end && slice_is(slice(entry->d_name + n - end, end), suffix))
+            rc = add_name(list, path->p + root, path->n - root - end, err);
+        else if (depth > 0 && is_folder(path->p))
+            rc = read_folder(path, root, suffix, depth - 1, list, err);
+        path->n = mark;
+    }
+    closedir(folder);
+    return rc;
+}
+
+static int compare_names(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+int maps_list_read(const char *folder, const char *suffix, struct maps_list *list, struct err *err)
+{
+    struct buf path;
+    int rc;
+
+    *list = (struct maps_list){ .n = 0 };
+    buf_init(&path, PATH_CEILING);
+    buf_add_text(&path, folder);
+    rc = read_folder(&path, path.n + 1, suffix, DEPTH, list, err);
+    buf_deinit(&path);
+    if (rc)
+        maps_list_free(list);
+    else if (list->n)
+        qsort(list->name, list->n, sizeof(*list->name), compare_names);
+    return rc;
+}
+
+void maps_list_free(struct maps_list *list)
+{
+    for (size_t i = 0; i < list->n; i++)
+        free(list->name[i]);
+    free(list->name);
+    *list = (struct maps_list){ .n = 0 };
+}

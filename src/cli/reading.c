@@ -1,0 +1,143 @@
+/* reading: see reading.h. */
+#include "cli/reading.h"
+
+#include "base/file.h"
+#include "base/limits.h"
+#include "cli/maps.h"
+
+enum { PATH_CEILING = 4096 };
+
+static int unknown_name(struct command_context *c, struct slice name)
+{
+    struct slice best = { NULL, 0 };
+    unsigned distance = 3;
+
+    for (unsigned i = 0; i < FINDING_CODES; i++)
+        if (slice_is(name, finding_rows[i].name)) {
+            command_say(c, "--allow: %.*s cannot be allowed: %s", SLICE_FMT(name), finding_rows[i].words);
+            return EXIT_CODE_USAGE;
+        }
+    command_say(c, "--allow: nothing is called \"%.*s\"", SLICE_FMT(name));
+    for (unsigned i = 0; i < FINDING_CODES; i++)
+        if (finding_rows[i].allow) {
+            suggest(name, slice_of(finding_rows[i].allow), &best, &distance);
+            suggest(name, slice_of(finding_rows[i].name), &best, &distance);
+        }
+    if (best.n)
+        printer_printf(c->err, "hint: did you mean \"%.*s\"?\n", SLICE_FMT(best));
+    printer_text(c->err, "`waybill help findings` lists the names.\n");
+    return EXIT_CODE_USAGE;
+}
+
+int reading_policy(struct command_context *c, struct finding_policy *policy)
+{
+    finding_policy_init(policy);
+    if (command_has(c, OPTION_STRICT))
+        finding_policy_refuse(policy, SLICE("all"));
+    for (unsigned i = 0; i < c->option[OPTION_ALLOW].n; i++) {
+        struct slice rest = slice_of(c->option[OPTION_ALLOW].value[i]);
+        bool more = true;
+        while (more) {
+            struct slice name = slice_trim(slice_cut(rest, ',', &rest, &more));
+            if (name.n && !finding_policy_allow(policy, name))
+                return unknown_name(c, name);
+        }
+    }
+    return EXIT_CODE_OK;
+}
+
+bool reading_complain(struct command_context *c, struct complaints *complaints)
+{
+    bool any = complaints->count > 0 || complaints->nomem;
+
+    printer_raw(c->err, buf_slice(&complaints->text));
+    if (complaints->nomem)
+        command_say(c, "out of memory");
+    complaints_deinit(complaints);
+    complaints_init(complaints);
+    return any;
+}
+
+static int read_partner_guide(struct command_context *c, struct reading *r, const char *path)
+{
+    struct buf *text = &r->partner_text[r->n_partner];
+    struct err err = { 0 };
+    int rc;
+
+    buf_init(text, LIMIT_CONFIG_FILE);
+    rc = file_read(path, text, &err);
+    if (rc == 0)
+        rc = guides_read_delta(r->guides, slice_of(path), buf_slice(text), &r->complaints,
+                               &r->partner[r->n_partner], &err);
+    /* words of the file may be in the guides already */
+    r->n_partner++;
+    if (rc == 0)
+        return EXIT_CODE_OK;
+    reading_complain(c, &r->complaints);
+    err.code = rc == ERR_IO || rc == ERR_MISSING || rc == ERR_NOMEM ? rc : ERR_CONFIG;
+    return command_fail(c, &err);
+}
+
+int reading_init(struct command_context *c, struct reading *r)
+{
+    struct err err = { 0 };
+    int code;
+
+    *r = (struct reading){ .guides = NULL };
+    code = reading_policy(c, &r->policy);
+    if (code)
+        return code;
+    complaints_init(&r->complaints);
+    buf_init(&r->maps, PATH_CEILING);
+    if (maps_find(command_value(c, OPTION_MAPS), &r->maps, &err) < 0 ||
+        guides_new(buf_text(&r->maps), &r->guides, &err) < 0)
+        code = command_fail(c, &err);
+    for (unsigned i = 0; code == 0 && i < c->option[OPTION_GUIDE].n; i++)
+        code = read_partner_guide(c, r, c->option[OPTION_GUIDE].value[i]);
+    if (code)
+        reading_deinit(r);
+    return code;
+}
+
+void reading_deinit(struct reading *r)
+{
+    guides_free(&r->guides);
+    for (unsigned i = 0; i < r->n_partner; i++)
+        buf_deinit(&r->partner_text[i]);
+    complaints_deinit(&r->complaints);
+    buf_deinit(&r->maps);
+}
+
+void reading_options(struct reading *r, struct edi_reader_options *options_r)
+{
+    *options_r = (struct edi_reader_options){
+        .guides = r->guides,
+        .partner = r->partner,
+        .n_partner = r->n_partner,
+        .policy = r->policy,
+        .complaints = &r->complaints,
+    };
+}
+
+void reading_count(struct reading_count *count, const struct finding *f)
+{
+    if (f->severity == SEVERITY_ERROR)
+        count->errors++;
+    else
+        count->warnings++;
+    if (f->code == FINDING_FILE_EMPTY || f->code == FINDING_FILE_GARBAGE)
+        count->no_edi = true;
+}
+
+void reading_hint(struct printer *p, const struct input *in)
+{
+    const char *like = input_looks_like(in);
+
+    if (in->done == 0) {
+        printer_text(p, "hint: the file is empty.\n");
+    } else if (like) {
+        printer_text(p, "hint: ");
+        printer_safe(p, slice_of(in->name));
+        printer_printf(p, " looks like %s.\n", like);
+    }
+}

@@ -1,0 +1,43 @@
+/*
+ * reading: what all commands share that read documents: the maps folder, its guides, the partner's guides, and
+ * which findings are warnings. Made from the options of a command line.
+ */
+#ifndef WAYBILL_CLI_READING_H
+#define WAYBILL_CLI_READING_H
+
+#include "cli/command.h"
+#include "cli/input.h"
+
+struct reading {
+    struct buf maps;                            /* path of the maps folder, terminated */
+    struct guides *guides;
+    struct buf partner_text[OPTION_VALUES];     /* the files behind `partner` */
+    const struct guide *partner[OPTION_VALUES];
+    unsigned n_partner;
+    struct finding_policy policy;
+    struct complaints complaints;               /* of guide files; shown by reading_complain() */
+};
+
+/* From --maps, --guide, --allow and --strict. Returns the exit code; when it is not 0 all has been said, and
+ * there is nothing to deinit. */
+int reading_init(struct command_context *c, struct reading *r);
+void reading_deinit(struct reading *r);
+/* For edi_reader_new(); borrows from r. */
+void reading_options(struct reading *r, struct edi_reader_options *options_r);
+/* --allow and --strict alone: the names are checked. Returns the exit code. */
+int reading_policy(struct command_context *c, struct finding_policy *policy_r);
+/* Shows on standard error what guide files were complained of since the last time; true when there was anything. */
+bool reading_complain(struct command_context *c, struct complaints *complaints);
+
+/* How many findings of which kind. */
+struct reading_count {
+    uint64_t errors, warnings;
+    uint64_t documents, refused;
+    bool no_edi;                /* there was no interchange at all */
+};
+void reading_count(struct reading_count *count, const struct finding *f);
+
+/* Says what a file is that holds no interchange, when that can be told. */
+void reading_hint(struct printer *p, const struct input *in);
+
+#endif
