@@ -41,6 +41,8 @@ char *buf_reserve(struct buf *b, size_t more)
         room = 64;
     while (room < b->n + more)
         room *= 2;
+    if (room > b->ceiling)
+        room = b->ceiling;
     p = realloc(b->p, room);
     if (!p) {
         b->failed = ERR_NOMEM;
@@ -75,7 +77,7 @@ void buf_printf(struct buf *b, const char *format, ...)
         buf_add(b, small, (size_t)n);
         return;
     }
-    if (!buf_reserve(b, (size_t)n + 1))
+    if (!buf_reserve(b, (size_t)n + 1)) /* vsnprintf ends with a NUL */
         return;
     va_start(args, format);
     vsnprintf(b->p + b->n, (size_t)n + 1, format, args);
@@ -175,8 +177,15 @@ void buf_drop(struct buf *b, size_t n)
 
 const char *buf_text(struct buf *b)
 {
-    if (!buf_reserve(b, 1))
-        return "";
+    if (b->n == b->room) { /* the NUL does not count against the ceiling */
+        char *p = realloc(b->p, b->n + 1);
+        if (!p) {
+            b->failed = ERR_NOMEM;
+            return "";
+        }
+        b->p = p;
+        b->room = b->n + 1;
+    }
     b->p[b->n] = 0;
     return b->p;
 }

@@ -237,14 +237,19 @@ const struct guide_node *check_place(struct checker *c, const struct segment *s)
 
 /* ---- elements, the fast half ---- */
 
+#define EIGHT(byte) (0x0101010101010101ull * (byte))
+
+/* The lowest n bytes of a word. */
+static const uint64_t low_bytes[9] = { 0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff,
+                                       0xffffffffffffff, 0xffffffffffffffff };
+
+/* n is at most 8; blocks have room behind them. */
 static inline uint64_t load(const char *p, uint32_t n)
 {
     uint64_t v;
-    memcpy(&v, p, 8); /* blocks have room behind them */
-    return n >= 8 ? v : v & ((1ull << (8 * n)) - 1);
+    memcpy(&v, p, 8);
+    return v & low_bytes[n];
 }
-
-#define EIGHT(byte) (0x0101010101010101ull * (byte))
 
 /* Up to eight bytes, all digits? Bytes past the length must be '0'. */
 static inline bool all_digits(uint64_t v)
@@ -256,7 +261,7 @@ static inline uint64_t load_digits(const char *p, uint32_t n)
 {
     uint64_t v;
     memcpy(&v, p, 8);
-    return n >= 8 ? v : (v & ((1ull << (8 * n)) - 1)) | EIGHT('0') << (8 * n);
+    return (v & low_bytes[n]) | (EIGHT('0') & ~low_bytes[n]);
 }
 
 static bool long_digits(const char *p, uint32_t n)
@@ -303,12 +308,11 @@ static inline bool is_decimal(const char *p, uint32_t n)
 {
     if (n > 8 || *p == '-' || (n == 1 && *p == '.'))
         return slow_decimal(p, n);
+    /* the lowest mark that is found is right, the others may not be; one is all there may be */
     uint64_t v = load_digits(p, n), x = v ^ EIGHT('.');
     uint64_t mark = (x - EIGHT(0x01)) & ~x & EIGHT(0x80);
-    if (mark) { /* the lowest is right, the others may not be; one mark is all there may be */
-        unsigned at = (unsigned)__builtin_ctzll(mark) & ~7u;
-        v = (v & ~(0xffull << at)) | (uint64_t)'0' << at;
-    }
+    mark = (mark & -mark) >> 7;
+    v ^= mark * ('.' ^ '0');
     return all_digits(v) || slow_decimal(p, n);
 }
 
@@ -404,15 +408,14 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
             continue;
         present |= 1ull << k;
         wrong |= size - use->min > use->max - use->min;
-        switch (use->kind) {
+        switch (use->quick) {
         case TYPE_AN:
             break;
-        case TYPE_ID:
-            if (use->needs_codes) {
-                const struct codes *codes = codes_of(c, use);
-                wrong |= size > 8 || (codes && !codes_has(codes, load(p, size)));
-            }
+        case TYPE_ID: {
+            const struct codes *codes = codes_of(c, use);
+            wrong |= size > 8 || !codes || !codes_has(codes, load(p, size));
             break;
+        }
         case TYPE_N:
             wrong |= !is_integer(p, size);
             break;
@@ -428,7 +431,7 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
         case TYPE_COMPOSITE:
             wrong = true;
             break;
-        default:
+        default: /* TYPE_B, and codes that come from elsewhere */
             break;
         }
     }
@@ -495,7 +498,7 @@ static uint32_t characters(struct slice v)
 static void check_length(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use)
 {
     uint32_t n = characters(r->value);
-    if (use->kind == TYPE_N || use->kind == TYPE_R) { /* sign and mark do not count; nor does an exponent */
+    if (use->element->type == TYPE_N || use->element->type == TYPE_R) { /* sign and mark do not count; nor does an exponent */
         n = 0;
         for (size_t i = 0; i < r->value.n && r->value.p[i] != 'E'; i++)
             n += is_digit(r->value.p[i]);
@@ -551,10 +554,10 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
     if (n <= 48) {
         memcpy(copy, p, n);
         p = copy;
-    } else if (use->kind != TYPE_AN && use->kind != TYPE_B && use->kind != TYPE_COMPOSITE) {
+    } else if (use->element->type != TYPE_AN && use->element->type != TYPE_B && use->element->type != TYPE_COMPOSITE) {
         right = false;
     }
-    switch (use->kind) {
+    switch (use->element->type) {
     case TYPE_ID:
         if (use->needs_codes && right) {
             const struct codes *codes = codes_of(c, use);
@@ -597,10 +600,10 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
     }
     if (right)
         return;
-    if (use->kind == TYPE_N || use->kind == TYPE_R)
+    if (use->element->type == TYPE_N || use->element->type == TYPE_R)
         r->code = FINDING_ELEMENT_CHARACTER;
     snprintf(r->found, sizeof(r->found), "is not %.*s", (int)strcspn(what, ","), what);
-    if (use->kind == TYPE_DT || use->kind == TYPE_TM)
+    if (use->element->type == TYPE_DT || use->element->type == TYPE_TM)
         snprintf(r->expected, sizeof(r->expected), "%s", what);
     else
         expect(r, use);
@@ -686,12 +689,12 @@ static void check_one(struct checker *c, const struct segment *s, const struct e
         }
         if (part.n == 0)
             continue;
-        if (s->flags & SEGMENT_ESCAPE && use->kind != TYPE_B)
+        if (s->flags & SEGMENT_ESCAPE && use->element->type != TYPE_B)
             check_characters(c, s, &r);
         r.value = part;
-        if (use->kind == TYPE_COMPOSITE) {
+        if (use->element->type == TYPE_COMPOSITE) {
             check_composite(c, s, &r, use->element, part);
-        } else if (c->syntax->component && use->kind != TYPE_B && memchr(part.p, c->syntax->component, part.n)) {
+        } else if (c->syntax->component && use->element->type != TYPE_B && memchr(part.p, c->syntax->component, part.n)) {
             r.code = FINDING_ELEMENT_COMPONENTS;
             snprintf(r.found, sizeof(r.found), "holds the component separator");
             snprintf(r.expected, sizeof(r.expected), "an element without components");

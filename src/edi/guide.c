@@ -320,6 +320,29 @@ static bool read_note(const struct lines *lines, const struct line *line, unsign
     return true;
 }
 
+/* What the checker's fast half does with a use. */
+static void settle_use(struct element_use *u)
+{
+    const struct element *e = u->element;
+    u->quick = (uint8_t)e->type;
+    if (e->type == TYPE_COMPOSITE) {
+        bool alone = e->n_parts > 0;
+        for (unsigned i = 1; i < e->n_parts; i++)
+            alone = alone && e->part[i].requirement != REQ_MANDATORY;
+        for (unsigned i = 0; i < e->n_notes; i++)
+            alone = alone && !(e->note[i].mask & 1) && e->note[i].kind != 'R';
+        if (alone) {
+            u->quick = e->part[0].quick;
+            u->min = e->part[0].min;
+            u->max = e->part[0].max;
+            u->needs_codes = e->part[0].needs_codes;
+            u->codes = e->part[0].codes;
+        }
+    }
+    if (u->quick == TYPE_ID && !u->needs_codes)
+        u->quick = TYPE_AN;
+}
+
 /* The lines of a segment or composite: uses and notes. */
 static bool read_uses(const struct context *x, struct guide_version *v, struct lines *lines, unsigned depth,
                       struct element_use **use_r, unsigned *n_r, struct note **note_r, unsigned *n_notes_r)
@@ -378,10 +401,10 @@ static bool read_uses(const struct context *x, struct guide_version *v, struct l
             (*n_r)--;
             continue;
         }
-        u->kind = (uint8_t)u->element->type;
         u->min = u->element->min;
         u->max = u->element->max;
         u->needs_codes = u->element->has_codes;
+        settle_use(u);
     }
     return !x->complaints->nomem;
 }
@@ -498,7 +521,7 @@ static struct segment_def *resolve_segment(const struct context *x, struct guide
     }
     if (!read_uses(x, v, &lines, 0, &s->use, &s->n, &s->note, &s->n_notes))
         return NULL;
-    if (s->qualifier == 0 && s->n && s->use[0].kind == TYPE_ID)
+    if (s->qualifier == 0 && s->n && s->use[0].element->type == TYPE_ID)
         s->qualifier = 1;
     for (unsigned i = 0; i < s->n && i < 64; i++)
         if (s->use[i].requirement == REQ_MANDATORY)
@@ -547,12 +570,12 @@ static bool build_codes(struct arena *arena, const struct code_line *list, size_
     struct codes *c = ARENA_NEW(arena, struct codes);
     unsigned bits = 2;
     size_t slots;
-    while (((size_t)1 << bits) < n * 2 + 1)
+    while (((size_t)1 << bits) < n * 4 + 1)
         bits++;
     slots = (size_t)1 << bits;
     if (!c)
         return false;
-    c->slot = ARENA_ARRAY(arena, slots, uint64_t);
+    c->slot = ARENA_ARRAY(arena, slots + 1, uint64_t);
     c->name = ARENA_ARRAY(arena, slots, uint32_t);
     c->codes = ARENA_ARRAY(arena, n + 1, struct slice);
     c->names = ARENA_ARRAY(arena, n + 1, struct slice);
@@ -626,7 +649,10 @@ static bool element_codes(struct guides *g, struct element *e, struct complaints
 struct codes *guide_codes(const struct guide *guide, struct element_use *use)
 {
     struct codes *c = __atomic_load_n(&use->codes, __ATOMIC_ACQUIRE);
-    if (!c && use->needs_codes) {
+    if (!c && use->needs_codes && use->element->type == TYPE_COMPOSITE) {
+        c = guide_codes(guide, &use->element->part[0]);
+        __atomic_store_n(&use->codes, c, __ATOMIC_RELEASE);
+    } else if (!c && use->needs_codes) {
         struct complaints ignored;
         complaints_init(&ignored);
         pthread_mutex_lock(&guide->owner->lock);
@@ -1383,7 +1409,7 @@ static bool read_change(const struct context *x, struct guide *g, const struct l
     for (unsigned i = 0; i < path.n_elements; i++) {
         unsigned k = path.element[i].element, c = path.element[i].component;
         struct element_use *use;
-        if (k > s->n || (c && (s->use[k - 1].kind != TYPE_COMPOSITE || c > s->use[k - 1].element->n_parts))) {
+        if (k > s->n || (c && (s->use[k - 1].element->type != TYPE_COMPOSITE || c > s->use[k - 1].element->n_parts))) {
             complain_word(lines, line, path.first_word, "the segment has no such element");
             continue;
         }
@@ -1401,6 +1427,11 @@ static bool read_change(const struct context *x, struct guide *g, const struct l
         }
         if (!change_use(x, g, lines, line, word, s, use, c || k > 64 ? 0 : 1ull << (k - 1)))
             return false;
+        settle_use(use);
+        if (c) {
+            s->use[k - 1].codes = NULL;
+            settle_use(&s->use[k - 1]);
+        }
     }
     return true;
 }

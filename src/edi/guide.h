@@ -30,7 +30,7 @@ enum requirement { REQ_OPTIONAL, REQ_MANDATORY, REQ_CONDITIONAL, REQ_NOT_USED };
 
 /* A list of codes: a hash of keys of at most 8 bytes. */
 struct codes {
-    uint64_t *slot;         /* 0: empty; keys as slice_key() makes them */
+    uint64_t *slot;         /* 0: empty; keys as slice_key() makes them; one more behind the last, empty */
     uint32_t *name;         /* beside slot: index into names */
     unsigned shift;         /* slot index = key * CODES_MULTIPLIER >> shift */
     uint32_t mask;
@@ -61,9 +61,10 @@ struct element {
 struct element_use {
     struct element *element;
     uint8_t requirement;        /* enum requirement */
-    uint8_t kind;               /* for the checker: enum element_type, kept here to save a load */
+    uint8_t quick;              /* enum element_type the checker goes by at first: TYPE_AN where only the length counts,
+                                   a composite's first component where that may stand alone */
     uint16_t repeat;            /* 1; more where it may repeat; UINT16_MAX: without end */
-    uint32_t min, max;          /* the element's own, or a delta's */
+    uint32_t min, max;          /* the element's own, or a delta's; of a composite those of its first component */
     struct codes *codes;        /* ready list; NULL: none, or not built yet when needs_codes */
     bool needs_codes;
 };
@@ -207,6 +208,9 @@ struct slice codes_name(const struct codes *codes, struct slice code);
 static inline bool codes_has(const struct codes *c, uint64_t key)
 {
     uint32_t i = (uint32_t)(key * CODES_MULTIPLIER >> c->shift);
+    /* nearly always one of the first two: no branch between them, it could not be foreseen */
+    if ((c->slot[i] == key) | (c->slot[i + 1] == key))
+        return true;
     while (c->slot[i] != key) {
         if (c->slot[i] == 0)
             return false;

@@ -1,0 +1,1253 @@
+/*
+ * reader: see reader.h.
+ *
+ * The buffer holds one chunk and what was left of the one before. It is indexed as a whole, then walked segment
+ * by segment: inside a document by the checker, outside by the functions for the envelopes, which also decide
+ * when the delimiters change. What lies in a document is never looked at twice.
+ *
+ * Sources: X12.5 (interchange control structures), X12.6 (application control structure), X12.22 (segments).
+ */
+#include "edi/reader.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "edi/check.h"
+#include "edi/numbers.h"
+
+enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, ENVELOPE_TEXT = 1024, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
+enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
+
+#define TAG2(a, b) ((uint32_t)(a) | (uint32_t)(b) << 8)
+#define TAG3(a, b, c) (TAG2(a, b) | (uint32_t)(c) << 16)
+
+struct cached_guide {
+    const struct guide *guide;
+    char version[16], set[16];
+    uint64_t group;                 /* the group that was told of a substitution */
+};
+
+struct edi_reader {
+    struct edi_reader_options options;
+    struct edi_sink sink;
+    struct err *err;                /* of the call at hand */
+    int stopped;
+
+    char *buf;                      /* room + PADDING bytes */
+    size_t room, n;                 /* filled */
+    size_t from;                    /* everything before it is done */
+    uint64_t base_offset, base_line, line_start;   /* of buf[0]; line_start: where its line starts in the file */
+    uint64_t skip;                  /* bytes of a binary element still to be dropped */
+    bool skip_terminator;           /* and the terminator behind them */
+    bool deaf;                      /* what follows cannot be read any more */
+    bool started;                   /* something other than blanks was seen */
+    bool garbage_told, blanks_told, empty_told;
+
+    lexer_function *lex;
+    struct lexer_index index;
+    struct edi_syntax syntax;
+    bool has_syntax;
+    bool isa_irregular;             /* the ISA at hand is not of fixed length */
+
+    enum level level;
+    struct edi_interchange interchange;
+    struct edi_group group;
+    struct edi_document document;
+    char isa_text[ENVELOPE_TEXT], gs_text[ENVELOPE_TEXT], st_text[ENVELOPE_TEXT];
+    uint64_t interchanges, documents;
+    struct numbers numbers;         /* ST02 seen in the group */
+    const struct guide *envelope;   /* ISA, GS … of the interchange's version */
+    struct cached_guide cached[CACHED_GUIDES];
+    unsigned next_cached;
+
+    struct checker checker;         /* of the document */
+    struct checker outside;         /* of envelope segments */
+    enum finding_code outside_code;
+};
+
+static int document_remark(void *ctx, const struct segment *s, const struct remark *r);
+static int envelope_remark(void *ctx, const struct segment *s, const struct remark *r);
+
+int edi_reader_new(const struct edi_reader_options *options, const struct edi_sink *sink,
+                   struct edi_reader **reader_r, struct err *err)
+{
+    struct edi_reader *r = calloc(1, sizeof(*r));
+    int result;
+    *reader_r = NULL;
+    if (!r)
+        return err_nomem(err);
+    r->options = *options;
+    r->sink = *sink;
+    r->room = FIRST_ROOM;
+    r->base_line = 1;
+    r->interchange.ta1 = "000";
+    r->buf = malloc(r->room + PADDING);
+    r->lex = lexer_choose(options->lexer);
+    if (!r->lex) {
+        result = err_set(err, ERR_USAGE, "this machine cannot run the lexer that was asked for");
+    } else if (!r->buf) {
+        result = err_nomem(err);
+    } else {
+        memset(r->buf, 0, r->room + PADDING);
+        result = lexer_index_init(&r->index, r->room, err);
+    }
+    if (result < 0) {
+        free(r->buf);
+        free(r);
+        return result;
+    }
+    numbers_init(&r->numbers);
+    r->checker = (struct checker){ .remark = document_remark, .ctx = r, .syntax = &r->syntax,
+                                   .structure_only = options->structure_only };
+    r->outside = (struct checker){ .remark = envelope_remark, .ctx = r };
+    *reader_r = r;
+    return 0;
+}
+
+void edi_reader_free(struct edi_reader **reader)
+{
+    struct edi_reader *r = *reader;
+    if (!r)
+        return;
+    numbers_deinit(&r->numbers);
+    lexer_index_deinit(&r->index);
+    free(r->buf);
+    free(r);
+    *reader = NULL;
+}
+
+/* ---- findings ---- */
+
+static uint64_t count_lines(const char *p, size_t n)
+{
+    const uint64_t low = 0x7f7f7f7f7f7f7f7full, one = 0x0101010101010101ull;
+    uint64_t lines = 0;
+    while (n >= 8) {
+        /* a counter in each byte, added up before one can overflow */
+        uint64_t counts = 0;
+        size_t words = n / 8 < 255 ? n / 8 : 255;
+        for (size_t i = 0; i < words; i++, p += 8) {
+            uint64_t v;
+            memcpy(&v, p, 8);
+            v ^= '\n' * one;
+            counts += ~(((v & low) + low) | v | low) >> 7 & one;
+        }
+        n -= words * 8;
+        lines += ((counts & 0x00ff00ff00ff00ffull) + (counts >> 8 & 0x00ff00ff00ff00ffull)) * 0x0001000100010001ull >> 48;
+    }
+    for (; n; p++, n--)
+        lines += *p == '\n';
+    return lines;
+}
+
+static void fill_place(const struct edi_reader *r, const struct segment *s, struct edi_place *place)
+{
+    size_t at = s ? (size_t)(s->base + s->start - r->buf) : r->from;
+    uint64_t line_start = r->line_start;
+    memset(place, 0, sizeof(*place));
+    if (at > r->n)
+        at = r->n;
+    place->offset = r->base_offset + at;
+    place->line = r->base_line + count_lines(r->buf, at);
+    for (size_t i = at; i-- > 0;)
+        if (r->buf[i] == '\n') {
+            line_start = r->base_offset + i + 1;
+            break;
+        }
+    place->column = place->offset - line_start + 1;
+    place->interchange = r->level >= IN_INTERCHANGE ? r->interchange.ordinal : 0;
+    place->group = r->level >= IN_GROUP ? r->group.ordinal : 0;
+    place->document = r->level == IN_DOCUMENT ? r->document.ordinal : 0;
+    place->segment = r->level == IN_DOCUMENT ? r->document.segments : 0;
+}
+
+void edi_reader_place(const struct edi_reader *r, struct edi_place *place_r)
+{
+    fill_place(r, NULL, place_r);
+}
+
+static int stop(struct edi_reader *r, int code)
+{
+    if (r->stopped == 0)
+        r->stopped = code;
+    return r->stopped;
+}
+
+static void count_finding(struct edi_reader *r, const struct finding *f, enum finding_level level)
+{
+    const struct finding_row *row = &finding_rows[f->code];
+    bool error = f->severity == SEVERITY_ERROR;
+    switch (level) {
+    case LEVEL_FILE:
+        break;
+    case LEVEL_INTERCHANGE:
+        r->interchange.errors += error;
+        if (error && row->level == LEVEL_INTERCHANGE && strcmp(r->interchange.ta1, "000") == 0 && row->acknowledgment)
+            r->interchange.ta1 = row->acknowledgment;
+        break;
+    case LEVEL_GROUP:
+        r->group.errors += error;
+        break;
+    default:
+        if (error)
+            r->document.errors++;
+        else
+            r->document.warnings++;
+    }
+}
+
+/* Fills in what every finding has and hands it over. `at` and `width` of the element are set here. */
+static int hand_over(struct edi_reader *r, const struct segment *s, struct finding *f)
+{
+    enum finding_level level = finding_rows[f->code].level;
+    int answer;
+    f->severity = r->options.policy.severity[f->code];
+    if (f->severity == SEVERITY_IGNORE || r->stopped)
+        return r->stopped;
+    struct edi_place place;
+    fill_place(r, s, &place);
+    place.element = f->place.element;
+    place.component = f->place.component;
+    place.repetition = f->place.repetition;
+    f->place = place;
+    if (r->level == IN_DOCUMENT && level >= LEVEL_DOCUMENT) {
+        f->set = r->document.set;
+        f->control = r->document.control;
+    } else if (level == LEVEL_GROUP) {
+        f->control = r->group.control;
+    } else if (level == LEVEL_INTERCHANGE) {
+        f->control = r->interchange.control;
+    }
+    if (s) {
+        f->segment = segment_bytes(s);
+        f->terminator = r->syntax.terminator;
+        if (!f->tag.n && !f->missing)
+            f->tag = segment_tag(s);
+        if (f->value.n && f->value.p >= f->segment.p && f->value.p < f->segment.p + f->segment.n) {
+            f->at = (uint32_t)(f->value.p - f->segment.p);
+            f->width = (uint32_t)f->value.n;
+        } else if (f->place.element) {
+            unsigned k = f->place.element;
+            f->at = k <= s->n ? s->at[k - 1] + 1 - s->start : s->at[s->n] - s->start;
+        }
+    }
+    if (!f->found)
+        f->found = "";
+    if (!f->expected)
+        f->expected = "";
+    count_finding(r, f, level);
+    if (!r->sink.finding)
+        return 0;
+    answer = r->sink.finding(r->sink.ctx, f);
+    return answer < 0 ? stop(r, answer) : 0;
+}
+
+static int find(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
+                const char *found, const char *expected)
+{
+    struct finding f = { .code = code, .place.element = element, .found = found, .expected = expected };
+    if (s && element)
+        f.value = segment_element(s, element);
+    return hand_over(r, s, &f);
+}
+
+int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
+                    unsigned component, const char *found, const char *expected)
+{
+    struct finding f = { .code = code, .place = { .element = element, .component = component }, .found = found,
+                         .expected = expected };
+    const struct guide_node *node = r->checker.at;
+    if (s && element)
+        f.value = segment_element(s, element);
+    if (s && node && node->def && element && element <= node->def->n && slice_eq(segment_tag(s), node->tag)) {
+        f.element_id = node->def->use[element - 1].element->id;
+        f.element_name = node->def->use[element - 1].element->name;
+    }
+    return hand_over(r, s, &f);
+}
+
+static void from_remark(const struct remark *m, struct finding *f)
+{
+    f->place.element = m->element;
+    f->place.component = m->component;
+    f->place.repetition = m->repetition;
+    f->tag = m->tag;
+    f->loop = m->loop;
+    f->value = m->value;
+    f->found = m->found;
+    f->expected = m->expected;
+    f->missing = m->missing;
+    if (m->about) {
+        f->element_id = m->about->id;
+        f->element_name = m->about->name;
+    }
+}
+
+static int document_remark(void *ctx, const struct segment *s, const struct remark *m)
+{
+    struct edi_reader *r = ctx;
+    struct finding f = { .code = m->code };
+    from_remark(m, &f);
+    return hand_over(r, s, &f);
+}
+
+/* What is wrong in an ISA or GS is a finding of the interchange or the group. */
+static int envelope_remark(void *ctx, const struct segment *s, const struct remark *m)
+{
+    struct edi_reader *r = ctx;
+    struct finding f = { .code = r->outside_code };
+    bool length = m->code == FINDING_ELEMENT_SHORT || m->code == FINDING_ELEMENT_LONG ||
+                  m->code == FINDING_ELEMENT_MISSING || m->code == FINDING_ELEMENT_TRAILING;
+    if (r->isa_irregular && length && slice_is(segment_tag(s), "ISA"))
+        return 0; /* told once, for the whole segment */
+    if (m->code == FINDING_ELEMENT_TRAILING || m->code == FINDING_FILE_LINE_BREAK || m->code == FINDING_ELEMENT_CHARSET)
+        f.code = m->code;
+    from_remark(m, &f);
+    return hand_over(r, s, &f);
+}
+
+static void check_envelope(struct edi_reader *r, const struct segment *s, enum finding_code code)
+{
+    static const struct edi_syntax no_parts = { 0 };
+    const struct segment_def *def = NULL;
+    struct slice tag = segment_tag(s);
+    if (!r->envelope)
+        return;
+    for (unsigned i = 1; i < r->envelope->n && !def; i++)
+        if (r->envelope->node[i].def && slice_eq(r->envelope->node[i].tag, tag))
+            def = r->envelope->node[i].def;
+    if (!def)
+        return;
+    r->outside.guide = r->envelope;
+    r->outside.syntax = &no_parts;
+    r->outside.stopped = 0;
+    r->outside_code = code;
+    check_elements(&r->outside, s, def);
+}
+
+/* ---- envelopes ---- */
+
+/* Keeps a segment's text and its first `most` elements beyond the block's life. */
+static void keep_elements(const struct segment *s, char *text, struct slice *element, unsigned most)
+{
+    size_t used = 0;
+    for (unsigned k = 1; k <= most; k++) {
+        struct slice v = segment_element(s, k);
+        if (v.n > ENVELOPE_TEXT - used)
+            v.n = ENVELOPE_TEXT - used;
+        if (v.n)
+            memcpy(text + used, v.p, v.n);
+        element[k] = slice(text + used, v.n);
+        used += v.n;
+    }
+}
+
+static int call(struct edi_reader *r, int answer)
+{
+    return answer < 0 ? stop(r, answer) : r->stopped;
+}
+
+static int close_document(struct edi_reader *r)
+{
+    if (r->level != IN_DOCUMENT)
+        return r->stopped;
+    if (r->document.errors == 0)
+        r->group.accepted++;
+    if (r->sink.document_end)
+        call(r, r->sink.document_end(r->sink.ctx, &r->document));
+    r->level = IN_GROUP;
+    return r->stopped;
+}
+
+static int close_group(struct edi_reader *r)
+{
+    if (r->level == IN_DOCUMENT) {
+        struct finding f = { .code = FINDING_SET_TRAILER, .tag = slice_of("SE"), .missing = true, .found = "missing",
+                             .expected = "an SE segment at the end of the transaction set" };
+        hand_over(r, NULL, &f);
+        close_document(r);
+    }
+    if (r->level != IN_GROUP)
+        return r->stopped;
+    if (r->sink.group_end && !r->stopped)
+        call(r, r->sink.group_end(r->sink.ctx, &r->group));
+    r->level = IN_INTERCHANGE;
+    return r->stopped;
+}
+
+static int close_group_early(struct edi_reader *r)
+{
+    if (r->level >= IN_GROUP && !r->group.implied) {
+        struct finding f = { .code = FINDING_GROUP_TRAILER, .tag = slice_of("GE"), .missing = true, .found = "missing",
+                             .expected = "a GE segment at the end of the group" };
+        if (r->level == IN_DOCUMENT) {
+            struct finding t = { .code = FINDING_SET_TRAILER, .tag = slice_of("SE"), .missing = true,
+                                 .found = "missing", .expected = "an SE segment at the end of the transaction set" };
+            hand_over(r, NULL, &t);
+            close_document(r);
+        }
+        hand_over(r, NULL, &f);
+    }
+    return close_group(r);
+}
+
+static int close_interchange(struct edi_reader *r)
+{
+    if (r->level != IN_INTERCHANGE)
+        return r->stopped;
+    if (r->sink.interchange_end && !r->stopped)
+        call(r, r->sink.interchange_end(r->sink.ctx, &r->interchange));
+    r->level = OUTSIDE;
+    return r->stopped;
+}
+
+static int close_interchange_early(struct edi_reader *r)
+{
+    close_group_early(r);
+    if (r->level == IN_INTERCHANGE && r->interchange.element[13].n) {
+        struct finding f = { .code = FINDING_INTERCHANGE_TRAILER, .tag = slice_of("IEA"), .missing = true,
+                             .found = "missing", .expected = "an IEA segment at the end of the interchange" };
+        hand_over(r, NULL, &f);
+    }
+    return close_interchange(r);
+}
+
+/* The guide of the envelopes, by ISA12: GS of an older version in it is the same segment. */
+static int find_envelope(struct edi_reader *r)
+{
+    struct slice version = r->interchange.element[12];
+    int result;
+    if (version.n != 5 && version.n != 6)
+        version = slice_of("00401");
+    result = guides_find(r->options.guides, slice_of("x12"), version, slice_of("interchange"), r->options.complaints,
+                         &r->envelope, r->err);
+    if (result == ERR_MISSING)
+        return stop(r, err_set(r->err, ERR_MISSING, "no guide for the X12 envelopes: is the maps directory right?"));
+    return result < 0 ? stop(r, result) : 0;
+}
+
+static int open_interchange(struct edi_reader *r, const struct segment *isa)
+{
+    struct edi_interchange *i = &r->interchange;
+    memset(i, 0, sizeof(*i));
+    i->ordinal = ++r->interchanges;
+    i->syntax = r->syntax;
+    i->ta1 = "000";
+    r->level = IN_INTERCHANGE;
+    r->blanks_told = r->empty_told = false;
+    for (unsigned k = 0; k <= ISA_ELEMENTS; k++)
+        i->element[k] = slice(r->isa_text, 0);
+    if (isa) {
+        keep_elements(isa, r->isa_text, i->element, ISA_ELEMENTS);
+        i->control = i->element[13];
+        i->offset = r->base_offset + (uint64_t)(isa->base + isa->start - r->buf);
+    }
+    if (find_envelope(r) < 0)
+        return r->stopped;
+    if (r->sink.interchange)
+        call(r, r->sink.interchange(r->sink.ctx, i));
+    return r->stopped;
+}
+
+static int take_isa(struct edi_reader *r, const struct segment *s)
+{
+    uint32_t length;
+    if (r->level != OUTSIDE)
+        close_interchange_early(r);
+    if (r->stopped || open_interchange(r, s) < 0)
+        return r->stopped;
+    length = s->at[s->n] - s->start + 1;
+    r->isa_irregular = length != ISA_LENGTH;
+    for (unsigned k = 1; k <= 16 && k <= s->n && !r->isa_irregular; k++) {
+        static const uint8_t width[] = { 0, 2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1 };
+        r->isa_irregular = s->at[k] - s->at[k - 1] - 1 != width[k];
+    }
+    if (r->isa_irregular) {
+        char found[80];
+        snprintf(found, sizeof(found), "has %u bytes", length);
+        find(r, length > ISA_LENGTH ? FINDING_ISA_LONG : FINDING_ISA_SHORT, s, 0, found,
+             "106 bytes with elements of fixed width");
+    }
+    if (!r->syntax.component)
+        find(r, FINDING_INTERCHANGE_COMPONENT_SEPARATOR, s, 16, "cannot separate components",
+             "a character that is neither a letter or digit nor another delimiter");
+    check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
+    return r->stopped;
+}
+
+static bool same_number(struct slice a, struct slice b)
+{
+    uint64_t x, y;
+    return slice_eq(a, b) || (slice_number(a, UINT64_MAX, &x) && slice_number(b, UINT64_MAX, &y) && x == y);
+}
+
+/* A count in a trailer against what was counted. */
+static void compare_count(struct edi_reader *r, const struct segment *s, unsigned element, uint64_t counted,
+                          enum finding_code code, const char *what)
+{
+    struct slice v = slice_trim(segment_element(s, element));
+    uint64_t claimed;
+    char found[80], expected[40];
+    if (slice_number(v, UINT64_MAX, &claimed) && claimed == counted)
+        return;
+    snprintf(found, sizeof(found), "is not the number of %s", what);
+    snprintf(expected, sizeof(expected), "%llu", (unsigned long long)counted);
+    find(r, code, s, element, found, expected);
+}
+
+static void compare_control(struct edi_reader *r, const struct segment *s, unsigned element, struct slice control,
+                            enum finding_code code, const char *what)
+{
+    char found[40], expected[80];
+    struct buf safe;
+    if (same_number(segment_element(s, element), control))
+        return;
+    buf_init(&safe, 200);
+    buf_add_safe(&safe, control, 40);
+    snprintf(found, sizeof(found), "is not %s", what);
+    snprintf(expected, sizeof(expected), "%s", buf_text(&safe));
+    buf_deinit(&safe);
+    find(r, code, s, element, found, expected);
+}
+
+static int take_iea(struct edi_reader *r, const struct segment *s)
+{
+    if (r->level == OUTSIDE)
+        return find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "an IEA without an ISA", "an ISA segment first");
+    close_group_early(r);
+    if (r->stopped)
+        return r->stopped;
+    check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
+    compare_count(r, s, 1, r->interchange.groups, FINDING_INTERCHANGE_COUNT, "groups");
+    compare_control(r, s, 2, r->interchange.control, FINDING_INTERCHANGE_CONTROL, "ISA13");
+    return close_interchange(r);
+}
+
+static int open_group(struct edi_reader *r, const struct segment *gs)
+{
+    struct edi_group *g = &r->group;
+    memset(g, 0, sizeof(*g));
+    for (unsigned k = 0; k <= GS_ELEMENTS; k++)
+        g->element[k] = slice(r->gs_text, 0);
+    g->ordinal = r->interchange.groups + 1;
+    if (gs) {
+        r->interchange.groups++;
+        keep_elements(gs, r->gs_text, g->element, GS_ELEMENTS);
+        g->control = g->element[6];
+        g->version = g->element[8];
+    } else {
+        g->implied = true;
+        g->version = r->interchange.element[12];
+    }
+    numbers_clear(&r->numbers);
+    r->level = IN_GROUP;
+    if (gs)
+        check_envelope(r, gs, FINDING_GROUP_SYNTAX);
+    if (r->sink.group && !r->stopped)
+        call(r, r->sink.group(r->sink.ctx, g));
+    return r->stopped;
+}
+
+static int take_gs(struct edi_reader *r, const struct segment *s)
+{
+    if (r->level >= IN_GROUP)
+        close_group_early(r);
+    if (r->level == OUTSIDE) {
+        open_interchange(r, NULL);
+        find(r, FINDING_GROUP_OUTSIDE, s, 0, "the group stands outside an interchange", "an ISA segment first");
+    }
+    return r->stopped ? r->stopped : open_group(r, s);
+}
+
+static int take_ge(struct edi_reader *r, const struct segment *s)
+{
+    uint64_t claimed;
+    if (r->level < IN_GROUP || r->group.implied)
+        return find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "a GE without a GS", "a GS segment first");
+    if (r->level == IN_DOCUMENT) {
+        find(r, FINDING_SET_TRAILER, s, 0, "the group ends inside a transaction set", "an SE segment before");
+        close_document(r);
+    }
+    if (slice_number(slice_trim(segment_element(s, 1)), UINT64_MAX, &claimed))
+        r->group.claimed = claimed;
+    check_envelope(r, s, FINDING_GROUP_SYNTAX);
+    compare_count(r, s, 1, r->group.documents, FINDING_GROUP_COUNT, "transaction sets");
+    compare_control(r, s, 2, r->group.control, FINDING_GROUP_CONTROL, "GS06");
+    return close_group(r);
+}
+
+/* ---- documents ---- */
+
+static int choose_guide(struct edi_reader *r, const struct guide **guide_r, bool *fresh_r)
+{
+    struct edi_document *d = &r->document;
+    struct slice version = r->group.version;
+    struct cached_guide *c;
+    int result;
+
+    *guide_r = NULL;
+    *fresh_r = false;
+    for (unsigned i = 0; i < r->options.n_partner; i++)
+        if (slice_eq(r->options.partner[i]->set, d->set)) {
+            *guide_r = r->options.partner[i];
+            return 0;
+        }
+    if (version.n == 0)
+        version = r->interchange.element[12];
+    if (version.n == 0)
+        version = slice_of("004010");
+    if (version.n > 6)
+        version.n = 6;
+    if (d->set.n >= sizeof(c->set))
+        return 0;
+    for (unsigned i = 0; i < CACHED_GUIDES; i++) {
+        c = &r->cached[i];
+        if (c->set[0] && slice_is(version, c->version) && slice_is(d->set, c->set)) {
+            *fresh_r = c->group != r->group.ordinal + (r->interchanges << 32);
+            c->group = r->group.ordinal + (r->interchanges << 32);
+            *guide_r = c->guide;
+            return 0;
+        }
+    }
+    result = guides_find(r->options.guides, slice_of("x12"), version, d->set, r->options.complaints, guide_r, r->err);
+    if (result < 0 && result != ERR_MISSING)
+        return stop(r, result);
+    c = &r->cached[r->next_cached++ % CACHED_GUIDES];
+    snprintf(c->version, sizeof(c->version), "%.*s", SLICE_FMT(version));
+    snprintf(c->set, sizeof(c->set), "%.*s", SLICE_FMT(d->set));
+    c->guide = *guide_r;
+    c->group = r->group.ordinal + (r->interchanges << 32);
+    *fresh_r = true;
+    return 0;
+}
+
+static void tell_substitution(struct edi_reader *r, const struct segment *s)
+{
+    const struct guide *g = r->document.guide;
+    struct slice asked = r->group.version;
+    char found[120], expected[80];
+    struct buf safe;
+    if (asked.n == 5 && g->version.n == 6 && slice_starts(g->version, asked))
+        return;
+    if (asked.n > 6)
+        asked.n = 6;
+    if (asked.n == 0 || slice_eq(asked, g->version) || g->base.n)
+        return;
+    buf_init(&safe, 200);
+    buf_add_safe(&safe, asked, 20);
+    snprintf(found, sizeof(found), "there is no guide for version %s of the %.*s", buf_text(&safe), SLICE_FMT(g->set));
+    snprintf(expected, sizeof(expected), "it is read with %.*s, the nearest %s", SLICE_FMT(g->version),
+             slice_cmp(g->version, asked) < 0 ? "lower version" : "version there is");
+    buf_deinit(&safe);
+    find(r, FINDING_VERSION_SUBSTITUTED, s, 0, found, expected);
+}
+
+static int take_segment(struct edi_reader *r, const struct segment *s)
+{
+    const struct guide_node *node;
+    uint64_t present;
+    int answer = 0;
+
+    r->document.segments++;
+    if (!r->document.guide) {
+        if (r->sink.stray)
+            answer = r->sink.stray(r->sink.ctx, s);
+        return answer < 0 ? stop(r, answer) : r->stopped;
+    }
+    node = check_place(&r->checker, s);
+    if (node) {
+        present = check_segment(&r->checker, s, node);
+        if (r->sink.segment)
+            answer = r->sink.segment(r->sink.ctx, node, s, present);
+    } else if (r->sink.stray) {
+        answer = r->sink.stray(r->sink.ctx, s);
+    }
+    if (r->checker.stopped)
+        answer = r->checker.stopped;
+    return answer < 0 ? stop(r, answer) : r->stopped;
+}
+
+static int take_st(struct edi_reader *r, const struct segment *s)
+{
+    struct edi_document *d = &r->document;
+    struct slice element[4];
+    const struct guide *guide = NULL;
+    bool fresh = false, outside = false;
+
+    if (r->level == IN_DOCUMENT) {
+        find(r, FINDING_SET_TRAILER, s, 0, "another transaction set begins inside this one", "an SE segment before");
+        close_document(r);
+    }
+    if (r->level == OUTSIDE)
+        open_interchange(r, NULL);
+    if (r->level == IN_INTERCHANGE && !r->stopped) {
+        outside = true;
+        open_group(r, NULL);
+    }
+    if (r->stopped)
+        return r->stopped;
+    keep_elements(s, r->st_text, element, 3);
+    *d = (struct edi_document){ .set = element[1], .control = element[2], .implementation = element[3],
+                                .interchange = &r->interchange, .group = &r->group };
+    d->ordinal = ++r->documents;
+    d->in_group = ++r->group.documents;
+    r->level = IN_DOCUMENT;
+    if (choose_guide(r, &guide, &fresh) < 0)
+        return r->stopped;
+    d->guide = guide;
+    if (guide)
+        check_begin(&r->checker, guide);
+    if (r->sink.document)
+        call(r, r->sink.document(r->sink.ctx, d));
+    if (outside)
+        find(r, FINDING_SET_OUTSIDE, s, 0, "the transaction set stands outside a group", "a GS segment first");
+    if (!guide) {
+        if (d->set.n == 3)
+            find(r, FINDING_SET_UNSUPPORTED, s, 1, "has no guide", "a transaction set that there is a guide for");
+        else
+            find(r, FINDING_SET_ID, s, 1, d->set.n ? "is not a transaction set's identifier" : "missing", "three digits, such as 850");
+    } else {
+        if (fresh)
+            tell_substitution(r, s);
+        if (guide->group.n && !r->group.implied && r->group.element[1].n && !slice_eq(guide->group, r->group.element[1])) {
+            char expected[60];
+            snprintf(expected, sizeof(expected), "a group %.*s in GS01", SLICE_FMT(guide->group));
+            find(r, FINDING_SET_GROUP, s, 1, "does not belong in this group", expected);
+        }
+    }
+    if (d->control.n == 0)
+        find(r, FINDING_SET_NUMBER, s, 2, "missing", "a control number");
+    else if (!numbers_add(&r->numbers, d->control))
+        find(r, FINDING_SET_DUPLICATE, s, 2, "was used before in this group", "a number of its own for each transaction set");
+    return r->stopped ? r->stopped : take_segment(r, s);
+}
+
+static int take_se(struct edi_reader *r, const struct segment *s)
+{
+    if (r->level != IN_DOCUMENT)
+        return find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "an SE without an ST", "an ST segment first");
+    take_segment(r, s);
+    if (!r->stopped && s->n >= 1)
+        compare_count(r, s, 1, r->document.segments, FINDING_SET_COUNT, "segments");
+    if (!r->stopped && s->n >= 2)
+        compare_control(r, s, 2, r->document.control, FINDING_SET_CONTROL, "ST02");
+    return close_document(r);
+}
+
+static int take_outside(struct edi_reader *r, const struct segment *s)
+{
+    struct slice tag = segment_tag(s);
+    static const char *const known[] = { "TA1", "TA3", "ISB", "ISE" };
+    for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+        if (slice_is(tag, known[i]) && r->level >= IN_INTERCHANGE) {
+            check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
+            if (r->sink.envelope_segment && !r->stopped)
+                call(r, r->sink.envelope_segment(r->sink.ctx, s));
+            return r->stopped;
+        }
+    find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "the segment stands outside a transaction set",
+         r->level == IN_GROUP         ? "ST or GE"
+         : r->level == IN_INTERCHANGE ? "GS, TA1 or IEA"
+                                      : "ISA");
+    return r->stopped;
+}
+
+/* ---- delimiters ---- */
+
+static bool is_letter_or_digit(char c)
+{
+    return is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+}
+
+static bool is_blank(char c)
+{
+    return c == ' ' || c == '\n' || c == '\r' || c == '\t' || c == 0 || c == 0x1a;
+}
+
+enum found { FOUND, NEED_MORE, NOT_FOUND };
+
+/* The delimiters of an ISA that starts at p. `last`: no more bytes will come. */
+static enum found isa_syntax(const char *p, size_t n, bool last, struct edi_syntax *syntax_r)
+{
+    struct edi_syntax x = { .element = p[3] };
+    size_t at[18], i = 3;
+    unsigned seps = 0;
+    char first, second;
+
+    while (i < n && seps < 16) {
+        if (p[i] == x.element)
+            at[seps++] = i;
+        i++;
+        if (i > ENVELOPE_TEXT)
+            return NOT_FOUND;
+    }
+    if (seps < 16 || i + 2 > n)
+        return last ? NOT_FOUND : NEED_MORE;
+    first = p[i];
+    second = p[i + 1];
+    if (first == x.element)
+        return NOT_FOUND;
+    x.component = first;
+    x.terminator = second;
+    if (is_letter_or_digit(second) || second == x.element) { /* ISA16 is missing: its place holds the terminator */
+        x.component = 0;
+        x.terminator = first;
+    } else if ((second == '\n' || second == '\r') && !is_letter_or_digit(first)) {
+        /* "*~" and a line break: is ~ the terminator and ISA16 missing, or is the line break the terminator?
+         * The next line tells: it ends in the terminator. */
+        size_t from = i + 2, end;
+        while (from < n && (p[from] == '\n' || p[from] == '\r'))
+            from++;
+        for (end = from; end < n && p[end] != '\n' && p[end] != '\r'; end++)
+            ;
+        if (end == n && !last && n < i + ENVELOPE_TEXT)
+            return NEED_MORE;
+        if (end > from && p[end - 1] == first) {
+            x.component = 0;
+            x.terminator = first;
+        } else if (second == '\r' && p[i + 2 < n ? i + 2 : i] == '\n') {
+            x.terminator = '\n';
+        }
+    }
+    if (is_letter_or_digit(x.terminator) || x.terminator == x.element)
+        return NOT_FOUND;
+    if (is_letter_or_digit(x.component) || x.component == x.element || x.component == x.terminator || is_blank(x.component))
+        x.component = 0;
+    /* from 00402 on ISA11 is the repetition separator */
+    if (at[11] - at[10] == 2) {
+        char c = p[at[10] + 1];
+        struct slice version = slice(p + at[11] + 1, at[12] - at[11] - 1);
+        if (slice_cmp(version, slice_of("00402")) >= 0 && !is_letter_or_digit(c) && !is_blank(c) && c != x.element &&
+            c != x.terminator && c != x.component)
+            x.repetition = c;
+    }
+    *syntax_r = x;
+    return FOUND;
+}
+
+/* A file that begins with GS or ST: what ends its first segment is found before the segment that must follow. */
+static enum found bare_syntax(const char *p, size_t n, bool last, struct edi_syntax *syntax_r)
+{
+    struct edi_syntax x = { .element = p[2] };
+    for (size_t i = 3; i + 3 < n && i < ENVELOPE_TEXT; i++) {
+        size_t end = i;
+        if (is_letter_or_digit(p[i]) || p[i] == x.element || p[i] == ' ')
+            continue;
+        while (end + 1 < n && (p[end + 1] == '\n' || p[end + 1] == '\r'))
+            end++;
+        if (end + 4 >= n)
+            break;
+        bool next = p[0] == 'G' ? p[end + 1] == 'S' && p[end + 2] == 'T' && p[end + 3] == x.element
+                                : is_letter_or_digit(p[end + 1]) && is_letter_or_digit(p[end + 2]) &&
+                                      (p[end + 3] == x.element || p[end + 4] == x.element);
+        if (next) {
+            x.terminator = p[i];
+            *syntax_r = x;
+            return FOUND;
+        }
+    }
+    return last || n >= ENVELOPE_TEXT ? NOT_FOUND : NEED_MORE;
+}
+
+static bool starts_envelope(const char *p, size_t n, const char *tag)
+{
+    size_t k = strlen(tag);
+    return n > k && memcmp(p, tag, k) == 0 && !is_letter_or_digit(p[k]) && !is_blank(p[k]);
+}
+
+/* Looks for the next interchange from r->from on. */
+static enum found find_syntax(struct edi_reader *r, bool last)
+{
+    for (;;) {
+        const char *p = r->buf + r->from;
+        size_t n = r->n - r->from;
+        enum found found;
+        if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
+            find(r, FINDING_FILE_BOM, NULL, 0, "the file begins with a byte order mark", "ISA at the first byte");
+            r->from += 3;
+            continue;
+        }
+        if (n && is_blank(*p)) {
+            r->from++;
+            continue;
+        }
+        if (n < 4)
+            return last ? NOT_FOUND : NEED_MORE;
+        if (starts_envelope(p, n, "ISA")) {
+            found = isa_syntax(p, n, last, &r->syntax);
+            if (found == NOT_FOUND)
+                find(r, FINDING_INTERCHANGE_ELEMENT_SEPARATOR, NULL, 0, "the ISA has no usable delimiters",
+                     "16 elements, then the component separator and the segment terminator");
+        } else if (starts_envelope(p, n, "GS") || starts_envelope(p, n, "ST")) {
+            found = bare_syntax(p, n, last, &r->syntax);
+        } else {
+            found = NOT_FOUND;
+        }
+        if (found == FOUND) {
+            r->started = r->has_syntax = true;
+            return FOUND;
+        }
+        if (found == NEED_MORE)
+            return NEED_MORE;
+        if (!r->garbage_told && !r->stopped) {
+            char words[100];
+            struct buf safe;
+            buf_init(&safe, 200);
+            buf_add_safe(&safe, slice(p, n < 16 ? n : 16), 16);
+            snprintf(words, sizeof(words), "these bytes belong to no interchange: %.60s", buf_text(&safe));
+            buf_deinit(&safe);
+            find(r, FINDING_FILE_GARBAGE, NULL, 0, words, "an interchange that begins with ISA");
+            r->garbage_told = true;
+        }
+        r->started = true;
+        /* go on behind, at the next ISA */
+        do
+            r->from++;
+        while (r->from < r->n && !(r->n - r->from > 3 && starts_envelope(r->buf + r->from, r->n - r->from, "ISA")) &&
+               (last || r->n - r->from > 3));
+        if (r->n - r->from <= 3)
+            return last ? NOT_FOUND : NEED_MORE;
+    }
+}
+
+/* ---- the walk ---- */
+
+static int grow(struct edi_reader *r)
+{
+    size_t room = r->room * 2;
+    struct lexer_index index;
+    char *buf;
+    int result;
+    if (room > LIMIT_SEGMENT * 2) {
+        find(r, FINDING_SEGMENT_TOO_LARGE, NULL, 0, "the segment has no end", "a segment terminator");
+        r->deaf = true;
+        r->from = r->n;
+        return 0;
+    }
+    result = lexer_index_init(&index, room, r->err);
+    if (result < 0)
+        return stop(r, result);
+    buf = realloc(r->buf, room + PADDING);
+    if (!buf) {
+        lexer_index_deinit(&index);
+        return stop(r, err_nomem(r->err));
+    }
+    memset(buf + r->room, 0, room + PADDING - r->room);
+    lexer_index_deinit(&r->index);
+    r->index = index;
+    r->buf = buf;
+    r->room = room;
+    return 0;
+}
+
+enum walk { WALK_DONE, WALK_AGAIN, WALK_MORE };
+
+static bool same_syntax(const struct edi_reader *r, const struct segment *s)
+{
+    struct edi_syntax x;
+    const char *p = s->base + s->start;
+    size_t n = r->n - (size_t)(p - r->buf);
+    return s->at[0] - s->start == 3 && s->n == 16 && isa_syntax(p, n, true, &x) == FOUND &&
+           memcmp(&x, &r->syntax, sizeof(x)) == 0;
+}
+
+/* BIN*length*data and BDS*filter*length*data: the data may hold anything. s is what the index took for the
+ * segment; `block` is how many bytes of it there are. */
+static enum walk take_binary(struct edi_reader *r, const struct segment *s, size_t *from, bool last)
+{
+    unsigned length_at = s->base[s->start + 1] == 'I' ? 1 : 2;
+    uint32_t at[4] = { s->at[0], 0, 0, 0 };
+    struct segment whole = { s->base, at, s->start, length_at + 1, SEGMENT_ESCAPE };
+    size_t start = (size_t)(s->base - r->buf), data, end;
+    uint64_t length;
+
+    if (s->n <= length_at || !slice_number(segment_element(s, length_at), (uint64_t)1 << 50, &length)) {
+        find(r, FINDING_BINARY_LENGTH, s, length_at, "is not a length", "the number of bytes of the binary element");
+        take_segment(r, s);
+        return WALK_DONE;
+    }
+    for (unsigned k = 1; k <= length_at; k++)
+        at[k] = s->at[k];
+    data = start + s->at[length_at] + 1;
+    end = data + (size_t)length;
+    if (length < LIMIT_SEGMENT && end + 1 > r->n && !last) {
+        *from = start + s->start;
+        return WALK_MORE;
+    }
+    if (length >= LIMIT_SEGMENT || end + 1 > r->n) {
+        /* not kept: what it is and how long is told, the data pass by */
+        uint64_t here = r->n - data;
+        at[length_at + 1] = s->at[length_at] + 1;
+        whole.flags = 0;
+        if (last && end + 1 > r->n) {
+            find(r, FINDING_BINARY_LENGTH, s, length_at, "is more than the file has", "the length of the data");
+            r->from = r->n;
+        } else {
+            r->document.segments++;
+            r->skip = length > here ? length - here : 0;
+            r->skip_terminator = true;
+            *from = length > here ? r->n : end;
+        }
+        return WALK_AGAIN;
+    }
+    at[length_at + 1] = (uint32_t)(end - start);
+    if (r->buf[end] != r->syntax.terminator) {
+        find(r, FINDING_BINARY_LENGTH, s, length_at, "does not lead to a segment terminator", "the length of the data");
+        take_segment(r, s);
+        return WALK_DONE;
+    }
+    take_segment(r, &whole);
+    *from = end + 1;
+    return WALK_AGAIN;
+}
+
+static void tell_layout(struct edi_reader *r, const struct segment *s, uint32_t from)
+{
+    for (uint32_t i = from; i < s->start && !r->blanks_told; i++)
+        if (s->base[i] != '\n' && s->base[i] != '\r') {
+            find(r, FINDING_FILE_BLANKS, s, 0, "blanks stand before the segment", "segments behind each other");
+            r->blanks_told = true;
+        }
+}
+
+/* Walks the segments of the block that starts at r->from. Leaves r->from behind what is done. */
+static enum walk walk(struct edi_reader *r, bool last)
+{
+    const size_t origin = r->from;
+    const char *base = r->buf + origin;
+    const struct lexer_index *x = &r->index;
+    uint32_t d = 0, from = 0;
+    const bool line_terminator = r->syntax.terminator == '\n' || r->syntax.terminator == '\r';
+
+    r->lex(&r->index, base, r->n - origin, &r->syntax);
+    for (uint32_t i = 0; i < x->n_segments; i++) {
+        uint32_t number = x->end[i] >> SEGMENT_FLAG_BITS;
+        struct segment s = { base, x->delimiter + d, from, number - d, x->end[i] & ((1u << SEGMENT_FLAG_BITS) - 1) };
+        uint32_t end = x->delimiter[number], tag = 0;
+
+        while (s.start < s.at[0] && is_blank(base[s.start]))
+            s.start++;
+        if (s.start != from && __builtin_expect(!(s.start == from + 1 && base[from] == '\n'), 0))
+            tell_layout(r, &s, from);
+        d = number + 1;
+        if (s.start == end) {
+            if (!line_terminator && !r->empty_told && r->level != OUTSIDE) {
+                find(r, FINDING_FILE_EMPTY_SEGMENT, &s, 0, "there is nothing between two terminators", "a segment");
+                r->empty_told = true;
+            }
+            from = end + 1;
+            r->from = origin + from;
+            continue;
+        }
+        memcpy(&tag, base + s.start, 4);
+        tag &= s.at[0] - s.start >= 4 ? UINT32_MAX : (1u << (8 * (s.at[0] - s.start))) - 1;
+        switch (tag) {
+        case TAG2('S', 'T'):
+            take_st(r, &s);
+            break;
+        case TAG2('S', 'E'):
+            take_se(r, &s);
+            break;
+        case TAG2('G', 'S'):
+            take_gs(r, &s);
+            break;
+        case TAG2('G', 'E'):
+            take_ge(r, &s);
+            break;
+        case TAG3('I', 'E', 'A'):
+            take_iea(r, &s);
+            break;
+        case TAG3('B', 'I', 'N'):
+        case TAG3('B', 'D', 'S'):
+            if (r->level == IN_DOCUMENT) {
+                size_t next = origin + end + 1;
+                enum walk w = take_binary(r, &s, &next, last);
+                if (w != WALK_DONE) {
+                    r->from = next;
+                    return r->stopped ? WALK_DONE : w;
+                }
+                break;
+            }
+            take_outside(r, &s);
+            break;
+        default:
+            if (r->level == IN_DOCUMENT && (tag & 0xffffff) != TAG3('I', 'S', 'A')) {
+                take_segment(r, &s);
+            } else if (starts_envelope(base + s.start, end - s.start, "ISA")) {
+                r->from = origin + s.start;
+                if (!same_syntax(r, &s)) {
+                    close_interchange_early(r);
+                    r->has_syntax = false;
+                    return WALK_AGAIN;
+                }
+                take_isa(r, &s);
+            } else if (r->level == OUTSIDE && r->interchanges) {
+                r->from = origin + s.start;
+                r->has_syntax = false;
+                return WALK_AGAIN;
+            } else {
+                take_outside(r, &s);
+            }
+        }
+        from = end + 1;
+        r->from = origin + from;
+        if (r->stopped)
+            return WALK_DONE;
+    }
+    return WALK_DONE;
+}
+
+/* Forgets what is done and moves the rest to the front. */
+static void compact(struct edi_reader *r)
+{
+    size_t done = r->from;
+    if (done == 0)
+        return;
+    r->base_line += count_lines(r->buf, done);
+    for (size_t i = done; i-- > 0;)
+        if (r->buf[i] == '\n') {
+            r->line_start = r->base_offset + i + 1;
+            break;
+        }
+    memmove(r->buf, r->buf + done, r->n - done);
+    r->base_offset += done;
+    r->n -= done;
+    r->from = 0;
+}
+
+static void drop_skipped(struct edi_reader *r)
+{
+    size_t n = r->n - r->from;
+    if (r->skip) {
+        if (n > r->skip)
+            n = (size_t)r->skip;
+        r->skip -= n;
+        r->from += n;
+    }
+    if (r->skip == 0 && r->skip_terminator && r->from < r->n) {
+        if (r->buf[r->from] == r->syntax.terminator)
+            r->from++;
+        else
+            find(r, FINDING_BINARY_LENGTH, NULL, 0, "no segment terminator follows the binary data", "one");
+        r->skip_terminator = false;
+    }
+}
+
+static int process(struct edi_reader *r, bool last)
+{
+    bool again = true;
+    while (again && !r->stopped) {
+        again = false;
+        if (r->deaf) {
+            r->from = r->n;
+            break;
+        }
+        drop_skipped(r);
+        if (r->skip || r->skip_terminator)
+            break;
+        if (!r->has_syntax && find_syntax(r, last) != FOUND) {
+            if (last)
+                r->from = r->n;
+            break;
+        }
+        if (r->from < r->n) {
+            enum walk w = walk(r, last);
+            again = w == WALK_AGAIN;
+        }
+    }
+    if (r->stopped)
+        return r->stopped;
+    compact(r);
+    if (r->n == r->room)
+        return grow(r);
+    return 0;
+}
+
+char *edi_reader_space(struct edi_reader *r, size_t *n_r)
+{
+    size_t n = r->room - r->n;
+    *n_r = n < LIMIT_CHUNK ? n : LIMIT_CHUNK;
+    return r->buf + r->n;
+}
+
+int edi_reader_filled(struct edi_reader *r, size_t n, struct err *err)
+{
+    const char *fresh = r->buf + r->n;
+    if (r->stopped)
+        return r->stopped;
+    r->err = err;
+    r->n += n;
+    /* a long segment that arrives in small pieces is not indexed again for each */
+    if (r->has_syntax && !r->skip && !r->skip_terminator && !r->deaf && r->n < r->room &&
+        !memchr(fresh, r->syntax.terminator, n))
+        return 0;
+    return process(r, false);
+}
+
+int edi_reader_feed(struct edi_reader *r, struct slice bytes, struct err *err)
+{
+    int result = 0;
+    while (bytes.n && result == 0) {
+        size_t n;
+        char *to = edi_reader_space(r, &n);
+        if (n > bytes.n)
+            n = bytes.n;
+        memcpy(to, bytes.p, n);
+        bytes = slice_from(bytes, n);
+        result = edi_reader_filled(r, n, err);
+    }
+    return result;
+}
+
+/* What is left is a segment without its terminator, or half a segment. */
+static int take_rest(struct edi_reader *r)
+{
+    size_t end = r->n, from = r->from;
+    struct slice rest;
+    bool trailer;
+    while (from < end && is_blank(r->buf[from]))
+        from++;
+    while (end > from && is_blank(r->buf[end - 1]))
+        end--;
+    rest = slice(r->buf + from, end - from);
+    r->from = from;
+    if (rest.n == 0 || r->deaf)
+        return 0;
+    if (r->level == OUTSIDE) {
+        r->has_syntax = false;
+        return process(r, true);
+    }
+    trailer = rest.n > 3 && (starts_envelope(rest.p, rest.n, "IEA") || starts_envelope(rest.p, rest.n, "GE") ||
+                             starts_envelope(rest.p, rest.n, "SE"));
+    if (!trailer) {
+        char words[60];
+        snprintf(words, sizeof(words), "the last %zu bytes are no whole segment", rest.n);
+        find(r, FINDING_FILE_TRUNCATED, NULL, 0, words, "a segment terminator");
+        if (r->level == IN_DOCUMENT)
+            r->document.errors++;
+        r->from = r->n;
+        return r->stopped;
+    }
+    find(r, FINDING_FILE_LAST_TERMINATOR, NULL, 0, "the last segment is not terminated", "the segment terminator");
+    r->n = end;
+    r->buf[r->n++] = r->syntax.terminator; /* the padding has room for it */
+    return process(r, true);
+}
+
+int edi_reader_end(struct edi_reader *r, struct err *err)
+{
+    if (r->stopped)
+        return r->stopped;
+    r->err = err;
+    process(r, true);
+    if (!r->stopped && r->has_syntax)
+        take_rest(r);
+    if (r->skip && !r->stopped)
+        find(r, FINDING_BINARY_LENGTH, NULL, 0, "the file ends inside binary data", "the rest of it");
+    if (!r->stopped && r->level != OUTSIDE)
+        close_interchange_early(r);
+    if (!r->stopped && r->interchanges == 0 && !r->garbage_told)
+        find(r, FINDING_FILE_EMPTY, NULL, 0, r->started || r->base_offset + r->n ? "there is no interchange in it" : "the file is empty", "an interchange that begins with ISA");
+    return r->stopped;
+}
