@@ -1,0 +1,70 @@
+/*
+ * acknowledge: the technical answer to what was read: a 997 for every functional group, a TA1 for an interchange.
+ *
+ * It is a sink: hand acknowledge_sink() to edi_reader_new(), and the answer is written while the file is read. A
+ * sink of the caller's own can stand behind it and is called first. Nothing is kept but a few codes and counters,
+ * so memory does not grow with the file.
+ *
+ * One interchange is written for every interchange received that has groups to answer, addressed back: sender and
+ * receiver turned round in ISA and GS, the group's version echoed in GS08, ISA12 and ISA15 as received, the same
+ * delimiters. In it one group FA with one 997 for every group received. Groups FA are not answered (X12.20: an
+ * acknowledgment is never acknowledged), nor are sets outside of groups: AK102 would have no number.
+ *
+ * What becomes of a finding:
+ *   error    its AK3/AK4, AK5*R with its code or 5
+ *   warning  its AK3/AK4, and AK5*E when the set has no errors: that is what "accepted, but errors were noted"
+ *            says, and the note tells which. A warning without an acknowledgment code leaves the set accepted.
+ *   of a group: AK905 to AK909; AK901 is R when one is an error, otherwise at best E
+ * AK303 is the identifier of a loop bounded by LS and LE and nothing else (data element 447): the loops of a guide
+ * that have no LS are not named in it.
+ *
+ * Codes that a version does not have are written with those it has: the table is in acknowledge.c, which also is
+ * where a 999 differs.
+ *
+ * Sources: X12.20 Functional Acknowledgment (997), 004010 and 005010; X12.56 / X12.5 (TA1).
+ */
+#ifndef WAYBILL_EDI_ACKNOWLEDGE_H
+#define WAYBILL_EDI_ACKNOWLEDGE_H
+
+#include "edi/reader.h"
+#include "edi/write.h"
+
+enum acknowledge_level { ACKNOWLEDGE_INTERCHANGE, ACKNOWLEDGE_GROUP };
+
+struct acknowledge_options {
+    struct edi_time at;                     /* of the answer; seconds are used in GS05 only */
+    uint64_t control;                       /* the first ISA13 and GS06 of ours, each counted on; 0: 1 */
+    /* Gives the next number of a level in place of `control`; negative stops. May be NULL. */
+    int (*next_control)(void *control_ctx, enum acknowledge_level level, uint64_t *number_r);
+    void *control_ctx;
+    const struct edi_syntax *syntax;        /* NULL: that of the interchange received */
+    const char *line_end;                   /* as in edi_write_options */
+    bool ta1;                               /* a TA1 where ISA14 asks for one or the interchange itself is wrong */
+    const struct edi_sink *next;            /* is called before; copied; may be NULL */
+    int (*write)(void *ctx, const char *p, size_t n, struct err *err);  /* as in edi_write_options */
+    void *ctx;
+};
+
+struct acknowledge_totals {
+    uint64_t groups;                        /* answered */
+    uint64_t documents;                     /* in them */
+    uint64_t accepted, noted, rejected;     /* AK501 A, E, R */
+    uint64_t interchanges;                  /* written, those of TA1s included */
+    uint64_t unanswered;                    /* groups and interchanges that cannot be addressed */
+};
+
+struct acknowledge;
+
+int acknowledge_new(const struct acknowledge_options *options, struct acknowledge **a_r, struct err *err);
+void acknowledge_free(struct acknowledge **a);
+/* For edi_reader_new(); lives as long as a. */
+const struct edi_sink *acknowledge_sink(const struct acknowledge *a);
+/* After edi_reader_end(), and also after the reader has failed: hands the rest to `write`. Gives the error that
+ * stopped the reader from here, ERR_DATA with the reason when something could not be answered (the rest was),
+ * ERR_USAGE when an interchange is still open. */
+int acknowledge_finish(struct acknowledge *a, struct err *err);
+/* Without `write`: all of the answer; empty when there is nothing to answer. */
+struct slice acknowledge_output(const struct acknowledge *a);
+const struct acknowledge_totals *acknowledge_totals(const struct acknowledge *a);
+
+#endif
