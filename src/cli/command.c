@@ -212,6 +212,8 @@ static void say(struct command_context *c, const char *format, va_list args)
     char words[2000];
 
     vsnprintf(words, sizeof(words), format, args);
+    /* so that both, where they go the same way, are read in the order they were written */
+    printer_flush(c->out);
     printer_safe(c->err, SLICE("waybill"));
     if (c->command) {
         printer_safe(c->err, SLICE(" "));

@@ -278,6 +278,10 @@ static int explain_file(struct command_context *c, struct reading *r, const char
     rc = edi_reader_new(&reader_options, &sink, &x.reader, &err);
     if (rc == 0)
         rc = input_feed(&in, x.reader, c->progress, &err);
+    if (!x.any_shown) {
+        printer_safe(c->out, slice_of(in.name));
+        printer_text(c->out, ":\n");
+    }
     show_held(&x);
     if (rc == 0 && x.count.no_edi && !x.count.documents) {
         reading_hint(c->out, &in);

@@ -189,7 +189,7 @@ static void show_uses(struct printer *p, const struct guide *g, struct slice tag
         buf_add_text(out, components ? "    " : "  ");
         buf_add_safe(out, tag, SIZE_MAX);
         buf_printf(out, components ? "-%u" : "%02u", k);
-        field(out, mark, 12);
+        field(out, mark, 14);
         mark = out->n;
         buf_add_safe(out, use->element->id, SIZE_MAX);
         field(out, mark, 6);

@@ -50,6 +50,8 @@ bool reading_complain(struct command_context *c, struct complaints *complaints)
 {
     bool any = complaints->count > 0 || complaints->nomem;
 
+    if (any)
+        printer_flush(c->out);
     printer_raw(c->err, buf_slice(&complaints->text));
     if (complaints->nomem)
         command_say(c, "out of memory");
@@ -133,9 +135,7 @@ void reading_hint(struct printer *p, const struct input *in)
 {
     const char *like = input_looks_like(in);
 
-    if (in->done == 0) {
-        printer_text(p, "hint: the file is empty.\n");
-    } else if (like) {
+    if (like) {
         printer_text(p, "hint: ");
         printer_safe(p, slice_of(in->name));
         printer_printf(p, " looks like %s.\n", like);

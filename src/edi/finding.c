@@ -9,6 +9,9 @@
 
 /* Bytes of partner content shown at most, and bytes of a segment shown around the caret. */
 enum { VALUE_SHOWN = 60, ACK_VALUE_SHOWN = 99, FILE_SHOWN = 400, WORD_SHOWN = 200, BEFORE_CARET = 48, AROUND_CARET = 100 };
+/* Columns for place and segment together; beyond, the segment gets a line of its own, so that the caret's line and
+ * the segment's are not wrapped apart. */
+enum { LINE_COLUMNS = 120 };
 
 const struct finding_row finding_rows[FINDING_CODES] = {
 #define ROW(id, name, allow, level, severity, ack, words) \
@@ -352,7 +355,14 @@ void finding_text(const struct finding *f, struct slice file, bool colour, struc
     if (f->place.line && f->place.column > 1)
         buf_printf(out, ", column %llu", (unsigned long long)f->place.column);
     if (f->segment.n) {
-        buf_add_text(out, ": ");
+        size_t shown = f->segment.n < AROUND_CARET ? f->segment.n : AROUND_CARET;
+        buf_add_char(out, ':');
+        if (!out->failed && columns(slice_from(buf_slice(out), line)) + 1 + shown > LINE_COLUMNS) {
+            buf_add_char(out, '\n');
+            line = out->n;
+            buf_add_text(out, "   ");
+        }
+        buf_add_char(out, ' ');
         add_segment(f, f->width > 0 || is_about_element(f), colour, line, out);
     } else {
         buf_add_char(out, '\n');

@@ -172,7 +172,7 @@ static size_t column_of(const char *text, unsigned line, char c)
         text++, line--;
     }
     for (; *text && *text != c; text++) {
-        assert_int_not_equal(*text, '\n');
+        assert_true(*text != '\n');
         column += ((unsigned char)*text & 0xc0) != 0x80;
     }
     return column;
@@ -181,10 +181,13 @@ static size_t column_of(const char *text, unsigned line, char c)
 static void caret_is_under(const struct finding *f, char c)
 {
     struct buf b;
+    unsigned line;
 
     buf_init(&b, 1 << 16);
     finding_text(f, SLICE("850.edi"), false, &b);
-    assert_int_equal(column_of(buf_text(&b), 1, '^'), column_of(buf_text(&b), 0, c));
+    /* a long segment has a line of its own */
+    line = strchr(buf_text(&b), '\n')[-1] == ':';
+    assert_int_equal(column_of(buf_text(&b), line + 1, '^'), column_of(buf_text(&b), line, c));
     buf_deinit(&b);
 }
 
@@ -244,7 +247,7 @@ static void test_long_segments_are_cut_around_the_caret(void **state)
     f.width = 4000;
     buf_init(&b, 1 << 16);
     finding_text(&f, SLICE("850.edi"), false, &b);
-    assert_int_equal(column_of(buf_text(&b), 1, '^'), 61 + 10);
+    assert_int_equal(column_of(buf_text(&b), 2, '^'), 4 + 10);
     assert_true(b.n < 600);
     buf_deinit(&b);
 }
