@@ -475,6 +475,6 @@ int command_main(int argc, char **argv, struct printer *out, struct printer *err
         return command_usage(&c, "\"%s\" is one argument too many", c.argument[row->max]);
     printer_choose_colour(out, command_value(&c, OPTION_COLOR));
     printer_choose_colour(err, command_value(&c, OPTION_COLOR));
-    out->json = command_has(&c, OPTION_JSON);
+    out->json = err->json = command_has(&c, OPTION_JSON);
     return row->run(&c);
 }
