@@ -135,8 +135,11 @@ static __attribute__((noinline, cold)) void report_unknown(struct check *c, cons
     struct slice best = { NULL, 0 };
     unsigned distance = 3;
 
-    for (unsigned i = 0; i < object->n; i++)
-        suggest(step->key, object->field[i].name, &best, &distance);
+    for (unsigned i = 0; i < object->n; i++) {
+        size_t n = object->field[i].name.n;
+        if (n < step->key.n + distance && step->key.n < n + distance)   /* otherwise it is too far in any case */
+            suggest(step->key, object->field[i].name, &best, &distance);
+    }
     report(c, RECORD_KEY_UNKNOWN_FINDING, step, node, false, SLICE("a field of the schema"), best);
 }
 
@@ -144,8 +147,10 @@ static __attribute__((noinline, cold)) void report_value(struct check *c, const 
                                                          const struct step *step, uint32_t node, struct slice value,
                                                          enum record_finding_code code)
 {
+    bool plain = f->type == RECORD_INTEGER || f->type == RECORD_BOOLEAN ||
+                 (f->type == RECORD_ARRAY && (f->item == RECORD_INTEGER || f->item == RECORD_BOOLEAN));
+    struct slice best = { NULL, 0 }, quote = plain ? slice(NULL, 0) : SLICE("\"");
     struct words words = { .n = 0 };
-    struct slice best = { NULL, 0 };
     unsigned distance = 3;
 
     words.p[0] = 0;
@@ -158,13 +163,11 @@ static __attribute__((noinline, cold)) void report_value(struct check *c, const 
             add(&words, SLICE("…"));
             break;
         }
-        if (f->type != RECORD_INTEGER)
-            add(&words, SLICE("\""));
+        add(&words, quote);
         add(&words, f->values[i]);
-        if (f->type != RECORD_INTEGER)
-            add(&words, SLICE("\""));
+        add(&words, quote);
     }
-    for (unsigned i = 0; i < f->n_values; i++)
+    for (unsigned i = 0; i < f->n_values && !plain; i++)
         suggest(value, f->values[i], &best, &distance);
     report(c, code, step, node, false, slice(words.p, words.n), best);
 }

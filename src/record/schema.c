@@ -100,7 +100,8 @@ struct loader {
     struct slice text;
     struct json_tape tape;
     struct arena *arena;                /* the kind's */
-    struct complaints *complaints;
+    struct complaints *complaints;      /* NULL in a part that was read before: each error is reported once */
+    struct complaints *all;
     struct record_object **object_of;   /* [tape.n]: what a schema became, for the objects among them */
     bool *seen;                         /* [tape.n]: its errors have been reported */
     unsigned depth;
@@ -182,10 +183,11 @@ static uint32_t resolve(struct loader *l, uint32_t reference)
 {
     struct slice path = json_raw(&l->tape, reference), prefix = SLICE("#/$defs/"), best = { NULL, 0 };
     uint32_t defs = json_member(&l->tape, 0, SLICE("$defs")), target, c;
-    struct place place = place_of_value(l, reference);
+    struct place place;
     unsigned distance = 3;
 
     if (!slice_starts(path, prefix)) {
+        place = place_of_value(l, reference);
         complain(l->complaints, &place, "a reference must look like \"#/$defs/NAME\"");
         return 0;
     }
@@ -193,6 +195,7 @@ static uint32_t resolve(struct loader *l, uint32_t reference)
     target = defs ? json_member(&l->tape, defs, path) : 0;
     if (target)
         return target;
+    place = place_of_value(l, reference);
     complain(l->complaints, &place, "there is no \"%.*s\" in $defs", SLICE_FMT(path));
     if (defs && l->tape.node[defs].type == JSON_OBJECT)
         for (c = json_first(defs); c < json_end(&l->tape, defs); c = json_next(&l->tape, c))
@@ -614,7 +617,7 @@ static bool read_field(struct loader *l, uint32_t schema, struct record_field *f
         complain(l->complaints, &place, "expected a schema, which is an object");
     } else if (l->depth == DEEPEST) {
         place = place_of_key(l, schema);
-        complain(l->complaints, &place, "schemas lie too deep inside each other, or refer to themselves");
+        complain(l->all, &place, "schemas lie too deep inside each other, or refer to themselves");
     } else {
         if (l->seen[schema])
             l->complaints = NULL;
@@ -702,7 +705,7 @@ static bool load(struct loader *l, struct record_kind *kind)
 
 int record_kind_new(struct record_kind **kind_r, struct slice file, struct slice text, struct complaints *c)
 {
-    struct loader l = { .file = file, .text = text, .complaints = c };
+    struct loader l = { .file = file, .text = text, .complaints = c, .all = c };
     struct record_kind *kind = calloc(1, sizeof(*kind));
     unsigned before = c->count;
     int r = 0;

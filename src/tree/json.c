@@ -499,21 +499,29 @@ behind:
 member:
     if (__builtin_expect(at == end || text[at] != '"', 0))
         return fail(parse, at, count ? "a key in quotes" : "a key in quotes or '}'");
-    /* The usual case at once, as often as it comes: "key":"value", without blanks and escapes. The string's end lies
-     * at least two behind the key's, so that ':' and '"' are in the text. */
-    while (parse->place_end - parse->place >= 2 && n < room) {
-        size_t key_end = parse->place[0];
-        close = parse->place[1];
-        if (memcmp(text + key_end, "\":\"", 3) != 0 || text[close] != '"' || key_end - at > LONGEST_KEY)
-            break;
-        parse->place += 2;
-        put(nodes + n, key_end + 3, close - key_end - 3, at + 1, key_end - at - 1, n + 1, JSON_STRING, JSON_KEYED);
-        n++;
-        at = close + 1;
-        if (end - at < 2 || memcmp(text + at, ",\"", 2) != 0)
-            goto behind;
-        at++;
-        count++;
+    /* The usual case at once, as often as it comes: "key":"value", without blanks and escapes. Two places are taken for
+     * each, so a look at how many there are bounds the loop, and with it the tape and the length of all keys but the
+     * first. The string's end lies at least three behind the key's, so `":"` is in the text. */
+    if ((size_t)(parse->place_end - parse->place) / 2 <= room - n && parse->place < parse->place_end &&
+        *parse->place - at <= LONGEST_KEY) {
+        const uint32_t *place = parse->place, *last = parse->place_end - 1;
+        while (place < last) {
+            size_t key_end = place[0];
+            close = place[1];
+            if (memcmp(text + key_end, "\":\"", 3) != 0 || text[close] != '"')
+                break;
+            node = nodes + n++;
+            put(node, key_end + 3, close - key_end - 3, at + 1, key_end - at - 1, n, JSON_STRING, JSON_KEYED);
+            place += 2;
+            at = close + 1;
+            if (end - at < 2 || memcmp(text + at, ",\"", 2) != 0) {
+                parse->place = place;
+                goto behind;
+            }
+            at++;
+            count++;
+        }
+        parse->place = place;
     }
     flags = JSON_KEYED;
     STRING(JSON_KEY_ESCAPED);
