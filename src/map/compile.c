@@ -1,0 +1,1005 @@
+/*
+ * compile: from the lines of a map, a guide and a record kind to a plan (plan.h).
+ *
+ * What the partner's document and the record's schema do not have is found here, with the line and a hint, and so
+ * is what could not be turned round: a field that two lines would write, a table with one word for two codes.
+ * Plans live in the arena of their `maps`.
+ */
+#include "map/compile.h"
+
+#include <stdio.h>
+
+struct compiling {
+    struct maps *maps;
+    const struct map *map;
+    const struct guide *guide;
+    struct arena *arena;
+    struct complaints *c;
+    struct map_plan *plan;
+    const struct record_kind *map_record;
+    struct map_scope *scopes[MOST_SCOPES];
+    unsigned depth;
+};
+
+/* The takes of a scope while it is made. */
+struct making {
+    struct map_scope *scope;
+    struct map_take **take;
+    size_t n, room;
+    uint64_t written[4];        /* fields that a line writes without a guard */
+};
+
+static void wrong(struct compiling *x, const struct place *at, const char *what)
+{
+    complain(x->c, at, "%s", what);
+}
+
+static void *nomem(struct compiling *x)
+{
+    x->c->nomem = true;
+    return NULL;
+}
+
+/* ---- lines: blocks and partners' maps ---- */
+
+static const struct map_block *find_block(const struct map *map, struct slice name)
+{
+    for (; map; map = map->base)
+        for (const struct map_block *b = map->block; b; b = b->next)
+            if (slice_eq(b->name, name))
+                return b;
+    return NULL;
+}
+
+/* Copies of the lines of one level, with the blocks they use in their place. */
+static bool flatten(struct compiling *x, const struct map_line *line, unsigned depth, struct map_line ***link)
+{
+    for (; line; line = line->next) {
+        if (line->use) {
+            const struct map_block *b = find_block(x->map, line->name);
+            if (!b || depth > 16)
+                wrong(x, &line->at, b ? "blocks use each other in a circle" : "there is no block of this name");
+            else if (!flatten(x, b->line, depth + 1, link))
+                return false;
+            continue;
+        }
+        struct map_line *copy = ARENA_NEW(x->arena, struct map_line);
+        if (!copy)
+            return nomem(x) != NULL;
+        *copy = *line;
+        copy->next = NULL;
+        copy->original = line->original ? line->original : (struct map_line *)line;
+        **link = copy;
+        *link = &copy->next;
+    }
+    return true;
+}
+
+/* All lines of a block line's inside. */
+static struct map_line *children(struct compiling *x, const struct map_line *line)
+{
+    struct map_line *first = NULL, **link = &first;
+    if (line->name.n) {
+        const struct map_block *b = find_block(x->map, line->name);
+        if (!b)
+            wrong(x, &line->at, "there is no block of the name that this line uses");
+        else if (!flatten(x, b->line, 0, &link))
+            return NULL;
+    }
+    return flatten(x, line->child, 0, &link) ? first : NULL;
+}
+
+static bool same_path(const struct path *a, const struct path *b)
+{
+    if (a->n_steps != b->n_steps || a->n_elements != b->n_elements)
+        return false;
+    for (unsigned i = 0; i < a->n_steps; i++) {
+        if (!slice_eq(a->step[i].tag, b->step[i].tag) || a->step[i].n_selects != b->step[i].n_selects)
+            return false;
+        for (unsigned k = 0; k < a->step[i].n_selects; k++)
+            if (!slice_eq(a->step[i].select[k].value, b->step[i].select[k].value))
+                return false;
+    }
+    for (unsigned i = 0; i < a->n_elements; i++)
+        if (a->element[i].element != b->element[i].element || a->element[i].component != b->element[i].component)
+            return false;
+    return true;
+}
+
+/* Could `a`, standing first, take what `b` is for? */
+static bool claims(const struct path *a, const struct path *b)
+{
+    if (a->n_steps != b->n_steps)
+        return false;
+    for (unsigned i = 0; i < a->n_steps; i++)
+        if (!slice_eq(a->step[i].tag, b->step[i].tag))
+            return false;
+    return a->step[a->n_steps - 1].n_selects == 0 && a->n_elements == 0;
+}
+
+/* A partner's lines over those of the base: replaced, dropped, or added before what would take their segment. */
+static struct map_line *merge(struct compiling *x, struct map_line *base, struct map_line *delta, unsigned depth)
+{
+    struct map_line *next;
+    for (struct map_line *d = delta; d; d = next) {
+        struct map_line **link = &base;
+        next = d->next;
+        while (*link && !same_path(&(*link)->left, &d->left))
+            link = &(*link)->next;
+        if (*link && d->drop) {
+            *link = (*link)->next;
+        } else if (d->drop) {
+            wrong(x, &d->at, "there is no such line to drop in the map this one is made from");
+        } else if (*link && (d->child || d->name.n) && ((*link)->child || (*link)->name.n) &&
+                   slice_eq((*link)->right, d->right) && depth < 16) {
+            struct map_line *old = *link;
+            struct map_line *inside = merge(x, children(x, old), children(x, d), depth + 1);
+            old->name = slice(NULL, 0);
+            old->child = inside;
+        } else if (*link) {
+            d->next = (*link)->next;
+            *link = d;
+        } else {
+            for (link = &base; *link && !claims(&(*link)->left, &d->left);)
+                link = &(*link)->next;
+            d->next = *link;
+            *link = d;
+        }
+    }
+    return base;
+}
+
+static struct map_line *all_lines(struct compiling *x, const struct map *map, unsigned depth)
+{
+    struct map_line *own = NULL, **link = &own;
+    if (!flatten(x, map->line, 0, &link))
+        return NULL;
+    if (!map->base || depth > 16)
+        return own;
+    return merge(x, all_lines(x, map->base, depth + 1), own, 0);
+}
+
+/* ---- keys and tables ---- */
+
+/* `"name":"` with room behind it for copies of fixed size. `end` is what stands behind the colon. */
+static bool make_key(struct compiling *x, struct slice name, const char *end, const char **key_r, size_t *n_r)
+{
+    size_t n = name.n + 3 + strlen(end);
+    char *p = arena_alloc(x->arena, n + 32);
+    if (!p)
+        return nomem(x) != NULL;
+    *key_r = p;
+    *n_r = n;
+    *p++ = '"';
+    memcpy(p, name.p, name.n);
+    p += name.n;
+    *p++ = '"';
+    *p++ = ':';
+    memcpy(p, end, strlen(end));
+    return true;
+}
+
+static const struct record_field *find_field(struct compiling *x, const struct record_object *object,
+                                             struct slice name, const struct place *at)
+{
+    struct slice best = { 0 };
+    unsigned distance = 3;
+    int i = record_field_find(object, name);
+    if (i >= 0)
+        return &object->field[i];
+    complain(x->c, at, "the record has no field \"%.*s\" here", SLICE_FMT(name));
+    for (unsigned k = 0; k < object->n; k++)
+        suggest(name, object->field[k].name, &best, &distance);
+    if (best.n)
+        complain_hint(x->c, "did you mean \"%.*s\"?", SLICE_FMT(best));
+    return NULL;
+}
+
+/* ---- places ---- */
+
+static const struct guide_node *resolve(struct compiling *x, const struct map_scope *s, const struct map_line *l)
+{
+    const struct guide *g = x->guide;
+    const struct guide_node *found = NULL, *from = &g->node[s->node];
+    struct slice tag[PATH_STEPS];
+
+    for (unsigned i = 0; i < l->left.n_steps; i++) {
+        tag[i] = l->left.step[i].tag;
+        if (i + 1 < l->left.n_steps && l->left.step[i].n_selects) {
+            wrong(x, &l->at, "only the last segment of a path can have a qualifier here; write a block for the loop");
+            return NULL;
+        }
+    }
+    if (!s->loop) {
+        if (l->left.n_steps == 1 && slice_eq(tag[0], from->tag))
+            found = from;
+    } else {
+        found = guide_node_at(g, from, tag, l->left.n_steps);
+    }
+    if (found) {
+        if (l->original)
+            l->original->found = true;
+        return found;
+    }
+    if (x->map->n_guides <= 1 && !(x->map->base && x->map->base->n_guides > 1)) {
+        complain(x->c, &l->at, "%.*s has no %.*s here", SLICE_FMT(g->id), SLICE_FMT(tag[l->left.n_steps - 1]));
+        if (!s->loop)
+            complain_hint(x->c, "inside this block only %.*s itself can be named.", SLICE_FMT(from->tag));
+    }
+    return NULL;
+}
+
+static bool make_selects(struct compiling *x, const struct map_line *l, const struct guide_node *segment,
+                         struct map_select *select, uint8_t *n_r)
+{
+    const struct path_step *step = &l->left.step[l->left.n_steps - 1];
+    *n_r = 0;
+    for (unsigned i = 0; i < step->n_selects; i++) {
+        unsigned element = step->select[i].element ? step->select[i].element : segment->def->qualifier;
+        if (element == 0 || element > segment->def->n || element > 64) {
+            wrong(x, &l->at, "the segment has no such qualifier; name the element: [02=CODE]");
+            return false;
+        }
+        select[(*n_r)++] = (struct map_select){ (uint8_t)element, slice_key(step->select[i].value),
+                                                step->select[i].value };
+    }
+    return true;
+}
+
+static bool same_selects(const struct map_take *t, const struct map_select *select, uint8_t n)
+{
+    if (t->n_select != n)
+        return false;
+    for (unsigned i = 0; i < n; i++)
+        if (t->select[i].element != select[i].element || t->select[i].key != select[i].key)
+            return false;
+    return true;
+}
+
+static const struct guide_node *segment_of(const struct guide *g, const struct guide_node *n)
+{
+    while (n->loop && n->first != NODE_NONE)
+        n = &g->node[n->first];
+    return n;
+}
+
+/* ---- takes ---- */
+
+static struct map_take *add_take(struct compiling *x, struct making *m, uint8_t kind, const struct guide_node *node,
+                                 const struct map_line *l)
+{
+    struct map_take *t = ARENA_NEW(x->arena, struct map_take);
+    m->take = arena_grow(x->arena, m->take, m->n, &m->room, sizeof(struct map_take *));
+    if (!t || !m->take)
+        return nomem(x);
+    m->take[m->n++] = t;
+    t->kind = kind;
+    t->node = node->ordinal;
+    t->segment = segment_of(x->guide, node)->ordinal;
+    t->line = l ? l->at.line : 0;
+    return t;
+}
+
+static bool give_bit(struct compiling *x, struct making *m, struct map_take *t, const struct map_line *l)
+{
+    if (m->scope->bits == 63) {
+        wrong(x, &l->at, "too many single segments in one block");
+        return false;
+    }
+    t->once = ++m->scope->bits;
+    return true;
+}
+
+/* The take that gathers the fields of one segment with one qualifier. */
+static struct map_take *segment_take(struct compiling *x, struct making *m, const struct guide_node *node,
+                                     const struct map_select *select, uint8_t n_select, const struct map_line *l)
+{
+    struct map_take *t;
+    if (m->scope->owner && m->scope->owner->node == node->ordinal) {
+        if (n_select && !same_selects(m->scope->owner, select, n_select))
+            wrong(x, &l->at, "inside its own block a segment has no other qualifier than the block's");
+        return m->scope->owner;
+    }
+    for (size_t i = 0; i < m->n; i++)
+        if (m->take[i]->kind == TAKE_SEGMENT && m->take[i]->node == node->ordinal &&
+            same_selects(m->take[i], select, n_select))
+            return m->take[i];
+    t = add_take(x, m, TAKE_SEGMENT, node, l);
+    if (!t)
+        return NULL;
+    for (unsigned i = 0; i < n_select; i++)
+        t->select[i] = select[i];
+    t->n_select = n_select;
+    for (unsigned i = 0; i < n_select; i++)
+        t->covered |= 1ull << (select[i].element - 1);
+    if (!give_bit(x, m, t, l))
+        return NULL;
+    return t;
+}
+
+static bool settle_conversions(struct compiling *x, const struct map_line *l, struct map_op *op,
+                               const struct record_object *object)
+{
+    const enum record_type type = op->field ? (op->field->type == RECORD_ARRAY ? op->field->item : op->field->type)
+                                            : RECORD_STRING;
+    bool date = false, time = false, datetime = false;
+
+    op->conversion = ARENA_ARRAY(x->arena, l->n_conversions + 1, struct conversion);
+    if (!op->conversion)
+        return nomem(x) != NULL;
+    for (unsigned i = 0; i < l->n_conversions; i++) {
+        struct conversion c = l->conversion[i];
+        switch (c.kind) {
+        case CONVERT_CODE:
+            c.table = maps_table(x->maps, x->map, c.text, x->c);
+            if (!c.table) {
+                if (!x->c->nomem)
+                    complain(x->c, &l->right_at, "there is no table \"%.*s\"", SLICE_FMT(c.text));
+                return !x->c->nomem;
+            }
+            op->table = c.table;
+            if (!c.table->one_to_one && op->direction == DIRECTION_BOTH && l->beside.n == 0) {
+                complain(x->c, &l->right_at, "table %.*s has one word for several codes: this cannot be written back",
+                         SLICE_FMT(c.text));
+                complain_hint(x->c, "keep the partner's code, too: code %.*s beside FIELD.", SLICE_FMT(c.text));
+            }
+            break;
+        case CONVERT_DATE:
+            date = true;
+            break;
+        case CONVERT_TIME:
+            time = true;
+            break;
+        case CONVERT_DATETIME:
+            datetime = true;
+            break;
+        case CONVERT_DEFAULT:
+            op->fallback = c.text;
+            break;
+        case CONVERT_INHERIT: {
+            int i2 = record_field_find(x->map_record->root, c.text);
+            if (i2 < 0)
+                complain(x->c, &l->right_at, "the record has no field \"%.*s\" to inherit", SLICE_FMT(c.text));
+            else
+                c.field = &x->map_record->root->field[i2];
+            x->plan->inherits = true;
+            break;
+        }
+        default:
+            break;
+        }
+        op->conversion[op->n_conversions++] = c;
+    }
+    if (op->field && (type == RECORD_DATE) != date)
+        wrong(x, &l->right_at, date ? "this field is no date" : "this field is a date: write the conversion `date`");
+    if (op->field && (type == RECORD_TIME) != time)
+        wrong(x, &l->right_at, time ? "this field is no time" : "this field is a time: write the conversion `time`");
+    if (op->field && (type == RECORD_DATETIME) != datetime)
+        wrong(x, &l->right_at, datetime ? "this field is no date with time" : "this field is a date with time: write the conversion `datetime`");
+    if (l->beside.n && object) {
+        struct slice name = l->beside, rest = name;
+        bool found = true;
+        size_t n;
+        while (found) { /* totals.unit_code is unit_code inside totals */
+            slice_cut(name, '.', &rest, &found);
+            if (found)
+                name = rest;
+        }
+        op->beside = find_field(x, object, name, &l->right_at);
+        if (!op->beside)
+            return !x->c->nomem;
+        if (!make_key(x, op->beside->name, "\"", &op->beside_key, &n))
+            return false;
+        op->beside_n = (uint8_t)n;
+    }
+    if (l->guard.n && object) {
+        op->guard = find_field(x, object, l->guard, &l->right_at);
+        op->guard_value = l->guard_value;
+    }
+    return true;
+}
+
+/* Which of the checker's element definitions an op speaks of. NULL: complained. */
+static const struct element *element_of(struct compiling *x, const struct map_line *l,
+                                        const struct segment_def *def, const struct path_element *e)
+{
+    const struct element_use *use;
+    if (e->element > def->n || e->element > 64) {
+        if (x->map->n_guides <= 1)
+            complain(x->c, &l->at, "%.*s has only %u elements", SLICE_FMT(def->tag), def->n);
+        return NULL;
+    }
+    use = &def->use[e->element - 1];
+    if (e->component == 0)
+        return use->element;
+    if (use->element->type != TYPE_COMPOSITE) {
+        if (e->component == 1) /* a composite in a later version */
+            return use->element;
+        complain(x->c, &l->at, "element %02u of %.*s has no components", e->element, SLICE_FMT(def->tag));
+        return NULL;
+    }
+    if (e->component > use->element->n_parts) {
+        if (x->map->n_guides <= 1)
+            complain(x->c, &l->at, "element %02u of %.*s has only %u components", e->element, SLICE_FMT(def->tag),
+                     use->element->n_parts);
+        return NULL;
+    }
+    return use->element->part[e->component - 1].element;
+}
+
+static void choose_quick(struct map_op *op, const struct element *e)
+{
+    unsigned others = 0, dates = 0;
+    for (unsigned i = 0; i < op->n_conversions; i++) {
+        uint8_t k = op->conversion[i].kind;
+        dates += k == CONVERT_DATE;
+        others += k != CONVERT_DATE && k != CONVERT_CODE && k != CONVERT_DECIMAL && k != CONVERT_DEFAULT &&
+                  k != CONVERT_INHERIT && k != CONVERT_FOLD;
+    }
+    if (others || op->element[1] || (op->table && dates))
+        op->quick = QUICK_SLOW;
+    else if (dates)
+        op->quick = QUICK_DATE;
+    else if (op->table || op->fallback.n)
+        op->quick = QUICK_CODE;
+    else if (e && e->type == TYPE_N && e->decimals && op->field && op->field->type == RECORD_DECIMAL)
+        op->quick = QUICK_IMPLIED;
+    else
+        op->quick = QUICK_TEXT;
+    op->decimals = e && e->type == TYPE_N ? e->decimals : 0;
+    if (op->guard)
+        op->quick = QUICK_SLOW;
+    if (!(op->direction & DIRECTION_READ) || !op->field)
+        op->quick = QUICK_NONE;
+}
+
+/* Two lines that write one field. */
+static void check_claims(struct compiling *x, struct making *m, const struct map_line *l, const struct map_op *op)
+{
+    unsigned i = op->field ? op->field->index : 0;
+    if (!op->field || !(op->direction & DIRECTION_WRITE) || op->guard)
+        return;
+    if (m->written[i / 64] >> (i % 64) & 1) {
+        complain(x->c, &l->right_at, "another line writes \"%.*s\" already, and nothing tells them apart",
+                 SLICE_FMT(op->field->name));
+        complain_hint(x->c, "tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.");
+    }
+    m->written[i / 64] |= 1ull << (i % 64);
+}
+
+/* Adds an op to a take. `object` is what its field belongs to, `name` the field (empty: constants). */
+static struct map_op *add_op(struct compiling *x, struct map_take *t, const struct map_line *l,
+                             const struct path_element *elements, unsigned n_elements,
+                             const struct record_object *object, struct slice name)
+{
+    const struct segment_def *def = x->guide->node[t->segment].def;
+    const struct element *e;
+    struct map_op *op;
+    size_t n, room = 0;
+
+    e = element_of(x, l, def, &elements[0]);
+    if (!e)
+        return NULL;
+    while (room < t->n_ops)
+        room = room ? room * 2 : 8;
+    t->op = arena_grow(x->arena, t->op, t->n_ops, &room, sizeof(*t->op));
+    if (!t->op)
+        return nomem(x);
+    op = &t->op[t->n_ops];
+    *op = (struct map_op){ .direction = l->direction, .line = l->at.line };
+    for (unsigned i = 0; i < n_elements && i < 3; i++)
+        op->element[i] = (uint8_t)elements[i].element;
+    op->component = (uint8_t)elements[0].component;
+    if (name.n) {
+        op->field = find_field(x, object, name, &l->right_at);
+        if (!op->field)
+            return NULL;
+        if (!make_key(x, op->field->name, "\"", &op->key, &n))
+            return NULL;
+        op->key_n = (uint8_t)n;
+    }
+    if (!settle_conversions(x, l, op, object))
+        return NULL;
+    choose_quick(op, e);
+    for (unsigned i = 0; i < n_elements; i++) {
+        unsigned k = elements[i].element;
+        if (k > 64)
+            continue;
+        t->wanted |= 1ull << (k - 1);
+        t->covered |= 1ull << (k - 1);
+        if (elements[i].component) {
+            if (!t->components)
+                t->components = ARENA_ARRAY(x->arena, 64, uint32_t);
+            if (!t->components)
+                return nomem(x);
+            t->components[k - 1] |= 1u << (elements[i].component - 1);
+        }
+    }
+    t->n_ops++;
+    return op;
+}
+
+/* ---- lines ---- */
+
+static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_line *lines);
+
+static struct map_scope *new_scope(struct compiling *x, struct map_scope *parent, const struct guide_node *node,
+                                   const struct record_object *object, bool list)
+{
+    struct map_scope *s = ARENA_NEW(x->arena, struct map_scope);
+    if (!s)
+        return nomem(x);
+    if (x->plan->n_scopes == MOST_SCOPES) {
+        struct place at = { .file = x->map->file };
+        wrong(x, &at, "the map has too many blocks");
+        return NULL;
+    }
+    s->number = (uint16_t)x->plan->n_scopes;
+    x->scopes[x->plan->n_scopes++] = s;
+    s->parent = parent;
+    s->object = object;
+    s->node = node->ordinal;
+    s->loop = node->loop;
+    s->list = list;
+    s->first = node->ordinal;
+    s->end = node->loop ? node->end : (uint16_t)(node->ordinal + 1);
+    s->keeps = record_field_find(object, SLICE("unmapped")) >= 0;
+    return s;
+}
+
+static bool list_open(struct compiling *x, struct map_take *t, bool list)
+{
+    const char *p;
+    size_t n;
+    if (!make_key(x, t->field->name, list ? "[" : "", &p, &n))
+        return false;
+    t->open = slice(p, n);
+    return true;
+}
+
+/* `REF <-> references[]`, `N1[ST] <-> ship_to`: a block of its own. */
+static bool compile_block(struct compiling *x, struct making *m, const struct map_line *l, struct map_line *inside,
+                          const struct guide_node *node, bool implied)
+{
+    const struct guide_node *segment = segment_of(x->guide, node);
+    const struct record_field *field = find_field(x, m->scope->object, l->right, &l->right_at);
+    struct map_take *t;
+
+    if (!field)
+        return !x->c->nomem;
+    if (!field->object || (field->type == RECORD_ARRAY) != l->list) {
+        complain(x->c, &l->right_at, "\"%.*s\" is no %s", SLICE_FMT(field->name),
+                 l->list ? "list of objects" : "object");
+        if (field->object)
+            complain_hint(x->c, l->list ? "write it without []." : "write it with [].");
+        return true;
+    }
+    if (!segment->def)
+        return true;
+    t = add_take(x, m, TAKE_SCOPE, node, l);
+    if (!t || !make_selects(x, l, segment, t->select, &t->n_select))
+        return !x->c->nomem;
+    t->field = field;
+    if (!list_open(x, t, l->list))
+        return false;
+    if (!l->list && !give_bit(x, m, t, l))
+        return !x->c->nomem;
+    t->scope = new_scope(x, m->scope, node, field->object, l->list);
+    if (!t->scope)
+        return !x->c->nomem;
+    t->scope->implied = implied;
+    t->scope->line = l->at.line;
+    memcpy(t->scope->select, t->select, sizeof(t->select));
+    t->scope->n_select = t->n_select;
+    for (unsigned i = 0; i < t->n_select; i++)
+        t->covered |= 1ull << (t->select[i].element - 1);
+    if (++x->depth > LIMIT_LOOP_DEPTH) {
+        wrong(x, &l->at, "blocks are nested too deep");
+        x->depth--;
+        return true;
+    }
+    if (!compile_scope(x, t->scope, inside))
+        return false;
+    x->depth--;
+    if (t->scope->owner)
+        t->covered |= t->scope->owner->covered;
+    /* two lines onto one list are told apart by their qualifiers, or not at all */
+    for (size_t i = 0; i + 1 < m->n; i++)
+        if (m->take[i]->field == field && m->take[i]->kind == TAKE_SCOPE && m->take[i]->node != t->node && !l->list)
+            wrong(x, &l->right_at, "another line writes this object already");
+    return true;
+}
+
+/* PO106..PO125 pairs <-> items[].(scheme id)   N3.(N301 N302).. <-> street[]   both list-like */
+static bool compile_list(struct compiling *x, struct making *m, const struct map_line *l,
+                         const struct guide_node *node)
+{
+    const struct guide_node *segment = segment_of(x->guide, node);
+    const struct record_field *field = find_field(x, m->scope->object, l->right, &l->right_at);
+    struct map_take *t, *host = NULL;
+
+    if (!field)
+        return !x->c->nomem;
+    if (field->type != RECORD_ARRAY || (l->pairs && !field->object) || (!l->pairs && field->object)) {
+        complain(x->c, &l->right_at, "\"%.*s\" is no list of %s", SLICE_FMT(field->name),
+                 l->pairs ? "objects" : "texts");
+        return true;
+    }
+    /* a segment that occurs once carries its list beside its other fields */
+    if ((m->scope->owner && m->scope->owner->node == segment->ordinal) || segment->max == 1) {
+        struct map_select select[MOST_SELECTS];
+        uint8_t n_select;
+        if (!make_selects(x, l, segment, select, &n_select))
+            return true;
+        host = segment_take(x, m, segment, select, n_select, l);
+        if (!host)
+            return !x->c->nomem;
+        t = ARENA_NEW(x->arena, struct map_take);
+        if (!t)
+            return nomem(x) != NULL;
+        t->kind = l->pairs ? TAKE_PAIRS : TAKE_SPREAD;
+        t->node = t->segment = segment->ordinal;
+        t->line = l->at.line;
+        struct map_take **link = &host->pairs;
+        while (*link)
+            link = &(*link)->pairs;
+        *link = t;
+        t->owner = true;
+    } else {
+        t = add_take(x, m, l->pairs ? TAKE_PAIRS : TAKE_SPREAD, segment, l);
+        if (!t || !make_selects(x, l, segment, t->select, &t->n_select))
+            return !x->c->nomem;
+        for (unsigned i = 0; i < t->n_select; i++)
+            t->covered |= 1ull << (t->select[i].element - 1);
+    }
+    t->field = field;
+    t->repeats = !host && (l->left.open || l->pairs || l->left.n_elements == 1);
+    t->first = (uint8_t)l->left.element[0].element;
+    t->last = (uint8_t)l->left.element[l->left.n_elements - 1].element;
+    t->group = (uint8_t)(l->pairs ? l->n_group : 1);
+    if (!list_open(x, t, true))
+        return false;
+    if (l->pairs && (l->n_group == 0 || (unsigned)(t->last - t->first + 1) % t->group)) {
+        wrong(x, &l->right_at, "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)");
+        return true;
+    }
+    for (unsigned i = 0; i < t->group; i++) {
+        struct map_line one = *l;
+        struct path_element e = { (unsigned)t->first + i, 0 };
+        if (i) { /* conversions speak of the first */
+            one.n_conversions = 0;
+            one.beside = slice(NULL, 0);
+        }
+        if (l->pairs) {
+            if (!add_op(x, t, &one, &e, 1, field->object, l->group[i]))
+                return !x->c->nomem;
+        } else {
+            struct map_op *op = add_op(x, t, &one, &e, 1, NULL, slice(NULL, 0));
+            if (!op)
+                return !x->c->nomem;
+            op->field = field;
+            op->key = "\"                                ";
+            op->key_n = 1;
+            choose_quick(op, element_of(x, l, segment->def, &e));
+        }
+    }
+    t->shared = t->n_ops;
+    for (unsigned k = t->first; k <= t->last && k <= 64; k++) {
+        t->wanted |= 1ull << (k - 1);
+        t->covered |= 1ull << (k - 1);
+    }
+    if (l->pairs) {
+        struct map_line *inside = children(x, l);
+        for (; inside; inside = inside->next) {
+            if (inside->left.n_steps != 1 || !slice_eq(inside->left.step[0].tag, segment->tag) ||
+                inside->left.n_elements != 1 || inside->list) {
+                wrong(x, &inside->at, "what pairs share are other elements of the same segment");
+                continue;
+            }
+            if (!add_op(x, t, inside, inside->left.element, 1, field->object, inside->right) && x->c->nomem)
+                return false;
+        }
+    }
+    if (host) {
+        host->covered |= t->covered;
+        host->wanted |= t->wanted;
+    }
+    return true;
+}
+
+static bool compile_fold(struct compiling *x, struct making *m, const struct map_line *l,
+                         const struct guide_node *node, uint32_t width)
+{
+    const struct guide_node *segment = segment_of(x->guide, node);
+    struct map_take *t = add_take(x, m, TAKE_FOLD, segment, l);
+    struct map_op *op;
+    if (!t || !make_selects(x, l, segment, t->select, &t->n_select))
+        return !x->c->nomem;
+    for (unsigned i = 0; i < t->n_select; i++)
+        t->covered |= 1ull << (t->select[i].element - 1);
+    t->fold = width;
+    t->repeats = true;
+    op = add_op(x, t, l, l->left.element, 1, m->scope->object, l->right);
+    if (!op)
+        return !x->c->nomem;
+    t->field = op->field;
+    t->open = slice(op->key, op->key_n);
+    check_claims(x, m, l, op);
+    return true;
+}
+
+static bool compile_check(struct compiling *x, struct making *m, const struct map_line *l,
+                          const struct guide_node *node)
+{
+    struct map_take *t;
+    struct map_op *op;
+    const struct conversion *c = &l->conversion[0];
+    struct slice list, rest;
+    bool found;
+    int i;
+
+    if (m->scope->parent || l->n_conversions == 0) {
+        wrong(x, &l->at, "a check stands at the top of the map");
+        return true;
+    }
+    t = segment_take(x, m, segment_of(x->guide, node), NULL, 0, l);
+    if (!t)
+        return !x->c->nomem;
+    list = slice_cut(c->text, '.', &rest, &found);
+    i = record_field_find(m->scope->object, list);
+    if (i < 0 || m->scope->object->field[i].type != RECORD_ARRAY || (c->kind == CONVERT_CHECK_SUM) != found) {
+        wrong(x, &l->right_at, "expected: count LIST, or sum LIST.FIELD");
+        return true;
+    }
+    op = add_op(x, t, l, l->left.element, 1, NULL, slice(NULL, 0));
+    if (!op)
+        return !x->c->nomem;
+    op->quick = QUICK_SLOW;
+    op->conversion[0].field = &m->scope->object->field[i];
+    if (found) {
+        int k = m->scope->object->field[i].object ? record_field_find(m->scope->object->field[i].object, rest) : -1;
+        if (k < 0)
+            wrong(x, &l->right_at, "the list's items have no such field");
+        else
+            op->beside = &m->scope->object->field[i].object->field[k];
+    }
+    x->plan->n_checks++;
+    return true;
+}
+
+/* Lines onto fields of an object in the object: `CTT03 <-> totals.weight`. They become a block of their own, at the
+ * segment that all of them name or the loop that holds it. */
+static bool compile_implied(struct compiling *x, struct making *m, struct map_line *l, struct slice prefix)
+{
+    struct map_line *first = NULL, **link = &first, block = *l;
+    const struct guide_node *home = NULL;
+
+    for (struct map_line *k = l; k; k = k->next) {
+        const struct guide_node *node, *place;
+        struct map_line *copy;
+        struct slice rest, head;
+        bool found;
+        if (k->done || k->use)
+            continue;
+        head = slice_cut(k->right, '.', &rest, &found);
+        if (!found || !slice_eq(head, prefix))
+            continue;
+        k->done = true;
+        node = resolve(x, m->scope, k);
+        if (!node) {
+            if (x->c->nomem)
+                return false;
+            continue;
+        }
+        node = segment_of(x->guide, node);
+        place = node->trigger && node->parent != m->scope->node ? &x->guide->node[node->parent] : node;
+        if (!home)
+            home = place;
+        while (home != place && home->ordinal && !(place->ordinal > home->ordinal && place->ordinal < home->end))
+            home = &x->guide->node[home->parent];
+        copy = ARENA_NEW(x->arena, struct map_line);
+        if (!copy)
+            return nomem(x) != NULL;
+        *copy = *k;
+        copy->next = NULL;
+        copy->right = rest;
+        *link = copy;
+        link = &copy->next;
+    }
+    if (!home)
+        return true;
+    if (home->ordinal == m->scope->node || home->ordinal == 0) {
+        complain(x->c, &l->at, "the lines of \"%.*s\" come from segments that have no loop of their own",
+                 SLICE_FMT(prefix));
+        return true;
+    }
+    /* paths become relative to the loop */
+    for (struct map_line *k = first; k; k = k->next)
+        if (home->loop && k->left.n_steps > 1 && slice_eq(k->left.step[0].tag, home->tag)) {
+            memmove(&k->left.step[0], &k->left.step[1], (k->left.n_steps - 1) * sizeof(k->left.step[0]));
+            k->left.n_steps--;
+        }
+    block.right = prefix;
+    block.list = false;
+    block.left.n_elements = 0;
+    if (!home->loop && first->left.step[first->left.n_steps - 1].n_selects == 0)
+        block.left.step[block.left.n_steps - 1].n_selects = 0;
+    return compile_block(x, m, &block, first, home, true);
+}
+
+static bool compile_line(struct compiling *x, struct making *m, struct map_line *l)
+{
+    const struct guide_node *node, *segment;
+    struct map_select select[MOST_SELECTS];
+    struct map_take *t;
+    struct map_op *op;
+    struct slice head, rest;
+    uint8_t n_select;
+    bool dotted, check = false;
+
+    if (l->done || l->left.n_steps == 0)
+        return true;
+    l->done = true;
+    for (unsigned i = 0; i < l->n_conversions; i++)
+        check |= l->conversion[i].kind == CONVERT_CHECK_COUNT || l->conversion[i].kind == CONVERT_CHECK_SUM;
+    head = slice_cut(l->right, '.', &rest, &dotted);
+    if (dotted && !check) {
+        l->done = false;
+        return compile_implied(x, m, l, head);
+    }
+    node = resolve(x, m->scope, l);
+    if (!node)
+        return !x->c->nomem;
+    segment = segment_of(x->guide, node);
+    if (!segment->def)
+        return true;
+    if (check)
+        return compile_check(x, m, l, node);
+    if (l->always) {
+        t = add_take(x, m, TAKE_ALWAYS, segment, l);
+        return t != NULL;
+    }
+    if (l->left.n_elements == 0)
+        return compile_block(x, m, l, children(x, l), node, false);
+    if (l->pairs || l->list)
+        return compile_list(x, m, l, node);
+    for (unsigned i = 0; i < l->n_conversions; i++)
+        if (l->conversion[i].kind == CONVERT_FOLD)
+            return compile_fold(x, m, l, node, l->conversion[i].number[0]);
+    if (!make_selects(x, l, segment, select, &n_select))
+        return true;
+    t = segment_take(x, m, segment, select, n_select, l);
+    if (!t)
+        return !x->c->nomem;
+    op = add_op(x, t, l, l->left.element, l->left.n_elements, m->scope->object, l->right);
+    if (!op)
+        return !x->c->nomem;
+    check_claims(x, m, l, op);
+    return true;
+}
+
+static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_line *lines)
+{
+    struct making m = { .scope = s };
+    const struct guide_node *own = segment_of(x->guide, &x->guide->node[s->node]);
+
+    if (s->node) {
+        s->owner = add_take(x, &m, TAKE_SEGMENT, own, NULL);
+        if (!s->owner)
+            return false;
+        s->owner->owner = true;
+        memcpy(s->owner->select, s->select, sizeof(s->select));
+        s->owner->n_select = s->n_select;
+        s->owner->line = s->line;
+        for (unsigned i = 0; i < s->n_select; i++)
+            s->owner->covered |= 1ull << (s->select[i].element - 1);
+    }
+    for (struct map_line *l = lines; l; l = l->next)
+        if (!compile_line(x, &m, l))
+            return false;
+    /* writing: the guide's order, then the map's */
+    for (size_t i = 1; i < m.n; i++)
+        for (size_t k = i; k && m.take[k - 1]->segment > m.take[k]->segment; k--) {
+            struct map_take *t = m.take[k];
+            m.take[k] = m.take[k - 1];
+            m.take[k - 1] = t;
+        }
+    s->order = m.take;
+    s->n_order = (unsigned)m.n;
+    s->program = ARENA_ARRAY(x->arena, (size_t)(s->end - s->first), struct map_take *);
+    if (!s->program)
+        return nomem(x) != NULL;
+    for (size_t i = 0; i < m.n; i++) {
+        struct map_take **link = &s->program[m.take[i]->node - s->first];
+        while (*link)
+            link = &(*link)->next;
+        *link = m.take[i];
+    }
+    return true;
+}
+
+/* ---- what must be mapped ---- */
+
+/* Is there a take for that segment (in this scope or one inside) that covers the element? */
+static bool is_mapped(const struct map_scope *s, uint16_t segment, unsigned element)
+{
+    for (unsigned i = 0; i < s->n_order; i++) {
+        const struct map_take *t = s->order[i];
+        if (t->segment == segment && t->kind != TAKE_SCOPE && (element == 0 || t->covered >> (element - 1) & 1))
+            return true;
+        if (t->kind == TAKE_SCOPE && t->scope && is_mapped(t->scope, segment, element))
+            return true;
+    }
+    return false;
+}
+
+static void check_musts(struct compiling *x, const struct map *map)
+{
+    if (map->base)
+        check_musts(x, map->base);
+    for (unsigned i = 0; i < map->n_must; i++) {
+        const struct path *p = &map->must[i].path;
+        const struct guide_node *node;
+        struct slice tag[PATH_STEPS];
+        for (unsigned k = 0; k < p->n_steps; k++)
+            tag[k] = p->step[k].tag;
+        node = guide_node_at(x->guide, &x->guide->node[0], tag, p->n_steps);
+        /* PO1.PO102: the element's own tag is the loop's first segment */
+        if (!node && p->n_steps > 1 && slice_eq(tag[p->n_steps - 1], tag[p->n_steps - 2]))
+            node = guide_node_at(x->guide, &x->guide->node[0], tag, p->n_steps - 1);
+        if (!node) {
+            wrong(x, &map->must[i].at, "the guide has no such place");
+            continue;
+        }
+        node = segment_of(x->guide, node);
+        if (!is_mapped(x->plan->root, node->ordinal, p->n_elements ? p->element[0].element : 0))
+            wrong(x, &map->must[i].at, "this must be mapped, and no line maps it");
+    }
+}
+
+/* Marks the ops whose values a check adds up. */
+static void mark_counted(struct map_plan *plan, struct map_scope *s, const struct record_field *field)
+{
+    (void)plan;
+    for (unsigned i = 0; i < s->n_order; i++) {
+        struct map_take *t = s->order[i];
+        for (unsigned k = 0; k < t->n_ops; k++)
+            if (t->op[k].field == field)
+                t->op[k].counted = true;
+        if (t->kind == TAKE_SCOPE && t->scope)
+            mark_counted(plan, t->scope, field);
+    }
+}
+
+int map_compile(struct maps *maps, struct arena *arena, const struct map *map, const struct guide *guide,
+                struct complaints *c, const struct map_plan **plan_r, struct err *err)
+{
+    struct compiling x = { .maps = maps, .map = map, .guide = guide, .arena = arena, .c = c,
+                           .map_record = map->record };
+    unsigned before = c->count;
+    bool done;
+
+    *plan_r = NULL;
+    x.plan = ARENA_NEW(arena, struct map_plan);
+    if (!x.plan)
+        return err_nomem(err);
+    x.plan->guide = guide;
+    x.plan->map = map;
+    x.plan->root = new_scope(&x, NULL, &guide->node[0], map->record->root, false);
+    done = x.plan->root && compile_scope(&x, x.plan->root, all_lines(&x, map, 0));
+    if (done && c->count == before) {
+        check_musts(&x, map);
+        for (unsigned i = 0; i < x.plan->root->n_order; i++) {
+            const struct map_take *t = x.plan->root->order[i];
+            for (unsigned k = 0; k < t->n_ops; k++)
+                if (t->op[k].n_conversions && t->op[k].conversion[0].kind == CONVERT_CHECK_SUM)
+                    mark_counted(x.plan, x.plan->root, t->op[k].beside);
+        }
+    }
+    if (c->nomem)
+        return err_nomem(err);
+    if (c->count > before)
+        return err_set(err, ERR_CONFIG, "the map is wrong");
+    *plan_r = x.plan;
+    return 0;
+}

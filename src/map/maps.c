@@ -1,0 +1,384 @@
+/* maps: see map.h. Everything read lives in one arena until maps_free(); record kinds own themselves. */
+#include <dirent.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/file.h"
+#include "map/compile.h"
+
+enum { MAPS_MEMORY = 64 << 20 };
+
+struct kept_text {
+    struct kept_text *next;
+    struct buf text;
+};
+
+struct kept_kind {
+    struct kept_kind *next;
+    struct record_kind *kind;
+};
+
+struct maps {
+    struct arena arena;
+    struct slice directory;     /* ends in a NUL that is not counted */
+    struct map *map;
+    struct map_table *table;    /* shared ones */
+    struct kept_kind *kind;
+    struct kept_text *text;
+};
+
+int maps_new(const char *directory, struct maps **maps_r, struct err *err)
+{
+    struct maps *m = calloc(1, sizeof(*m));
+    *maps_r = NULL;
+    if (!m)
+        return err_nomem(err);
+    arena_init(&m->arena, MAPS_MEMORY);
+    m->directory = arena_copy(&m->arena, slice(directory, strlen(directory) + 1));
+    if (!m->directory.p) {
+        free(m);
+        return err_nomem(err);
+    }
+    m->directory.n--;
+    *maps_r = m;
+    return 0;
+}
+
+void maps_free(struct maps **maps)
+{
+    struct maps *m = *maps;
+    if (!m)
+        return;
+    for (struct kept_text *t = m->text, *next; t; t = next) {
+        next = t->next;
+        buf_deinit(&t->text);
+        free(t);
+    }
+    for (struct kept_kind *k = m->kind; k; k = k->next)
+        record_kind_free(&k->kind);
+    arena_deinit(&m->arena);
+    free(m);
+    *maps = NULL;
+}
+
+static int keep_file(struct maps *m, const char *path, struct slice *text_r, struct slice *name_r, struct err *err)
+{
+    struct kept_text *t = calloc(1, sizeof(*t));
+    int r;
+    if (!t)
+        return err_nomem(err);
+    buf_init(&t->text, LIMIT_CONFIG_FILE);
+    r = file_read(path, &t->text, err);
+    if (r == 0) {
+        *name_r = arena_copy(&m->arena, slice_of(path));
+        if (!name_r->p)
+            r = err_nomem(err);
+    }
+    if (r < 0) {
+        buf_deinit(&t->text);
+        free(t);
+        return r;
+    }
+    t->next = m->text;
+    m->text = t;
+    *text_r = buf_slice(&t->text);
+    return 0;
+}
+
+/* A name that may become part of a path; `slashes`: it may have folders. */
+static bool is_safe_name(struct slice s, bool slashes)
+{
+    if (s.n == 0 || s.n > 200 || s.p[0] == '.' || s.p[0] == '/')
+        return false;
+    for (size_t i = 0; i < s.n; i++) {
+        char c = s.p[i];
+        if (c == '/' && (!slashes || i + 1 == s.n || s.p[i + 1] == '/' || s.p[i + 1] == '.'))
+            return false;
+        if (!is_digit(c) && !(c >= 'a' && c <= 'z') && !(c >= 'A' && c <= 'Z') && c != '-' && c != '_' && c != '.' &&
+            c != '/')
+            return false;
+    }
+    return true;
+}
+
+static const struct map_table *read_table(struct maps *m, const char *path, struct slice name, struct complaints *c)
+{
+    struct slice text, file;
+    struct lines lines;
+    struct line line;
+    struct map_table *t;
+    struct err err = { 0 };
+    if (keep_file(m, path, &text, &file, &err) < 0) {
+        if (err.code == ERR_NOMEM)
+            c->nomem = true;
+        return NULL;
+    }
+    lines_init(&lines, file, text, &m->arena, c);
+    if (!lines_next(&lines, &line) || !slice_is(line.word[0].s, "table") || line.n != 2 ||
+        !slice_eq(line.word[1].s, name)) {
+        struct place at = { .file = file, .line = 1 };
+        complain(c, &at, "expected: table %.*s", SLICE_FMT(name));
+        return NULL;
+    }
+    t = map_table_read(&lines, &line, &m->arena);
+    if (!t) {
+        c->nomem = true;
+        return NULL;
+    }
+    if (lines_next(&lines, &line)) {
+        struct place at = lines_place(&lines, &line, 0);
+        complain(c, &at, "only one table belongs in this file");
+    }
+    return t;
+}
+
+const struct map_table *maps_table(struct maps *m, const struct map *map, struct slice name, struct complaints *c)
+{
+    char path[4096];
+    struct map_table *t;
+    for (const struct map *k = map; k; k = k->base)
+        for (t = k->table; t; t = t->next)
+            if (slice_eq(t->name, name))
+                return t;
+    for (t = m->table; t; t = t->next)
+        if (slice_eq(t->name, name))
+            return t;
+    if (!is_safe_name(name, false))
+        return NULL;
+    snprintf(path, sizeof(path), "%.*s/tables/%.*s.table", SLICE_FMT(m->directory), SLICE_FMT(name));
+    t = (struct map_table *)read_table(m, path, name, c);
+    if (t) {
+        t->next = m->table;
+        m->table = t;
+    }
+    return t;
+}
+
+static const struct record_kind *find_kind(struct maps *m, struct slice name, unsigned version, struct complaints *c)
+{
+    struct kept_kind *k;
+    char path[4096];
+    for (k = m->kind; k; k = k->next)
+        if (slice_eq(k->kind->name, name) && k->kind->version == version)
+            return k->kind;
+    if (!is_safe_name(name, false))
+        return NULL;
+    k = ARENA_NEW(&m->arena, struct kept_kind);
+    if (!k) {
+        c->nomem = true;
+        return NULL;
+    }
+    snprintf(path, sizeof(path), "%.*s/records/%.*s.%u.schema.json", SLICE_FMT(m->directory), SLICE_FMT(name), version);
+    if (record_kind_load(&k->kind, path, c) < 0)
+        return NULL;
+    k->next = m->kind;
+    m->kind = k;
+    return k->kind;
+}
+
+static int load(struct maps *m, const char *path, bool partner, unsigned depth, struct complaints *c,
+                const struct map **map_r, struct err *err)
+{
+    struct slice text, file, from;
+    struct place from_at;
+    unsigned before = c->count;
+    struct map *map;
+    int r;
+
+    *map_r = NULL;
+    r = keep_file(m, path, &text, &file, err);
+    if (r < 0)
+        return r;
+    map = ARENA_NEW(&m->arena, struct map);
+    if (!map)
+        return err_nomem(err);
+    map->file = file;
+    map->partner = partner;
+    if (!map_syntax_read(file, text, &m->arena, c, map, &from, &from_at))
+        return err_nomem(err);
+    if (from.n) {
+        r = depth > 8 ? ERR_MISSING : maps_by_name(m, from, c, &map->base, err);
+        if (r == ERR_MISSING)
+            complain(c, &from_at, "there is no such map");
+        else if (r < 0)
+            return r;
+        if (map->base) {
+            if (map->kind.n == 0) {
+                map->kind = map->base->kind;
+                map->version = map->base->version;
+            }
+            if (map->n_guides == 0) {
+                memcpy(map->guide, map->base->guide, sizeof(map->guide));
+                map->n_guides = map->base->n_guides;
+            }
+        }
+    }
+    if (map->kind.n == 0 && c->count == before) {
+        struct place at = { .file = file, .line = 1 };
+        complain(c, &at, "the map does not say what it is between");
+        complain_hint(c, "write: between guide x12/004010/850 and record order 1.");
+    }
+    if (map->kind.n)
+        map->record = find_kind(m, map->kind, map->version, c);
+    if (c->nomem)
+        return err_nomem(err);
+    if (!map->record && c->count == before) {
+        struct place at = { .file = file, .line = 1 };
+        complain(c, &at, "there is no record kind %.*s of version %u", SLICE_FMT(map->kind), map->version);
+    }
+    if (c->count > before)
+        return err_set(err, ERR_CONFIG, "the map is wrong");
+    map->next = m->map;
+    m->map = map;
+    *map_r = map;
+    return 0;
+}
+
+int maps_by_file(struct maps *m, const char *path, struct complaints *c, const struct map **map_r, struct err *err)
+{
+    for (const struct map *k = m->map; k; k = k->next)
+        if (slice_is(k->file, path)) {
+            *map_r = k;
+            return 0;
+        }
+    return load(m, path, true, 0, c, map_r, err);
+}
+
+int maps_by_name(struct maps *m, struct slice name, struct complaints *c, const struct map **map_r, struct err *err)
+{
+    struct slice last = name;
+    char path[4096];
+    bool found = true;
+    *map_r = NULL;
+    for (const struct map *k = m->map; k; k = k->next)
+        if (slice_eq(k->name, name)) {
+            *map_r = k;
+            return 0;
+        }
+    if (!is_safe_name(name, true))
+        return err_set(err, ERR_MISSING, "a map's name is like x12/850-order");
+    while (found) {
+        struct slice rest;
+        slice_cut(last, '/', &rest, &found);
+        if (found)
+            last = rest;
+    }
+    snprintf(path, sizeof(path), "%.*s/%.*s/%.*s.map", SLICE_FMT(m->directory), SLICE_FMT(name), SLICE_FMT(last));
+    return load(m, path, false, 0, c, map_r, err);
+}
+
+/* The first (by name) of a standard's map folders that begins or ends as asked. */
+static int find_folder(struct maps *m, struct slice standard, const char *begin, const char *end, char *name, size_t room,
+                       struct err *err)
+{
+    char path[4096];
+    struct dirent *entry;
+    size_t nb = strlen(begin), ne = strlen(end);
+    DIR *dir;
+    name[0] = 0;
+    if (!is_safe_name(standard, false))
+        return ERR_MISSING;
+    snprintf(path, sizeof(path), "%.*s/%.*s", SLICE_FMT(m->directory), SLICE_FMT(standard));
+    dir = opendir(path);
+    if (!dir)
+        return err_set(err, ERR_MISSING, "there are no maps for %.*s", SLICE_FMT(standard));
+    while ((entry = readdir(dir)) != NULL) {
+        size_t n = strlen(entry->d_name);
+        if (n <= nb + ne || n >= room || memcmp(entry->d_name, begin, nb) != 0 ||
+            memcmp(entry->d_name + n - ne, end, ne) != 0)
+            continue;
+        if (!name[0] || strcmp(entry->d_name, name) < 0)
+            snprintf(name, room, "%s", entry->d_name);
+    }
+    closedir(dir);
+    return name[0] ? 0 : err_set(err, ERR_MISSING, "there is no map for it");
+}
+
+static int by_folder(struct maps *m, struct slice standard, const char *begin, const char *end, struct complaints *c,
+                     const struct map **map_r, struct err *err)
+{
+    char folder[128], name[256];
+    int r = find_folder(m, standard, begin, end, folder, sizeof(folder), err);
+    *map_r = NULL;
+    if (r < 0)
+        return r;
+    snprintf(name, sizeof(name), "%.*s/%s", SLICE_FMT(standard), folder);
+    for (const struct map *k = m->map; k; k = k->next)
+        if (slice_is(k->name, name)) {
+            *map_r = k;
+            return 0;
+        }
+    return maps_by_name(m, slice_of(name), c, map_r, err);
+}
+
+int maps_by_set(struct maps *m, struct slice standard, struct slice set, struct complaints *c,
+                const struct map **map_r, struct err *err)
+{
+    char begin[64];
+    if (!is_safe_name(set, false) || set.n > 60)
+        return err_set(err, ERR_MISSING, "there is no map for it");
+    snprintf(begin, sizeof(begin), "%.*s-", SLICE_FMT(set));
+    return by_folder(m, standard, begin, "", c, map_r, err);
+}
+
+int maps_by_record(struct maps *m, struct slice standard, struct slice kind, struct complaints *c,
+                   const struct map **map_r, struct err *err)
+{
+    char end[64];
+    if (!is_safe_name(kind, false) || kind.n > 60)
+        return err_set(err, ERR_MISSING, "there is no map for it");
+    snprintf(end, sizeof(end), "-%.*s", SLICE_FMT(kind));
+    return by_folder(m, standard, "", end, c, map_r, err);
+}
+
+struct slice map_name(const struct map *map)
+{
+    return map->name;
+}
+
+struct slice map_title(const struct map *map)
+{
+    return map->title;
+}
+
+struct slice map_guide(const struct map *map, unsigned i)
+{
+    return i < map->n_guides ? map->guide[i] : slice(NULL, 0);
+}
+
+struct slice map_set(const struct map *map)
+{
+    struct slice rest = map_guide(map, 0);
+    bool found = rest.n > 0;
+    while (found) {
+        struct slice next;
+        slice_cut(rest, '/', &next, &found);
+        if (found)
+            rest = next;
+    }
+    return rest;
+}
+
+const struct record_kind *map_kind(const struct map *map)
+{
+    return map->record;
+}
+
+int map_plan_for(struct maps *m, const struct map *map, const struct guide *guide, struct complaints *c,
+                 const struct map_plan **plan_r, struct err *err)
+{
+    struct map *own = (struct map *)map;
+    int r;
+    for (const struct map_plan *p = map->plan; p; p = p->next)
+        if (p->guide == guide) {
+            *plan_r = p;
+            return 0;
+        }
+    r = map_compile(m, &m->arena, map, guide, c, plan_r, err);
+    if (r == 0) {
+        struct map_plan *p = (struct map_plan *)*plan_r;
+        p->next = own->plan;
+        own->plan = p;
+    }
+    return r;
+}

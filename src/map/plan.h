@@ -1,0 +1,144 @@
+/*
+ * plan: a map compiled for one guide: what the runner does at each node when it reads, and in which order it
+ * writes. Only src/map looks in here.
+ *
+ * A scope is one block of the map at one place of the guide: it stands for one object of the record and for one
+ * loop (or one segment) of the document. A take is what a scope does with one segment, or with a loop inside.
+ * Both directions walk the same scopes and takes.
+ */
+#ifndef WAYBILL_MAP_PLAN_H
+#define WAYBILL_MAP_PLAN_H
+
+#include "edi/guide.h"
+#include "map/table.h"
+#include "record/schema.h"
+
+enum conversion_kind {
+    CONVERT_CODE,       /* table */
+    CONVERT_DATE,
+    CONVERT_TIME,
+    CONVERT_DATETIME,   /* of up to three elements: date, time, zone */
+    CONVERT_DECIMAL,
+    CONVERT_IMPLIED,    /* number[0] places */
+    CONVERT_FOLD,       /* number[0] characters a piece */
+    CONVERT_TRIM,
+    CONVERT_UPPER,
+    CONVERT_PAD,        /* number[0] characters, on the left with text */
+    CONVERT_PREFIX,     /* text */
+    CONVERT_DEFAULT,    /* text */
+    CONVERT_CONST,      /* text; writes only */
+    CONVERT_INHERIT,    /* field: of the root */
+    CONVERT_CHECK_COUNT,
+    CONVERT_CHECK_SUM
+};
+
+struct conversion {
+    uint8_t kind;
+    uint32_t number[2];
+    struct slice text;
+    const struct map_table *table;
+    const struct record_field *field;
+};
+
+/* One value: an element (or several, for a date with its time) and a field. */
+struct map_op {
+    uint8_t quick;              /* enum quick_op, for reading */
+    uint8_t element[3];         /* from 1; further ones are 0 */
+    uint8_t component;          /* 0: the element itself */
+    uint8_t direction;          /* DIRECTION_… */
+    uint8_t decimals;           /* QUICK_IMPLIED */
+    uint8_t key_n;              /* bytes of key */
+    uint8_t beside_n;
+    bool counted;               /* its values are added up: check sum */
+    const char *key;            /* "name":" and 32 readable bytes; "" for items of a list of scalars: just the quote */
+    const char *beside_key;
+    const struct record_field *field;
+    const struct record_field *beside;
+    struct conversion *conversion;
+    unsigned n_conversions;
+    const struct map_table *table;      /* of CONVERT_CODE, NULL: none */
+    struct slice fallback;              /* CONVERT_DEFAULT: the canonical word; empty: none */
+    const struct record_field *guard;   /* if FIELD = VALUE */
+    struct slice guard_value;
+    uint32_t line;
+};
+
+enum quick_op { QUICK_TEXT, QUICK_DATE, QUICK_CODE, QUICK_IMPLIED, QUICK_SLOW, QUICK_NONE /* writes only */ };
+enum { DIRECTION_READ = 1, DIRECTION_WRITE = 2, DIRECTION_BOTH = 3 };
+
+struct map_select {
+    uint8_t element;
+    uint64_t key;
+    struct slice text;
+};
+enum { MOST_SELECTS = 4 };
+
+enum take_kind {
+    TAKE_SEGMENT,       /* its ops: fields of the scope's object */
+    TAKE_SCOPE,         /* a scope of its own for each occurrence: item of a list, or the one object */
+    TAKE_PAIRS,         /* each group of elements an item of a list */
+    TAKE_SPREAD,        /* each element an item of a list of scalars */
+    TAKE_FOLD,          /* pieces of one text */
+    TAKE_CHECK,         /* computed */
+    TAKE_ALWAYS         /* written though it carries nothing */
+};
+
+/* What takes part in writing a list or object into the record's text. */
+struct map_take {
+    struct map_take *next;          /* of the same node, in the map's order */
+    uint16_t node;                  /* segment, or for TAKE_SCOPE the loop */
+    uint16_t segment;               /* the segment node: node, or the loop's first */
+    uint8_t kind;
+    uint8_t n_select;
+    uint8_t once;                   /* 1 + bit in the instance: takes one occurrence only; 0: all */
+    bool owner;                     /* the scope's own segment; pairs and spreads: part of a TAKE_SEGMENT */
+    bool constants_only;            /* writes nothing of the record */
+    struct map_select select[MOST_SELECTS];
+    struct map_op *op;
+    unsigned n_ops;
+    uint64_t wanted;                /* elements that ops name */
+    uint64_t covered;               /* and those that qualifiers name */
+    uint32_t *components;           /* [element - 1]: bits of the components that ops name; NULL: none are named */
+    /* lists */
+    const struct record_field *field;   /* of a list, object or folded text; NULL otherwise */
+    struct slice open;              /* `"lines":[` or `"ship_to":` */
+    struct map_scope *scope;
+    uint8_t first, last, group;     /* pairs and spread: elements, and how many make an item */
+    bool repeats;                   /* spread, fold: over several segments */
+    uint32_t fold;
+    struct map_take *pairs;         /* of a TAKE_SEGMENT: its pairs and spreads, one after the other by `pairs` */
+    unsigned shared;                /* TAKE_PAIRS: ops from this one on are shared by all items of a segment */
+    uint32_t line;
+};
+
+struct map_scope {
+    uint16_t number;
+    struct map_scope *parent;
+    const struct record_object *object;
+    uint16_t node;                  /* loop or segment */
+    bool loop;
+    bool list;                      /* an item of a list, otherwise the one object */
+    bool implied;                   /* made for a dotted name: left out when empty */
+    uint16_t first, end;            /* nodes it may speak of: [first, end) */
+    uint8_t bits;                   /* `once` bits used */
+    struct map_take **program;      /* [end - first] reading: the chain of a node */
+    struct map_take **order;        /* writing */
+    unsigned n_order;
+    struct map_take *owner;         /* what it does with its own segment; NULL for the root */
+    struct map_select select[MOST_SELECTS];     /* constants of its own segment, from the line that opens it */
+    uint8_t n_select;
+    bool keeps;                     /* its object has a field `unmapped` */
+    uint32_t line;
+};
+
+struct map_plan {
+    struct map_plan *next;
+    const struct guide *guide;
+    struct map_scope *root;
+    unsigned n_scopes;
+    unsigned n_checks;
+    bool inherits;
+    const struct map *map;
+};
+
+#endif

@@ -1,0 +1,353 @@
+/* syntax: see syntax.h. Borrows from the file's text; everything made is in the arena. */
+#include "map/syntax.h"
+
+struct reading {
+    struct lines lines;
+    struct line line;
+    bool more;          /* `line` holds one that was not used yet */
+    struct arena *arena;
+    struct map *map;
+};
+
+static void wrong(const struct reading *r, unsigned word, const char *what)
+{
+    struct place at = lines_place(&r->lines, &r->line, word);
+    complain(r->lines.complaints, &at, "%s", what);
+}
+
+static void *nomem(struct reading *r)
+{
+    r->lines.complaints->nomem = true;
+    return NULL;
+}
+
+static void advance(struct reading *r)
+{
+    r->more = lines_next(&r->lines, &r->line);
+}
+
+static struct slice word(const struct reading *r, unsigned i)
+{
+    return i < r->line.n ? r->line.word[i].s : slice(NULL, 0);
+}
+
+/* The words of a conversion are its name and its arguments. */
+static const struct {
+    const char *name;
+    uint8_t kind;
+    uint8_t numbers;        /* arguments that are numbers */
+    bool text;              /* then a text */
+} conversions[] = {
+    { "code", CONVERT_CODE, 0, true },       { "lookup", CONVERT_CODE, 0, true },
+    { "date", CONVERT_DATE, 0, false },      { "time", CONVERT_TIME, 0, false },
+    { "datetime", CONVERT_DATETIME, 0, false }, { "decimal", CONVERT_DECIMAL, 0, false },
+    { "implied", CONVERT_IMPLIED, 1, false },   { "fold", CONVERT_FOLD, 1, false },
+    { "trim", CONVERT_TRIM, 0, false },      { "upper", CONVERT_UPPER, 0, false },
+    { "pad", CONVERT_PAD, 1, true },         { "prefix", CONVERT_PREFIX, 0, true },
+    { "default", CONVERT_DEFAULT, 0, true }, { "const", CONVERT_CONST, 0, true },
+    { "inherit", CONVERT_INHERIT, 0, true },
+};
+
+static bool add_conversion(struct reading *r, struct map_line *l, size_t *room, struct conversion c)
+{
+    l->conversion = arena_grow(r->arena, l->conversion, l->n_conversions, room, sizeof(*l->conversion));
+    if (!l->conversion)
+        return nomem(r);
+    l->conversion[l->n_conversions++] = c;
+    return true;
+}
+
+/* From word i on: conversions, beside, use, if. */
+static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
+{
+    size_t room = 0;
+    while (i < r->line.n) {
+        struct slice w = word(r, i), best = { 0 };
+        unsigned k, distance = 3;
+        if (slice_is(w, "beside") || slice_is(w, "use")) {
+            struct slice value = word(r, i + 1);
+            if (value.n == 0)
+                wrong(r, i + 1, "a name is expected here");
+            if (slice_is(w, "use"))
+                l->name = value;
+            else
+                l->beside = value;
+            i += 2;
+            continue;
+        }
+        if (slice_is(w, "if")) {
+            if (!slice_is(word(r, i + 2), "=") || word(r, i + 3).n == 0)
+                wrong(r, i, "expected: if FIELD = VALUE");
+            l->guard = word(r, i + 1);
+            l->guard_value = word(r, i + 3);
+            i += 4;
+            continue;
+        }
+        for (k = 0; k < sizeof(conversions) / sizeof(conversions[0]); k++)
+            if (slice_is(w, conversions[k].name))
+                break;
+        if (k == sizeof(conversions) / sizeof(conversions[0])) {
+            struct place at = lines_place(&r->lines, &r->line, i);
+            complain(r->lines.complaints, &at, "there is no conversion \"%.*s\"", SLICE_FMT(w));
+            for (k = 0; k < sizeof(conversions) / sizeof(conversions[0]); k++)
+                suggest(w, slice_of(conversions[k].name), &best, &distance);
+            if (best.n)
+                complain_hint(r->lines.complaints, "did you mean \"%.*s\"?", SLICE_FMT(best));
+            return true;
+        }
+        struct conversion c = { .kind = conversions[k].kind };
+        i++;
+        for (unsigned n = 0; n < conversions[k].numbers; n++) {
+            uint64_t value;
+            if (!slice_number(word(r, i), 100000, &value) || value == 0) {
+                wrong(r, i, "a number is expected here");
+                value = 1;
+            }
+            c.number[n] = (uint32_t)value;
+            i++;
+        }
+        if (conversions[k].text) {
+            if (i >= r->line.n)
+                wrong(r, i, "a value is expected here");
+            c.text = word(r, i++);
+        }
+        if (!add_conversion(r, l, &room, c))
+            return false;
+    }
+    return true;
+}
+
+/* lines[]   items[].(scheme id)   totals.weight   number */
+static unsigned read_right(struct reading *r, struct map_line *l, unsigned i)
+{
+    struct slice w = word(r, i), rest;
+    bool found;
+    l->right_at = lines_place(&r->lines, &r->line, i);
+    if (w.n == 0) {
+        wrong(r, i, "a field of the record is expected here");
+        return i + 1;
+    }
+    l->right = slice_cut(w, '[', &rest, &found);
+    i++;
+    if (!found)
+        return i;
+    l->list = true;
+    if (rest.n == 0 || rest.p[0] != ']') {
+        wrong(r, i - 1, "a list is written NAME[]");
+        return i;
+    }
+    rest = slice_from(rest, 1);
+    if (rest.n == 0)
+        return i;
+    if (!slice_starts(rest, SLICE(".("))) {
+        wrong(r, i - 1, "expected: NAME[] or NAME[].(FIRST SECOND)");
+        return i;
+    }
+    rest = slice_from(rest, 2);
+    for (;;) {
+        bool last = rest.n && rest.p[rest.n - 1] == ')';
+        if (last)
+            rest.n--;
+        if (rest.n == 0 || l->n_group == 8) {
+            wrong(r, i - 1, "up to eight names in parentheses are expected here");
+            return i;
+        }
+        l->group[l->n_group++] = rest;
+        if (last)
+            return i;
+        rest = word(r, i++);
+    }
+}
+
+static struct map_line *read_lines(struct reading *r, unsigned depth);
+
+static struct map_line *read_line(struct reading *r, unsigned depth)
+{
+    struct map_line *l = ARENA_NEW(r->arena, struct map_line);
+    unsigned i = 0;
+    struct slice w;
+
+    if (!l)
+        return nomem(r);
+    l->at = lines_place(&r->lines, &r->line, 0);
+    l->direction = DIRECTION_BOTH;
+    if (slice_is(word(r, 0), "use") && r->line.n == 2) {
+        l->use = l;
+        l->name = word(r, 1);
+        advance(r);
+        return l;
+    }
+    if (slice_is(word(r, 0), "drop")) {
+        l->drop = true;
+        i = 1;
+    }
+    if (!path_read(&r->lines, &r->line, &i, &l->left)) {
+        unsigned at = r->line.depth;
+        advance(r);
+        while (r->more && r->line.depth > at)
+            advance(r);
+        return l;
+    }
+    l->at.width = (uint32_t)(r->line.word[i - 1].column + r->line.word[i - 1].s.n) - l->at.column;
+    w = word(r, i);
+    if (l->drop) {
+        if (i < r->line.n)
+            wrong(r, i, "nothing more is expected here");
+        advance(r);
+        return l;
+    }
+    if (slice_is(w, "pairs")) {
+        l->pairs = true;
+        w = word(r, ++i);
+    }
+    if (slice_is(w, "always") && i + 1 == r->line.n) {
+        l->always = true;
+        l->direction = DIRECTION_WRITE;
+    } else if (slice_is(w, "check")) {
+        struct slice what = word(r, i + 1);
+        size_t room = 0;
+        struct conversion c = { .kind = slice_is(what, "sum") ? CONVERT_CHECK_SUM : CONVERT_CHECK_COUNT,
+                                .text = word(r, i + 2) };
+        if ((!slice_is(what, "sum") && !slice_is(what, "count")) || i + 3 != r->line.n)
+            wrong(r, i + 1, "expected: check count LIST, or check sum LIST.FIELD");
+        l->right_at = lines_place(&r->lines, &r->line, i + 2);
+        if (!add_conversion(r, l, &room, c))
+            return NULL;
+    } else if (slice_is(w, "<->") || slice_is(w, "->") || slice_is(w, "<-")) {
+        l->direction = slice_is(w, "->") ? DIRECTION_READ : slice_is(w, "<-") ? DIRECTION_WRITE : DIRECTION_BOTH;
+        i++;
+        if (slice_is(word(r, i), "const") && l->direction == DIRECTION_WRITE)
+            l->right = slice(NULL, 0);
+        else
+            i = read_right(r, l, i);
+        if (!read_conversions(r, l, i))
+            return NULL;
+    } else {
+        wrong(r, i, "expected <->, ->, <-, check or always");
+    }
+    unsigned at = r->line.depth;
+    advance(r);
+    if (r->more && r->line.depth > at) {
+        (void)depth;
+        l->child = read_lines(r, at + 1);
+    }
+    return l;
+}
+
+static struct map_line *read_lines(struct reading *r, unsigned depth)
+{
+    struct map_line *first = NULL, **link = &first;
+    while (r->more && r->line.depth >= depth && !r->lines.complaints->nomem) {
+        struct map_line *l = read_line(r, depth);
+        if (!l)
+            return NULL;
+        *link = l;
+        link = &l->next;
+    }
+    return first;
+}
+
+/* between guide x12/004010/850 and record order 1 */
+static void read_between(struct reading *r, struct map *m)
+{
+    uint64_t version;
+    if (r->line.n != 7 || !slice_is(word(r, 1), "guide") || !slice_is(word(r, 3), "and") ||
+        !slice_is(word(r, 4), "record") || !slice_number(word(r, 6), 1000, &version)) {
+        wrong(r, 0, "expected: between guide STANDARD/VERSION/SET and record KIND VERSION");
+        return;
+    }
+    m->guide[0] = word(r, 2);
+    if (m->n_guides == 0)
+        m->n_guides = 1;
+    m->kind = word(r, 5);
+    m->version = (unsigned)version;
+}
+
+static bool read_map(struct reading *r, struct map *m, struct slice *from_r, struct place *from_at_r)
+{
+    struct map_line **link = &m->line;
+    unsigned i = 2;
+    m->name = word(r, 1);
+    if (m->name.n == 0)
+        wrong(r, 1, "a map's name is expected here, such as x12/850-order");
+    if (slice_is(word(r, 2), "from")) {
+        *from_r = word(r, 3);
+        *from_at_r = lines_place(&r->lines, &r->line, 3);
+        i = 4;
+    }
+    if (i < r->line.n)
+        m->title = word(r, i);
+    advance(r);
+    while (r->more && r->line.depth > 0 && !r->lines.complaints->nomem) {
+        if (slice_is(word(r, 0), "between")) {
+            read_between(r, m);
+            advance(r);
+        } else if (slice_is(word(r, 0), "also") && slice_is(word(r, 1), "for")) {
+            for (unsigned k = 2; k < r->line.n; k++)
+                if (m->n_guides < 16)
+                    m->guide[m->n_guides ? m->n_guides++ : (m->n_guides = 2, 1)] = word(r, k);
+            advance(r);
+        } else if (slice_is(word(r, 0), "must") && slice_is(word(r, 1), "map")) {
+            unsigned k = 2;
+            while (k < r->line.n && m->n_must < 64) {
+                m->must[m->n_must].at = lines_place(&r->lines, &r->line, k);
+                if (!path_read(&r->lines, &r->line, &k, &m->must[m->n_must].path))
+                    break;
+                m->n_must++;
+            }
+            advance(r);
+        } else {
+            struct map_line *l = read_line(r, 1);
+            if (!l)
+                return false;
+            *link = l;
+            link = &l->next;
+        }
+    }
+    return !r->lines.complaints->nomem;
+}
+
+bool map_syntax_read(struct slice file, struct slice text, struct arena *arena, struct complaints *c, struct map *map,
+                     struct slice *from_r, struct place *from_at_r)
+{
+    struct reading r = { .arena = arena, .map = map };
+    struct map_block **link = &map->block;
+
+    *from_r = slice(NULL, 0);
+    lines_init(&r.lines, file, text, arena, c);
+    advance(&r);
+    if (!r.more || !slice_is(word(&r, 0), "map")) {
+        struct place at = { .file = file, .line = 1 };
+        if (r.more)
+            at = lines_place(&r.lines, &r.line, 0);
+        complain(c, &at, "a map begins with: map NAME, or: map NAME from BASE");
+        return !c->nomem;
+    }
+    if (!read_map(&r, map, from_r, from_at_r))
+        return false;
+    while (r.more && !c->nomem) {
+        if (slice_is(word(&r, 0), "block") && r.line.n == 2) {
+            struct map_block *b = ARENA_NEW(arena, struct map_block);
+            if (!b)
+                return nomem(&r) != NULL;
+            b->name = word(&r, 1);
+            advance(&r);
+            b->line = read_lines(&r, 1);
+            *link = b;
+            link = &b->next;
+        } else if (slice_is(word(&r, 0), "table")) {
+            struct map_table *t = map_table_read(&r.lines, &r.line, arena);
+            if (!t)
+                return nomem(&r) != NULL;
+            t->next = map->table;
+            map->table = t;
+            advance(&r);
+        } else {
+            wrong(&r, 0, "expected \"block NAME\" or \"table NAME\"");
+            do
+                advance(&r);
+            while (r.more && r.line.depth > 0);
+        }
+    }
+    return !c->nomem;
+}

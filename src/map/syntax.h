@@ -1,0 +1,67 @@
+/* syntax: a map file as lines that are understood one by one, before anything is looked up in guide or schema. */
+#ifndef WAYBILL_MAP_SYNTAX_H
+#define WAYBILL_MAP_SYNTAX_H
+
+#include "edi/path.h"
+#include "map/plan.h"
+
+struct map_line {
+    struct map_line *next;
+    struct map_line *child;         /* the lines of its block */
+    struct map_line *use;           /* `use NAME` as a line of its own: only this is set; see name */
+    struct slice name;              /* of the block used, by the line or for its children; empty */
+    struct path left;
+    bool pairs;
+    bool always;
+    uint8_t direction;              /* DIRECTION_… */
+    struct slice right;             /* "terms.days", "items": without [] and group */
+    bool list;                      /* [] */
+    struct slice group[8];          /* [].(scheme id) */
+    unsigned n_group;
+    struct slice beside;
+    struct conversion *conversion;  /* table and field are not looked up yet: text holds their names */
+    unsigned n_conversions;
+    struct slice guard, guard_value;
+    bool drop;                      /* `drop LEFT`, in a partner's map */
+    bool done;                      /* compiling: taken care of */
+    bool found;                     /* some guide had its place */
+    struct map_line *original;      /* of a copy: the line as it was read */
+    struct place at;                /* of LEFT */
+    struct place right_at;
+};
+
+struct map_block {
+    struct map_block *next;
+    struct slice name;
+    struct map_line *line;
+};
+
+struct map {
+    struct map *next;
+    struct slice name, title;
+    const struct map *base;         /* `from` */
+    struct slice guide[16];
+    unsigned n_guides;
+    struct slice kind;
+    unsigned version;
+    const struct record_kind *record;
+    struct map_line *line;
+    struct map_block *block;
+    struct map_table *table;        /* its own */
+    struct {
+        struct path path;
+        struct place at;
+    } must[64];
+    unsigned n_must;
+    struct slice file;
+    struct slice directory;         /* of the file, for tables beside it */
+    bool partner;
+    struct map_plan *plan;
+};
+
+/* Reads a map file into *map (zeroed). False when memory is out; errors are complaints. The base's name is left in
+ * *from_r, with its place. */
+bool map_syntax_read(struct slice file, struct slice text, struct arena *arena, struct complaints *c, struct map *map,
+                     struct slice *from_r, struct place *from_at_r);
+
+#endif

@@ -1,0 +1,114 @@
+/* table: see table.h. Lives in the arena it was read with. */
+#include "map/table.h"
+
+static unsigned word_slot(const struct map_table *t, struct slice word)
+{
+    return (unsigned)(slice_hash(word) * 0x9E3779B97F4A7C15ull >> t->shift);
+}
+
+const struct map_table_row *map_table_word(const struct map_table *t, struct slice word)
+{
+    for (unsigned i = word_slot(t, word); t->by_word[i]; i = (i + 1) & t->mask)
+        if (slice_eq(t->row[t->by_word[i] - 1].word, word))
+            return &t->row[t->by_word[i] - 1];
+    return NULL;
+}
+
+/* The inside of a JSON string, with room behind it for copies of fixed size. */
+static struct slice json_text(struct arena *arena, struct slice word)
+{
+    struct slice out = slice(NULL, 0);
+    struct buf b;
+    char *p;
+    buf_init(&b, LIMIT_CONFIG_FILE);
+    buf_add_json(&b, word);
+    p = b.failed ? NULL : arena_alloc(arena, b.n + 32);
+    if (p && b.n) {
+        memcpy(p, b.p, b.n);
+        out = slice(p, b.n);
+    }
+    buf_deinit(&b);
+    return out;
+}
+
+struct map_table *map_table_read(struct lines *lines, const struct line *heading, struct arena *arena)
+{
+    struct map_table *t = ARENA_NEW(arena, struct map_table);
+    size_t room = 0;
+    unsigned bits = 3, depth = heading->depth;
+    struct line line;
+
+    if (!t)
+        return NULL;
+    t->one_to_one = true;
+    if (heading->n != 2) {
+        struct place at = lines_place(lines, heading, heading->n > 2 ? 2 : 1);
+        complain(lines->complaints, &at, "expected: table NAME");
+    }
+    t->name = heading->n > 1 ? heading->word[1].s : slice(NULL, 0);
+    for (;;) {
+        struct lines before = *lines;
+        struct map_table_row *row;
+        if (!lines_next(lines, &line))
+            break;
+        if (line.depth <= depth) {
+            *lines = before;
+            break;
+        }
+        if (line.n != 2) {
+            struct place at = lines_place(lines, &line, line.n < 2 ? line.n : 2);
+            complain(lines->complaints, &at, "expected: CODE WORD; a word with blanks stands in quotes");
+            continue;
+        }
+        if (slice_is(line.word[0].s, "*") && !line.word[0].quoted) {
+            t->refuse = slice_is(line.word[1].s, "refuse");
+            if (!t->refuse && !slice_is(line.word[1].s, "keep")) {
+                struct place at = lines_place(lines, &line, 1);
+                complain(lines->complaints, &at, "expected \"keep\" or \"refuse\"");
+            }
+            continue;
+        }
+        if (line.word[0].s.n > 8 || line.word[0].s.n == 0 || t->n >= UINT16_MAX - 1) {
+            struct place at = lines_place(lines, &line, 0);
+            complain(lines->complaints, &at, t->n >= UINT16_MAX - 1 ? "too many rows" : "a code has 1 to 8 characters");
+            continue;
+        }
+        t->row = arena_grow(arena, t->row, t->n, &room, sizeof(*t->row));
+        if (!t->row)
+            return NULL;
+        row = &t->row[t->n++];
+        *row = (struct map_table_row){ line.word[0].s, line.word[1].s, json_text(arena, line.word[1].s) };
+        if (row->word.n && !row->json.p)
+            return NULL;
+    }
+    while ((1u << bits) < t->n * 4 + 1)
+        bits++;
+    t->shift = 64 - bits;
+    t->mask = (1u << bits) - 1;
+    t->by_code = ARENA_ARRAY(arena, 1u << bits, uint16_t);
+    t->by_word = ARENA_ARRAY(arena, 1u << bits, uint16_t);
+    t->code_key = ARENA_ARRAY(arena, 1u << bits, uint64_t);
+    if (!t->by_code || !t->by_word || !t->code_key)
+        return NULL;
+    for (unsigned k = 0; k < t->n; k++) {
+        uint64_t key = slice_key(t->row[k].code);
+        uint32_t i = (uint32_t)(key * 0x9E3779B97F4A7C15ull >> t->shift);
+        if (map_table_code(t, key)) {
+            struct place at = { .file = lines->file, .line = heading->number, .text = heading->text };
+            complain(lines->complaints, &at, "the table has the code %.*s twice", SLICE_FMT(t->row[k].code));
+            continue;
+        }
+        while (t->by_code[i])
+            i = (i + 1) & t->mask;
+        t->by_code[i] = (uint16_t)(k + 1);
+        t->code_key[i] = key;
+        if (map_table_word(t, t->row[k].word)) {
+            t->one_to_one = false;
+            continue;
+        }
+        for (i = word_slot(t, t->row[k].word); t->by_word[i];)
+            i = (i + 1) & t->mask;
+        t->by_word[i] = (uint16_t)(k + 1);
+    }
+    return t;
+}

@@ -1,0 +1,51 @@
+/*
+ * table: partners' codes and our words for them, both ways.
+ *
+ *     table unit
+ *       PC  H87
+ *       *   keep          # what has no row stays as it is: so it is without this line, too; `* refuse` refuses it
+ */
+#ifndef WAYBILL_MAP_TABLE_H
+#define WAYBILL_MAP_TABLE_H
+
+#include "base/lines.h"
+
+struct map_table_row {
+    struct slice code;          /* the partner's */
+    struct slice word;          /* ours */
+    struct slice json;          /* the word as the inside of a JSON string, 32 readable bytes */
+};
+
+struct map_table {
+    struct map_table *next;
+    struct slice name;
+    struct map_table_row *row;
+    unsigned n;
+    bool refuse;                /* codes without a row are errors */
+    bool one_to_one;
+    /* hashes of row numbers + 1 */
+    uint16_t *by_code, *by_word;
+    uint64_t *code_key;         /* beside by_code: slice_key() */
+    unsigned shift;
+    uint32_t mask;
+};
+
+/* Reads the lines under `table NAME` (the heading was read). NULL when memory is out. */
+struct map_table *map_table_read(struct lines *lines, const struct line *heading, struct arena *arena);
+
+/* The row of a code, NULL: none. */
+static inline const struct map_table_row *map_table_code(const struct map_table *t, uint64_t key)
+{
+    uint32_t i = (uint32_t)(key * 0x9E3779B97F4A7C15ull >> t->shift);
+    while (t->by_code[i]) {
+        if (t->code_key[i] == key)
+            return &t->row[t->by_code[i] - 1];
+        i = (i + 1) & t->mask;
+    }
+    return NULL;
+}
+
+/* The first row with that word, NULL: none. */
+const struct map_table_row *map_table_word(const struct map_table *t, struct slice word);
+
+#endif
