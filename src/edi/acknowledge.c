@@ -415,10 +415,15 @@ static int write_ta1(struct acknowledge *a, const struct edi_interchange *i)
 
 static void note_segment(struct acknowledge *a, const struct finding *f, const char *code)
 {
-    char tag[3];
+    struct slice tag = f->tag, rest;
+    char copy[3];
+    bool found;
 
+    /* what is missing may be an element: the segment is there */
+    if (tag.n == 0)
+        tag = slice_cut(f->segment, a->interchange->syntax.element, &rest, &found);
     begin(a, a->form->segment_note);
-    put(a, 1, clean_id(a, f->tag, tag, 2, 3));
+    put(a, 1, clean_id(a, tag, copy, 2, 3));
     put_number(a, 2, f->place.segment ? f->place.segment : 1, a->version >= 5010 ? 9999999999u : 999999u);
     if (a->loops && a->loops <= LOOP_DEPTH)
         put_text(a, 3, a->loop[a->loops - 1]);

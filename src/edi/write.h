@@ -35,7 +35,8 @@
 
 struct edi_write_options {
     struct edi_syntax syntax;       /* repetition is used from ISA12 00402 on only; release: 0 for X12 */
-    const char *line_end;           /* behind each terminator: "", "\n" or "\r\n"; must outlive the writer */
+    const char *line_end;           /* behind each terminator: "", "\n" or "\r\n"; must outlive the writer. None is
+                                       written where the terminator is a line end itself */
     enum edi_charset charset;
     bool transliterate;             /* a character that the set lacks is written with others: Ü as UE, “ as " */
     bool replace;                   /* a delimiter or control character in data becomes a blank */
@@ -123,6 +124,7 @@ struct edi_mark {
         uint64_t segments, documents, groups, interchanges;
         unsigned refused;
         unsigned open;
+        bool century;
         struct edi_syntax syntax;
         char control[3][12];
     } state;

@@ -320,10 +320,15 @@ static void test_a_line_break_as_terminator(void **state)
     (void)state;
     edi_write_options_init(&o);
     o.syntax.terminator = '\n';
+    o.line_end = "\r\n";
     w = writer_with(&o);
     edi_write_begin(w, SLICE("MSG"));
     error_is(w, edi_write_element(w, 1, SLICE("a\nb")), ERR_DATA,
              "MSG01: the value holds the character 0x0A, which is the segment terminator");
+    edi_write_element(w, 1, SLICE("a"));
+    edi_write_end(w, false, NULL);
+    /* and no empty lines where a line end was asked for, too */
+    output_is(w, "MSG*a\n");
     edi_writer_free(&w);
 }
 
