@@ -4,9 +4,8 @@
  */
 #include "cli/command.h"
 
-#include <stdlib.h>
+#include <stdio.h>
 
-#include "base/limits.h"
 #include "cli/maps.h"
 #include "waybill.h"
 
@@ -54,17 +53,18 @@ void help_overview(struct printer *p)
     printer_text(p, "\n`waybill help COMMAND` explains a command, `waybill help findings` all that may be found.\n");
 }
 
-static void option_name(const struct option_row *row, struct buf *name)
+enum { OPTION_NAME = 64 };
+
+static const char *option_name(const struct option_row *row, char name[OPTION_NAME])
 {
-    buf_clear(name);
-    buf_printf(name, "--%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
+    snprintf(name, OPTION_NAME, "--%s%s%s", row->name, row->value ? " " : "", row->value ? row->value : "");
+    return name;
 }
 
 void help_command(struct printer *p, const struct command *command)
 {
-    struct buf name;
+    char name[OPTION_NAME];
 
-    buf_init(&name, LIMIT_LINE_WORDS);
     help_usage_line(p, command);
     printer_text(p, "\n");
     printer_wrap(p, command->description, 0, WIDTH);
@@ -72,9 +72,8 @@ void help_command(struct printer *p, const struct command *command)
     heading(p, "Options");
     for (unsigned i = 0;; i++) {
         const struct option_row *row = &options[command->option[i]];
-        option_name(row, &name);
         if (!row->hidden)
-            entry(p, buf_text(&name), row->help);
+            entry(p, option_name(row, name), row->help);
         if (command->option[i] == OPTION_HELP)
             break;
     }
@@ -84,7 +83,6 @@ void help_command(struct printer *p, const struct command *command)
         for (unsigned i = 0; i < COMMAND_EXAMPLES && command->example[i].line; i++)
             printer_printf(p, "  %s\n      %s\n", command->example[i].line, command->example[i].words);
     }
-    buf_deinit(&name);
 }
 
 static const char *severity_name(enum severity severity)
@@ -147,9 +145,8 @@ static void man_entry(struct printer *p, const char *name, const char *words)
 
 static void man_command(struct printer *p, const struct command *command)
 {
-    struct buf name;
+    char name[OPTION_NAME];
 
-    buf_init(&name, LIMIT_LINE_WORDS);
     buf_add_text(&p->buf, ".SS \"waybill ");
     buf_add_text(&p->buf, command->name);
     buf_add_text(&p->buf, "\"\n.B waybill ");
@@ -161,9 +158,8 @@ static void man_command(struct printer *p, const struct command *command)
     buf_add_char(&p->buf, '\n');
     for (unsigned i = 0; command->option[i] != OPTION_HELP; i++) {
         const struct option_row *row = &options[command->option[i]];
-        option_name(row, &name);
         if (!row->hidden)
-            man_entry(p, buf_text(&name), row->help);
+            man_entry(p, option_name(row, name), row->help);
     }
     if (command->example[0].line) {
         buf_add_text(&p->buf, ".PP\nExamples:\n");
@@ -171,7 +167,6 @@ static void man_command(struct printer *p, const struct command *command)
             man_entry(p, command->example[i].line, command->example[i].words);
     }
     printer_text(p, "");
-    buf_deinit(&name);
 }
 
 static void man_page(struct printer *p)
@@ -342,7 +337,8 @@ static void complete(struct printer *p, unsigned n, char **word)
 
 int command_help(struct command_context *c)
 {
-    struct buf name;
+    char name[OPTION_NAME] = "";
+    size_t n = 0;
     bool any = false;
 
     if (command_has(c, OPTION_COMPLETE)) {
@@ -362,14 +358,13 @@ int command_help(struct command_context *c)
         return EXIT_CODE_OK;
     }
     /* "guide" stands for all its commands, "guide show" for one */
-    buf_init(&name, PATH_CEILING);
-    for (unsigned i = 0; i < c->n; i++)
-        buf_printf(&name, "%s%s", i ? " " : "", c->argument[i]);
+    for (unsigned i = 0; i < c->n && n < sizeof(name); i++)
+        n += (size_t)snprintf(name + n, sizeof(name) - n, "%s%s", i ? " " : "", c->argument[i]);
     for (const struct command *row = commands; row->name; row++) {
         struct slice rest;
         bool two;
-        if (!slice_eq(slice_of(row->name), buf_slice(&name)) &&
-            !slice_eq(slice_cut(slice_of(row->name), ' ', &rest, &two), buf_slice(&name)))
+        if (!slice_eq(slice_of(row->name), slice_of(name)) &&
+            !slice_eq(slice_cut(slice_of(row->name), ' ', &rest, &two), slice_of(name)))
             continue;
         if (any)
             printer_text(c->out, "\n");
@@ -377,8 +372,7 @@ int command_help(struct command_context *c)
         any = true;
     }
     if (!any)
-        command_usage(c, "there is no command \"%s\"", buf_text(&name));
-    buf_deinit(&name);
+        command_usage(c, "there is no command \"%s\"", name);
     return any ? EXIT_CODE_OK : EXIT_CODE_USAGE;
 }
 
