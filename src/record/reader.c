@@ -39,7 +39,7 @@ enum expect {                       /* what may come next between records */
     EXPECT_FIRST,                   /* behind [ */
     EXPECT_SEPARATOR,               /* behind a record in an array */
     EXPECT_ITEM,                    /* behind the comma */
-    EXPECT_ANY                      /* in an array, behind a bad record */
+    EXPECT_ANY                      /* in an array, once a record was bad: who knows what went with it */
 };
 
 struct stream {                     /* an array that is not on the tape */
@@ -749,8 +749,10 @@ static int read_separator(struct record_reader *r, struct err *why)
             r->expect = EXPECT_FIRST;
         } else if (c == ']' && r->expect != EXPECT_RECORD && r->expect != EXPECT_ITEM) {
             r->expect = EXPECT_RECORD;
-        } else if (c == ',' && (r->expect == EXPECT_SEPARATOR || r->expect == EXPECT_ANY)) {
+        } else if (c == ',' && r->expect == EXPECT_SEPARATOR) {
             r->expect = EXPECT_ITEM;
+        } else if (c == ',' && r->expect == EXPECT_ANY) {
+            /* takes it for what it looks like */
         } else {
             begin(r);
             return fail_here(r, item ? "a record, which begins with '{'" : "',' or ']' behind a record", false, why);
@@ -807,7 +809,7 @@ int record_reader_next(struct record_reader *r, const struct record **record_r, 
     code = read_record(r, &why);
     if (code < 0)
         return bad(r, code, &why, err);
-    if (r->expect != EXPECT_RECORD)
+    if (r->expect != EXPECT_RECORD && r->expect != EXPECT_ANY)
         r->expect = EXPECT_SEPARATOR;
     *record_r = &r->record;
     return 1;
