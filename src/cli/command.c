@@ -207,7 +207,7 @@ const struct command commands[] = {
 
 /* --- What commands say ------------------------------------------------------------ */
 
-static void say(struct command_context *c, const char *format, va_list args)
+static void __attribute__((format(printf, 2, 0))) say(struct command_context *c, const char *format, va_list args)
 {
     char words[2000];
 

@@ -290,6 +290,8 @@ void finding_acknowledgment(const struct finding *f, struct buf *out)
     case LEVEL_FILE:
         break;
     case LEVEL_INTERCHANGE:
+        if (!f->control.n)
+            break;
         buf_add_text(out, "TA1*");
         buf_add_safe(out, f->control, 9);
         buf_printf(out, "*…*…*%c*%s", f->severity == SEVERITY_ERROR ? 'R' : 'E', row->acknowledgment);
