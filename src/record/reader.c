@@ -117,7 +117,7 @@ int record_reader_new(int fd, const struct record_reader_options *options, struc
         o->chunk = LEAST_CHUNK;
     r->fd = fd;
     r->temporary = o->temporary > 0 ? o->temporary : -1;
-    json_tape_init(&r->tape, o->memory > LEAST_TAPE ? o->memory : LEAST_TAPE);
+    json_tape_init(&r->tape, o->memory / 2 > LEAST_TAPE ? o->memory / 2 : LEAST_TAPE);
     json_tape_init(&r->item, o->item > LEAST_TAPE ? o->item : LEAST_TAPE);
     buf_init(&r->loaded, o->memory);
     if (!json_tape_path(&r->tape, o->path) || !json_tape_path(&r->item, o->path)) {

@@ -28,7 +28,8 @@
 #include "record/schema.h"
 
 struct record_reader_options {      /* zero: the default */
-    size_t memory;                  /* a record is parsed whole up to here: LIMIT_RECORD_MEMORY */
+    size_t memory;                  /* a record is parsed whole up to here: LIMIT_RECORD_MEMORY; its nodes, which are 24
+                                     * bytes each, take up to half as much on top */
     size_t item;                    /* the largest item of a streamed array: LIMIT_ITEM */
     size_t small;                   /* an array of less is loaded all the same: 1 MiB */
     uint64_t file;                  /* the largest record of all: LIMIT_RECORD_FILE */

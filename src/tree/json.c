@@ -14,7 +14,7 @@
 #include "base/limits.h"
 #include "tree/json_scan.h"
 
-enum { FIRST_WINDOW = 256, FEWEST_NODES = 64, LONGEST_KEY = 0xffff };
+enum { FIRST_WINDOW = 256, FEWEST_NODES = 2048, LONGEST_KEY = 0xffff };
 
 #define LONGEST_TEXT (UINT32_MAX - 256)
 
