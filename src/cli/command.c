@@ -36,7 +36,7 @@ const struct option_row options[OPTIONS] = {
     [OPTION_SEGMENTS] = { "segments", NULL, COMPLETES_NOTHING, false,
                           "show the elements and notes of every segment" },
     [OPTION_CODES] = { "codes", NULL, COMPLETES_NOTHING, false, "show the codes of every element, too" },
-    [OPTION_JSON] = { "json", NULL, COMPLETES_NOTHING, false, "one JSON object a line" },
+    [OPTION_JSON] = { "json", NULL, COMPLETES_NOTHING, false, "print JSON instead of text, one object a line" },
     [OPTION_COLOR] = { "color", "auto|always|never", COMPLETES_NOTHING, false,
                        "colour; auto: on a terminal, unless NO_COLOR is set" },
     [OPTION_MAPS] = { "maps", "FOLDER", COMPLETES_FOLDER, false, "where guides, maps and record schemas are" },
@@ -103,7 +103,7 @@ const struct command commands[] = {
             "late, a record whose line ends in \"rejected\"; the others go on.",
         .example = {
             { "waybill translate 850.edi >orders.json", "an order as a record" },
-            { "waybill translate --to x12 --control 42 orders.json >850.edi", "and back again" },
+            { "waybill translate --to x12 --control 42 orders.json >new.edi", "and back again" },
         },
         .option = { OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_TO, OPTION_CONTROL, OPTION_GUIDE,
                     OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
