@@ -330,8 +330,10 @@ static size_t characters_of(struct slice s, bool escaped)
         return characters(s);
     while (s.n) {
         size_t step = 1;
-        if (s.p[0] == '\\')
-            step = s.n > 1 && s.p[1] != 'u' ? 2 : s.n > 3 && (s.p[2] | 0x20) == 'd' && strchr("89abAB", s.p[3]) ? 12 : 6;
+        if (s.p[0] == '\\' && s.n > 1 && s.p[1] != 'u')
+            step = 2;
+        else if (s.p[0] == '\\')
+            step = s.n > 3 && (s.p[2] | 0x20) == 'd' && strchr("89abAB", s.p[3]) ? 12 : 6;
         n += ((unsigned char)s.p[0] & 0xc0) != 0x80;
         s = slice_from(s, step);
     }

@@ -18,9 +18,9 @@
  * The whole record has been parsed, also what is streamed, before record_reader_next returns it: syntax errors come
  * from there, never in the midst of its items.
  *
- * A bad record is ERR_DATA; reading goes on behind it with the next line that can begin a record: one that stands no
- * deeper than the bad one's first line. Never closes the descriptor, which must block. A pipe's writer that waits for an answer must end
- * its record with a newline.
+ * A bad record is ERR_DATA; reading goes on behind it with the next line that can begin a record: one that stands
+ * no deeper than the bad one's first line. Never closes the descriptor, which must block. A pipe's writer that waits
+ * for an answer must end its record with a newline.
  */
 #ifndef WAYBILL_RECORD_READER_H
 #define WAYBILL_RECORD_READER_H

@@ -70,7 +70,7 @@ struct record_object {
     struct slice description;
     /* private */
     const struct record_key *key;       /* [n], and one when there is none */
-    const uint8_t *slot;                /* from hash to index: perfect. What is free leads to 0, which compares unequal */
+    const uint8_t *slot;                /* from hash to index: perfect; what is free leads to 0 */
     uint64_t multiplier;
     uint8_t shift;
     bool twins;                         /* keys over 16 bytes that the hash cannot tell apart */
