@@ -83,6 +83,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(BINARY_LENGTH, "BINARY-LENGTH", NULL, LEVEL_SEGMENT, SEVERITY_ERROR, "8", "the length of a binary segment is wrong") \
     /* maps */ \
     ROW(MAP_VALUE, "MAP-VALUE", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, NULL, "a value cannot be mapped") \
+    ROW(MAP_MISSING, "NO-MAP", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, NULL, "there is no map for the transaction set") \
     ROW(MAP_CHECK, "MAP-CHECK", "wrong-counts", LEVEL_DOCUMENT, SEVERITY_WARNING, NULL, "a computed value does not agree")
 
 enum finding_code {

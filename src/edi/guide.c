@@ -1150,7 +1150,7 @@ int guides_find(struct guides *g, struct slice standard, struct slice version, s
                 struct complaints *complaints, const struct guide **guide_r, struct err *err)
 {
     struct context x = { g, complaints, err };
-    char path[4096], name[8], best[64] = "", above[64] = "";
+    char path[4096], name[8], best[256] = "", above[256] = "";
     struct slice want;
     struct dirent *entry;
     DIR *dir;

@@ -267,6 +267,13 @@ int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct s
     return hand_over(r, s, &f);
 }
 
+uint32_t edi_reader_occurrence(const struct edi_reader *r, const struct guide_node *node)
+{
+    return node->depth < LIMIT_LOOP_DEPTH && r->checker.current[node->depth] == node->ordinal
+               ? r->checker.count[node->depth]
+               : 1;
+}
+
 static void from_remark(const struct remark *m, struct finding *f)
 {
     f->place.element = m->element;

@@ -100,5 +100,7 @@ void edi_reader_place(const struct edi_reader *r, struct edi_place *place_r);
  * set and control, applies the policy, counts it, and hands it to the sink's finding function. `s` may be NULL. */
 int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
                     unsigned component, const char *found, const char *expected);
+/* Which occurrence of its node (segment or loop) in its parent the last one was, from 1. */
+uint32_t edi_reader_occurrence(const struct edi_reader *r, const struct guide_node *node);
 
 #endif

@@ -802,6 +802,7 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
             return nomem(x) != NULL;
         *copy = *k;
         copy->next = NULL;
+        copy->done = false;
         copy->right = rest;
         *link = copy;
         link = &copy->next;

@@ -1,0 +1,165 @@
+/* convert: see convert.h. Dates and times as X12.3 has them (types DT and TM), zones by element 623. */
+#include "map/convert.h"
+
+#include <stdio.h>
+
+#include "edi/check.h"
+
+const char *convert_century(const char *year)
+{
+    return year[0] >= '5' ? "19" : "20";
+}
+
+char *convert_implied(char *p, const char *v, size_t n, unsigned decimals)
+{
+    if (n && *v == '-') {
+        *p++ = '-';
+        v++;
+        n--;
+    }
+    if (n <= decimals) {
+        *p++ = '0';
+        *p++ = '.';
+        for (size_t i = n; i < decimals; i++)
+            *p++ = '0';
+        memcpy(p, v, n);
+        return p + n;
+    }
+    memcpy(p, v, n - decimals);
+    p += n - decimals;
+    *p++ = '.';
+    memcpy(p, v + n - decimals, decimals);
+    return p + decimals;
+}
+
+static int add_date(struct slice v, struct buf *out, const char **why)
+{
+    *why = "a date";
+    if (!check_is_date(v))
+        return -1;
+    if (v.n == 6) {
+        buf_add(out, convert_century(v.p), 2);
+        buf_printf(out, "%.2s-%.2s-%.2s", v.p, v.p + 2, v.p + 4);
+    } else {
+        buf_printf(out, "%.4s-%.2s-%.2s", v.p, v.p + 4, v.p + 6);
+    }
+    return 0;
+}
+
+static int add_time(struct slice v, struct buf *out, const char **why)
+{
+    *why = "a time";
+    if (v.n < 4 || v.n == 5 || v.n > 8)
+        return -1;
+    for (size_t i = 0; i < v.n; i++)
+        if (!is_digit(v.p[i]))
+            return -1;
+    buf_printf(out, "%.2s:%.2s", v.p, v.p + 2);
+    if (v.n >= 6)
+        buf_printf(out, ":%.2s", v.p + 4);
+    if (v.n > 6) {
+        buf_add_char(out, '.');
+        buf_add(out, v.p + 6, v.n - 6);
+    }
+    return 0;
+}
+
+/* Element 623: UT and GM are Z; 01 to 24 and the letters stay as they are, in brackets. */
+static void add_zone(struct slice v, struct buf *out)
+{
+    if (slice_is(v, "UT")) {
+        buf_add_char(out, 'Z');
+        return;
+    }
+    buf_add_char(out, '[');
+    buf_add_slice(out, v);
+    buf_add_char(out, ']');
+}
+
+static int add_datetime(const struct slice value[3], struct buf *out, const char **why)
+{
+    *why = "a date, with a time perhaps";
+    if (value[0].n == 0 || add_date(value[0], out, why) < 0)
+        return -1;
+    if (value[1].n) {
+        buf_add_char(out, 'T');
+        if (add_time(value[1], out, why) < 0)
+            return -1;
+    }
+    if (value[2].n)
+        add_zone(value[2], out);
+    return 0;
+}
+
+int convert_read(const struct map_op *op, const struct slice value[3], struct buf *out, const char **why_r)
+{
+    struct slice v = value[0];
+    size_t done = 0;
+
+    *why_r = "";
+    for (unsigned i = 0; i < op->n_conversions; i++) {
+        const struct conversion *c = &op->conversion[i];
+        size_t start = out->n;
+        switch (c->kind) {
+        case CONVERT_DATETIME:
+            if (add_datetime(value, out, why_r) < 0)
+                return -1;
+            break;
+        case CONVERT_DATE:
+            if (add_date(v, out, why_r) < 0)
+                return -1;
+            break;
+        case CONVERT_TIME:
+            if (add_time(v, out, why_r) < 0)
+                return -1;
+            break;
+        case CONVERT_CODE: {
+            const struct map_table_row *row = v.n <= 8 ? map_table_code(c->table, slice_key(v)) : NULL;
+            if (!row && c->table->refuse) {
+                *why_r = "a code of the table";
+                return -1;
+            }
+            buf_add_slice(out, row ? row->word : v);
+            break;
+        }
+        case CONVERT_TRIM:
+            buf_add_slice(out, slice_trim(v));
+            break;
+        case CONVERT_PAD: {
+            char pad = c->text.n ? c->text.p[0] : ' ';
+            struct slice bare = v;
+            while (bare.n > 1 && bare.p[0] == pad)
+                bare = slice_from(bare, 1);
+            buf_add_slice(out, bare);
+            break;
+        }
+        case CONVERT_PREFIX:
+            buf_add_slice(out, slice_starts(v, c->text) ? slice_from(v, c->text.n) : v);
+            break;
+        case CONVERT_UPPER:
+            for (size_t k = 0; k < v.n; k++)
+                buf_add_char(out, v.p[k] >= 'a' && v.p[k] <= 'z' ? (char)(v.p[k] - 32) : v.p[k]);
+            break;
+        case CONVERT_IMPLIED: {
+            char *p = buf_reserve(out, v.n + c->number[0] + 4);
+            if (!p)
+                return -1;
+            out->n = (size_t)(convert_implied(p, v.p, v.n, c->number[0]) - out->p);
+            break;
+        }
+        default:
+            continue;
+        }
+        if (out->failed)
+            return -1;
+        v = slice(out->p + start, out->n - start);
+        done = start;
+    }
+    if (out->n == 0) {
+        buf_add_slice(out, v);
+    } else if (done) {
+        memmove(out->p, out->p + done, out->n - done);
+        out->n -= done;
+    }
+    return out->failed ? -1 : 0;
+}

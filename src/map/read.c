@@ -1,0 +1,1089 @@
+/*
+ * read: see read.h.
+ *
+ * For each scope of the plan that is open there is an instance: the object being written. A list of an object
+ * stays open while its items come; a field that comes meanwhile waits beside (`side`), and a second list whose
+ * items come between those of the first is gathered (`kept`). All text ends in a comma; closing a bracket
+ * overwrites it. Memory: buffers belong to the reader and are reused from document to document.
+ */
+#include "map/read.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+#include "edi/check.h"
+#include "map/convert.h"
+#include "map/plan.h"
+
+enum { LEVELS = LIMIT_LOOP_DEPTH + 4, MOST_KEPT = 24, FLUSH = 64 << 10, MOST_REJECTED = 100, KEEP_BEHIND = 256 };
+
+/* A list or text that is gathered until its object ends. */
+struct kept {
+    const struct record_field *field;   /* NULL: `unmapped` */
+    struct slice open;
+    bool text;                          /* one folded text */
+    uint32_t last;                      /* characters of its last piece */
+    struct buf content;
+};
+
+struct level {
+    struct buf side;
+    struct kept kept[MOST_KEPT];
+    unsigned n_kept;
+};
+
+struct instance {
+    const struct map_scope *scope;
+    struct buf *to;                     /* where the object is written */
+    uint64_t once;                      /* single segments that were taken */
+    uint64_t closed[4];                 /* lists that were written and ended, by field index */
+    const struct map_take *list;        /* the list that is open, NULL: none */
+    size_t start;                       /* where an implied object's key stands */
+};
+
+struct total {
+    uint64_t digits;                    /* of all values, without sign and decimal mark */
+    int64_t sum;                        /* in millionths */
+    bool overflow;
+};
+
+struct map_reader {
+    struct map_read_options options;
+    struct edi_reader *reader;
+    const struct map_plan *plan;
+    struct buf out;
+    struct instance stack[LEVELS];
+    unsigned depth;                     /* instances open */
+    struct level level[LEVELS];
+    uint64_t counts[RECORD_FIELDS];     /* items of the root's lists */
+    struct total total;                 /* of the values that a check adds up */
+    struct buf rejected;
+    unsigned n_rejected;
+    struct buf scratch, path;
+    struct edi_document document;       /* as it began */
+    uint64_t records, n_refused;
+    uint16_t trailer;                   /* node of the last segment */
+    int stopped;
+};
+
+int map_reader_new(const struct map_read_options *options, struct map_reader **r_r, struct err *err)
+{
+    struct map_reader *r = calloc(1, sizeof(*r));
+    *r_r = NULL;
+    if (!r)
+        return err_nomem(err);
+    r->options = *options;
+    if (!r->options.flush)
+        r->options.flush = FLUSH;
+    buf_init(&r->out, LIMIT_ITEM);
+    buf_init(&r->rejected, 1 << 20);
+    buf_init(&r->scratch, LIMIT_ITEM);
+    buf_init(&r->path, 4096);
+    for (unsigned i = 0; i < LEVELS; i++) {
+        buf_init(&r->level[i].side, LIMIT_ITEM);
+        for (unsigned k = 0; k < MOST_KEPT; k++)
+            buf_init(&r->level[i].kept[k].content, LIMIT_ITEM);
+    }
+    *r_r = r;
+    return 0;
+}
+
+void map_reader_free(struct map_reader **reader)
+{
+    struct map_reader *r = *reader;
+    if (!r)
+        return;
+    for (unsigned i = 0; i < LEVELS; i++) {
+        buf_deinit(&r->level[i].side);
+        for (unsigned k = 0; k < MOST_KEPT; k++)
+            buf_deinit(&r->level[i].kept[k].content);
+    }
+    buf_deinit(&r->out);
+    buf_deinit(&r->rejected);
+    buf_deinit(&r->scratch);
+    buf_deinit(&r->path);
+    free(r);
+    *reader = NULL;
+}
+
+void map_reader_attach(struct map_reader *r, struct edi_reader *reader)
+{
+    r->reader = reader;
+}
+
+uint64_t map_reader_records(const struct map_reader *r)
+{
+    return r->records;
+}
+
+uint64_t map_reader_rejected(const struct map_reader *r)
+{
+    return r->n_refused;
+}
+
+static int stop(struct map_reader *r, int code)
+{
+    if (!r->stopped)
+        r->stopped = code;
+    return r->stopped;
+}
+
+static int failed(struct map_reader *r, const struct buf *b)
+{
+    return b->failed ? stop(r, b->failed) : r->stopped;
+}
+
+/* ---- writing values ---- */
+
+/* A value as the inside of a JSON string; there is room for six bytes a byte. */
+static char *put_escaped(char *p, const char *v, size_t n)
+{
+    struct slice s = slice(v, n);
+    while (s.n) {
+        unsigned char c = (unsigned char)s.p[0];
+        unsigned step = 1;
+        if (c == '"' || c == '\\') {
+            *p++ = '\\';
+            *p++ = (char)c;
+        } else if (c < 0x20 || c == 0x7f) {
+            static const char hex[] = "0123456789abcdef";
+            memcpy(p, "\\u00", 4);
+            p[4] = hex[c >> 4];
+            p[5] = hex[c & 15];
+            p += 6;
+        } else if (c < 0x80) {
+            *p++ = (char)c;
+        } else if ((step = utf8_length(s)) > 0) {
+            memcpy(p, s.p, step);
+            p += step;
+        } else { /* Latin-1 */
+            *p++ = (char)(0xc0 | c >> 6);
+            *p++ = (char)(0x80 | (c & 0x3f));
+            step = 1;
+        }
+        s = slice_from(s, step);
+    }
+    return p;
+}
+
+static inline char *put_short(char *p, const char *v, size_t n)
+{
+    memcpy(p, v, 16); /* both sides have room */
+    if (__builtin_expect(n > 16, 0))
+        memcpy(p + 16, v + 16, n - 16);
+    return p + n;
+}
+
+static inline char *put_key(char *p, const char *key, size_t n)
+{
+    memcpy(p, key, 32); /* keys have room behind them */
+    if (__builtin_expect(n > 32, 0))
+        memcpy(p + 32, key + 32, n - 32);
+    return p + n;
+}
+
+static inline char *put_value(char *p, const char *v, size_t n, unsigned flags)
+{
+    return __builtin_expect(flags & SEGMENT_ESCAPE, 0) ? put_escaped(p, v, n) : put_short(p, v, n);
+}
+
+/* Makes sure that all a segment can become fits. */
+static char *room_for(struct map_reader *r, struct buf *b, const struct segment *s)
+{
+    size_t n = (size_t)(s->at[s->n] - s->start) * 6 + 16384;
+    char *p = b->room - b->n >= n && b->p ? b->p + b->n : buf_reserve(b, n);
+    if (!p)
+        stop(r, b->failed);
+    return p;
+}
+
+static void add_total(struct total *total, struct slice v)
+{
+    uint64_t digits = 0;
+    int64_t whole = 0, part = 0, scale = 1000000;
+    bool minus = false, mark = false;
+    for (size_t i = 0; i < v.n && i < 18; i++) {
+        char c = v.p[i];
+        if (c == '-') {
+            minus = true;
+        } else if (c == '.') {
+            mark = true;
+        } else if (is_digit(c)) {
+            digits = digits * 10 + (uint64_t)(c - '0');
+            if (mark && scale > 1) {
+                scale /= 10;
+                part += (c - '0') * scale;
+            } else if (!mark) {
+                whole = whole * 10 + (c - '0');
+            }
+        }
+    }
+    total->digits += digits;
+    if (whole > INT64_MAX / 2000000 ||
+        __builtin_add_overflow(total->sum, (minus ? -1 : 1) * (whole * 1000000 + part), &total->sum))
+        total->overflow = true;
+}
+
+/* ---- the slow values ---- */
+
+static void map_finding(struct map_reader *r, const struct segment *s, enum finding_code code, unsigned element,
+                        unsigned component, const char *found, const char *expected)
+{
+    if (r->reader && !r->stopped) {
+        int answer = edi_reader_find(r->reader, code, s, element, component, found, expected);
+        if (answer < 0)
+            stop(r, answer);
+    }
+}
+
+static struct slice component_of(const struct map_reader *r, struct slice v, unsigned component)
+{
+    const struct edi_syntax *x = &r->document.interchange->syntax;
+    struct slice rest = v, part = v;
+    bool found = true;
+    if (x->repetition)
+        v = slice_cut(v, x->repetition, &rest, &found);
+    if (!x->component)
+        return component <= 1 ? v : slice(NULL, 0);
+    rest = v;
+    for (unsigned i = 0; i < component && found; i++) {
+        part = slice_cut(rest, x->component, &rest, &found);
+        if (i + 1 < component && !found)
+            return slice(NULL, 0);
+    }
+    return part;
+}
+
+/* CTT01 and the like: what was counted against what is said. */
+static void run_check(struct map_reader *r, const struct map_op *op, const struct segment *s)
+{
+    const struct conversion *c = &op->conversion[0];
+    struct slice v = segment_element(s, op->element[0]);
+    char expected[60];
+    uint64_t said = 0;
+
+    if (v.n == 0)
+        return;
+    if (c->kind == CONVERT_CHECK_COUNT) {
+        uint64_t counted = c->field ? r->counts[c->field->index] : 0;
+        if (slice_number(v, UINT64_MAX, &said) && said == counted)
+            return;
+        snprintf(expected, sizeof(expected), "%llu", (unsigned long long)counted);
+        map_finding(r, s, FINDING_SEGMENT_COUNT, op->element[0], 0, "is not the number of items", expected);
+        return;
+    }
+    /* X12 sums the digits (a hash total), truncated on the left; many send the arithmetic sum: both are right */
+    struct total one = { 0 };
+    uint64_t total = r->total.digits % 10000000000ull;
+    add_total(&one, v);
+    if (one.digits == total || (!r->total.overflow && one.sum == r->total.sum))
+        return;
+    snprintf(expected, sizeof(expected), "%llu", (unsigned long long)total);
+    map_finding(r, s, FINDING_SEGMENT_COUNT, op->element[0], 0, "is not the hash total of the quantities", expected);
+}
+
+/* Does the guard of an op hold? Its field must come from the same segment. */
+static bool guard_holds(struct map_reader *r, const struct map_take *t, const struct map_op *op,
+                        const struct segment *s)
+{
+    for (unsigned i = 0; i < t->n_ops; i++) {
+        const struct map_op *g = &t->op[i];
+        const struct map_table_row *row;
+        struct slice v;
+        if (g->field != op->guard || g->guard)
+            continue;
+        v = segment_element(s, g->element[0]);
+        if (s->flags & SEGMENT_PARTS && g->component)
+            v = component_of(r, v, g->component);
+        row = g->table && v.n ? map_table_code(g->table, slice_key(v)) : NULL;
+        return slice_eq(row ? row->word : v, op->guard_value);
+    }
+    return false;
+}
+
+/* An op with conversions that are not among the quick ones. */
+static char *run_slow(struct map_reader *r, const struct map_take *t, const struct map_op *op, const struct segment *s,
+                      unsigned offset, char *p)
+{
+    struct slice value[3] = { { 0 } };
+    const char *why = NULL;
+
+    if (op->n_conversions && (op->conversion[0].kind == CONVERT_CHECK_COUNT || op->conversion[0].kind == CONVERT_CHECK_SUM)) {
+        run_check(r, op, s);
+        return p;
+    }
+    if (op->guard && !guard_holds(r, t, op, s))
+        return p;
+    for (unsigned i = 0; i < 3; i++)
+        if (op->element[i]) {
+            value[i] = segment_element(s, op->element[i] + offset);
+            if (i == 0 && (op->component || s->flags & SEGMENT_PARTS))
+                value[0] = component_of(r, value[0], op->component ? op->component : 1);
+        }
+    if (!value[0].n && !value[1].n && !value[2].n)
+        return p;
+    buf_clear(&r->scratch);
+    if (convert_read(op, value, &r->scratch, &why) < 0) {
+        if (r->scratch.failed) {
+            stop(r, r->scratch.failed);
+            return p;
+        }
+        map_finding(r, s, FINDING_MAP_VALUE, op->element[0] + offset, op->component, "cannot be converted", why);
+        buf_clear(&r->scratch);
+        buf_add_slice(&r->scratch, value[0]);
+    }
+    p = put_key(p, op->key, op->key_n);
+    p = put_escaped(p, r->scratch.p, r->scratch.n);
+    *p++ = '"';
+    *p++ = ',';
+    return p;
+}
+
+static char *run_date(char *p, const char *v, size_t n, unsigned flags)
+{
+    if (n == 8 && check_is_date(slice(v, n))) {
+        memcpy(p, v, 4);
+        p[4] = '-';
+        memcpy(p + 5, v + 4, 2);
+        p[7] = '-';
+        memcpy(p + 8, v + 6, 2);
+        return p + 10;
+    }
+    if (n == 6 && check_is_date(slice(v, n))) {
+        memcpy(p, convert_century(v), 2);
+        memcpy(p + 2, v, 2);
+        p[4] = '-';
+        memcpy(p + 5, v + 2, 2);
+        p[7] = '-';
+        memcpy(p + 8, v + 4, 2);
+        return p + 10;
+    }
+    return put_value(p, v, n, flags);
+}
+
+/* The fields of one segment. `offset` is added to element numbers (for pairs). */
+static char *run_ops(struct map_reader *r, const struct map_take *t, const struct map_op *op, unsigned n,
+                     const struct segment *s, unsigned offset, char *p)
+{
+    const unsigned flags = s->flags;
+    for (const struct map_op *end = op + n; op < end; op++) {
+        unsigned k = op->element[0] + offset;
+        const char *v;
+        size_t size;
+        if (op->quick == QUICK_SLOW) {
+            p = run_slow(r, t, op, s, offset, p);
+            continue;
+        }
+        if (k > s->n || op->quick == QUICK_NONE)
+            continue;
+        v = s->base + s->at[k - 1] + 1;
+        size = s->at[k] - s->at[k - 1] - 1;
+        if (__builtin_expect((flags & SEGMENT_PARTS) || op->component > 1, 0)) {
+            struct slice part = flags & SEGMENT_PARTS
+                                    ? (op->component ? component_of(r, slice(v, size), op->component) : slice(v, size))
+                                    : slice(NULL, 0);
+            v = part.p;
+            size = part.n;
+        }
+        if (size == 0)
+            continue;
+        if (__builtin_expect(op->counted, 0))
+            add_total(&r->total, slice(v, size));
+        switch (op->quick) {
+        case QUICK_TEXT:
+            p = put_key(p, op->key, op->key_n);
+            p = put_value(p, v, size, flags);
+            break;
+        case QUICK_DATE:
+            p = put_key(p, op->key, op->key_n);
+            p = run_date(p, v, size, flags);
+            break;
+        case QUICK_IMPLIED:
+            p = put_key(p, op->key, op->key_n);
+            p = convert_implied(p, v, size, op->decimals);
+            break;
+        default: { /* QUICK_CODE */
+            const struct map_table_row *row =
+                op->table && size <= 8 ? map_table_code(op->table, slice_key(slice(v, size))) : NULL;
+            if (op->fallback.n && slice_eq(row ? row->word : slice(v, size), op->fallback))
+                continue;
+            p = put_key(p, op->key, op->key_n);
+            if (row) {
+                p = put_key(p, row->json.p, row->json.n);
+            } else {
+                if (op->table && op->table->refuse)
+                    map_finding(r, s, FINDING_MAP_VALUE, k, op->component, "has no row in the table", "a code of the table");
+                p = put_value(p, v, size, flags);
+            }
+            if (op->beside && (row ? !slice_eq(row->word, row->code)
+                                   : op->table && map_table_word(op->table, slice(v, size)) != NULL)) {
+                *p++ = '"';
+                *p++ = ',';
+                p = put_key(p, op->beside_key, op->beside_n);
+                p = put_value(p, v, size, flags);
+            }
+        }
+        }
+        *p++ = '"';
+        *p++ = ',';
+    }
+    return p;
+}
+
+/* ---- objects and lists ---- */
+
+static void close_bracket(struct buf *b, char bracket)
+{
+    if (b->n && b->p[b->n - 1] == ',') {
+        b->p[b->n - 1] = bracket;
+        buf_add_char(b, ',');
+    } else {
+        char two[2] = { bracket, ',' };
+        buf_add(b, two, 2);
+    }
+}
+
+static void close_list(struct map_reader *r, struct instance *i)
+{
+    struct level *l = &r->level[i - r->stack];
+    unsigned index = i->list->field->index;
+    close_bracket(i->to, ']');
+    i->closed[index / 64] |= 1ull << (index % 64);
+    i->list = NULL;
+    if (l->side.n) {
+        buf_add(i->to, l->side.p, l->side.n);
+        buf_clear(&l->side);
+    }
+}
+
+static struct kept *find_kept(struct map_reader *r, struct instance *i, const struct record_field *field,
+                              struct slice open)
+{
+    struct level *l = &r->level[i - r->stack];
+    for (unsigned k = 0; k < l->n_kept; k++)
+        if (l->kept[k].field == field)
+            return &l->kept[k];
+    if (l->n_kept == MOST_KEPT) {
+        stop(r, ERR_LIMIT);
+        return NULL;
+    }
+    struct kept *k = &l->kept[l->n_kept++];
+    k->field = field;
+    k->open = open;
+    k->text = false;
+    k->last = 0;
+    buf_clear(&k->content);
+    return k;
+}
+
+/* Where a field of the object goes now. */
+static struct buf *field_target(struct map_reader *r, struct instance *i, uint16_t segment)
+{
+    if (!i->list)
+        return i->to;
+    if (i->list->segment == segment) /* more items may come */
+        return &r->level[i - r->stack].side;
+    close_list(r, i);
+    return i->to;
+}
+
+/* Where the next item of a list goes now. NULL: stopped. */
+static struct buf *list_target(struct map_reader *r, struct instance *i, const struct map_take *t)
+{
+    unsigned index = t->field->index;
+    struct kept *k;
+    if (i->list && i->list->field == t->field)
+        return i->to;
+    if (!(i->closed[index / 64] >> (index % 64) & 1) && (!i->list || i->list->segment != t->segment)) {
+        if (i->list)
+            close_list(r, i);
+        buf_add_slice(i->to, t->open);
+        i->list = t;
+        return i->to;
+    }
+    k = find_kept(r, i, t->field, t->open);
+    return k ? &k->content : NULL;
+}
+
+static struct instance *open_instance(struct map_reader *r, const struct map_scope *scope, struct buf *to)
+{
+    struct instance *i;
+    if (r->depth == LEVELS) {
+        stop(r, ERR_LIMIT);
+        return NULL;
+    }
+    i = &r->stack[r->depth++];
+    *i = (struct instance){ .scope = scope, .to = to };
+    r->level[i - r->stack].n_kept = 0;
+    buf_clear(&r->level[i - r->stack].side);
+    return i;
+}
+
+static void close_instance(struct map_reader *r)
+{
+    struct instance *i = &r->stack[r->depth - 1];
+    struct level *l = &r->level[r->depth - 1];
+    if (i->list)
+        close_list(r, i);
+    for (unsigned k = 0; k < l->n_kept; k++) {
+        struct kept *kept = &l->kept[k];
+        buf_add_slice(i->to, kept->open);
+        buf_add(i->to, kept->content.p, kept->content.n);
+        if (kept->text)
+            buf_add(i->to, "\",", 2);
+        else
+            close_bracket(i->to, ']');
+        if (kept->content.failed)
+            stop(r, kept->content.failed);
+    }
+    l->n_kept = 0;
+    if (l->side.failed)
+        stop(r, l->side.failed);
+    if (i->scope->parent) {
+        if (i->scope->implied && i->to->n && i->to->p[i->to->n - 1] == '{')
+            i->to->n = i->start;
+        else
+            close_bracket(i->to, '}');
+        failed(r, i->to);
+    }
+    r->depth--;
+}
+
+/* ---- what no line takes ---- */
+
+/* The instance that keeps it, and the path from its scope down to the segment. */
+static struct instance *keeper(struct map_reader *r)
+{
+    for (unsigned d = r->depth; d-- > 0;)
+        if (r->stack[d].scope->keeps)
+            return &r->stack[d];
+    return NULL;
+}
+
+static void add_step(struct map_reader *r, const struct guide_node *node, uint32_t occurrence)
+{
+    if (r->path.n)
+        buf_add_char(&r->path, '/');
+    buf_add_slice(&r->path, node->tag);
+    if (occurrence > 1)
+        buf_printf(&r->path, "#%u", occurrence);
+}
+
+static void make_path(struct map_reader *r, const struct instance *home, const struct guide_node *node,
+                      const struct map_take *t)
+{
+    const struct guide *g = r->plan->guide;
+    const struct guide_node *chain[LIMIT_LOOP_DEPTH + 2];
+    unsigned n = 0;
+    buf_clear(&r->path);
+    for (const struct guide_node *l = &g->node[node->parent]; l->ordinal != 0 && l->ordinal != home->scope->node && n < LIMIT_LOOP_DEPTH;
+         l = &g->node[l->parent])
+        chain[n++] = l;
+    while (n-- > 0)
+        add_step(r, chain[n], edi_reader_occurrence(r->reader, chain[n]));
+    if (home->scope->node == node->ordinal || node->trigger) {
+        add_step(r, node, 1);
+    } else if (t && t->n_select) {
+        add_step(r, node, 1);
+        buf_add_char(&r->path, '[');
+        for (unsigned i = 0; i < t->n_select; i++) {
+            if (i)
+                buf_add_char(&r->path, ' ');
+            if (t->n_select > 1 || t->select[i].element != node->def->qualifier)
+                buf_printf(&r->path, "%02u=", t->select[i].element);
+            buf_add_slice(&r->path, t->select[i].text);
+        }
+        buf_add_char(&r->path, ']');
+    } else {
+        add_step(r, node, edi_reader_occurrence(r->reader, node));
+    }
+}
+
+static void keep_value(struct map_reader *r, struct instance *home, const struct segment *s, unsigned element,
+                       unsigned component, struct slice v)
+{
+    struct kept *k = find_kept(r, home, NULL, SLICE("\"unmapped\":["));
+    struct buf *b;
+    if (!k)
+        return;
+    b = &k->content;
+    buf_add_text(b, "{\"path\":\"");
+    buf_add_json(b, buf_slice(&r->path));
+    if (element) {
+        buf_add_char(b, '.');
+        buf_add_json(b, segment_tag(s));
+        buf_printf(b, "%02u", element);
+        if (component)
+            buf_printf(b, "-%u", component);
+    }
+    buf_add_text(b, "\",\"value\":\"");
+    buf_add_json(b, v);
+    buf_add_text(b, "\"},");
+}
+
+/* What of a segment is left over: the elements of `left`, and components that no op names. */
+static void keep_rest(struct map_reader *r, const struct guide_node *node, const struct segment *s, uint64_t left,
+                      uint64_t present, const struct map_take *taken)
+{
+    struct instance *home = keeper(r);
+    bool any = false;
+    if (!home)
+        return;
+    make_path(r, home, node, taken && !taken->owner ? taken : NULL);
+    for (unsigned k = 1; k <= s->n && k <= 64; k++) {
+        struct slice v = segment_element(s, k);
+        if (left >> (k - 1) & 1) {
+            keep_value(r, home, s, k, 0, v);
+            any = true;
+        } else if (taken && taken->components && taken->components[k - 1] && present >> (k - 1) & 1) {
+            const struct edi_syntax *x = &r->document.interchange->syntax;
+            bool more = true;
+            for (unsigned c = 1; more && v.n; c++) {
+                struct slice rest = slice(NULL, 0), part;
+                more = false;
+                part = x->component ? slice_cut(v, x->component, &rest, &more) : v;
+                if (part.n && (c > 32 || !(taken->components[k - 1] >> (c - 1) & 1))) {
+                    keep_value(r, home, s, k, c, part);
+                    any = true;
+                }
+                v = rest;
+            }
+        }
+    }
+    if (!any && !taken)
+        keep_value(r, home, s, 0, 0, slice(NULL, 0));
+}
+
+/* ---- segments ---- */
+
+static inline bool selected(const struct map_take *t, const struct segment *s)
+{
+    for (unsigned i = 0; i < t->n_select; i++) {
+        struct slice v = segment_element(s, t->select[i].element);
+        if (v.n == 0 || v.n > 8 || slice_key(v) != t->select[i].key)
+            return false;
+    }
+    return true;
+}
+
+static inline bool available(const struct instance *i, const struct map_take *t, const struct segment *s)
+{
+    return !(t->once && i->once >> (t->once - 1) & 1) && (t->n_select == 0 || selected(t, s));
+}
+
+/* Would a list further down take the whole segment, where this take leaves something over? */
+static bool better_later(const struct instance *i, const struct map_take *t, const struct segment *s, uint64_t present)
+{
+    for (t = t->next; t; t = t->next)
+        if ((t->kind == TAKE_SCOPE || t->kind == TAKE_SEGMENT) && available(i, t, s) && !(present & ~t->covered))
+            return true;
+    return false;
+}
+
+/* The items that the elements of one segment hold. */
+static bool run_pairs(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
+                      uint64_t present)
+{
+    uint64_t range = t->last >= 64 ? ~0ull : (1ull << t->last) - 1;
+    unsigned groups;
+    struct buf *b;
+    char *p;
+
+    range &= ~((1ull << (t->first - 1)) - 1);
+    if (!(present & range))
+        return false;
+    groups = (64 - (unsigned)__builtin_clzll(present & range) - t->first) / t->group + 1;
+    b = list_target(r, i, t);
+    if (!b || !(p = room_for(r, b, s)))
+        return false;
+    for (unsigned k = 0; k < groups; k++) {
+        unsigned offset = k * t->group;
+        if (t->kind == TAKE_SPREAD) {
+            if (present >> (t->first - 1 + offset) & 1)
+                p = run_ops(r, t, &t->op[0], 1, s, offset, p);
+            continue;
+        }
+        *p++ = '{';
+        p = run_ops(r, t, t->op, t->shared, s, offset, p);
+        if (t->n_ops > t->shared) {
+            if ((size_t)(p - b->p) + (size_t)(s->at[s->n] - s->start) * 6 + 4096 > b->room) {
+                b->n = (size_t)(p - b->p);
+                if (!(p = room_for(r, b, s)))
+                    return false;
+            }
+            p = run_ops(r, t, t->op + t->shared, t->n_ops - t->shared, s, 0, p);
+        }
+        if (p[-1] == ',')
+            p--;
+        *p++ = '}';
+        *p++ = ',';
+    }
+    b->n = (size_t)(p - b->p);
+    return true;
+}
+
+static uint32_t characters(struct slice v)
+{
+    uint32_t n = 0;
+    for (size_t i = 0; i < v.n; i++)
+        n += ((unsigned char)v.p[i] & 0xc0) != 0x80;
+    return n;
+}
+
+static void run_fold(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s)
+{
+    struct slice v = segment_element(s, t->op[0].element[0]);
+    struct kept *k = find_kept(r, i, t->field, t->open);
+    if (!k)
+        return;
+    if (k->text && k->last < t->fold)
+        buf_add_text(&k->content, "\\n");
+    k->text = true;
+    k->last = characters(v);
+    buf_add_json(&k->content, v);
+}
+
+static void run_segment(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
+                        uint64_t present)
+{
+    struct buf *b = t->owner ? i->to : field_target(r, i, t->segment);
+    char *p = room_for(r, b, s);
+    if (!p)
+        return;
+    p = run_ops(r, t, t->op, t->n_ops, s, 0, p);
+    b->n = (size_t)(p - b->p);
+    for (const struct map_take *list = t->pairs; list; list = list->pairs)
+        run_pairs(r, i, list, s, present);
+}
+
+/* Opens the object of a scope. Returns its instance, NULL when stopped. */
+static struct instance *enter(struct map_reader *r, struct instance *i, const struct map_take *t)
+{
+    struct buf *to = t->scope->list ? list_target(r, i, t) : field_target(r, i, t->segment);
+    struct instance *child;
+    size_t start;
+    if (!to)
+        return NULL;
+    if (t->once)
+        i->once |= 1ull << (t->once - 1);
+    if (!i->scope->parent)
+        r->counts[t->field->index]++;
+    start = to->n;
+    if (!t->scope->list)
+        buf_add_slice(to, t->open);
+    buf_add_char(to, '{');
+    if (failed(r, to) < 0)
+        return NULL;
+    child = open_instance(r, t->scope, to);
+    if (child)
+        child->start = start;
+    return child;
+}
+
+/* Runs what a scope does with a segment. Returns the elements that were taken care of, and the take. */
+static uint64_t run_node(struct map_reader *r, struct instance *i, const struct guide_node *node,
+                         const struct segment *s, uint64_t present, const struct map_take **taken_r)
+{
+    const struct map_take *t = i->scope->program[node->ordinal - i->scope->first];
+    for (; t; t = t->next) {
+        if (t->owner) {
+            run_segment(r, i, t, s, present);
+            *taken_r = t;
+            return t->covered;
+        }
+        if (!available(i, t, s))
+            continue;
+        switch (t->kind) {
+        case TAKE_SEGMENT:
+            if (!(present & t->wanted) || ((present & ~t->covered) && better_later(i, t, s, present)))
+                continue;
+            i->once |= 1ull << (t->once - 1);
+            run_segment(r, i, t, s, present);
+            break;
+        case TAKE_SCOPE: {
+            struct instance *child;
+            uint64_t covered;
+            if (node->loop)
+                continue;
+            child = enter(r, i, t);
+            if (!child)
+                return ~0ull;
+            covered = run_node(r, child, node, s, present, taken_r);
+            if ((present & ~covered) || (s->flags & SEGMENT_PARTS && *taken_r && (*taken_r)->components))
+                keep_rest(r, node, s, present & ~covered, present, *taken_r);
+            close_instance(r);
+            return ~0ull;
+        }
+        case TAKE_PAIRS:
+        case TAKE_SPREAD:
+            if (!run_pairs(r, i, t, s, present))
+                continue;
+            break;
+        case TAKE_FOLD:
+            if (!(present & t->wanted))
+                continue;
+            run_fold(r, i, t, s);
+            break;
+        default:
+            break;
+        }
+        *taken_r = t;
+        return t->covered;
+    }
+    return 0;
+}
+
+static int take_segment(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present)
+{
+    struct map_reader *r = ctx;
+    struct instance *top;
+    const struct map_take *taken = NULL, *outer = NULL;
+    uint64_t covered = 0;
+
+    if (!r->plan || r->stopped)
+        return r->stopped;
+    if (node->ordinal == 1 || node->ordinal == r->trailer)
+        return 0;
+    top = &r->stack[r->depth - 1];
+    while (top->scope->parent && (node->ordinal <= top->scope->first || node->ordinal >= top->scope->end ||
+                                  (node->trigger && node->parent == top->scope->node))) {
+        close_instance(r);
+        top = &r->stack[r->depth - 1];
+    }
+    if (node->trigger) {
+        const struct map_take *t = top->scope->program[node->parent - top->scope->first];
+        struct instance *child = NULL;
+        if (top->scope->program[node->ordinal - top->scope->first])
+            covered = run_node(r, top, node, s, present, &outer);
+        for (; t && !child; t = t->next)
+            if (t->kind == TAKE_SCOPE && available(top, t, s)) {
+                child = enter(r, top, t);
+                if (!child)
+                    return r->stopped;
+                covered |= run_node(r, child, node, s, present, &taken);
+            }
+        if (!taken)
+            taken = outer;
+    } else {
+        covered = run_node(r, top, node, s, present, &taken);
+    }
+    if (__builtin_expect((present & ~covered) != 0 || (!covered && !taken) ||
+                             (s->flags & SEGMENT_PARTS && taken && taken->components), 0))
+        keep_rest(r, node, s, present & ~covered, present, taken);
+    /* the last byte may still become a bracket */
+    if (r->out.n > r->options.flush + KEEP_BEHIND && r->options.write && r->out.p[r->out.n - 1] == ',') {
+        bool implied = false;
+        for (unsigned d = 1; d < r->depth; d++)
+            implied |= r->stack[d].scope->implied;
+        if (!implied) {
+            int answer = r->options.write(r->options.ctx, r->out.p, r->out.n - 1);
+            if (answer < 0)
+                return stop(r, answer);
+            r->out.p[0] = ',';
+            r->out.n = 1;
+        }
+    }
+    return failed(r, &r->out);
+}
+
+/* ---- documents ---- */
+
+static void add_field(struct buf *b, const char *name, struct slice v)
+{
+    v = slice_trim(v);
+    if (v.n == 0)
+        return;
+    buf_add_char(b, '"');
+    buf_add_text(b, name);
+    buf_add_text(b, "\":\"");
+    buf_add_json(b, v);
+    buf_add_text(b, "\",");
+}
+
+static void add_party(struct buf *b, const char *name, struct slice qualifier, struct slice id)
+{
+    char both[128];
+    qualifier = slice_trim(qualifier);
+    id = slice_trim(id);
+    if (id.n == 0 || id.n + qualifier.n + 2 > sizeof(both))
+        return;
+    snprintf(both, sizeof(both), "%.*s:%.*s", SLICE_FMT(qualifier), SLICE_FMT(id));
+    add_field(b, name, slice_of(both));
+}
+
+static void add_moment(struct buf *b, const char *name, struct slice date, struct slice time)
+{
+    char text[40], *p = text;
+    if (!check_is_date(date))
+        return;
+    p = run_date(p, date.p, date.n, 0);
+    if (time.n >= 4 && is_digit(time.p[0]) && is_digit(time.p[1]) && is_digit(time.p[2]) && is_digit(time.p[3])) {
+        p += snprintf(p, 8, "T%.2s:%.2s", time.p, time.p + 2);
+        if (time.n >= 6 && is_digit(time.p[4]) && is_digit(time.p[5]))
+            p += snprintf(p, 8, ":%.2s", time.p + 4);
+    }
+    add_field(b, name, slice(text, (size_t)(p - text)));
+}
+
+/* What every record begins with. */
+static void begin_record(struct map_reader *r, const struct edi_document *d)
+{
+    const struct slice *isa = d->interchange->element, *gs = d->group->element;
+    const struct record_kind *kind = map_kind(r->plan->map);
+    struct buf *b = &r->out;
+    struct slice usage = slice_trim(isa[15]);
+
+    buf_add_text(b, "{\"record\":\"");
+    buf_add_json(b, kind->name);
+    buf_printf(b, "\",\"version\":%u,\"id\":\"", kind->version);
+    buf_add_json(b, slice_trim(isa[5]));
+    buf_add_char(b, ':');
+    buf_add_json(b, slice_trim(isa[6]));
+    buf_add_char(b, '/');
+    buf_add_json(b, slice_trim(isa[7]));
+    buf_add_char(b, ':');
+    buf_add_json(b, slice_trim(isa[8]));
+    buf_add_char(b, '/');
+    buf_add_json(b, slice_trim(d->interchange->control));
+    buf_add_char(b, '/');
+    buf_add_json(b, slice_trim(d->group->control));
+    buf_add_char(b, '/');
+    buf_add_json(b, slice_trim(d->control));
+    buf_printf(b, "/%llu\",", (unsigned long long)d->in_group);
+    add_field(b, "transmission", r->options.transmission);
+    add_field(b, "partner", r->options.partner);
+    buf_add_text(b, "\"source\":{\"standard\":\"x12\",");
+    add_field(b, "version", d->group->version);
+    add_field(b, "set", d->set);
+    add_party(b, "sender", isa[5], isa[6]);
+    add_party(b, "receiver", isa[7], isa[8]);
+    add_field(b, "interchange", d->interchange->control);
+    add_field(b, "group", d->group->control);
+    add_field(b, "document", d->control);
+    add_field(b, "usage", slice_is(usage, "T") ? SLICE("test") : slice_is(usage, "I") ? SLICE("information")
+                                                             : usage.n              ? SLICE("production")
+                                                                                    : usage);
+    add_moment(b, "sent_at", isa[9], isa[10]);
+    add_field(b, "group_sender", gs[2]);
+    add_field(b, "group_receiver", gs[3]);
+    add_moment(b, "group_sent_at", gs[4], gs[5]);
+    add_field(b, "implementation", d->implementation);
+    close_bracket(b, '}');
+}
+
+static int take_document(void *ctx, const struct edi_document *d)
+{
+    struct map_reader *r = ctx;
+    const struct guide *g = d->guide;
+    int answer;
+
+    r->document = *d;
+    r->plan = NULL;
+    r->depth = 0;
+    buf_clear(&r->rejected);
+    r->n_rejected = 0;
+    if (!g)
+        return 0;
+    answer = r->options.choose(r->options.ctx, d, &r->plan);
+    if (answer < 0)
+        return stop(r, answer);
+    if (!r->plan) {
+        map_finding(r, NULL, FINDING_MAP_MISSING, 0, 0, "there is no map for it", "a map");
+        return r->stopped;
+    }
+    r->trailer = 0;
+    for (uint16_t c = g->node[0].first; c != NODE_NONE; c = g->node[c].next)
+        r->trailer = c;
+    memset(r->counts, 0, sizeof(r->counts));
+    r->total = (struct total){ 0 };
+    begin_record(r, d);
+    if (!open_instance(r, r->plan->root, &r->out))
+        return r->stopped;
+    return failed(r, &r->out);
+}
+
+static int end_document(void *ctx, const struct edi_document *d)
+{
+    struct map_reader *r = ctx;
+    int answer;
+    if (r->plan && !r->stopped) {
+        while (r->depth)
+            close_instance(r);
+        if (d->errors) {
+            buf_add_text(&r->out, "\"rejected\":[");
+            buf_add(&r->out, r->rejected.p, r->rejected.n);
+            close_bracket(&r->out, ']');
+            r->n_refused++;
+        }
+        close_bracket(&r->out, '}');
+        if (r->out.n)
+            r->out.p[r->out.n - 1] = '\n';
+        r->records++;
+        if (failed(r, &r->out) < 0)
+            return r->stopped;
+        answer = r->options.write ? r->options.write(r->options.ctx, r->out.p, r->out.n) : 0;
+        buf_clear(&r->out);
+        if (answer < 0)
+            return stop(r, answer);
+    }
+    r->plan = NULL;
+    if (r->options.document_end && !r->stopped) {
+        answer = r->options.document_end(r->options.ctx, d);
+        if (answer < 0)
+            return stop(r, answer);
+    }
+    return r->stopped;
+}
+
+/* A segment without a place: kept by its tag, so that nothing is lost. */
+static int take_stray(void *ctx, const struct segment *s)
+{
+    struct map_reader *r = ctx;
+    if (!r->plan || r->stopped || r->depth == 0 || !r->stack[0].scope->keeps)
+        return r->stopped;
+    buf_clear(&r->path);
+    buf_add_text(&r->path, "?");
+    buf_add_json(&r->path, segment_tag(s));
+    for (unsigned k = 1; k <= s->n; k++) {
+        struct slice v = segment_element(s, k);
+        if (v.n)
+            keep_value(r, &r->stack[0], s, k, 0, v);
+    }
+    return r->stopped;
+}
+
+static int take_finding(void *ctx, const struct finding *f)
+{
+    struct map_reader *r = ctx;
+    if (f->severity == SEVERITY_ERROR && r->plan && r->n_rejected < MOST_REJECTED) {
+        struct buf message;
+        buf_init(&message, 4096);
+        finding_message(f, &message);
+        buf_add_text(&r->rejected, "{\"code\":\"");
+        buf_add_text(&r->rejected, finding_rows[f->code].name);
+        buf_printf(&r->rejected, "\",\"segment\":%llu,\"text\":\"", (unsigned long long)f->place.segment);
+        buf_add_json(&r->rejected, buf_slice(&message));
+        buf_add_text(&r->rejected, "\"},");
+        if (message.failed == ERR_NOMEM || r->rejected.failed == ERR_NOMEM)
+            stop(r, ERR_NOMEM);
+        buf_deinit(&message);
+        r->n_rejected++;
+    }
+    if (r->options.finding && !r->stopped) {
+        int answer = r->options.finding(r->options.ctx, f);
+        if (answer < 0)
+            stop(r, answer);
+    }
+    return r->stopped;
+}
+
+void map_reader_sink(struct map_reader *r, struct edi_sink *sink_r)
+{
+    *sink_r = (struct edi_sink){ .ctx = r,
+                                 .document = take_document,
+                                 .segment = take_segment,
+                                 .stray = take_stray,
+                                 .document_end = end_document,
+                                 .finding = take_finding };
+}

@@ -1,0 +1,194 @@
+/*
+ * writing: a plan once more, laid out for the direction from record to document. Only for src/map/write*.c.
+ *
+ * Where the plan goes by the guide's nodes, this goes by the record's fields: for each object a table says which
+ * works a field gives reason for, so an object costs its members and what they make, not all that it might hold.
+ */
+#ifndef WAYBILL_MAP_WRITING_H
+#define WAYBILL_MAP_WRITING_H
+
+#include "base/arena.h"
+#include "base/err.h"
+#include "map/plan.h"
+
+enum {
+    FIELD_WORDS = RECORD_FIELDS / 64 + 1,   /* one more, for NO_FIELD */
+    NO_FIELD = RECORD_FIELDS,
+    WORK_WORDS = 8,                         /* works of one scope, 64 a word */
+    MOST_CHECKS = 16,
+    MOST_MEMBERS = 4                        /* dotted objects whose fields lie in one segment */
+};
+
+enum action_kind {
+    ACTION_TEXT,
+    ACTION_CODE,
+    ACTION_DATE,
+    ACTION_PLACES,      /* implied decimals */
+    ACTION_TIME,
+    ACTION_DATETIME,
+    ACTION_SLOW,        /* several conversions, or rare ones */
+    ACTION_CONSTANT,
+    ACTION_COUNT, ACTION_SUM
+};
+
+/* Our words to the partner's codes: a hash of what record_key_words() says of a word. */
+struct word_slot {
+    uint64_t head, tail;
+    uint64_t n;
+    const struct map_table_row *row;    /* NULL: empty */
+};
+
+struct words {
+    struct words *next;
+    const struct map_table *table;
+    struct word_slot *slot;
+    unsigned shift;
+    uint32_t mask;
+};
+
+/* One value on its way out. */
+struct action {
+    uint8_t kind;
+    uint8_t element;            /* from 1 */
+    uint8_t component;          /* 0: the element itself */
+    uint8_t places;
+    bool odd;                   /* guard, inheritance, default, beside: a second look is needed */
+    uint8_t adds;               /* 1 + number of the check that adds it up */
+    uint8_t check;              /* ACTION_COUNT, ACTION_SUM */
+    uint16_t field, beside, guard, inherits;
+    const struct map_op *op;
+    const struct words *words;
+    const struct element_use *use;      /* of the element or component; NULL where the guide has none */
+    struct slice constant;      /* ACTION_CONSTANT; otherwise what stands there when the field is absent */
+    const struct record_field *list;    /* it belongs to the items of a list: for the path */
+};
+
+/* A list inside a segment. */
+struct spread {
+    const struct map_take *take;
+    struct action *action;
+    unsigned n_actions;
+    unsigned shared;            /* actions from here on are shared */
+    uint16_t field;
+    struct scope_work *item;    /* of pairs: what an item may hold; NULL: scalars */
+    uint16_t shared_field[16];  /* the fields those actions read */
+    unsigned n_shared_fields;
+    uint8_t check;              /* 1 + the first check that counts the list; 0 */
+};
+
+enum work_kind { WORK_SEGMENT, WORK_LIST, WORK_PAIRS, WORK_FOLD, WORK_ALWAYS };
+
+struct work {
+    uint8_t kind;
+    bool rival;                 /* another work before it writes the same list: only what fits its qualifier */
+    bool checks;                /* has computed values */
+    const struct map_take *take;
+    struct slice tag;
+    uint16_t segment;           /* its node */
+    const struct map_select *select;
+    unsigned n_select;
+    struct action *action;      /* of the scope's own fields */
+    unsigned n_actions;
+    struct spread *spread;      /* lists inside the segment; WORK_PAIRS: just one */
+    unsigned n_spreads;
+    uint16_t field;             /* WORK_LIST, WORK_FOLD */
+    struct scope_work *scope;   /* WORK_LIST */
+    struct scope_work *member[MOST_MEMBERS];    /* objects that have fields in this segment, or begin with it */
+    uint16_t member_field[MOST_MEMBERS];
+    const struct record_field *member_name[MOST_MEMBERS];
+    unsigned n_members;
+    uint8_t check;              /* 1 + the first check that counts the list; 0 */
+};
+
+struct scope_work {
+    const struct map_scope *scope;      /* NULL: of the items of pairs */
+    const struct record_object *object;
+    struct work owner;                  /* its own segment; tag empty: none */
+    struct work *work;
+    unsigned n_works;
+    unsigned n_words;                   /* of the sets of works */
+    uint64_t *gives;                    /* [object->n * n_words]: works that a field gives reason for */
+    uint64_t always[WORK_WORDS];
+    uint64_t written[FIELD_WORDS];      /* fields that some line writes */
+    uint64_t guarded[FIELD_WORDS];      /* of these: only if another field says so */
+    bool any_guarded;
+    uint16_t unmapped;                  /* the field of that name, or NO_FIELD */
+    uint64_t reported[FIELD_WORDS];     /* losses told of in this record */
+    struct scope_work *next;            /* all of them */
+};
+
+struct check_work {
+    uint8_t kind;               /* ACTION_COUNT, ACTION_SUM */
+    const struct record_field *list;
+    uint16_t list_field;        /* of the root */
+    uint16_t item_field;        /* ACTION_SUM */
+    const struct record_object *item;
+    bool ahead;                 /* its segment stands before the list */
+    uint64_t modulus;           /* ACTION_SUM: what fits the element */
+    /* of the record at hand */
+    uint64_t count, sum;
+};
+
+/* A field of the root that a list's items leave out when they have the same value. */
+struct inheritance {
+    uint16_t field;             /* of the root */
+    bool written;               /* some line writes it at the root */
+    struct inherit_place {
+        struct inherit_place *next;
+        const struct inherit_place *up;     /* not used at the end of the list */
+        uint16_t field;                     /* in the item */
+        unsigned depth;
+        uint16_t way[LIMIT_LOOP_DEPTH];     /* fields from the root down to the object */
+        const struct record_object *object[LIMIT_LOOP_DEPTH];   /* that each of them is a field of */
+    } *place;
+    /* of the record at hand */
+    char *value;                /* all items agree on it; borrowed from the writer's arena of the record */
+    size_t n;
+    bool agreed, differ;
+};
+
+struct writing {
+    const struct map_plan *plan;
+    struct scope_work *root;
+    struct scope_work *all;
+    struct words *words;
+    struct check_work check[MOST_CHECKS];
+    unsigned n_checks;
+    struct inheritance *inherit;
+    unsigned n_inherits;
+    unsigned frames;            /* objects open at once, at most */
+};
+
+/* Lays out a plan. ERR_NOMEM, ERR_CONFIG: a map too large for this. */
+int writing_make(const struct map_plan *plan, struct arena *arena, struct writing *w_r, struct err *err);
+
+static inline uint32_t word_hash(const struct words *w, uint64_t head, uint64_t tail, uint64_t n)
+{
+    return (uint32_t)(((head ^ (tail << 23 | tail >> 41) ^ n << 57) * 0x9E3779B97F4A7C15ull) >> w->shift);
+}
+
+/* The first row with that word, NULL: none. */
+static inline const struct map_table_row *words_find(const struct words *w, struct slice word)
+{
+    uint64_t head, tail;
+    uint32_t i;
+
+    record_key_words(word, &head, &tail);
+    for (i = word_hash(w, head, tail, word.n); w->slot[i].row; i = (i + 1) & w->mask)
+        if (w->slot[i].head == head && w->slot[i].tail == tail && w->slot[i].n == word.n &&
+            (word.n <= 16 || slice_eq(w->slot[i].row->word, word)))
+            return w->slot[i].row;
+    return NULL;
+}
+
+static inline bool bit_of(const uint64_t *set, unsigned i)
+{
+    return set[i / 64] >> (i % 64) & 1;
+}
+
+static inline void set_bit(uint64_t *set, unsigned i)
+{
+    set[i / 64] |= 1ull << (i % 64);
+}
+
+#endif
