@@ -12,7 +12,7 @@
 
 #include "base/limits.h"
 
-enum { CODES = 5, NOTES_OF_SEGMENT = 99, COPY_MOST = 99, LOOP_DEPTH = 8, LOOP_NAME = 6 };
+enum { CODES = 5, NOTES_OF_SEGMENT = 99, COPY_MOST = 99, LOOP_DEPTH = 8, LOOP_NAME = 6, GROUP_FINDINGS = 16 };
 
 /* What differs between the acknowledgments of X12: the 999 has rows of its own here. */
 struct form {
@@ -66,10 +66,15 @@ struct acknowledge {
     bool open;                          /* our interchange is begun */
     const char *interchange_code;       /* TA105 of the first error, or else of the first warning */
     bool interchange_error, interchange_noted;
+    bool technical;                     /* it holds a TA1: nobody answers answers */
 
     bool answering;                     /* the group at hand is */
     unsigned version;                   /* of the group, 4010 */
-    struct code_list group_codes;       /* also of a group whose GS is just being read */
+    struct {
+        enum finding_code finding;
+        unsigned element;
+    } of_group[GROUP_FINDINGS];         /* also of a group whose GS is just being read and whose version is not known */
+    unsigned n_of_group;
     bool group_error, group_noted, group_trailer;
     uint64_t received, accepted, noted;
 
@@ -164,12 +169,12 @@ static void add_code(struct code_list *list, const char *code)
 }
 
 /* The code of a finding in the version at hand, NULL when there is none. */
-static const char *code_of(const struct acknowledge *a, const struct finding *f)
+static const char *code_of(const struct acknowledge *a, enum finding_code finding, unsigned element)
 {
     for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (codes[i].finding == f->code && (codes[i].element == 0 || codes[i].element == f->place.element))
+        if (codes[i].finding == finding && (codes[i].element == 0 || codes[i].element == element))
             return a->version >= 5010 ? codes[i].from_5010 : codes[i].before_5010;
-    return finding_rows[f->code].acknowledgment;
+    return finding_rows[finding].acknowledgment;
 }
 
 static void put(struct acknowledge *a, unsigned element, struct slice value)
@@ -238,6 +243,9 @@ static void choose_syntax(struct acknowledge *a, const struct edi_interchange *i
     for (unsigned k = 0; !s.component && k < sizeof(spare); k++)
         if (!is_delimiter(&s, spare[k]))
             s.component = spare[k];
+    /* a hyphen may separate repetitions in what they send; we have no need of any */
+    if (edi_writer_syntax(a->writer, &s) < 0)
+        s.repetition = 0;
     if (edi_writer_syntax(a->writer, &s) < 0) {
         edi_write_options_init(&defaults);
         s = defaults.syntax;
@@ -272,7 +280,7 @@ static void turn_round(const struct acknowledge *a, const struct edi_interchange
     e->sender = clean(a, i->element[8], text->id[0], sizeof(text->id[0]));
     e->receiver_qualifier = qualifier(a, i->element[5], text->qualifier[1]);
     e->receiver = clean(a, i->element[6], text->id[1], sizeof(text->id[1]));
-    if (version.n != 5 || !slice_number(version, 99999, &number))
+    if (version.n != 5 || !slice_number(version, 99999, &number) || number < 200 || number > 899)
         version = SLICE("00401");
     memcpy(text->version, version.p, 5);
     text->version[5] = '0';
@@ -359,7 +367,14 @@ static void put_codes(struct acknowledge *a, unsigned element, const struct code
 static int close_group(struct acknowledge *a, const struct edi_group *g)
 {
     uint64_t rejected = a->received - a->accepted;
-    const char *status;
+    struct code_list list = { .n = 0 };
+    const char *status, *code;
+
+    for (unsigned i = 0; i < a->n_of_group; i++) {
+        code = code_of(a, a->of_group[i].finding, a->of_group[i].element);
+        if (code)
+            add_code(&list, code);
+    }
 
     if (a->group_error || (a->received && rejected == a->received))
         status = "R";
@@ -374,7 +389,7 @@ static int close_group(struct acknowledge *a, const struct edi_group *g)
     put_number(a, 2, a->group_trailer ? g->claimed : a->received, 999999);
     put_number(a, 3, a->received, 999999);
     put_number(a, 4, a->group_error ? 0 : a->accepted, 999999);
-    put_codes(a, 5, &a->group_codes);
+    put_codes(a, 5, &list);
     end(a);
     if (!a->stopped)
         wrote(a, edi_write_document_end(a->writer));
@@ -464,7 +479,7 @@ static void note_element(struct acknowledge *a, const struct finding *f, const c
 static void note(struct acknowledge *a, const struct finding *f)
 {
     enum finding_level level = finding_rows[f->code].level;
-    const char *code = code_of(a, f);
+    const char *code = code_of(a, f->code, f->place.element);
 
     if (!code)
         return;
@@ -507,9 +522,10 @@ static int on_finding(void *ctx, const struct finding *f)
         a->interchange_noted |= code != NULL;
         break;
     case LEVEL_GROUP:
-        code = code_of(a, f);
-        if (code)
-            add_code(&a->group_codes, code);
+        if (a->n_of_group < GROUP_FINDINGS) {
+            a->of_group[a->n_of_group].finding = f->code;
+            a->of_group[a->n_of_group++].element = f->place.element;
+        }
         if (f->code == FINDING_GROUP_TRAILER)
             a->group_trailer = false;
         a->group_error |= error;
@@ -533,7 +549,7 @@ static int on_interchange(void *ctx, const struct edi_interchange *i)
         return result < 0 ? result : a->stopped;
     a->interchange = i;
     a->interchange_code = NULL;
-    a->interchange_error = a->interchange_noted = false;
+    a->interchange_error = a->interchange_noted = a->technical = false;
     choose_syntax(a, i);
     return a->stopped;
 }
@@ -546,13 +562,14 @@ static int on_interchange_end(void *ctx, const struct edi_interchange *i)
 
     if (result < 0 || a->stopped)
         return result < 0 ? result : a->stopped;
-    /* 2 and 3 ask for one only when there is something to say */
+    /* 2 and 3 ask for one only when there is something to say; and who sent nothing readable must hear of it */
     if (asked && i->element[14].p[0] != '1')
         asked = a->interchange_noted;
+    asked |= a->interchange_noted && i->groups == 0;
     if (a->open)
         wrote(a, edi_write_interchange_end(a->writer));
     a->open = false;
-    if (a->options.ta1 && !a->stopped && i->element[13].n && (asked || a->interchange_error))
+    if (a->options.ta1 && !a->stopped && i->element[13].n && !a->technical && (asked || a->interchange_error))
         write_ta1(a, i);
     a->interchange = NULL;
     return a->stopped;
@@ -610,7 +627,7 @@ static int on_group_end(void *ctx, const struct edi_group *g)
     if (a->answering)
         close_group(a, g);
     a->answering = false;
-    a->group_codes.n = 0;
+    a->n_of_group = 0;
     a->group_error = a->group_noted = false;
     return a->stopped;
 }
@@ -708,6 +725,8 @@ static int on_stray(void *ctx, const struct segment *s)
 static int on_envelope_segment(void *ctx, const struct segment *s)
 {
     struct acknowledge *a = ctx;
+
+    a->technical |= slice_is(segment_tag(s), "TA1");
     return a->next.envelope_segment ? a->next.envelope_segment(a->next.ctx, s) : 0;
 }
 

@@ -39,7 +39,8 @@ struct acknowledge_options {
     void *control_ctx;
     const struct edi_syntax *syntax;        /* NULL: that of the interchange received */
     const char *line_end;                   /* as in edi_write_options */
-    bool ta1;                               /* a TA1 where ISA14 asks for one or the interchange itself is wrong */
+    bool ta1;                               /* a TA1 where ISA14 asks for one, the interchange itself is wrong, or
+                                               nothing in it could be read; never for one that holds a TA1 */
     const struct edi_sink *next;            /* is called before; copied; may be NULL */
     int (*write)(void *ctx, const char *p, size_t n, struct err *err);  /* as in edi_write_options */
     void *ctx;

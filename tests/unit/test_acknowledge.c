@@ -349,6 +349,19 @@ static void test_groups(void **state)
             "SE*6*0001~GE*1*72~IEA*2*000000071~");
 }
 
+static void test_a_group_is_judged_by_its_own_version(void **state)
+{
+    (void)state;
+    answers("ISA*00*          *00*          *01*123456789      *ZZ*ACMECORP       *260115*0905*U*00501*000000042*0*P*>~"
+            "GS*PO*NORTH*ACME*20261315*0905*7*X*005010~" ORDER("0001") "GE*1*7~"
+            "GS*PO*NORTH*ACME*20261315*0905*8*X*004010~" ORDER("0001") "GE*1*8~IEA*2*000000042~",
+            "ISA*00*          *00*          *ZZ*ACMECORP       *01*123456789      *261120*1830*U*00501*000000071*0*P*>~"
+            "GS*FA*ACME*NORTH*20261120*183005*71*X*005010~ST*997*0001~AK1*PO*7*005010~AK2*850*0001~AK5*A~AK9*E*1*1*1*30~"
+            "SE*6*0001~GE*1*71~"
+            "GS*FA*ACME*NORTH*20261120*183005*72*X*004010~ST*997*0001~AK1*PO*8~AK2*850*0001~AK5*A~AK9*E*1*1*1~SE*6*0001~"
+            "GE*1*72~IEA*2*000000071~");
+}
+
 static void test_an_allowed_fault_is_noted(void **state)
 {
     struct acknowledge_options options = defaults();
@@ -375,6 +388,32 @@ static void test_ta1(void **state)
                  OUR_ISA OUR_GS "AK2*850*0001~AK5*A~AK9*A*1*1*1~SE*6*0001~GE*1*71~IEA*1*000000071~"
                  "ISA*00*          *00*          *ZZ*ACMECORP       *01*123456789      *261120*1830*U*00401*000000072*0*P*>~"
                  "TA1*000000042*260115*0905*E*021~IEA*0*000000072~");
+}
+
+#define TA1_ISA "ISA*00*          *00*          *ZZ*ACMECORP       *01*123456789      *261120*1830*U*00401*000000071*0*P*>~"
+
+static void test_ta1_alone(void **state)
+{
+    struct acknowledge_options options = defaults();
+
+    (void)state;
+    options.ta1 = true;
+    /* nothing in it: the sender must hear of it */
+    answers_with(&options, NULL, ISA, TA1_ISA "TA1*000000042*260115*0905*E*023~IEA*0*000000071~");
+    /* an answer is never answered */
+    answers_with(&options, NULL, ISA "TA1*000000001*260115*0905*A*000~IEA*1*000000042~", "");
+}
+
+static void test_odd_envelopes_are_answered_with_sound_ones(void **state)
+{
+    (void)state;
+    answers("ISA*00*          *00*          *01*123456789      *ZZ*ACMECORP       *260115*0905*-*00406*000000042*0*X*>~"
+            GS ORDER("0001") "GE*1*7~IEA*1*000000042~",
+            "ISA*00*          *00*          *ZZ*ACMECORP       *01*123456789      *261120*1830*U*00406*000000071*0*P*>~"
+            OUR_GS "AK2*850*0001~AK5*A~AK9*A*1*1*1~SE*6*0001~GE*1*71~IEA*1*000000071~");
+    answers("ISA*00*          *00*          *01*123456789      *ZZ*ACMECORP       *260115*0905*U*00040*000000042*0*P*>~"
+            GS ORDER("0001") "GE*1*7~IEA*1*000000042~",
+            OUR_ISA OUR_GS "AK2*850*0001~AK5*A~AK9*A*1*1*1~SE*6*0001~GE*1*71~IEA*1*000000071~");
 }
 
 /* --- By hand --- */
@@ -713,8 +752,11 @@ int main(void)
         cmocka_unit_test(test_bad_data_are_copied_clean),
         cmocka_unit_test(test_transaction_sets),
         cmocka_unit_test(test_groups),
+        cmocka_unit_test(test_a_group_is_judged_by_its_own_version),
         cmocka_unit_test(test_an_allowed_fault_is_noted),
         cmocka_unit_test(test_ta1),
+        cmocka_unit_test(test_ta1_alone),
+        cmocka_unit_test(test_odd_envelopes_are_answered_with_sound_ones),
         cmocka_unit_test(test_codes_of_versions),
         cmocka_unit_test(test_copies_of_bad_data),
         cmocka_unit_test(test_at_most_99_elements_under_one_segment),
