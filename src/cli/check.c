@@ -81,13 +81,7 @@ static int check_file(struct command_context *c, struct reading *r, const char *
     edi_reader_free(&reader);
     input_close(&in);
 
-    code = rc == ERR_STOP ? EXIT_CODE_UNAVAILABLE : EXIT_CODE_OK;
-    if (reading_complain(c, &r->complaints))
-        code = EXIT_CODE_CONFIG;
-    if (rc < 0 && rc != ERR_STOP) {
-        err.code = rc;
-        code = exit_code_worse(code, command_fail(c, &err));
-    }
+    code = reading_result(c, r, rc, &err);
     if (rc == 0 && !c->out->json)
         summary(c->out, &k);
     return k.count.errors ? exit_code_worse(code, EXIT_CODE_DATA) : code;

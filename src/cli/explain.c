@@ -278,7 +278,7 @@ static int explain_file(struct command_context *c, struct reading *r, const char
     rc = edi_reader_new(&reader_options, &sink, &x.reader, &err);
     if (rc == 0)
         rc = input_feed(&in, x.reader, c->progress, &err);
-    if (!x.any_shown) {
+    if (!x.any_shown && x.held.n) {
         printer_safe(c->out, slice_of(in.name));
         printer_text(c->out, ":\n");
     }
@@ -291,13 +291,7 @@ static int explain_file(struct command_context *c, struct reading *r, const char
     buf_deinit(&x.held);
     input_close(&in);
 
-    if (reading_complain(c, &r->complaints))
-        code = EXIT_CODE_CONFIG;
-    if (rc < 0 && rc != ERR_STOP) {
-        err.code = rc;
-        code = exit_code_worse(code, command_fail(c, &err));
-    }
-    return code;
+    return exit_code_worse(code, reading_result(c, r, rc, &err));
 }
 
 int command_explain(struct command_context *c)

@@ -8,7 +8,7 @@
 #include "cli/maps.h"
 #include "edi/explain.h"
 
-enum { TREE_COLUMNS = 24 };
+enum { TREE_COLUMNS = 24, SHOWN_CEILING = 4 << 20 };
 
 /* --- Finding a guide ------------------------------------------------------------------- */
 
@@ -374,15 +374,32 @@ static int check_codes(struct command_context *c, const struct guide *g)
     return code;
 }
 
+/* Guides of one version share its files: what is wrong there is shown once. True when there was anything. */
+static bool complain_once(struct command_context *c, struct reading *r, struct buf *shown)
+{
+    struct slice text = buf_slice(&r->complaints.text);
+
+    if (!text.n || (shown->n && memmem(shown->p, shown->n, text.p, text.n))) {
+        bool any = text.n > 0 || r->complaints.nomem;
+        buf_clear(&r->complaints.text);
+        reading_complain(c, &r->complaints);
+        return any;
+    }
+    buf_add_slice(shown, text);
+    return reading_complain(c, &r->complaints);
+}
+
 static int check_all(struct command_context *c, struct reading *r)
 {
     struct maps_list list = { .n = 0 };
+    struct buf shown;
     struct err err = { 0 };
     unsigned checked = 0;
     int code = EXIT_CODE_OK;
 
     if (maps_list_read(buf_text(&r->maps), ".guide", &list, &err) < 0)
         return command_fail(c, &err);
+    buf_init(&shown, SHOWN_CEILING);
     for (size_t i = 0; i < list.n; i++) {
         const struct guide *g = NULL;
         int rc;
@@ -390,7 +407,7 @@ static int check_all(struct command_context *c, struct reading *r)
             continue;
         checked++;
         rc = guides_by_id(r->guides, slice_of(list.name[i]), &r->complaints, &g, &err);
-        if (reading_complain(c, &r->complaints)) {
+        if (complain_once(c, r, &shown)) {
             code = EXIT_CODE_CONFIG;
         } else if (rc < 0) {
             err.code = rc == ERR_MISSING ? ERR_CONFIG : rc;
@@ -400,6 +417,7 @@ static int check_all(struct command_context *c, struct reading *r)
             code = exit_code_worse(code, check_codes(c, g));
     }
     maps_list_free(&list);
+    buf_deinit(&shown);
     if (checked == 0) {
         command_say(c, "%s: there are no guides", buf_text(&r->maps));
         return EXIT_CODE_CONFIG;

@@ -121,6 +121,18 @@ void reading_options(struct reading *r, struct edi_reader_options *options_r)
     };
 }
 
+int reading_result(struct command_context *c, struct reading *r, int rc, struct err *err)
+{
+    int code = reading_complain(c, &r->complaints) ? EXIT_CODE_CONFIG : EXIT_CODE_OK;
+
+    /* output that nobody takes any more: main() knows what to say of it */
+    if (rc == 0 || rc == ERR_STOP)
+        return rc ? exit_code_worse(code, EXIT_CODE_UNAVAILABLE) : code;
+    /* what is missing here is a guide, not a file of the user's */
+    err->code = rc == ERR_MISSING ? ERR_CONFIG : rc;
+    return exit_code_worse(code, command_fail(c, err));
+}
+
 void reading_count(struct reading_count *count, const struct finding *f)
 {
     if (f->severity == SEVERITY_ERROR)

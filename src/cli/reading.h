@@ -29,6 +29,9 @@ int reading_policy(struct command_context *c, struct finding_policy *policy_r);
 /* Shows on standard error what guide files were complained of since the last time; true when there was anything. */
 bool reading_complain(struct command_context *c, struct complaints *complaints);
 
+/* After a reader ended with rc: shows what it and the guides have to say, returns the exit code that follows. */
+int reading_result(struct command_context *c, struct reading *r, int rc, struct err *err);
+
 /* How many findings of which kind. */
 struct reading_count {
     uint64_t errors, warnings;
