@@ -1,0 +1,157 @@
+/* command: the tables, the parser, and each command with memory running out at any moment. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include "base/err.h"
+#include "cli/command.h"
+#include "cli/maps.h"
+#include "failing_malloc.h"
+
+static void test_tables_are_sound(void **state)
+{
+    (void)state;
+    for (const struct command *row = commands; row->name; row++) {
+        unsigned n = 0;
+        for (const struct command *other = commands; other != row; other++)
+            assert_string_not_equal(row->name, other->name);
+        assert_non_null(row->run);
+        assert_non_null(row->arguments);
+        assert_true(row->max >= row->min);
+        assert_true(strlen(row->help) > 0 && strlen(row->help) < 70);
+        assert_true(strlen(row->description) > 0);
+        while (row->option[n] != OPTION_HELP)
+            assert_true(++n < COMMAND_OPTIONS);
+        for (unsigned i = 0; i < COMMAND_EXAMPLES && row->example[i].line; i++) {
+            /* each example is of this command, and is explained */
+            char start[64];
+            snprintf(start, sizeof(start), "waybill %s", row->name);
+            assert_memory_equal(row->example[i].line, start, strlen(start));
+            assert_non_null(row->example[i].words);
+        }
+    }
+    for (unsigned i = 0; i < OPTIONS; i++) {
+        bool used = false;
+        assert_non_null(options[i].name);
+        assert_non_null(options[i].help);
+        for (unsigned k = 0; k < i; k++)
+            assert_string_not_equal(options[i].name, options[k].name);
+        for (const struct command *row = commands; row->name && !used; row++)
+            for (unsigned k = 0; k < COMMAND_OPTIONS; k++) {
+                used |= row->option[k] == (enum option_id)i;
+                if (row->option[k] == OPTION_HELP)
+                    break;
+            }
+        assert_true(used);
+    }
+}
+
+static void test_exit_codes(void **state)
+{
+    (void)state;
+    assert_int_equal(exit_code_worse(0, 0), 0);
+    assert_int_equal(exit_code_worse(0, EXIT_CODE_DATA), EXIT_CODE_DATA);
+    assert_int_equal(exit_code_worse(EXIT_CODE_UNAVAILABLE, EXIT_CODE_DATA), EXIT_CODE_UNAVAILABLE);
+    assert_int_equal(exit_code_worse(EXIT_CODE_DATA, EXIT_CODE_CONFIG), EXIT_CODE_CONFIG);
+    assert_int_equal(exit_code_of(0), 0);
+    assert_int_equal(exit_code_of(ERR_NOMEM), EXIT_CODE_LATER);
+    assert_int_equal(exit_code_of(ERR_CONFIG), EXIT_CODE_CONFIG);
+    assert_int_equal(exit_code_of(ERR_DATA), EXIT_CODE_DATA);
+    assert_int_equal(exit_code_of(ERR_MISSING), EXIT_CODE_UNAVAILABLE);
+}
+
+struct line {
+    const char *word[8];        /* behind "waybill" */
+    int expected;
+};
+
+/* Runs a command line with its output thrown away; what failed to be written counts as an error. */
+static int run_line(void *arg)
+{
+    const struct line *line = arg;
+    char *argv[10] = { (char *)(uintptr_t)"waybill" };
+    struct progress progress = { .on = false };
+    struct printer out, err;
+    int argc = 1, code, null = open("/dev/null", O_WRONLY | O_CLOEXEC);
+
+    assert_true(null >= 0);
+    for (unsigned i = 0; line->word[i]; i++)
+        argv[argc++] = (char *)(uintptr_t)line->word[i];
+    printer_init(&out, null, &progress);
+    printer_init(&err, null, &progress);
+    code = command_main(argc, argv, &out, &err, &progress);
+    printer_flush(&out);
+    printer_flush(&err);
+    if (code == 0 && (printer_failed(&out) || printer_failed(&err)))
+        code = EXIT_CODE_LATER;
+    printer_deinit(&out);
+    printer_deinit(&err);
+    close(null);
+    return code == line->expected ? 0 : code ? code : -1;
+}
+
+static void test_memory_may_run_out(void **state)
+{
+    static const struct line lines[] = {
+        { { "help" }, 0 },
+        { { "help", "--man" }, 0 },
+        { { "help", "findings" }, 0 },
+        { { "help", "check" }, 0 },
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
+        struct line line = lines[i];
+        assert_true(fail_each_allocation(run_line, &line) > 0);
+    }
+}
+
+static int list_guides(void *arg)
+{
+    struct maps_list list;
+    int rc = maps_list_read(arg, ".guide", &list, NULL);
+
+    if (rc == 0)
+        maps_list_free(&list);
+    return rc;
+}
+
+static void test_lists_of_maps(void **state)
+{
+    char *maps = getenv("WAYBILL_MAPS");
+    struct maps_list list;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(maps_list_read(maps, ".guide", &list, &err), 0);
+    assert_true(list.n > 3);
+    for (size_t i = 1; i < list.n; i++)
+        assert_true(strcmp(list.name[i - 1], list.name[i]) < 0);
+    maps_list_free(&list);
+    assert_true(fail_each_allocation(list_guides, maps) > 3);
+    assert_true(maps_list_read("/nowhere/at/all", ".guide", &list, &err) < 0);
+    assert_false(maps_is_guide("x12/004010/segments"));
+    assert_true(maps_is_guide("x12/004010/850"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_tables_are_sound),
+        cmocka_unit_test(test_exit_codes),
+        cmocka_unit_test(test_memory_may_run_out),
+        cmocka_unit_test(test_lists_of_maps),
+    };
+    const char *maps = getenv("WAYBILL_MAPS_DIR");
+
+    setenv("WAYBILL_MAPS", maps ? maps : "maps", 1);
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
