@@ -3,7 +3,7 @@
  * go to standard error.
  *
  * The exit code speaks of the answer, not of the documents: 0 when all that can be acknowledged is, also when the
- * answer is a rejection; 65 when there is nothing to acknowledge, or something cannot be.
+ * answer is a rejection; 65 when something cannot be, or there is nothing that could be read.
  */
 #include "cli/reading.h"
 
@@ -93,7 +93,8 @@ static int answer_file(struct command_context *c, struct reading *r, const char 
             reading_hint(c->err, &in);
         else
             command_say(c, "there is nothing to acknowledge");
-        code = exit_code_worse(code, EXIT_CODE_DATA);
+        if (k.count.no_edi || k.count.errors)
+            code = exit_code_worse(code, EXIT_CODE_DATA);
     }
     edi_reader_free(&reader);
     acknowledge_free(&a);

@@ -240,6 +240,8 @@ static void choose_syntax(struct acknowledge *a, const struct edi_interchange *i
     struct edi_syntax s = a->options.syntax ? *a->options.syntax : i->syntax;
 
     s.release = 0;
+    if ((unsigned char)s.component > 0x7e)
+        s.component = 0;
     for (unsigned k = 0; !s.component && k < sizeof(spare); k++)
         if (!is_delimiter(&s, spare[k]))
             s.component = spare[k];
