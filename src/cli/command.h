@@ -39,6 +39,8 @@ enum option_id {
     OPTION_MAP,
     OPTION_TO,
     OPTION_CONTROL,
+    OPTION_THREADS,
+    OPTION_TRANSMISSION,
     OPTION_SEGMENTS,
     OPTION_CODES,
     OPTION_JSON,
@@ -66,7 +68,7 @@ struct example {
 
 struct command_context;
 
-enum { COMMAND_OPTIONS = 12, COMMAND_EXAMPLES = 4, ARGUMENTS_MANY = 1 << 20 };
+enum { COMMAND_OPTIONS = 20, COMMAND_EXAMPLES = 4, ARGUMENTS_MANY = 1 << 20 };
 
 struct command {
     const char *name;               /* "check", "guide show" */

@@ -1,8 +1,148 @@
-/* waybill translate: records from documents, documents from records. */
+/* waybill translate: records from documents (here), documents from records (translate_write.c). */
+#include "cli/translate.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
 #include "cli/reading.h"
+#include "flow/translate.h"
+
+struct translating {
+    struct command_context *c;
+    struct reading reading;
+    struct maps *maps;
+    const struct map *map;
+    unsigned threads;
+    const struct input *in;
+};
+
+static void render(void *ctx, const struct finding *f, struct buf *to)
+{
+    struct translating *t = ctx;
+    if (t->c->err->json)
+        finding_json(f, slice_of(t->in->name), to);
+    else
+        finding_text(f, slice_of(t->in->name), t->c->err->colour, to);
+}
+
+static int give_records(void *ctx, const char *p, size_t n)
+{
+    struct translating *t = ctx;
+    printer_raw(t->c->out, slice(p, n));
+    return printer_failed(t->c->out) ? ERR_STOP : 0;
+}
+
+static int give_findings(void *ctx, const char *p, size_t n)
+{
+    struct translating *t = ctx;
+    printer_raw(t->c->err, slice(p, n));
+    return 0;
+}
+
+static int translate_file(struct translating *t, const char *path)
+{
+    struct command_context *c = t->c;
+    struct edi_reader_options reader;
+    struct translate_options o = { .maps = t->maps, .map = t->map, .threads = t->threads, .render = render,
+                                   .records = give_records, .findings = give_findings, .ctx = t,
+                                   .complaints = &t->reading.complaints };
+    struct translate_counts counts = { 0 };
+    struct translate *translate = NULL;
+    struct err err = { 0 };
+    struct input in;
+    int rc, code = EXIT_CODE_OK;
+
+    if (input_open(path, &in, &err) < 0) {
+        command_fail(c, &err);
+        return EXIT_CODE_UNAVAILABLE;
+    }
+    t->in = &in;
+    reading_options(&t->reading, &reader);
+    o.guides = reader.guides;
+    o.partner = reader.partner;
+    o.n_partner = reader.n_partner;
+    o.policy = reader.policy;
+    if (command_has(c, OPTION_TRANSMISSION))
+        o.transmission = slice_of(command_value(c, OPTION_TRANSMISSION));
+    /* a small file is done before a thread has started */
+    if (in.size && in.size < 256 << 10)
+        o.threads = 1;
+    rc = translate_new(&o, &translate, &err);
+    if (rc == 0) {
+        int ended;
+        rc = input_feed(&in, translate_reader(translate), c->progress, &err);
+        ended = translate_end(translate, &counts, &err);
+        if (rc == 0)
+            rc = ended;
+    }
+    translate_free(&translate);
+    if (rc == 0 && counts.documents == 0 && counts.errors)
+        reading_hint(c->err, &in);
+    input_close(&in);
+    if (reading_complain(c, &t->reading.complaints))
+        code = EXIT_CODE_CONFIG;
+    if (rc < 0 && rc != ERR_STOP) {
+        err.code = rc;
+        if (!err.text[0])
+            err_set(&err, rc, "%s: %s", in.name, err_name(rc));
+        code = exit_code_worse(code, command_fail(c, &err));
+    }
+    return counts.errors ? exit_code_worse(code, EXIT_CODE_DATA) : code;
+}
+
+/* Does the file hold records? Only a file that can be looked at twice is looked at. */
+static bool holds_records(const char *path)
+{
+    char first[64];
+    ssize_t n = 0;
+    int fd = slice_is(slice_of(path), "-") ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
+    if (fd >= 0) {
+        n = pread(fd, first, sizeof(first), 0);
+        close(fd);
+    }
+    for (ssize_t i = n >= 3 && (unsigned char)first[0] == 0xef ? 3 : 0; i < n; i++)
+        if (first[i] != ' ' && first[i] != '\n' && first[i] != '\r' && first[i] != '\t')
+            return first[i] == '{' || first[i] == '[';
+    return false;
+}
+
+static int choose_map(struct translating *t, const char *name)
+{
+    struct err err = { 0 };
+    int rc = maps_by_name(t->maps, slice_of(name), &t->reading.complaints, &t->map, &err);
+    if (rc == ERR_MISSING)
+        rc = maps_by_file(t->maps, name, &t->reading.complaints, &t->map, &err);
+    if (rc == 0)
+        return EXIT_CODE_OK;
+    reading_complain(t->c, &t->reading.complaints);
+    err.code = rc == ERR_NOMEM ? rc : ERR_CONFIG;
+    return command_fail(t->c, &err);
+}
 
 int command_translate(struct command_context *c)
 {
-    command_say(c, "not built yet");
-    return EXIT_CODE_UNAVAILABLE;
+    struct translating t = { .c = c };
+    const char *to = command_value(c, OPTION_TO), *threads = command_value(c, OPTION_THREADS);
+    uint64_t number = 0;
+    struct err err = { 0 };
+    int code;
+
+    if (threads && (!slice_number(slice_of(threads), 64, &number) || number == 0))
+        return command_usage(c, "--threads: expected a number from 1 to 64");
+    t.threads = (unsigned)number;
+    if (to ? slice_is(slice_of(to), "x12") : holds_records(c->argument[0]))
+        return translate_to_document(c);
+
+    code = reading_init(c, &t.reading);
+    if (code)
+        return code;
+    if (maps_new(buf_text(&t.reading.maps), &t.maps, &err) < 0)
+        code = command_fail(c, &err);
+    if (code == 0 && command_has(c, OPTION_MAP))
+        code = choose_map(&t, command_value(c, OPTION_MAP));
+    for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)
+        code = exit_code_worse(code, translate_file(&t, c->argument[i]));
+    maps_free(&t.maps);
+    reading_deinit(&t.reading);
+    return code;
 }

@@ -70,8 +70,21 @@ struct guides {
     struct guide_version *version;
     struct loaded_guide *guide;
     struct text_file *file;
-    pthread_mutex_t lock;       /* around everything that changes after loading: code lists */
+    pthread_mutex_t lock;       /* around everything that is read, loaded or built */
 };
+
+/* Public functions call each other. */
+static int init_lock(pthread_mutex_t *lock)
+{
+    pthread_mutexattr_t a;
+    int r = pthread_mutexattr_init(&a);
+    if (r)
+        return r;
+    pthread_mutexattr_settype(&a, PTHREAD_MUTEX_RECURSIVE);
+    r = pthread_mutex_init(lock, &a);
+    pthread_mutexattr_destroy(&a);
+    return r;
+}
 
 int guides_new(const char *directory, struct guides **guides_r, struct err *err)
 {
@@ -81,7 +94,7 @@ int guides_new(const char *directory, struct guides **guides_r, struct err *err)
         return err_nomem(err);
     arena_init(&g->arena, GUIDES_MEMORY);
     g->directory = arena_copy(&g->arena, slice(directory, strlen(directory) + 1));
-    if (!g->directory.p || pthread_mutex_init(&g->lock, NULL) != 0) {
+    if (!g->directory.p || init_lock(&g->lock) != 0) {
         arena_deinit(&g->arena);
         free(g);
         return err_nomem(err);
@@ -1146,8 +1159,8 @@ static bool has_set(const struct guides *g, struct slice standard, const char *v
     return f != NULL;
 }
 
-int guides_find(struct guides *g, struct slice standard, struct slice version, struct slice set,
-                struct complaints *complaints, const struct guide **guide_r, struct err *err)
+static int find_guide(struct guides *g, struct slice standard, struct slice version, struct slice set,
+                      struct complaints *complaints, const struct guide **guide_r, struct err *err)
 {
     struct context x = { g, complaints, err };
     char path[4096], name[8], best[256] = "", above[256] = "";
@@ -1188,8 +1201,18 @@ int guides_find(struct guides *g, struct slice standard, struct slice version, s
     return load_guide(&x, standard, slice_of(chosen), set, guide_r);
 }
 
-int guides_by_id(struct guides *g, struct slice id, struct complaints *complaints, const struct guide **guide_r,
-                 struct err *err)
+int guides_find(struct guides *g, struct slice standard, struct slice version, struct slice set,
+                struct complaints *complaints, const struct guide **guide_r, struct err *err)
+{
+    int r;
+    pthread_mutex_lock(&g->lock);
+    r = find_guide(g, standard, version, set, complaints, guide_r, err);
+    pthread_mutex_unlock(&g->lock);
+    return r;
+}
+
+static int guide_by_id(struct guides *g, struct slice id, struct complaints *complaints, const struct guide **guide_r,
+                       struct err *err)
 {
     struct context x = { g, complaints, err };
     struct slice standard, version, set;
@@ -1203,6 +1226,16 @@ int guides_by_id(struct guides *g, struct slice id, struct complaints *complaint
         !is_file_name(set))
         return err_set(err, ERR_MISSING, "a guide's name is STANDARD/VERSION/SET, such as x12/004010/850");
     return load_guide(&x, standard, version, set, guide_r);
+}
+
+int guides_by_id(struct guides *g, struct slice id, struct complaints *complaints, const struct guide **guide_r,
+                 struct err *err)
+{
+    int r;
+    pthread_mutex_lock(&g->lock);
+    r = guide_by_id(g, id, complaints, guide_r, err);
+    pthread_mutex_unlock(&g->lock);
+    return r;
 }
 
 /* ---- partners' guides: what differs ---- */
@@ -1436,7 +1469,7 @@ static bool read_change(const struct context *x, struct guide *g, const struct l
     return true;
 }
 
-int guides_read_delta(struct guides *guides, struct slice file, struct slice text, struct complaints *complaints,
+static int read_delta(struct guides *guides, struct slice file, struct slice text, struct complaints *complaints,
                       const struct guide **guide_r, struct err *err)
 {
     struct context x = { guides, complaints, err };
@@ -1484,5 +1517,15 @@ int guides_read_delta(struct guides *guides, struct slice file, struct slice tex
         r = keep_guide(&x, g, true);
     if (r == 0)
         *guide_r = g;
+    return r;
+}
+
+int guides_read_delta(struct guides *g, struct slice file, struct slice text, struct complaints *complaints,
+                      const struct guide **guide_r, struct err *err)
+{
+    int r;
+    pthread_mutex_lock(&g->lock);
+    r = read_delta(g, file, text, complaints, guide_r, err);
+    pthread_mutex_unlock(&g->lock);
     return r;
 }

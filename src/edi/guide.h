@@ -4,7 +4,7 @@
  * A library of guides (`guides`) reads the files of one or more directories: maps/x12/004010/850.guide beside
  * segments.guide and elements.guide of its version. A version may stand on a lower one and say only what
  * changed; a partner's guide is a delta on another guide. All is read once and then only read: guides may be
- * shared between threads, except that code lists are built on first use under a lock.
+ * shared between threads; the functions that read or build more take a lock.
  *
  * The structs are open, not opaque: checking and mapping walk them for every element of every document.
  */

@@ -19,6 +19,32 @@ void numbers_deinit(struct numbers *s)
 void numbers_clear(struct numbers *s)
 {
     s->n = 0;
+    s->added = false;
+}
+
+void numbers_forget(struct numbers *s)
+{
+    if (!s->added)
+        return;
+    s->added = false;
+    for (size_t i = s->n; i-- > 0;) {
+        struct number_range *range = &s->range[i];
+        if (range->from == s->last && range->to == s->last) {
+            memmove(range, range + 1, (s->n - i - 1) * sizeof(*range));
+            s->n--;
+            return;
+        }
+        if (range->to == s->last) {
+            range->to--;
+            return;
+        }
+        if (range->from == s->last) {
+            range->from++;
+            return;
+        }
+        if (range->from < s->last && s->last < range->to)
+            return; /* it joined two ranges: stays */
+    }
 }
 
 bool numbers_add(struct numbers *s, struct slice number)
@@ -39,8 +65,11 @@ bool numbers_add(struct numbers *s, struct slice number)
         else
             high = middle;
     }
+    s->added = false;
     if (low && v <= s->range[low - 1].to)
         return false;
+    s->last = v;
+    s->added = true;
     joins_left = low && s->range[low - 1].to + 1 == v;
     joins_right = low < s->n && s->range[low].from == v + 1;
     if (joins_left && joins_right) {

@@ -16,7 +16,7 @@
 #include "edi/check.h"
 #include "edi/numbers.h"
 
-enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, ENVELOPE_TEXT = 1024, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
+enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, ENVELOPE_TEXT = EDI_ENVELOPE_TEXT, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
 enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
 
 #define TAG2(a, b) ((uint32_t)(a) | (uint32_t)(b) << 8)
@@ -50,14 +50,15 @@ struct edi_reader {
     bool has_syntax;
     bool isa_irregular;             /* the ISA at hand is not of fixed length */
 
+    bool run_open;                  /* the last run ended inside a document */
+    bool joined;                    /* reads runs of another reader, which looks after control numbers */
+    bool duplicate;                 /* what that one says of the next ST02 */
+
     enum level level;
-    struct edi_interchange interchange;
-    struct edi_group group;
+    struct edi_context in;          /* interchange, group, and the guide of their segments */
     struct edi_document document;
-    char isa_text[ENVELOPE_TEXT], gs_text[ENVELOPE_TEXT], st_text[ENVELOPE_TEXT];
-    uint64_t interchanges, documents;
+    char st_text[ENVELOPE_TEXT];
     struct numbers numbers;         /* ST02 seen in the group */
-    const struct guide *envelope;   /* ISA, GS … of the interchange's version */
     struct cached_guide cached[CACHED_GUIDES];
     unsigned next_cached;
 
@@ -81,7 +82,7 @@ int edi_reader_new(const struct edi_reader_options *options, const struct edi_si
     r->sink = *sink;
     r->room = FIRST_ROOM;
     r->base_line = 1;
-    r->interchange.ta1 = "000";
+    r->in.interchange.ta1 = "000";
     r->buf = malloc(r->room + PADDING);
     r->lex = lexer_choose(options->lexer);
     if (!r->lex) {
@@ -156,8 +157,8 @@ static void fill_place(const struct edi_reader *r, const struct segment *s, stru
             break;
         }
     place->column = place->offset - line_start + 1;
-    place->interchange = r->level >= IN_INTERCHANGE ? r->interchange.ordinal : 0;
-    place->group = r->level >= IN_GROUP ? r->group.ordinal : 0;
+    place->interchange = r->level >= IN_INTERCHANGE ? r->in.interchange.ordinal : 0;
+    place->group = r->level >= IN_GROUP ? r->in.group.ordinal : 0;
     place->document = r->level == IN_DOCUMENT ? r->document.ordinal : 0;
     place->segment = r->level == IN_DOCUMENT ? r->document.segments : 0;
 }
@@ -182,12 +183,12 @@ static void count_finding(struct edi_reader *r, const struct finding *f, enum fi
     case LEVEL_FILE:
         break;
     case LEVEL_INTERCHANGE:
-        r->interchange.errors += error;
-        if (error && row->level == LEVEL_INTERCHANGE && strcmp(r->interchange.ta1, "000") == 0 && row->acknowledgment)
-            r->interchange.ta1 = row->acknowledgment;
+        r->in.interchange.errors += error;
+        if (error && row->level == LEVEL_INTERCHANGE && strcmp(r->in.interchange.ta1, "000") == 0 && row->acknowledgment)
+            r->in.interchange.ta1 = row->acknowledgment;
         break;
     case LEVEL_GROUP:
-        r->group.errors += error;
+        r->in.group.errors += error;
         break;
     default:
         if (error)
@@ -215,9 +216,9 @@ static int hand_over(struct edi_reader *r, const struct segment *s, struct findi
         f->set = r->document.set;
         f->control = r->document.control;
     } else if (level == LEVEL_GROUP) {
-        f->control = r->group.control;
+        f->control = r->in.group.control;
     } else if (level == LEVEL_INTERCHANGE) {
-        f->control = r->interchange.control;
+        f->control = r->in.interchange.control;
     }
     if (s) {
         f->segment = segment_bytes(s);
@@ -319,14 +320,14 @@ static void check_envelope(struct edi_reader *r, const struct segment *s, enum f
     static const struct edi_syntax no_parts = { 0 };
     const struct segment_def *def = NULL;
     struct slice tag = segment_tag(s);
-    if (!r->envelope)
+    if (!r->in.envelope)
         return;
-    for (unsigned i = 1; i < r->envelope->n && !def; i++)
-        if (r->envelope->node[i].def && slice_eq(r->envelope->node[i].tag, tag))
-            def = r->envelope->node[i].def;
+    for (unsigned i = 1; i < r->in.envelope->n && !def; i++)
+        if (r->in.envelope->node[i].def && slice_eq(r->in.envelope->node[i].tag, tag))
+            def = r->in.envelope->node[i].def;
     if (!def)
         return;
-    r->outside.guide = r->envelope;
+    r->outside.guide = r->in.envelope;
     r->outside.syntax = &no_parts;
     r->outside.stopped = 0;
     r->outside_code = code;
@@ -360,7 +361,7 @@ static int close_document(struct edi_reader *r)
     if (r->level != IN_DOCUMENT)
         return r->stopped;
     if (r->document.errors == 0)
-        r->group.accepted++;
+        r->in.group.accepted++;
     if (r->sink.document_end)
         call(r, r->sink.document_end(r->sink.ctx, &r->document));
     r->level = IN_GROUP;
@@ -378,14 +379,14 @@ static int close_group(struct edi_reader *r)
     if (r->level != IN_GROUP)
         return r->stopped;
     if (r->sink.group_end && !r->stopped)
-        call(r, r->sink.group_end(r->sink.ctx, &r->group));
+        call(r, r->sink.group_end(r->sink.ctx, &r->in.group));
     r->level = IN_INTERCHANGE;
     return r->stopped;
 }
 
 static int close_group_early(struct edi_reader *r)
 {
-    if (r->level >= IN_GROUP && !r->group.implied) {
+    if (r->level >= IN_GROUP && !r->in.group.implied) {
         struct finding f = { .code = FINDING_GROUP_TRAILER, .tag = slice_of("GE"), .missing = true, .found = "missing",
                              .expected = "a GE segment at the end of the group" };
         if (r->level == IN_DOCUMENT) {
@@ -404,7 +405,7 @@ static int close_interchange(struct edi_reader *r)
     if (r->level != IN_INTERCHANGE)
         return r->stopped;
     if (r->sink.interchange_end && !r->stopped)
-        call(r, r->sink.interchange_end(r->sink.ctx, &r->interchange));
+        call(r, r->sink.interchange_end(r->sink.ctx, &r->in.interchange));
     r->level = OUTSIDE;
     return r->stopped;
 }
@@ -412,7 +413,7 @@ static int close_interchange(struct edi_reader *r)
 static int close_interchange_early(struct edi_reader *r)
 {
     close_group_early(r);
-    if (r->level == IN_INTERCHANGE && r->interchange.element[13].n) {
+    if (r->level == IN_INTERCHANGE && r->in.interchange.element[13].n) {
         struct finding f = { .code = FINDING_INTERCHANGE_TRAILER, .tag = slice_of("IEA"), .missing = true,
                              .found = "missing", .expected = "an IEA segment at the end of the interchange" };
         hand_over(r, NULL, &f);
@@ -423,12 +424,12 @@ static int close_interchange_early(struct edi_reader *r)
 /* The guide of the envelopes, by ISA12: GS of an older version in it is the same segment. */
 static int find_envelope(struct edi_reader *r)
 {
-    struct slice version = r->interchange.element[12];
+    struct slice version = r->in.interchange.element[12];
     int result;
     if (version.n != 5 && version.n != 6)
         version = slice_of("00401");
     result = guides_find(r->options.guides, slice_of("x12"), version, slice_of("interchange"), r->options.complaints,
-                         &r->envelope, r->err);
+                         &r->in.envelope, r->err);
     if (result == ERR_MISSING)
         return stop(r, err_set(r->err, ERR_MISSING, "no guide for the X12 envelopes: is the maps directory right?"));
     return result < 0 ? stop(r, result) : 0;
@@ -436,17 +437,17 @@ static int find_envelope(struct edi_reader *r)
 
 static int open_interchange(struct edi_reader *r, const struct segment *isa)
 {
-    struct edi_interchange *i = &r->interchange;
+    struct edi_interchange *i = &r->in.interchange;
     memset(i, 0, sizeof(*i));
-    i->ordinal = ++r->interchanges;
+    i->ordinal = ++r->in.interchanges;
     i->syntax = r->syntax;
     i->ta1 = "000";
     r->level = IN_INTERCHANGE;
     r->blanks_told = r->empty_told = false;
     for (unsigned k = 0; k <= ISA_ELEMENTS; k++)
-        i->element[k] = slice(r->isa_text, 0);
+        i->element[k] = slice(r->in.isa_text, 0);
     if (isa) {
-        keep_elements(isa, r->isa_text, i->element, ISA_ELEMENTS);
+        keep_elements(isa, r->in.isa_text, i->element, ISA_ELEMENTS);
         i->control = i->element[13];
         i->offset = r->base_offset + (uint64_t)(isa->base + isa->start - r->buf);
     }
@@ -526,26 +527,26 @@ static int take_iea(struct edi_reader *r, const struct segment *s)
     if (r->stopped)
         return r->stopped;
     check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
-    compare_count(r, s, 1, r->interchange.groups, FINDING_INTERCHANGE_COUNT, "groups");
-    compare_control(r, s, 2, r->interchange.control, FINDING_INTERCHANGE_CONTROL, "ISA13");
+    compare_count(r, s, 1, r->in.interchange.groups, FINDING_INTERCHANGE_COUNT, "groups");
+    compare_control(r, s, 2, r->in.interchange.control, FINDING_INTERCHANGE_CONTROL, "ISA13");
     return close_interchange(r);
 }
 
 static int open_group(struct edi_reader *r, const struct segment *gs)
 {
-    struct edi_group *g = &r->group;
+    struct edi_group *g = &r->in.group;
     memset(g, 0, sizeof(*g));
     for (unsigned k = 0; k <= GS_ELEMENTS; k++)
-        g->element[k] = slice(r->gs_text, 0);
-    g->ordinal = r->interchange.groups + 1;
+        g->element[k] = slice(r->in.gs_text, 0);
+    g->ordinal = r->in.interchange.groups + 1;
     if (gs) {
-        r->interchange.groups++;
-        keep_elements(gs, r->gs_text, g->element, GS_ELEMENTS);
+        r->in.interchange.groups++;
+        keep_elements(gs, r->in.gs_text, g->element, GS_ELEMENTS);
         g->control = g->element[6];
         g->version = g->element[8];
     } else {
         g->implied = true;
-        g->version = r->interchange.element[12];
+        g->version = r->in.interchange.element[12];
     }
     numbers_clear(&r->numbers);
     r->level = IN_GROUP;
@@ -570,17 +571,17 @@ static int take_gs(struct edi_reader *r, const struct segment *s)
 static int take_ge(struct edi_reader *r, const struct segment *s)
 {
     uint64_t claimed;
-    if (r->level < IN_GROUP || r->group.implied)
+    if (r->level < IN_GROUP || r->in.group.implied)
         return find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "a GE without a GS", "a GS segment first");
     if (r->level == IN_DOCUMENT) {
         find(r, FINDING_SET_TRAILER, s, 0, "the group ends inside a transaction set", "an SE segment before");
         close_document(r);
     }
     if (slice_number(slice_trim(segment_element(s, 1)), UINT64_MAX, &claimed))
-        r->group.claimed = claimed;
+        r->in.group.claimed = claimed;
     check_envelope(r, s, FINDING_GROUP_SYNTAX);
-    compare_count(r, s, 1, r->group.documents, FINDING_GROUP_COUNT, "transaction sets");
-    compare_control(r, s, 2, r->group.control, FINDING_GROUP_CONTROL, "GS06");
+    compare_count(r, s, 1, r->in.group.documents, FINDING_GROUP_COUNT, "transaction sets");
+    compare_control(r, s, 2, r->in.group.control, FINDING_GROUP_CONTROL, "GS06");
     return close_group(r);
 }
 
@@ -589,7 +590,7 @@ static int take_ge(struct edi_reader *r, const struct segment *s)
 static int choose_guide(struct edi_reader *r, const struct guide **guide_r, bool *fresh_r)
 {
     struct edi_document *d = &r->document;
-    struct slice version = r->group.version;
+    struct slice version = r->in.group.version;
     struct cached_guide *c;
     int result;
 
@@ -601,7 +602,7 @@ static int choose_guide(struct edi_reader *r, const struct guide **guide_r, bool
             return 0;
         }
     if (version.n == 0)
-        version = r->interchange.element[12];
+        version = r->in.interchange.element[12];
     if (version.n == 0)
         version = slice_of("004010");
     if (version.n > 6)
@@ -611,8 +612,8 @@ static int choose_guide(struct edi_reader *r, const struct guide **guide_r, bool
     for (unsigned i = 0; i < CACHED_GUIDES; i++) {
         c = &r->cached[i];
         if (c->set[0] && slice_is(version, c->version) && slice_is(d->set, c->set)) {
-            *fresh_r = c->group != r->group.ordinal + (r->interchanges << 32);
-            c->group = r->group.ordinal + (r->interchanges << 32);
+            *fresh_r = c->group != r->in.group.ordinal + (r->in.interchanges << 32);
+            c->group = r->in.group.ordinal + (r->in.interchanges << 32);
             *guide_r = c->guide;
             return 0;
         }
@@ -624,7 +625,7 @@ static int choose_guide(struct edi_reader *r, const struct guide **guide_r, bool
     snprintf(c->version, sizeof(c->version), "%.*s", SLICE_FMT(version));
     snprintf(c->set, sizeof(c->set), "%.*s", SLICE_FMT(d->set));
     c->guide = *guide_r;
-    c->group = r->group.ordinal + (r->interchanges << 32);
+    c->group = r->in.group.ordinal + (r->in.interchanges << 32);
     *fresh_r = true;
     return 0;
 }
@@ -632,7 +633,7 @@ static int choose_guide(struct edi_reader *r, const struct guide **guide_r, bool
 static void tell_substitution(struct edi_reader *r, const struct segment *s)
 {
     const struct guide *g = r->document.guide;
-    struct slice asked = r->group.version;
+    struct slice asked = r->in.group.version;
     char found[120], expected[80];
     struct buf safe;
     if (asked.n == 5 && g->version.n == 6 && slice_starts(g->version, asked))
@@ -675,13 +676,10 @@ static int take_segment(struct edi_reader *r, const struct segment *s)
     return answer < 0 ? stop(r, answer) : r->stopped;
 }
 
-static int take_st(struct edi_reader *r, const struct segment *s)
+/* A document needs a group around it: when there is none, one is implied. */
+static bool open_for_document(struct edi_reader *r, const struct segment *s)
 {
-    struct edi_document *d = &r->document;
-    struct slice element[4];
-    const struct guide *guide = NULL;
-    bool fresh = false, outside = false;
-
+    bool outside = false;
     if (r->level == IN_DOCUMENT) {
         find(r, FINDING_SET_TRAILER, s, 0, "another transaction set begins inside this one", "an SE segment before");
         close_document(r);
@@ -692,13 +690,23 @@ static int take_st(struct edi_reader *r, const struct segment *s)
         outside = true;
         open_group(r, NULL);
     }
+    return outside;
+}
+
+static int take_st(struct edi_reader *r, const struct segment *s)
+{
+    struct edi_document *d = &r->document;
+    struct slice element[4];
+    const struct guide *guide = NULL;
+    bool fresh = false, outside = open_for_document(r, s);
+
     if (r->stopped)
         return r->stopped;
     keep_elements(s, r->st_text, element, 3);
     *d = (struct edi_document){ .set = element[1], .control = element[2], .implementation = element[3],
-                                .interchange = &r->interchange, .group = &r->group };
-    d->ordinal = ++r->documents;
-    d->in_group = ++r->group.documents;
+                                .interchange = &r->in.interchange, .group = &r->in.group };
+    d->ordinal = ++r->in.documents;
+    d->in_group = ++r->in.group.documents;
     r->level = IN_DOCUMENT;
     if (choose_guide(r, &guide, &fresh) < 0)
         return r->stopped;
@@ -707,7 +715,7 @@ static int take_st(struct edi_reader *r, const struct segment *s)
         check_begin(&r->checker, guide);
     if (r->sink.document)
         call(r, r->sink.document(r->sink.ctx, d));
-    if (outside)
+    if (outside || (r->in.group.implied && d->in_group == 1))
         find(r, FINDING_SET_OUTSIDE, s, 0, "the transaction set stands outside a group", "a GS segment first");
     if (!guide) {
         if (d->set.n == 3)
@@ -717,7 +725,7 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     } else {
         if (fresh)
             tell_substitution(r, s);
-        if (guide->group.n && !r->group.implied && r->group.element[1].n && !slice_eq(guide->group, r->group.element[1])) {
+        if (guide->group.n && !r->in.group.implied && r->in.group.element[1].n && !slice_eq(guide->group, r->in.group.element[1])) {
             char expected[60];
             snprintf(expected, sizeof(expected), "a group %.*s in GS01", SLICE_FMT(guide->group));
             find(r, FINDING_SET_GROUP, s, 1, "does not belong in this group", expected);
@@ -725,8 +733,9 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     }
     if (d->control.n == 0)
         find(r, FINDING_SET_NUMBER, s, 2, "missing", "a control number");
-    else if (!numbers_add(&r->numbers, d->control))
+    else if (r->joined ? r->duplicate : !numbers_add(&r->numbers, d->control))
         find(r, FINDING_SET_DUPLICATE, s, 2, "was used before in this group", "a number of its own for each transaction set");
+    r->duplicate = false;
     return r->stopped ? r->stopped : take_segment(r, s);
 }
 
@@ -1024,10 +1033,14 @@ static enum walk walk(struct edi_reader *r, bool last)
     const size_t origin = r->from;
     const char *base = r->buf + origin;
     const struct lexer_index *x = &r->index;
+    size_t n = r->n - origin;
     uint32_t d = 0, from = 0;
     const bool line_terminator = r->syntax.terminator == '\n' || r->syntax.terminator == '\r';
 
-    r->lex(&r->index, base, r->n - origin, &r->syntax);
+    /* what lies in documents is not for this reader: the envelopes between them are short */
+    if (r->options.run && n > 4096 && r->level != IN_DOCUMENT && memchr(base, r->syntax.terminator, 4096))
+        n = 4096;
+    r->lex(&r->index, base, n, &r->syntax);
     for (uint32_t i = 0; i < x->n_segments; i++) {
         uint32_t number = x->end[i] >> SEGMENT_FLAG_BITS;
         struct segment s = { base, x->delimiter + d, from, number - d, x->end[i] & ((1u << SEGMENT_FLAG_BITS) - 1) };
@@ -1051,6 +1064,11 @@ static enum walk walk(struct edi_reader *r, bool last)
         tag &= s.at[0] - s.start >= 4 ? UINT32_MAX : (1u << (8 * (s.at[0] - s.start))) - 1;
         switch (tag) {
         case TAG2('S', 'T'):
+            if (r->options.run) {
+                r->from = origin + s.start;
+                open_for_document(r, &s);
+                return r->stopped ? WALK_DONE : WALK_AGAIN;
+            }
             take_st(r, &s);
             break;
         case TAG2('S', 'E'):
@@ -1089,7 +1107,7 @@ static enum walk walk(struct edi_reader *r, bool last)
                     return WALK_AGAIN;
                 }
                 take_isa(r, &s);
-            } else if (r->level == OUTSIDE && r->interchanges) {
+            } else if (r->level == OUTSIDE && r->in.interchanges) {
                 r->from = origin + s.start;
                 r->has_syntax = false;
                 return WALK_AGAIN;
@@ -1102,7 +1120,17 @@ static enum walk walk(struct edi_reader *r, bool last)
         if (r->stopped)
             return WALK_DONE;
     }
-    return WALK_DONE;
+    return n < r->n - origin && x->n_segments ? WALK_AGAIN : WALK_DONE;
+}
+
+/* Counts the lines of the first n bytes of the buffer, which are about to go. */
+static void pass_lines(struct edi_reader *r, size_t n)
+{
+    const char *last = memrchr(r->buf, '\n', n);
+    if (last) {
+        r->base_line += count_lines(r->buf, n);
+        r->line_start = r->base_offset + (uint64_t)(last - r->buf) + 1;
+    }
 }
 
 /* Forgets what is done and moves the rest to the front. */
@@ -1111,12 +1139,7 @@ static void compact(struct edi_reader *r)
     size_t done = r->from;
     if (done == 0)
         return;
-    r->base_line += count_lines(r->buf, done);
-    for (size_t i = done; i-- > 0;)
-        if (r->buf[i] == '\n') {
-            r->line_start = r->base_offset + i + 1;
-            break;
-        }
+    pass_lines(r, done);
     memmove(r->buf, r->buf + done, r->n - done);
     r->base_offset += done;
     r->n -= done;
@@ -1141,6 +1164,192 @@ static void drop_skipped(struct edi_reader *r)
     }
 }
 
+/* ---- runs of documents, for other readers ---- */
+
+static bool is_tag(const char *p, const char *end, char a, char b, char separator)
+{
+    return end - p > 2 && p[0] == a && p[1] == b && p[2] == separator;
+}
+
+/* Where the segment at p ends (behind its terminator), NULL when that is not in the buffer. */
+static const char *segment_end(const struct edi_reader *r, const char *p, const char *end)
+{
+    const char separator = r->syntax.element;
+    const char *t = memchr(p, r->syntax.terminator, (size_t)(end - p));
+    bool bin = t && p[0] == 'B' && t - p > 4 && p[3] == separator;
+    if (bin && ((p[1] == 'I' && p[2] == 'N') || (p[1] == 'D' && p[2] == 'S'))) {
+        const char *length = p + 4, *stop;
+        uint64_t n;
+        if (p[1] == 'D' && !(length = memchr(length, separator, (size_t)(t - length))))
+            return t + 1;
+        length += p[1] == 'D';
+        stop = memchr(length, separator, (size_t)(t - length));
+        if (stop && slice_number(slice(length, (size_t)(stop - length)), LIMIT_SEGMENT, &n)) {
+            if ((uint64_t)(end - stop) < n + 2)
+                return NULL;
+            if (stop[1 + n] == r->syntax.terminator)
+                return stop + n + 2;
+        }
+    }
+    return t ? t + 1 : NULL;
+}
+
+static int hand_over_run(struct edi_reader *r, struct edi_run *run, size_t start, size_t end, bool ends)
+{
+    int answer;
+    if (end <= start)
+        return 0;
+    run->p = r->buf + start;
+    run->n = end - start;
+    run->ends = ends;
+    run->offset = r->base_offset + start;
+    run->line = r->base_line;
+    run->line_start = r->line_start;
+    const char *last = memrchr(r->buf, '\n', start);
+    if (last) {
+        run->line += count_lines(r->buf, start);
+        run->line_start = r->base_offset + (uint64_t)(last - r->buf) + 1;
+    }
+    answer = r->options.run(r->options.run_ctx, r, run);
+    r->in.documents += run->documents;
+    r->in.group.documents += run->documents;
+    r->run_open = !ends;
+    *run = (struct edi_run){ .begins = true };
+    r->from = end;
+    return answer < 0 ? stop(r, answer) : 0;
+}
+
+/* Hands over the documents that start at r->from. WALK_AGAIN: something else follows them. */
+static enum walk split_documents(struct edi_reader *r, bool last)
+{
+    const char *end = r->buf + r->n, separator = r->syntax.element;
+    size_t start = r->from, whole = r->from, at = r->from;
+    struct edi_run run = { .begins = !r->run_open };
+    bool open = r->run_open;
+
+    for (;;) {
+        const char *p = r->buf + at, *next;
+        size_t blanks = at;
+        while (p < end && is_blank(*p))
+            p++;
+        at = (size_t)(p - r->buf);
+        next = p < end ? segment_end(r, p, end) : NULL;
+        if (!next)
+            break;
+        if (is_tag(p, end, 'S', 'T', separator)) {
+            const char *number = memchr(p + 3, separator, (size_t)(next - p - 3));
+            if (open) /* an SE is missing: the other reader will find out */
+                open = false;
+            if (number) {
+                const char *stop = number + 1;
+                while (stop < next - 1 && *stop != separator)
+                    stop++;
+                if (stop > number + 1 && !numbers_add(&r->numbers, slice(number + 1, (size_t)(stop - number - 1)))) {
+                    if (hand_over_run(r, &run, start, blanks, true) < 0)
+                        return WALK_DONE;
+                    start = whole = blanks;
+                    run.duplicate = true;
+                }
+            }
+            open = true;
+            run.documents++;
+        } else if (is_tag(p, end, 'S', 'E', separator)) {
+            open = false;
+            whole = (size_t)(next - r->buf);
+        } else if (!open || is_tag(p, end, 'G', 'E', separator) || is_tag(p, end, 'G', 'S', separator) ||
+                   (end - p > 3 && (memcmp(p, "ISA", 3) == 0 || memcmp(p, "IEA", 3) == 0))) {
+            hand_over_run(r, &run, start, blanks, true);
+            r->from = at;
+            return r->stopped ? WALK_DONE : WALK_AGAIN;
+        }
+        at = (size_t)(next - r->buf);
+    }
+    if (last && open && at >= r->n) { /* the file ends inside a document */
+        hand_over_run(r, &run, start, at, true);
+    } else if (open && (last || at - whole >= LIMIT_CHUNK)) { /* too large to wait for its end */
+        hand_over_run(r, &run, start, at, false);
+    } else if (whole > start) {
+        uint64_t rest = open; /* the document that is not whole is counted when it is handed over */
+        run.documents -= rest;
+        if (rest)
+            numbers_forget(&r->numbers);
+        hand_over_run(r, &run, start, whole, true);
+    } else if (open && !r->run_open) {
+        numbers_forget(&r->numbers);
+    }
+    return WALK_DONE;
+}
+
+static bool at_document(const struct edi_reader *r)
+{
+    size_t at = r->from;
+    if (!r->options.run || r->level != IN_GROUP)
+        return false;
+    while (at < r->n && is_blank(r->buf[at]))
+        at++;
+    return r->run_open || is_tag(r->buf + at, r->buf + r->n, 'S', 'T', r->syntax.element);
+}
+
+static void move_slices(struct slice *s, unsigned n, const char *from, const char *to)
+{
+    for (unsigned i = 0; i < n; i++)
+        if (s[i].p)
+            s[i].p = to + (s[i].p - from);
+}
+
+void edi_context_copy(struct edi_context *to, const struct edi_context *from)
+{
+    *to = *from;
+    move_slices(to->interchange.element, ISA_ELEMENTS + 1, from->isa_text, to->isa_text);
+    move_slices(&to->interchange.control, 1, from->isa_text, to->isa_text);
+    move_slices(to->group.element, GS_ELEMENTS + 1, from->gs_text, to->gs_text);
+    to->group.control = to->group.element[6];
+    to->group.version = to->group.implied ? to->interchange.element[12] : to->group.element[8];
+}
+
+const struct edi_context *edi_reader_context(const struct edi_reader *r)
+{
+    return &r->in;
+}
+
+void edi_reader_join(struct edi_reader *r, const struct edi_context *from)
+{
+    edi_context_copy(&r->in, from);
+    r->syntax = from->interchange.syntax;
+    r->has_syntax = r->started = r->joined = true;
+    r->level = IN_GROUP;
+}
+
+int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *err)
+{
+    char *own = r->buf;
+    if (r->stopped)
+        return r->stopped;
+    if (run->n > r->room)
+        return stop(r, err_set(err, ERR_LIMIT, "a run of %zu bytes is too long", run->n));
+    r->err = err;
+    r->buf = (char *)run->p;
+    r->n = run->n;
+    r->from = 0;
+    r->base_offset = run->offset;
+    r->base_line = run->line;
+    r->line_start = run->line_start;
+    r->duplicate = run->duplicate;
+    while (r->from < r->n && !r->stopped)
+        if (walk(r, true) != WALK_AGAIN)
+            break;
+    if (run->ends && r->level == IN_DOCUMENT && !r->stopped) {
+        struct finding f = { .code = FINDING_SET_TRAILER, .tag = slice_of("SE"), .missing = true, .found = "missing",
+                             .expected = "an SE segment at the end of the transaction set" };
+        r->from = r->n;
+        hand_over(r, NULL, &f);
+        close_document(r);
+    }
+    r->buf = own;
+    r->n = r->from = 0;
+    return r->stopped;
+}
+
 static int process(struct edi_reader *r, bool last)
 {
     bool again = true;
@@ -1159,7 +1368,7 @@ static int process(struct edi_reader *r, bool last)
             break;
         }
         if (r->from < r->n) {
-            enum walk w = walk(r, last);
+            enum walk w = at_document(r) ? split_documents(r, last) : walk(r, last);
             again = w == WALK_AGAIN;
         }
     }
@@ -1254,7 +1463,7 @@ int edi_reader_end(struct edi_reader *r, struct err *err)
         find(r, FINDING_BINARY_LENGTH, NULL, 0, "the file ends inside binary data", "the rest of it");
     if (!r->stopped && r->level != OUTSIDE)
         close_interchange_early(r);
-    if (!r->stopped && r->interchanges == 0 && !r->garbage_told)
+    if (!r->stopped && r->in.interchanges == 0 && !r->garbage_told)
         find(r, FINDING_FILE_EMPTY, NULL, 0, r->started || r->base_offset + r->n ? "there is no interchange in it" : "the file is empty", "an interchange that begins with ISA");
     return r->stopped;
 }

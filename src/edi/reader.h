@@ -70,6 +70,19 @@ struct edi_sink {
     int (*finding)(void *ctx, const struct finding *f);
 };
 
+struct edi_reader;
+
+/* A run of documents as they lie in the file, for another reader (on another thread) to read. */
+struct edi_run {
+    const char *p;                          /* valid during the call */
+    size_t n;
+    uint64_t documents;                     /* that begin in it */
+    bool begins;                            /* its first segment is an ST; otherwise it goes on where the last run ended */
+    bool ends;                              /* its last document ends in it; otherwise the next run goes on with it */
+    bool duplicate;                         /* the first document's ST02 was used before in the group */
+    uint64_t offset, line, line_start;      /* of its first byte, for places */
+};
+
 struct edi_reader_options {
     struct guides *guides;                  /* must outlive the reader */
     const struct guide *const *partner;     /* guides that go before those of the standard, by their set */
@@ -78,9 +91,11 @@ struct edi_reader_options {
     enum lexer_kind lexer;
     bool structure_only;                    /* envelopes and places, no element checks: for explain and speed tests */
     struct complaints *complaints;          /* errors in guide files */
+    /* When set, documents are not read but handed over in runs, and the sink only hears of envelopes: what a group
+     * says of its documents (accepted) is not known then. */
+    int (*run)(void *run_ctx, const struct edi_reader *r, const struct edi_run *run);
+    void *run_ctx;
 };
-
-struct edi_reader;
 
 int edi_reader_new(const struct edi_reader_options *options, const struct edi_sink *sink,
                    struct edi_reader **reader_r, struct err *err);
@@ -94,6 +109,22 @@ int edi_reader_filled(struct edi_reader *r, size_t n, struct err *err);
 int edi_reader_feed(struct edi_reader *r, struct slice bytes, struct err *err);
 /* There is no more. Closes what is open, with findings. */
 int edi_reader_end(struct edi_reader *r, struct err *err);
+/* Where a reader stands among interchanges and groups: for the reader of a run that begins. The slices of
+ * interchange and group point into the texts: copy it with edi_context_copy(). */
+enum { EDI_ENVELOPE_TEXT = 1024 };
+struct edi_context {
+    struct edi_interchange interchange;
+    struct edi_group group;
+    char isa_text[EDI_ENVELOPE_TEXT], gs_text[EDI_ENVELOPE_TEXT];
+    uint64_t interchanges, documents;
+    const struct guide *envelope;
+};
+void edi_context_copy(struct edi_context *to, const struct edi_context *from);
+const struct edi_context *edi_reader_context(const struct edi_reader *r);
+/* Makes a reader stand there. Its own options and sink stay. */
+void edi_reader_join(struct edi_reader *r, const struct edi_context *from);
+/* Reads a run; 64 readable bytes must lie behind it. */
+int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *err);
 /* Where the reader stands: for progress and for the sink's own findings. */
 void edi_reader_place(const struct edi_reader *r, struct edi_place *place_r);
 /* A finding of the sink's own about the segment at hand (a map's value that cannot be converted): fills in place,
