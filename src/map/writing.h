@@ -9,6 +9,7 @@
 
 #include "base/arena.h"
 #include "base/err.h"
+#include "base/limits.h"
 #include "map/plan.h"
 
 enum {
@@ -135,11 +136,9 @@ struct inheritance {
     bool written;               /* some line writes it at the root */
     struct inherit_place {
         struct inherit_place *next;
-        const struct inherit_place *up;     /* not used at the end of the list */
-        uint16_t field;                     /* in the item */
+        const struct record_field *field;   /* in the item */
         unsigned depth;
-        uint16_t way[LIMIT_LOOP_DEPTH];     /* fields from the root down to the object */
-        const struct record_object *object[LIMIT_LOOP_DEPTH];   /* that each of them is a field of */
+        const struct record_field *way[LIMIT_LOOP_DEPTH];   /* from the root down to the object that has it */
     } *place;
     /* of the record at hand */
     char *value;                /* all items agree on it; borrowed from the writer's arena of the record */

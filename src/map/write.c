@@ -1,0 +1,2048 @@
+/*
+ * write: see write.h.
+ *
+ * An object's members are gone through once: where each field stands, and which works it gives reason for. Then the
+ * works run in their order. A segment is first laid out in cells, one an element, which borrow from the record's
+ * text or from `room`; so fields may come from several objects and in any order, and each cell knows the field it
+ * came from when the guide has something to say about it. Then it is written, and what was written is checked.
+ *
+ * Nothing here knows a segment's or a record's meaning. What is wrong with a value leaves its cell empty and goes
+ * on: all reasons are reported, and the document is taken back at its end.
+ */
+#include "map/write.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "edi/check.h"
+#include "edi/path.h"
+#include "map/express.h"
+#include "map/writing.h"
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define COLD __attribute__((noinline, cold))
+
+enum {
+    MOST_PARTS = 256,           /* components in one segment */
+    ROOM = 4096                 /* for what conversions make, before memory is asked for */
+};
+
+/* An object of the record that is being written. */
+struct frame {
+    const struct frame *up;
+    const struct scope_work *scope;
+    const struct json_tape *tape;
+    const struct record_field *name;        /* that it is the value of, or an item of */
+    uint32_t node;
+    bool listed;
+    uint64_t index;
+    uint64_t present[FIELD_WORDS];
+    uint64_t pending[WORK_WORDS];
+    uint64_t hit[FIELD_WORDS];              /* fields whose guard let them through */
+    struct left *left;                      /* its `unmapped`, not written yet */
+    uint32_t at[RECORD_FIELDS];
+};
+
+struct cell {
+    struct slice text;
+    const struct action *from;              /* NULL: a qualifier, or unmapped */
+    const struct frame *frame;
+    uint32_t item;                          /* of from->list */
+};
+
+struct part {
+    struct cell cell;
+    uint8_t element, component;
+};
+
+/* A segment of an object's `unmapped`. */
+struct left {
+    struct left *next;
+    const struct guide_node *node;
+    const struct guide_node *top;           /* the first loop on the way to it, or itself */
+    struct slice path;
+    struct slice select;                    /* what stood in [ ] */
+    uint32_t occurrence;
+    uint32_t seen;                          /* segments of that node written so far */
+    uint32_t first, n;                      /* the items of the list that speak of it: node of the first, how many */
+    bool deep;                              /* in a loop that no line of the map takes */
+    bool done;
+};
+
+struct map_writer {
+    const struct map_plan *plan;
+    struct writing writing;
+    struct map_write_options options;
+    struct finding_policy policy;
+    struct arena arena;                     /* of the layout */
+    struct arena record_arena;              /* of one record */
+    struct arena item_arena;                /* of one item of the root's lists: `unmapped` */
+    struct arena segment_arena;             /* of one segment, where `room` does not do */
+    bool nomem;                             /* while an object was looked at */
+    bool some_left;                         /* some object's `unmapped` is to be written */
+    struct frame *frame;
+    unsigned top;                           /* frames in use */
+    /* the segment at hand */
+    uint64_t filled;                        /* cells, bit 0 is element 01 */
+    uint64_t composite;                     /* those that are parts */
+    uint64_t refused;                       /* the writer would not have them */
+    bool substance;
+    unsigned n_parts;
+    size_t room_used;
+    const struct work *work;
+    const struct frame *of;
+    /* the record at hand */
+    const struct record *record;
+    struct edi_writer *out;
+    struct edi_syntax syntax;
+    struct checker checker;
+    uint64_t segments;
+    uint64_t errors;
+    int stopped;                            /* by the callback */
+    map_write_finding_fn *finding;
+    void *ctx;
+    struct err *err;
+    struct buf path;
+    struct buf text;                        /* one that is folded */
+    struct cell cell[64];
+    struct part part[MOST_PARTS];
+    char room[ROOM];
+};
+
+/* ---- findings ---- */
+
+static void add_path(struct buf *out, const struct frame *f)
+{
+    if (f->up)
+        add_path(out, f->up);
+    if (!f->name)
+        return;
+    if (out->n)
+        buf_add_char(out, '.');
+    buf_add_slice(out, f->name->name);
+    if (f->listed)
+        buf_printf(out, "[%llu]", (unsigned long long)f->index);
+}
+
+/* Where a field of an object (or of an item of its list) stands. NULL as field: the object itself. */
+static struct slice path_to(struct map_writer *w, const struct frame *f, const struct record_field *list,
+                            uint64_t item, const struct record_field *field)
+{
+    buf_clear(&w->path);
+    if (f)
+        add_path(&w->path, f);
+    if (list) {
+        if (w->path.n)
+            buf_add_char(&w->path, '.');
+        buf_add_slice(&w->path, list->name);
+        buf_printf(&w->path, "[%llu]", (unsigned long long)item);
+    }
+    if (field && field != list) {
+        if (w->path.n)
+            buf_add_char(&w->path, '.');
+        buf_add_slice(&w->path, field->name);
+    }
+    return buf_slice(&w->path);
+}
+
+static void report(struct map_writer *w, const struct map_write_finding *f)
+{
+    int answer;
+
+    if (f->severity == SEVERITY_IGNORE)
+        return;
+    if (f->severity == SEVERITY_ERROR)
+        w->errors++;
+    if (!w->finding || w->stopped || w->errors > LIMIT_FINDINGS)
+        return;
+    answer = w->finding(w->ctx, f);
+    if (answer < 0)
+        w->stopped = answer;
+}
+
+/* "PO103 Unit or Basis for Measurement Code" */
+static struct slice place_name(const struct map_writer *w, struct slice tag, unsigned element, unsigned component,
+                               char *text, size_t size)
+{
+    const struct segment_def *def = guide_segment(w->plan->guide, tag);
+    const struct element *e = def && element && element <= def->n ? def->use[element - 1].element : NULL;
+    char number[32] = "";
+    struct slice name = def ? def->name : slice(NULL, 0);
+    int n;
+
+    if (element)
+        snprintf(number, sizeof(number), component ? "%02u-%u" : "%02u", element, component);
+    if (e) {
+        name = e->name;
+        if (component && e->type == TYPE_COMPOSITE && component <= e->n_parts)
+            name = e->part[component - 1].element->name;
+    }
+    n = snprintf(text, size, "%.*s%s %.*s", SLICE_FMT(tag), number, SLICE_FMT(name));
+    if (n < 0)
+        return slice(NULL, 0);
+    return slice_trim(slice(text, (size_t)n < size ? (size_t)n : size - 1));
+}
+
+/* A value that cannot be written as it is. */
+static COLD void refuse_value(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
+                              struct slice value, const char *found, const char *expected)
+{
+    char place[160];
+    struct map_write_finding r = { .code = "MAP-VALUE", .severity = SEVERITY_ERROR, .value = value, .found = found,
+                                   .expected = expected, .segment = w->segments + 1 };
+
+    r.path = path_to(w, f, a->list, item, a->op->field);
+    r.place = place_name(w, w->work->tag, a->element, a->component, place, sizeof(place));
+    report(w, &r);
+}
+
+static COLD void report_loss(struct map_writer *w, struct slice path, struct slice value, const char *found)
+{
+    struct map_write_finding r = { .code = "MAP-LOSS", .severity = SEVERITY_WARNING, .path = path, .value = value,
+                                   .found = found, .expected = "", .loss = true };
+    report(w, &r);
+}
+
+void map_write_finding_text(const struct map_write_finding *f, struct buf *out)
+{
+    if (f->path.n)
+        buf_add_safe(out, f->path, 400);
+    else
+        buf_add_text(out, "the record");
+    buf_add_text(out, ": ");
+    if (f->value.n && f->found[0] != '"') {
+        buf_add_char(out, '"');
+        buf_add_safe(out, f->value, 80);
+        buf_add_text(out, "\" ");
+    }
+    buf_add_text(out, f->found);
+    if (f->expected[0]) {
+        buf_add_text(out, ", expected ");
+        buf_add_text(out, f->expected);
+    }
+    if (f->place.n) {
+        buf_add_text(out, " (");
+        buf_add_safe(out, f->place, 160);
+        buf_add_char(out, ')');
+    }
+}
+
+/* ---- objects ---- */
+
+static COLD void report_lost(struct map_writer *w, struct frame *f, unsigned word, uint64_t lost)
+{
+    struct scope_work *s = (struct scope_work *)f->scope;
+
+    for (lost &= ~s->reported[word]; lost; lost &= lost - 1) {
+        unsigned i = word * 64 + (unsigned)__builtin_ctzll(lost);
+        struct slice name = s->object->field[i].name;
+        /* the envelope is not the map's business */
+        if (!f->up && (slice_is(name, "record") || slice_is(name, "version") || slice_is(name, "id") ||
+                       slice_is(name, "transmission") || slice_is(name, "partner") || slice_is(name, "source") ||
+                       slice_is(name, "rejected")))
+            continue;
+        set_bit(s->reported, i);
+        report_loss(w, path_to(w, f, NULL, 0, &s->object->field[i]), slice(NULL, 0),
+                    "is not written: no line of the map takes it");
+    }
+}
+
+static void read_left(struct map_writer *w, struct frame *f, uint32_t list);
+
+static inline bool has(const struct frame *f, unsigned field)
+{
+    return bit_of(f->present, field);
+}
+
+/* Where the members of an object stand. Empty ones count as absent. */
+static void collect(struct map_writer *w, struct frame *f, const struct scope_work *s, const struct json_tape *tape,
+                    uint32_t node)
+{
+    const struct record_object *object = s->object;
+    const uint64_t *gives = s->gives;
+    unsigned n_words = s->n_words;
+    uint32_t end = json_end(tape, node);
+
+    f->scope = s;
+    f->tape = tape;
+    f->node = node;
+    f->left = NULL;
+    for (unsigned i = 0; i < FIELD_WORDS; i++)
+        f->present[i] = f->hit[i] = 0;
+    for (unsigned i = 0; i < n_words; i++)
+        f->pending[i] = s->always[i];
+    for (uint32_t c = json_first(node); c < end; c = json_next(tape, c)) {
+        const struct json_node *n = &tape->node[c];
+        int i = LIKELY(!(n->flags & JSON_KEY_ESCAPED)) ? record_field_find(object, json_raw_key(tape, c))
+                                                       : record_field_of(object, tape, c);
+        if (UNLIKELY(i < 0))
+            continue;
+        if (n->type == JSON_STRING ? n->n == 0 : n->type == JSON_NULL ||
+                                                     ((n->type == JSON_OBJECT || n->type == JSON_ARRAY) && n->count == 0))
+            continue;
+        f->at[i] = c;
+        f->present[(unsigned)i / 64] |= 1ull << ((unsigned)i % 64);
+        if (n_words == 1)
+            f->pending[0] |= gives[i];
+        else
+            for (unsigned k = 0; k < n_words; k++)
+                f->pending[k] |= gives[(unsigned)i * n_words + k];
+    }
+    if (UNLIKELY(has(f, s->unmapped))) {
+        read_left(w, f, f->at[s->unmapped]);
+        f->present[s->unmapped / 64] &= ~(1ull << (s->unmapped % 64));
+    }
+    for (unsigned i = 0; i < FIELD_WORDS - 1; i++)
+        if (UNLIKELY(f->present[i] & ~s->written[i]))
+            report_lost(w, f, i, f->present[i] & ~s->written[i]);
+}
+
+/* Room for what a conversion makes, until the segment's end. NULL: memory. */
+static char *room_for(struct map_writer *w, size_t n)
+{
+    if (LIKELY(n <= ROOM - w->room_used)) {
+        char *p = w->room + w->room_used;
+        w->room_used += n;
+        return p;
+    }
+    return arena_alloc(&w->segment_arena, n);
+}
+
+static COLD int no_room(struct map_writer *w)
+{
+    if (w->segment_arena.total >= w->segment_arena.ceiling)
+        return err_set(w->err, ERR_LIMIT, "one segment takes more memory than it may");
+    return err_nomem(w->err);
+}
+
+/* A value that is not a plain string. */
+static COLD int odd_text(struct map_writer *w, const struct json_tape *tape, uint32_t node, struct slice *v_r)
+{
+    const struct json_node *n;
+    char *p;
+
+    if (node & 0x80000000u) {
+        const struct inheritance *i = &w->writing.inherit[node & 0xffff];
+        *v_r = slice(i->value, i->n);
+        return 0;
+    }
+    n = &tape->node[node];
+    *v_r = json_raw(tape, node);
+    if (n->type == JSON_STRING) {
+        p = room_for(w, v_r->n);
+        if (!p)
+            return no_room(w);
+        *v_r = slice(p, json_decode(*v_r, p));
+    } else if (n->type >= JSON_OBJECT) {
+        *v_r = slice(NULL, 0);
+    }
+    return 0;
+}
+
+static ALWAYS_INLINE int node_text(struct map_writer *w, const struct json_tape *tape, uint32_t node,
+                                   struct slice *v_r)
+{
+    if (LIKELY(!(node & 0x80000000u))) {
+        const struct json_node *n = &tape->node[node];
+        if (LIKELY(n->type == JSON_STRING && !(n->flags & JSON_ESCAPED))) {
+            *v_r = slice(tape->text.p + n->at, n->n);
+            return 0;
+        }
+    }
+    return odd_text(w, tape, node, v_r);
+}
+
+static ALWAYS_INLINE int text_of(struct map_writer *w, const struct frame *f, unsigned field, struct slice *v_r)
+{
+    return node_text(w, f->tape, f->at[field], v_r);
+}
+
+/* ---- cells ---- */
+
+static void begin_segment(struct map_writer *w, const struct work *k, const struct frame *f)
+{
+    w->filled = w->composite = w->refused = 0;
+    w->substance = false;
+    w->n_parts = 0;
+    w->room_used = 0;
+    w->work = k;
+    w->of = f;
+    if (UNLIKELY(w->segment_arena.block != NULL))
+        arena_reset(&w->segment_arena);
+}
+
+static COLD void set_twice(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
+                           struct slice text, struct slice old)
+{
+    char expected[100];
+    if (slice_eq(text, old))
+        return;
+    snprintf(expected, sizeof(expected), "\"%.*s\", which another field says is there",
+             (int)(old.n < 60 ? old.n : 60), old.p);
+    refuse_value(w, a, f, item, text, "does not fit", expected);
+}
+
+static int set_part(struct map_writer *w, const struct action *a, unsigned element, unsigned component,
+                    const struct frame *f, uint32_t item, struct slice text, bool constant)
+{
+    unsigned i = w->n_parts;
+    uint64_t bit = 1ull << (element - 1);
+
+    if (i == MOST_PARTS - 1)
+        return err_set(w->err, ERR_LIMIT, "a segment has too many components");
+    for (; i && (w->part[i - 1].element > element ||
+                 (w->part[i - 1].element == element && w->part[i - 1].component > component)); i--)
+        w->part[i] = w->part[i - 1];
+    if (i && w->part[i - 1].element == element && w->part[i - 1].component == component) {
+        struct slice old = w->part[i - 1].cell.text;
+        memmove(&w->part[i], &w->part[i + 1], (w->n_parts - i) * sizeof(w->part[0]));
+        if (a)
+            set_twice(w, a, f, item, text, old);
+        return 0;
+    }
+    w->part[i] = (struct part){ { text, a, f, item }, (uint8_t)element, (uint8_t)component };
+    w->n_parts++;
+    w->filled |= bit;
+    w->composite |= bit;
+    w->substance |= !constant;
+    return 0;
+}
+
+/* Puts a value in its place; an empty one is none. */
+static ALWAYS_INLINE int set_cell(struct map_writer *w, const struct action *a, unsigned element,
+                                  const struct frame *f, uint32_t item, struct slice text, bool constant)
+{
+    struct cell *c = &w->cell[element - 1];
+    uint64_t bit = 1ull << (element - 1);
+
+    if (UNLIKELY(text.n == 0))
+        return 0;
+    if (UNLIKELY(a->component))
+        return set_part(w, a, element, a->component, f, item, text, constant);
+    if (UNLIKELY(w->filled & bit)) {
+        if (!constant)
+            set_twice(w, a, f, item, text, c->text);
+        return 0;
+    }
+    c->text = text;
+    c->from = a;
+    c->frame = f;
+    c->item = item;
+    w->filled |= bit;
+    w->substance |= !constant;
+    return 0;
+}
+
+/* The qualifiers that the map's line names. What a field says must be the same. */
+static void set_selects(struct map_writer *w, const struct work *k)
+{
+    for (unsigned i = 0; i < k->n_select; i++) {
+        const struct map_select *s = &k->select[i];
+        struct cell *c = &w->cell[s->element - 1];
+        uint64_t bit = 1ull << (s->element - 1);
+        if (w->filled & bit && !(w->composite & bit)) {
+            if (!slice_eq(c->text, s->text) && c->from) {
+                char expected[100];
+                snprintf(expected, sizeof(expected), "what stands for %.*s there", SLICE_FMT(s->text));
+                refuse_value(w, c->from, c->frame, c->item, c->text, "does not fit", expected);
+            }
+            continue;
+        }
+        *c = (struct cell){ .text = s->text };
+        w->filled |= bit;
+    }
+}
+
+/* Adds the digits of a value to a hash total. */
+static void add_hash(struct check_work *check, struct slice v)
+{
+    uint64_t sum = 0;
+    for (size_t i = 0; i < v.n; i++)
+        if (is_digit(v.p[i]))
+            sum = (sum * 10 + (uint64_t)(v.p[i] - '0')) % check->modulus;
+    check->sum = (check->sum + sum) % check->modulus;
+}
+
+/* ---- conversions ---- */
+
+/* The partner's code for a word; `beside` may be empty. False: refused. */
+static ALWAYS_INLINE bool code_of(const struct action *a, struct slice word, struct slice beside, struct slice *v_r,
+                                  bool *lost_r)
+{
+    const struct map_table_row *row = words_find(a->words, word);
+
+    *lost_r = false;
+    if (beside.n) {
+        const struct map_table_row *other =
+            beside.n <= 8 ? map_table_code(a->words->table, slice_key(beside)) : NULL;
+        if (!row || (other && slice_eq(other->word, word))) {
+            *v_r = beside;
+            return true;
+        }
+        *lost_r = !slice_eq(beside, row->code);
+    }
+    *v_r = row ? row->code : word;
+    return row || !a->words->table->refuse;
+}
+
+static int set_datetime(struct map_writer *w, const struct action *a, unsigned element, const struct frame *f,
+                        uint32_t item, struct slice v)
+{
+    static const char *const lacking[] = { "", "a date without a time: the place has none",
+                                           "a date and time without a zone: the place has none" };
+    char *p = room_for(w, v.n + 16);
+    struct slice part[3];
+    const char *why;
+    int code = 0;
+
+    if (!p)
+        return no_room(w);
+    if (express_datetime(v, a->use ? a->use->max : 8, p, part, &why) < 0) {
+        refuse_value(w, a, f, item, v, "cannot be written", why);
+        return 0;
+    }
+    for (unsigned i = 0; i < 3 && !code; i++) {
+        unsigned at = i ? a->op->element[i] : element;
+        if (part[i].n && at == 0) {
+            refuse_value(w, a, f, item, v, "cannot be written", lacking[i]);
+            return 0;
+        }
+        if (part[i].n)
+            code = set_cell(w, a, at, f, item, part[i], false);
+    }
+    return code;
+}
+
+/* All conversions of an op, from the last to the first. 1: *v_r is the element's. 0: refused, or set already. */
+static COLD int convert_back(struct map_writer *w, const struct action *a, unsigned element, const struct frame *f,
+                             uint32_t item, struct slice beside, struct slice *v_r)
+{
+    const struct map_op *op = a->op;
+    struct slice v = *v_r;
+
+    for (unsigned i = op->n_conversions; i-- > 0;) {
+        const struct conversion *c = &op->conversion[i];
+        const char *why = "";
+        bool lost;
+        char *p;
+        int n = 0;
+        switch (c->kind) {
+        case CONVERT_CODE:
+            if (!code_of(a, v, beside, &v, &lost)) {
+                refuse_value(w, a, f, item, v, "has no code in the map's table", "");
+                return 0;
+            }
+            continue;
+        case CONVERT_TRIM:
+            v = slice_trim(v);
+            continue;
+        case CONVERT_DATETIME:
+            n = set_datetime(w, a, element, f, item, v);
+            return n < 0 ? n : 0;
+        case CONVERT_DATE:
+        case CONVERT_TIME:
+        case CONVERT_PAD:
+        case CONVERT_PREFIX:
+        case CONVERT_UPPER:
+        case CONVERT_IMPLIED:
+            break;
+        default:
+            continue;
+        }
+        p = room_for(w, v.n + c->text.n + c->number[0] + 64);
+        if (!p)
+            return no_room(w);
+        switch (c->kind) {
+        case CONVERT_DATE:
+            n = express_date(v, a->use ? a->use->max : 8, p, &why);
+            break;
+        case CONVERT_TIME:
+            n = express_time(v, p, &why);
+            break;
+        case CONVERT_IMPLIED:
+            n = express_places(v, c->number[0], 1, p, &why);
+            break;
+        case CONVERT_PAD: {
+            size_t characters = 0, more;
+            for (size_t k = 0; k < v.n; k++)
+                characters += ((unsigned char)v.p[k] & 0xc0) != 0x80;
+            more = characters < c->number[0] ? c->number[0] - characters : 0;
+            memset(p, c->text.n ? c->text.p[0] : ' ', more);
+            memcpy(p + more, v.p, v.n);
+            n = (int)(more + v.n);
+            break;
+        }
+        case CONVERT_PREFIX:
+            memcpy(p, c->text.p ? c->text.p : "", c->text.n);
+            memcpy(p + c->text.n, v.p, v.n);
+            n = (int)(c->text.n + v.n);
+            break;
+        default: /* upper */
+            for (size_t k = 0; k < v.n; k++)
+                p[k] = v.p[k] >= 'a' && v.p[k] <= 'z' ? (char)(v.p[k] - 32) : v.p[k];
+            n = (int)v.n;
+        }
+        if (n < 0) {
+            refuse_value(w, a, f, item, v, "cannot be written", why);
+            return 0;
+        }
+        v = slice(p, (size_t)n);
+    }
+    *v_r = v;
+    return 1;
+}
+
+/* Field by field. `shift` is added to elements, `item` is the place in a->list. */
+static int run_actions(struct map_writer *w, const struct frame *f, const struct action *a, unsigned n,
+                       unsigned shift, uint32_t item);
+
+/* One value, converted and set. */
+static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *f, const struct action *a,
+                                   unsigned element, uint32_t item, struct slice v)
+{
+    const char *why;
+    char *p;
+    int n, code;
+
+    switch (a->kind) {
+    case ACTION_TEXT:
+        break;
+    case ACTION_CODE: {
+        struct slice beside = slice(NULL, 0), word = v;
+        bool lost;
+        if (has(f, a->beside)) {
+            code = text_of(w, f, a->beside, &beside);
+            if (code)
+                return code;
+        }
+        if (UNLIKELY(!code_of(a, word, beside, &v, &lost))) {
+            refuse_value(w, a, f, item, word, "has no code in the map's table", "");
+            return 0;
+        }
+        if (UNLIKELY(lost))
+            report_loss(w, path_to(w, f, a->list, item, a->op->beside), beside,
+                        "is not written: it stands for something else");
+        break;
+    }
+    case ACTION_DATE:
+        p = room_for(w, 8);
+        if (UNLIKELY(!p))
+            return no_room(w);
+        n = express_date(v, a->use ? a->use->max : 8, p, &why);
+        if (UNLIKELY(n < 0)) {
+            refuse_value(w, a, f, item, v, "cannot be written", why);
+            return 0;
+        }
+        v = slice(p, (size_t)n);
+        break;
+    case ACTION_TIME:
+        p = room_for(w, 8);
+        if (UNLIKELY(!p))
+            return no_room(w);
+        n = express_time(v, p, &why);
+        if (UNLIKELY(n < 0)) {
+            refuse_value(w, a, f, item, v, "cannot be written", why);
+            return 0;
+        }
+        v = slice(p, (size_t)n);
+        break;
+    case ACTION_PLACES:
+        if (a->places == 0 && LIKELY(!memchr(v.p, '.', v.n)))
+            break;
+        p = room_for(w, v.n + a->places + (a->use ? a->use->min : 0) + 2);
+        if (UNLIKELY(!p))
+            return no_room(w);
+        n = express_places(v, a->places, a->use ? a->use->min : 1, p, &why);
+        if (UNLIKELY(n < 0)) {
+            refuse_value(w, a, f, item, v, "has too many decimals", why);
+            return 0;
+        }
+        v = slice(p, (size_t)n);
+        break;
+    case ACTION_DATETIME:
+        return set_datetime(w, a, element, f, item, v);
+    default: {
+        struct slice beside = slice(NULL, 0);
+        if (has(f, a->beside)) {
+            code = text_of(w, f, a->beside, &beside);
+            if (code)
+                return code;
+        }
+        code = convert_back(w, a, element, f, item, beside, &v);
+        if (code <= 0)
+            return code;
+    }
+    }
+    if (UNLIKELY(a->adds))
+        add_hash(&w->writing.check[a->adds - 1], v);
+    return set_cell(w, a, element, f, item, v, false);
+}
+
+static int set_check(struct map_writer *w, const struct frame *f, const struct action *a)
+{
+    const struct check_work *check = &w->writing.check[a->check];
+    char *p = room_for(w, 24);
+    int n;
+
+    if (!p)
+        return no_room(w);
+    n = snprintf(p, 24, "%llu", (unsigned long long)(a->kind == ACTION_COUNT ? check->count : check->sum));
+    /* a total of nothing makes no segment */
+    return set_cell(w, a, a->element, f, 0, slice(p, (size_t)n), check->count == 0);
+}
+
+/* What has a guard, may be inherited, or has something to say even when it is absent. 1: go on as always. */
+static COLD int look_twice(struct map_writer *w, const struct frame *f, const struct action *a, unsigned element,
+                           uint32_t item)
+{
+    struct slice v, other;
+    int code;
+
+    if (a->kind == ACTION_COUNT || a->kind == ACTION_SUM) {
+        code = set_check(w, f, a);
+        return code < 0 ? code : 0;
+    }
+    if (a->kind == ACTION_CONSTANT) {
+        code = set_cell(w, a, element, f, item, a->constant, true);
+        return code < 0 ? code : 0;
+    }
+    if (a->guard != NO_FIELD) {
+        if (!has(f, a->guard))
+            return 0;
+        code = text_of(w, f, a->guard, &v);
+        if (code)
+            return code;
+        if (!slice_eq(v, a->op->guard_value))
+            return 0;
+        set_bit(((struct frame *)f)->hit, a->field);
+    }
+    if (!has(f, a->field)) {
+        if (has(f, a->beside)) { /* the partner's code alone */
+            code = text_of(w, f, a->beside, &v);
+            if (!code)
+                code = set_cell(w, a, element, f, item, v, false);
+        } else {
+            code = a->constant.n ? set_cell(w, a, element, f, item, a->constant, true) : 0;
+        }
+        return code < 0 ? code : 0;
+    }
+    if (a->inherits != NO_FIELD && has(&w->frame[0], a->inherits)) {
+        code = text_of(w, f, a->field, &v);
+        if (!code)
+            code = text_of(w, &w->frame[0], a->inherits, &other);
+        if (code)
+            return code;
+        for (unsigned i = 0; i < w->writing.n_inherits; i++)
+            if (w->writing.inherit[i].field == a->inherits && w->writing.inherit[i].written && slice_eq(v, other))
+                return 0;
+    }
+    return 1;
+}
+
+static int run_actions(struct map_writer *w, const struct frame *f, const struct action *a, unsigned n,
+                       unsigned shift, uint32_t item)
+{
+    for (; n--; a++) {
+        struct slice v;
+        int code;
+        if (!has(f, a->field) && LIKELY(!a->odd))
+            continue;
+        if (a->odd && !(has(f, a->field) && a->guard == NO_FIELD && a->inherits == NO_FIELD)) {
+            code = look_twice(w, f, a, a->element + shift, item);
+            if (code < 0)
+                return code;
+            if (code == 0)
+                continue;
+        }
+        code = text_of(w, f, a->field, &v);
+        if (LIKELY(code == 0))
+            code = run_value(w, f, a, a->element + shift, item, v);
+        if (UNLIKELY(code < 0))
+            return code;
+    }
+    return 0;
+}
+
+/* ---- lists in segments ---- */
+
+/* The items of a list, on a tape or streamed. */
+struct items {
+    bool streamed;
+    const struct json_tape *tape;
+    uint32_t next, end;
+    uint64_t index;             /* of the item given last, from 0 */
+    struct record_items it;
+};
+
+static void items_begin(const struct map_writer *w, const struct frame *f, unsigned field, struct items *i_r)
+{
+    uint32_t node = f->at[field];
+    i_r->streamed = f->tape->node[node].type == JSON_STREAMED;
+    i_r->tape = f->tape;
+    i_r->next = json_first(node);
+    i_r->end = json_end(f->tape, node);
+    i_r->index = UINT64_MAX;
+    if (i_r->streamed)
+        record_items_begin(w->record, node, &i_r->it);
+}
+
+static ALWAYS_INLINE int items_next(struct map_writer *w, struct items *i, uint32_t *node_r)
+{
+    if (UNLIKELY(i->streamed)) {
+        int code = record_items_next(&i->it, &i->tape, node_r, w->err);
+        i->index++;
+        return code;
+    }
+    if (i->next >= i->end)
+        return 0;
+    *node_r = i->next;
+    i->next = json_next(i->tape, i->next);
+    i->index++;
+    return 1;
+}
+
+static COLD void too_many(struct map_writer *w, const struct spread *p, const struct frame *f, uint64_t index,
+                          unsigned most)
+{
+    char place[160], expected[80];
+    struct map_write_finding r = { .code = "MAP-LIST", .severity = SEVERITY_ERROR, .expected = expected,
+                                   .segment = w->segments + 1,
+                                   .found = "has no place: the list has more items than the segment can hold" };
+
+    snprintf(expected, sizeof(expected), "at most %u", most);
+    r.path = path_to(w, f, p->take->field, index, NULL);
+    r.place = place_name(w, w->work->tag, p->take->first, 0, place, sizeof(place));
+    report(w, &r);
+}
+
+static inline unsigned groups_of(const struct map_take *t)
+{
+    unsigned n = ((unsigned)t->last - t->first + 1) / t->group;
+    return n ? n : 1;
+}
+
+static struct frame *item_frame(struct map_writer *w, const struct frame *up, const struct record_field *name,
+                                uint64_t index)
+{
+    struct frame *f = &w->frame[w->top];
+    f->up = up;
+    f->name = name;
+    f->listed = true;
+    f->index = index;
+    return f;
+}
+
+/* A list in the segment at hand: all its items, as many as there are elements. */
+static int run_hosted(struct map_writer *w, const struct frame *f, const struct spread *p)
+{
+    unsigned most = groups_of(p->take), k = 0;
+    struct items items;
+    uint32_t node;
+    int code;
+
+    if (!has(f, p->field))
+        return 0;
+    items_begin(w, f, p->field, &items);
+    while ((code = items_next(w, &items, &node)) > 0) {
+        if (UNLIKELY(k == most || items.streamed)) {
+            too_many(w, p, f, items.index, most);
+            return 0;
+        }
+        if (p->item) {
+            struct frame *item = item_frame(w, f, p->take->field, k);
+            collect(w, item, p->item, items.tape, node);
+            /* paths go by the list's own frame: the item's is used again */
+            for (unsigned i = 0; i < p->n_actions && code >= 0; i++) {
+                unsigned before = w->n_parts;
+                uint64_t filled = w->filled;
+                code = run_actions(w, item, &p->action[i], 1, i < p->shared ? k * p->take->group : 0, k);
+                for (filled = w->filled & ~filled; filled; filled &= filled - 1)
+                    w->cell[__builtin_ctzll(filled)].frame = f;
+                for (; before < w->n_parts; before++)
+                    w->part[before].cell.frame = f;
+            }
+        } else {
+            struct slice v;
+            code = node_text(w, items.tape, node, &v);
+            if (code == 0 && v.n)
+                code = run_value(w, f, &p->action[0], p->action[0].element + k, k, v);
+        }
+        if (code < 0)
+            return code;
+        k++;
+    }
+    return code;
+}
+
+/* ---- segments ---- */
+
+/* The field that an element of the segment at hand comes from, or would come from. */
+static const struct action *action_for(const struct work *k, unsigned element, unsigned component)
+{
+    const struct action *best = NULL;
+    for (unsigned i = 0; i < k->n_actions; i++)
+        for (unsigned n = 0; n < 3; n++)
+            if (k->action[i].op->element[n] == element && (!best || k->action[i].component == component))
+                best = &k->action[i];
+    for (unsigned i = 0; i < k->n_spreads && !best; i++) {
+        const struct spread *p = &k->spread[i];
+        for (unsigned n = 0; n < p->n_actions && !best; n++) {
+            unsigned e = p->action[n].element;
+            if (n < p->shared && element >= e && element <= p->take->last && (element - e) % p->take->group == 0)
+                best = &p->action[n];
+            else if (e == element)
+                best = &p->action[n];
+        }
+    }
+    return best;
+}
+
+/* The field of a scope that makes a segment with that tag. */
+static const struct record_field *field_for(const struct scope_work *s, struct slice tag)
+{
+    for (unsigned i = 0; i < s->n_works; i++) {
+        const struct work *k = &s->work[i];
+        if (!slice_eq(k->tag, tag))
+            continue;
+        for (unsigned n = 0; n < k->n_actions; n++)
+            if (k->action[n].field != NO_FIELD)
+                return k->action[n].op->field;
+        if (k->n_members)
+            return k->member_name[0];
+        if (k->n_spreads)
+            return k->spread[0].take->field;
+        if (k->field != NO_FIELD)
+            return &s->object->field[k->field];
+    }
+    return NULL;
+}
+
+/* What the checker has to say, in the record's terms. */
+static COLD int remark(void *ctx, const struct segment *s, const struct remark *r)
+{
+    struct map_writer *w = ctx;
+    const struct finding_row *row = &finding_rows[r->code];
+    struct map_write_finding f = { .code = row->name, .severity = (enum severity)w->policy.severity[r->code],
+                                   .value = r->value, .found = r->found, .expected = r->expected,
+                                   .segment = w->segments, .missing = r->missing };
+    const struct frame *of = w->of;
+    const struct action *a = NULL;
+    char place[160];
+
+    if (r->tag.n) { /* a segment is missing */
+        const struct record_field *field = NULL;
+        while (of && !(field = field_for(of->scope, r->tag)) && of->up)
+            of = of->up;
+        f.path = path_to(w, field ? of : w->of, NULL, 0, field);
+        f.place = place_name(w, r->tag, 0, 0, place, sizeof(place));
+        f.value = slice(NULL, 0);
+        report(w, &f);
+        return w->stopped;
+    }
+    if (r->element && r->element <= 64 && w->work) {
+        const struct cell *c = &w->cell[r->element - 1];
+        uint64_t bit = 1ull << (r->element - 1);
+        uint32_t item = 0;
+        if (r->missing && w->refused & bit)
+            return 0; /* that was said before */
+        if (w->filled & bit && !(w->composite & bit)) {
+            a = c->from;
+            of = c->frame ? c->frame : w->of;
+            item = c->item;
+        } else if (w->composite & bit) {
+            for (unsigned i = 0; i < w->n_parts; i++)
+                if (w->part[i].element == r->element && (!a || w->part[i].component == r->component)) {
+                    a = w->part[i].cell.from;
+                    of = w->part[i].cell.frame;
+                    item = w->part[i].cell.item;
+                }
+        }
+        if (!a) {
+            a = action_for(w->work, r->element, r->component);
+            for (unsigned i = 0; i < w->work->n_members && !a; i++)
+                a = action_for(&w->work->member[i]->owner, r->element, r->component);
+            of = w->of;
+            if (a && a->list)
+                item = (r->element - w->work->spread[0].take->first) / w->work->spread[0].take->group;
+        }
+        if (a && a->kind != ACTION_CONSTANT && a->op->field)
+            f.path = path_to(w, of, a->list, item, a->op->field);
+        else
+            f.path = path_to(w, of, NULL, 0, NULL);
+    } else {
+        f.path = path_to(w, of, NULL, 0, NULL);
+    }
+    f.place = place_name(w, segment_tag(s), r->element, r->component, place, sizeof(place));
+    report(w, &f);
+    return w->stopped;
+}
+
+/* The writer would not have a value. */
+static COLD int refused_cell(struct map_writer *w, const struct cell *c, unsigned element, unsigned component)
+{
+    const struct err *why = edi_writer_error(w->out);
+    const char *words = strstr(why->text, ": ");
+    char place[160];
+    struct map_write_finding f = { .code = "MAP-CHARACTER", .severity = SEVERITY_ERROR, .value = c->text,
+                                   .found = "cannot be written", .segment = w->segments + 1 };
+
+    if (why->code != ERR_DATA)
+        return err_set(w->err, why->code ? why->code : ERR_INTERNAL, "%s", why->text);
+    w->refused |= 1ull << (element - 1);
+    f.expected = "";
+    f.found = words ? words + 2 : why->text;
+    f.path = path_to(w, c->frame ? c->frame : w->of, c->from ? c->from->list : NULL, c->item,
+                     c->from ? c->from->op->field : NULL);
+    f.place = place_name(w, w->work->tag, element, component, place, sizeof(place));
+    report(w, &f);
+    return 0;
+}
+
+static COLD int writer_failed(struct map_writer *w)
+{
+    const struct err *why = edi_writer_error(w->out);
+    return err_set(w->err, why->code ? why->code : ERR_INTERNAL, "%s", why->text);
+}
+
+static COLD void misplaced(struct map_writer *w, const struct guide_node *node)
+{
+    const struct guide *g = w->plan->guide;
+    const struct guide_node *meant = &g->node[w->work->segment];
+    char found[160], expected[160] = "", place[160];
+    struct map_write_finding f = { .code = "MAP-PLACE", .severity = SEVERITY_ERROR, .found = found,
+                                   .expected = expected, .segment = w->segments };
+    struct slice loop = g->node[node->parent].tag, own = g->node[meant->parent].tag;
+
+    if (node->n_select || meant->n_select)
+        return; /* loops of one tag, chosen by their qualifier */
+    if (node->parent)
+        snprintf(found, sizeof(found), "would be read as part of loop %.*s", SLICE_FMT(loop));
+    else
+        snprintf(found, sizeof(found), "would be read as part of no loop");
+    if (meant->parent)
+        snprintf(expected, sizeof(expected), "a segment before it that leads to loop %.*s", SLICE_FMT(own));
+    f.path = path_to(w, w->of, NULL, 0, NULL);
+    f.place = place_name(w, w->work->tag, 0, 0, place, sizeof(place));
+    report(w, &f);
+}
+
+static int write_parts(struct map_writer *w, unsigned element)
+{
+    for (unsigned i = 0; i < w->n_parts; i++)
+        if (w->part[i].element == element) {
+            int code = edi_write_component(w->out, element, w->part[i].component, w->part[i].cell.text);
+            if (code < 0)
+                code = refused_cell(w, &w->part[i].cell, element, w->part[i].component);
+            if (code < 0)
+                return code;
+        }
+    return 0;
+}
+
+static int merge_left(struct map_writer *w);
+static void count_left(struct map_writer *w);
+
+/* Writes the segment at hand if it holds something. 1: it was written. */
+static int end_segment(struct map_writer *w, bool always)
+{
+    const struct guide_node *node;
+    struct segment s;
+    int code;
+
+    if (UNLIKELY(w->some_left)) {
+        code = merge_left(w);
+        if (code < 0)
+            return code;
+    }
+    if (!w->substance && !always)
+        return 0;
+    if (w->work->n_select)
+        set_selects(w, w->work);
+    code = edi_write_begin(w->out, w->work->tag);
+    if (UNLIKELY(code < 0))
+        return writer_failed(w);
+    for (uint64_t mask = w->filled; mask; mask &= mask - 1) {
+        unsigned k = (unsigned)__builtin_ctzll(mask);
+        if (UNLIKELY(w->composite >> k & 1))
+            code = write_parts(w, k + 1);
+        else if (UNLIKELY(edi_write_element(w->out, k + 1, w->cell[k].text) < 0))
+            code = refused_cell(w, &w->cell[k], k + 1, 0);
+        if (UNLIKELY(code < 0)) {
+            edi_write_cancel(w->out);
+            return code;
+        }
+    }
+    code = edi_write_end(w->out, true, &s);
+    if (UNLIKELY(code < 0))
+        return writer_failed(w);
+    w->segments++;
+    if (UNLIKELY(w->some_left))
+        count_left(w);
+    node = check_place(&w->checker, &s);
+    if (LIKELY(node)) {
+        if (UNLIKELY(node->ordinal != w->work->segment))
+            misplaced(w, node);
+        check_segment(&w->checker, &s, node);
+    }
+    if (UNLIKELY(w->stopped))
+        return w->stopped;
+    return 1;
+}
+
+/* The object's own part of a segment: its fields and the lists inside. */
+static int run_own(struct map_writer *w, const struct frame *f, const struct work *k)
+{
+    int code = run_actions(w, f, k->action, k->n_actions, 0, 0);
+    for (unsigned i = 0; i < k->n_spreads && code >= 0; i++)
+        code = run_hosted(w, f, &k->spread[i]);
+    return code;
+}
+
+/* ---- works ---- */
+
+static int run_inner(struct map_writer *w, struct frame *f);
+
+/* Does what is pending hold anything? Objects and lists may be there and yet be empty inside. */
+static COLD bool holds_more(const struct frame *f)
+{
+    const struct scope_work *s = f->scope;
+    for (unsigned i = 0; i < s->n_works; i++) {
+        const struct work *k = &s->work[i];
+        uint32_t node;
+        if (!bit_of(f->pending, i))
+            continue;
+        if (k->kind != WORK_LIST)
+            return true;
+        node = f->at[k->field];
+        if (f->tape->node[node].type == JSON_STREAMED)
+            return true;
+        for (uint32_t c = json_first(node); c < json_end(f->tape, node); c = json_next(f->tape, c))
+            if (f->tape->node[c].count)
+                return true;
+    }
+    return f->left != NULL;
+}
+
+/* A segment of the object's fields, and of the objects in it that begin with the same segment. */
+static int run_segment(struct map_writer *w, struct frame *f, const struct work *k)
+{
+    struct frame *member[MOST_MEMBERS] = { NULL };
+    unsigned top = w->top;
+    bool always = false;
+    int code;
+
+    for (unsigned i = 0; i < k->n_members; i++) {
+        struct frame *m;
+        if (!has(f, k->member_field[i]))
+            continue;
+        m = member[i] = &w->frame[w->top++];
+        m->up = f;
+        m->name = k->member_name[i];
+        m->listed = false;
+        collect(w, m, k->member[i], f->tape, f->at[k->member_field[i]]);
+    }
+    begin_segment(w, k, f);
+    code = run_own(w, f, k);
+    for (unsigned i = 0; i < k->n_members && code >= 0; i++)
+        if (member[i]) {
+            if (k->n_actions == 0)
+                w->of = member[i];
+            code = run_own(w, member[i], &k->member[i]->owner);
+            always |= !w->substance && holds_more(member[i]);
+        }
+    if (code >= 0)
+        code = end_segment(w, always && !w->substance);
+    for (unsigned i = 0; i < k->n_members && code >= 0; i++)
+        if (member[i])
+            code = run_inner(w, member[i]);
+    w->top = top;
+    return code < 0 ? code : 0;
+}
+
+/* Is the item for this work, where several works write one list? */
+static int fits(struct map_writer *w, const struct frame *item, const struct work *k)
+{
+    int code;
+    begin_segment(w, &k->scope->owner, item);
+    code = run_actions(w, item, k->scope->owner.action, k->scope->owner.n_actions, 0, 0);
+    if (code < 0)
+        return code;
+    for (unsigned i = 0; i < k->n_select; i++) {
+        uint64_t bit = 1ull << (k->select[i].element - 1);
+        if (w->filled & bit && !slice_eq(w->cell[k->select[i].element - 1].text, k->select[i].text))
+            return 0;
+        if (!(w->filled & bit) && action_for(&k->scope->owner, k->select[i].element, 0))
+            return 0;
+    }
+    return 1;
+}
+
+static int is_mine(struct map_writer *w, const struct frame *f, const struct frame *item, const struct work *k)
+{
+    const struct scope_work *s = f->scope;
+    for (unsigned i = 0; i < s->n_works; i++)
+        if (s->work[i].kind == WORK_LIST && s->work[i].field == k->field) {
+            int code = fits(w, item, &s->work[i]);
+            if (code)
+                return code < 0 ? code : &s->work[i] == k;
+        }
+    return 0;
+}
+
+static void count_item(struct map_writer *w, const struct work *k)
+{
+    for (unsigned i = 0; i < w->writing.n_checks; i++)
+        if (w->writing.check[i].list_field == k->field && !w->writing.check[i].ahead)
+            w->writing.check[i].count++;
+}
+
+static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
+{
+    const struct scope_work *s = k->scope;
+    const struct record_field *name = k->take->field;
+    struct items items;
+    uint32_t node;
+    int code;
+
+    items_begin(w, f, k->field, &items);
+    while ((code = items_next(w, &items, &node)) > 0) {
+        struct frame *item = item_frame(w, f, name, items.index);
+        if (UNLIKELY(items.tape->node[node].type != JSON_OBJECT))
+            continue;
+        w->top++;
+        if (UNLIKELY(w->some_left) && !f->up)
+            arena_reset(&w->item_arena);
+        collect(w, item, s, items.tape, node);
+        if (UNLIKELY(k->rival)) {
+            code = is_mine(w, f, item, k);
+            if (code <= 0) {
+                w->top--;
+                if (code < 0)
+                    return code;
+                continue;
+            }
+        }
+        begin_segment(w, &s->owner, item);
+        code = run_own(w, item, &s->owner);
+        if (LIKELY(code >= 0))
+            code = end_segment(w, UNLIKELY(!w->substance) && holds_more(item));
+        if (code > 0 && k->check)
+            count_item(w, k);
+        if (LIKELY(code >= 0))
+            code = run_inner(w, item);
+        w->top--;
+        if (UNLIKELY(code < 0))
+            return code;
+    }
+    return code;
+}
+
+/* Do two items agree in what a segment's pairs share? */
+static bool same_shared(const struct spread *p, const struct frame *a, const struct frame *b)
+{
+    for (unsigned i = 0; i < p->n_shared_fields; i++) {
+        unsigned field = p->shared_field[i];
+        const struct json_node *x, *y;
+        if (has(a, field) != has(b, field))
+            return false;
+        if (!has(a, field))
+            continue;
+        x = &a->tape->node[a->at[field]];
+        y = &b->tape->node[b->at[field]];
+        if (x->n != y->n || memcmp(a->tape->text.p + x->at, b->tape->text.p + y->at, x->n) != 0)
+            return false;
+    }
+    return true;
+}
+
+static bool is_gap(const struct frame *f)
+{
+    for (unsigned i = 0; i < FIELD_WORDS; i++)
+        if (f->present[i])
+            return false;
+    return true;
+}
+
+/* Cells that an item filled: paths go by the list's own frame, because the item's is used again; and what borrows
+ * from a streamed item is copied, because the next one takes its place. */
+static int keep_cells(struct map_writer *w, const struct frame *f, uint64_t new_cells, unsigned from_part, bool copy)
+{
+    for (; new_cells; new_cells &= new_cells - 1) {
+        struct cell *c = &w->cell[__builtin_ctzll(new_cells)];
+        c->frame = f;
+        if (copy) {
+            char *p = room_for(w, c->text.n);
+            if (!p)
+                return no_room(w);
+            memcpy(p, c->text.p, c->text.n);
+            c->text.p = p;
+        }
+    }
+    for (; from_part < w->n_parts; from_part++) {
+        struct cell *c = &w->part[from_part].cell;
+        c->frame = f;
+        if (copy) {
+            char *p = room_for(w, c->text.n);
+            if (!p)
+                return no_room(w);
+            memcpy(p, c->text.p, c->text.n);
+            c->text.p = p;
+        }
+    }
+    return 0;
+}
+
+/* A list whose items lie several in a segment, and in as many segments as are needed. */
+static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k)
+{
+    const struct spread *p = &k->spread[0];
+    const struct map_take *t = p->take;
+    unsigned most = groups_of(t), slot = 0, top = w->top, which = 0;
+    struct frame *shared = NULL;        /* of the item that says what this segment's pairs share */
+    struct items items;
+    uint32_t node;
+    int code;
+
+    begin_segment(w, k, f);
+    items_begin(w, f, p->field, &items);
+    /* two frames, in turn: the item and the one that the segment goes by */
+    while ((code = items_next(w, &items, &node)) > 0) {
+        struct frame *item = NULL;
+        bool gap = false;
+        uint64_t filled;
+        unsigned parts;
+        if (p->item) {
+            w->top = top + which;
+            item = item_frame(w, f, t->field, items.index);
+            collect(w, item, p->item, items.tape, node);
+            w->top = top;
+            gap = is_gap(item);
+        }
+        if (slot == most || (shared && !gap && item && !same_shared(p, shared, item))) {
+            if (!t->repeats && slot == most) {
+                too_many(w, p, f, items.index, most);
+                return 0;
+            }
+            code = end_segment(w, false);
+            if (code < 0)
+                return code;
+            begin_segment(w, k, f);
+            slot = 0;
+            shared = NULL;
+        }
+        filled = w->filled;
+        parts = w->n_parts;
+        if (item) {
+            code = run_actions(w, item, p->action, p->shared, slot * t->group, (uint32_t)items.index);
+            if (code >= 0 && !shared && !gap && p->n_shared_fields) {
+                code = run_actions(w, item, p->action + p->shared, p->n_actions - p->shared, 0,
+                                   (uint32_t)items.index);
+                shared = item;
+                which ^= 1;
+            }
+        } else {
+            struct slice v;
+            code = node_text(w, items.tape, node, &v);
+            if (code == 0 && v.n)
+                code = run_value(w, f, &p->action[0], p->action[0].element + slot, (uint32_t)items.index, v);
+        }
+        if (code >= 0)
+            code = keep_cells(w, f, w->filled & ~filled, parts, items.streamed);
+        if (code < 0)
+            return code;
+        slot++;
+    }
+    if (code == 0)
+        code = end_segment(w, false);
+    return code < 0 ? code : 0;
+}
+
+/* Up to `most` characters of s. */
+static struct slice piece_of(struct slice s, uint32_t most)
+{
+    size_t n = 0;
+    if (s.n <= most)
+        return s;
+    for (uint32_t k = 0; k < most && n < s.n; k++) {
+        unsigned step = utf8_length(slice_from(s, n));
+        n += step ? step : 1;
+    }
+    return slice(s.p, n < s.n ? n : s.n);
+}
+
+/* A text in pieces, one a segment. What a reader could not tell is reported as loss. */
+static int run_fold(struct map_writer *w, struct frame *f, const struct work *k)
+{
+    const struct action *a = &k->action[0];
+    uint32_t most = k->take->fold ? k->take->fold : UINT32_MAX;
+    bool more = true, lost = false;
+    struct slice v, kept, rest;
+    int code = text_of(w, f, a->field, &v);
+
+    if (code)
+        return code;
+    if (a->guard != NO_FIELD) {
+        code = look_twice(w, f, a, a->element, 0);
+        if (code <= 0)
+            return code;
+    }
+    if (f->tape->node[f->at[a->field]].flags & JSON_ESCAPED) { /* decoded: it must outlive the segments */
+        buf_clear(&w->text);
+        buf_add_slice(&w->text, v);
+        if (w->text.failed)
+            return err_set(w->err, w->text.failed, "%s", err_name(w->text.failed));
+        v = buf_slice(&w->text);
+    }
+    kept = v;
+    while (more && code >= 0) {
+        struct slice line = slice_cut(v, '\n', &rest, &more);
+        v = rest;
+        if (line.n && line.p[line.n - 1] == '\r')
+            line.n--;
+        lost |= line.n == 0;
+        while (line.n && code >= 0) {
+            struct slice piece = piece_of(line, most);
+            line = slice_from(line, piece.n);
+            lost |= line.n == 0 && more && piece_of(piece, most - 1).n < piece.n;
+            begin_segment(w, k, f);
+            code = run_value(w, f, a, a->element, 0, piece);
+            if (code >= 0)
+                code = end_segment(w, false);
+        }
+    }
+    if (lost && code >= 0)
+        report_loss(w, path_to(w, f, NULL, 0, a->op->field), kept.n > 80 ? slice(kept.p, 80) : kept,
+                    "loses a line break: behind an empty or a full line nothing stands for it");
+    return code < 0 ? code : 0;
+}
+
+static int write_left(struct map_writer *w, struct frame *f, unsigned before);
+
+static COLD void report_unguarded(struct map_writer *w, struct frame *f)
+{
+    struct scope_work *s = (struct scope_work *)f->scope;
+    for (unsigned i = 0; i < s->object->n; i++)
+        if (has(f, i) && bit_of(s->guarded, i) && !bit_of(f->hit, i) && !bit_of(s->reported, i)) {
+            set_bit(s->reported, i);
+            report_loss(w, path_to(w, f, NULL, 0, &s->object->field[i]), slice(NULL, 0),
+                        "is not written: the lines that take it are for other cases");
+        }
+}
+
+/* Everything of an object but its own segment. */
+static int run_inner(struct map_writer *w, struct frame *f)
+{
+    const struct scope_work *s = f->scope;
+    int code = 0;
+
+    for (unsigned i = 0; i < s->n_words; i++)
+        for (uint64_t bits = f->pending[i]; bits; bits &= bits - 1) {
+            const struct work *k = &s->work[i * 64 + (unsigned)__builtin_ctzll(bits)];
+            if (UNLIKELY(f->left)) {
+                code = write_left(w, f, k->segment);
+                if (code < 0)
+                    return code;
+            }
+            switch (k->kind) {
+            case WORK_SEGMENT:
+                code = run_segment(w, f, k);
+                break;
+            case WORK_LIST:
+                code = run_list(w, f, k);
+                break;
+            case WORK_PAIRS:
+                code = run_pairs(w, f, k);
+                break;
+            case WORK_FOLD:
+                begin_segment(w, k, f);
+                code = run_fold(w, f, k);
+                break;
+            default:
+                begin_segment(w, k, f);
+                code = end_segment(w, true);
+            }
+            if (UNLIKELY(code < 0))
+                return code;
+        }
+    if (UNLIKELY(f->left)) {
+        code = write_left(w, f, UINT32_MAX);
+        if (code < 0)
+            return code;
+    }
+    if (UNLIKELY(s->any_guarded))
+        report_unguarded(w, f);
+    return 0;
+}
+
+/* ---- unmapped ---- */
+
+/* `#2` and `[IA]` behind a name. */
+static struct slice step_of(struct slice *rest, uint32_t *occurrence_r, struct slice *select_r)
+{
+    struct slice tag = *rest;
+    size_t n = 0;
+    uint64_t number = 1;
+
+    *select_r = slice(NULL, 0);
+    while (n < rest->n && rest->p[n] != '/' && rest->p[n] != '#' && rest->p[n] != '[' && rest->p[n] != '.')
+        n++;
+    tag.n = n;
+    *rest = slice_from(*rest, n);
+    if (rest->n && rest->p[0] == '[') {
+        const char *end = memchr(rest->p, ']', rest->n);
+        if (end) {
+            *select_r = slice(rest->p + 1, (size_t)(end - rest->p) - 1);
+            *rest = slice_from(*rest, select_r->n + 2);
+        }
+    }
+    if (rest->n && rest->p[0] == '#') {
+        for (n = 1; n < rest->n && is_digit(rest->p[n]); n++)
+            ;
+        if (!slice_number(slice(rest->p + 1, n - 1), UINT32_MAX, &number))
+            number = 1;
+        *rest = slice_from(*rest, n);
+    }
+    *occurrence_r = (uint32_t)number;
+    return tag;
+}
+
+/* An item of `unmapped`: its path up to the segment, element, component and value. False: not to be understood. */
+static bool left_item(struct map_writer *w, const struct json_tape *tape, uint32_t node, struct arena *arena,
+                      struct slice *path_r, unsigned *element_r, unsigned *component_r, struct slice *value_r)
+{
+    uint32_t path = json_member(tape, node, SLICE("path")), value = json_member(tape, node, SLICE("value"));
+    struct slice text, name, tag, number;
+    size_t dot;
+    bool found;
+    uint64_t component = 0;
+    const char *bracket;
+
+    *element_r = *component_r = 0;
+    if (!path || tape->node[path].type != JSON_STRING || json_string(tape, path, arena, &text) < 0)
+        return false;
+    *value_r = slice(NULL, 0);
+    if (value && json_string(tape, value, arena, value_r) < 0)
+        return false;
+    (void)w;
+    bracket = text.n ? memchr(text.p, ']', text.n) : NULL;
+    for (dot = bracket ? (size_t)(bracket - text.p) : 0; dot < text.n && text.p[dot] != '.'; dot++)
+        ;
+    *path_r = slice(text.p, dot);
+    name = slice_from(text, dot + 1);
+    if (name.n == 0)
+        return text.n > 0;
+    name = slice_cut(name, '-', &number, &found);
+    if (found && (!slice_number(number, 64, &component) || component == 0))
+        return false;
+    *component_r = (unsigned)component;
+    return path_split_element(name, &tag, element_r) && *element_r && *element_r <= 64;
+}
+
+/* Finds where a left-over segment belongs. False: it cannot be written back. */
+static bool resolve_left(struct map_writer *w, const struct frame *f, struct left *l)
+{
+    const struct guide *g = w->plan->guide;
+    const struct guide_node *scope = &g->node[f->scope->scope->node], *node;
+    struct slice tag[PATH_STEPS], rest = l->path;
+    unsigned n = 0;
+
+    while (rest.n) {
+        uint32_t occurrence;
+        if (n == PATH_STEPS)
+            return false;
+        tag[n++] = step_of(&rest, &occurrence, &l->select);
+        l->occurrence = occurrence;
+        if (rest.n && rest.p[0] != '/')
+            return false;
+        rest = slice_from(rest, 1);
+    }
+    if (n == 0)
+        return false;
+    if (scope->loop) {
+        const struct guide_node *first = scope->first != NODE_NONE ? &g->node[scope->first] : NULL;
+        if (n == 1 && first && scope->ordinal && slice_eq(first->tag, tag[0])) {
+            l->top = l->node = first;
+            return true;
+        }
+        node = guide_node_at(g, scope, tag, n);
+        l->top = guide_node_at(g, scope, tag, 1);
+    } else {
+        node = n == 1 && slice_eq(tag[0], scope->tag) ? scope : NULL;
+        l->top = node;
+    }
+    if (!node || !l->top)
+        return false;
+    while (node->loop && node->first != NODE_NONE)
+        node = &g->node[node->first];
+    l->node = node;
+    l->deep = l->top->loop;
+    if (!l->deep)
+        return node->def != NULL;
+    /* a loop that lines of the map write, too: nobody could tell which of its occurrences was meant */
+    for (unsigned i = 0; i < f->scope->n_works; i++)
+        if (f->scope->work[i].segment > l->top->ordinal && f->scope->work[i].segment < l->top->end)
+            return n == 2 && l->node->trigger && l->node->parent == l->top->ordinal &&
+                   f->scope->work[i].kind == WORK_SEGMENT && l->occurrence == 1 && !(l->deep = false);
+    return node->def != NULL;
+}
+
+static void lose_left(struct map_writer *w, const struct frame *f, uint32_t node, uint64_t index)
+{
+    char place[200];
+    uint32_t path = json_member(f->tape, node, SLICE("path")), value = json_member(f->tape, node, SLICE("value"));
+    struct map_write_finding r = { .code = "MAP-LOSS", .severity = SEVERITY_WARNING, .expected = "", .loss = true,
+                                   .found = "is not written: no line of the map takes it" };
+    struct slice name = path ? json_raw(f->tape, path) : slice(NULL, 0);
+
+    if (value)
+        r.value = json_raw(f->tape, value);
+    snprintf(place, sizeof(place), "%.*s", (int)(name.n < 180 ? name.n : 180), name.n ? name.p : "");
+    r.place = slice_of(place);
+    r.path = path_to(w, f, &f->scope->object->field[f->scope->unmapped], index, NULL);
+    report(w, &r);
+}
+
+/* Goes through an object's `unmapped`: what may be written back is kept for its place, all else is a loss. */
+static void read_left(struct map_writer *w, struct frame *f, uint32_t list)
+{
+    const struct json_tape *tape = f->tape;
+    struct arena *arena = f->up ? &w->item_arena : &w->record_arena;
+    struct left **link = &f->left, *last = NULL;
+    uint64_t index = 0;
+
+    for (uint32_t c = json_first(list); c < json_end(tape, list); c = json_next(tape, c), index++) {
+        struct slice path, value;
+        unsigned element, component;
+        struct left *l;
+        if (!w->options.write_unmapped || !f->scope->scope || tape->node[list].type != JSON_ARRAY ||
+            tape->node[c].type != JSON_OBJECT ||
+            !left_item(w, tape, c, arena, &path, &element, &component, &value)) {
+            lose_left(w, f, c, index);
+            last = NULL;
+            continue;
+        }
+        if (last && slice_eq(last->path, path)) {
+            last->n++;
+            continue;
+        }
+        l = ARENA_NEW(arena, struct left);
+        if (!l) {
+            w->nomem = true;
+            return;
+        }
+        *l = (struct left){ .path = path, .first = c, .n = 1 };
+        if (!resolve_left(w, f, l)) {
+            lose_left(w, f, c, index);
+            last = NULL;
+            continue;
+        }
+        last = *link = l;
+        link = &l->next;
+        w->some_left = true;
+        for (unsigned i = 0; i < f->scope->n_works; i++) /* a segment of which nothing else is there */
+            if (f->scope->work[i].kind == WORK_SEGMENT && f->scope->work[i].segment == l->node->ordinal &&
+                f->scope->work[i].n_members == 0)
+                set_bit(f->pending, i);
+    }
+}
+
+/* The values of a left-over segment into the cells of the segment at hand. */
+static int fill_left(struct map_writer *w, const struct frame *f, const struct left *l)
+{
+    const struct json_tape *tape = f->tape;
+    uint32_t c = l->first;
+
+    for (uint32_t i = 0; i < l->n; i++, c = json_next(tape, c)) {
+        struct slice path, value;
+        unsigned element, component;
+        uint64_t bit;
+        int code = 0;
+        if (!left_item(w, tape, c, &w->segment_arena, &path, &element, &component, &value))
+            return err_nomem(w->err);
+        if (value.n == 0 || element == 0)
+            continue;
+        bit = 1ull << (element - 1);
+        if (component && (!(w->filled & bit) || w->composite & bit)) {
+            code = set_part(w, NULL, element, component, f, 0, value, false);
+        } else if (!(w->filled & bit)) {
+            w->cell[element - 1] = (struct cell){ .text = value, .frame = f };
+            w->filled |= bit;
+            w->substance = true;
+        }
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+/* The object that keeps what no line takes of the segment at hand. */
+static const struct frame *keeper(const struct map_writer *w)
+{
+    const struct frame *f = w->of;
+    while (f->up && f->scope->unmapped == NO_FIELD)
+        f = f->up;
+    return f;
+}
+
+static bool select_is(const struct work *k, struct slice select)
+{
+    return k->n_select == 1 ? slice_eq(k->select[0].text, select) : k->n_select > 1 && select.n > 0;
+}
+
+static int merge_left(struct map_writer *w)
+{
+    const struct frame *f = keeper(w);
+    for (struct left *l = f->left; l; l = l->next) {
+        if (l->done || l->deep || l->node->ordinal != w->work->segment)
+            continue;
+        if (l->select.n ? !select_is(w->work, l->select) : l->seen + 1 != l->occurrence)
+            continue;
+        l->done = true;
+        return fill_left(w, f, l);
+    }
+    return 0;
+}
+
+static void count_left(struct map_writer *w)
+{
+    const struct frame *f = keeper(w);
+    for (struct left *l = f->left; l; l = l->next)
+        l->seen += l->node->ordinal == w->work->segment;
+}
+
+/* Segments of which nothing else is in the record, those that stand before a node. */
+static int write_left(struct map_writer *w, struct frame *f, unsigned before)
+{
+    for (struct left *l = f->left; l; l = l->next) {
+        struct work k = { .kind = WORK_SEGMENT, .tag = l->node->tag, .segment = l->node->ordinal, .field = NO_FIELD };
+        struct map_select select;
+        int code;
+        if (l->done || l->top->ordinal >= before)
+            continue;
+        l->done = true;
+        begin_segment(w, &k, f);
+        code = fill_left(w, f, l);
+        if (l->select.n && l->select.n <= 8 && l->node->def->qualifier && l->node->def->qualifier <= 64 &&
+            !memchr(l->select.p, '=', l->select.n)) {
+            select = (struct map_select){ (uint8_t)l->node->def->qualifier, slice_key(l->select), l->select };
+            k.select = &select;
+            k.n_select = 1;
+        }
+        if (code >= 0)
+            code = end_segment(w, false);
+        w->work = NULL;
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+/* ---- records ---- */
+
+/* The member of an object that is a certain field; 0: absent. */
+static uint32_t member_of(const struct record_object *object, const struct json_tape *tape, uint32_t node,
+                          const struct record_field *field)
+{
+    for (uint32_t c = json_first(node); c < json_end(tape, node); c = json_next(tape, c))
+        if (record_field_of(object, tape, c) == field->index)
+            return c;
+    return 0;
+}
+
+/* What the objects at the end of a way say of an inherited field. */
+static int see_inherited(struct map_writer *w, struct inheritance *i, const struct inherit_place *place,
+                         unsigned depth, const struct json_tape *tape, uint32_t node)
+{
+    const struct record_object *object = depth ? place->way[depth - 1]->object : w->writing.root->object;
+    const struct record_field *field = depth == place->depth ? place->field : place->way[depth];
+    uint32_t c = i->differ ? 0 : member_of(object, tape, node, field), item;
+    int code = 0;
+
+    if (depth == place->depth) {
+        struct slice v = slice(NULL, 0), kept;
+        w->room_used = 0;
+        if (c && (code = node_text(w, tape, c, &v)))
+            return code;
+        if (v.n == 0 || (i->agreed && !slice_eq(v, slice(i->value, i->n)))) {
+            i->differ = true;
+        } else if (!i->agreed) {
+            kept = arena_copy(&w->record_arena, v);
+            if (!kept.p)
+                return err_nomem(w->err);
+            i->value = (char *)kept.p;
+            i->n = kept.n;
+            i->agreed = true;
+        }
+        return 0;
+    }
+    if (!c)
+        return 0;
+    if (tape->node[c].type == JSON_OBJECT)
+        return see_inherited(w, i, place, depth + 1, tape, c);
+    if (tape->node[c].type == JSON_STREAMED) {
+        struct record_items it;
+        record_items_begin(w->record, c, &it);
+        while (!i->differ && (code = record_items_next(&it, &tape, &item, w->err)) > 0) {
+            code = see_inherited(w, i, place, depth + 1, tape, item);
+            if (code < 0)
+                return code;
+        }
+        return code < 0 ? code : 0;
+    }
+    for (item = json_first(c); item < json_end(tape, c) && code >= 0; item = json_next(tape, item))
+        if (tape->node[item].type == JSON_OBJECT)
+            code = see_inherited(w, i, place, depth + 1, tape, item);
+    return code;
+}
+
+/* What all items say alike is said once, at the root. */
+static int hoist(struct map_writer *w, struct frame *root)
+{
+    const struct scope_work *s = root->scope;
+    for (unsigned k = 0; k < w->writing.n_inherits; k++) {
+        struct inheritance *i = &w->writing.inherit[k];
+        i->agreed = i->differ = !i->written || has(root, i->field);
+        for (const struct inherit_place *p = i->place; p && !i->differ; p = p->next) {
+            int code = see_inherited(w, i, p, 0, root->tape, 0);
+            if (code < 0)
+                return code;
+        }
+        if (i->differ || !i->agreed)
+            continue;
+        root->at[i->field] = 0x80000000u | k;
+        set_bit(root->present, i->field);
+        for (unsigned n = 0; n < s->n_words; n++)
+            root->pending[n] |= s->gives[(size_t)i->field * s->n_words + n];
+    }
+    return 0;
+}
+
+/* Totals that stand before what they count. */
+static int count_ahead(struct map_writer *w, struct frame *root)
+{
+    for (unsigned k = 0; k < w->writing.n_checks; k++) {
+        struct check_work *check = &w->writing.check[k];
+        struct items items;
+        uint32_t node;
+        int code;
+        if (!check->ahead || !has(root, check->list_field))
+            continue;
+        items_begin(w, root, check->list_field, &items);
+        while ((code = items_next(w, &items, &node)) > 0) {
+            check->count++;
+            if (check->kind == ACTION_SUM && check->item) {
+                uint32_t c = member_of(check->item, items.tape, node, &check->item->field[check->item_field]);
+                if (c)
+                    add_hash(check, json_raw(items.tape, c));
+            }
+        }
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+static int record_remark(void *ctx, const struct record_finding *r)
+{
+    struct map_writer *w = ctx;
+    struct slice value = r->found;
+    struct map_write_finding f = { .code = r->name, .severity = SEVERITY_ERROR, .path = r->path, .found = r->words,
+                                   .expected = r->expected, .missing = r->missing };
+
+    if (value.n >= 2 && value.p[0] == '"')
+        value = slice(value.p + 1, value.n - 2);
+    f.value = value;
+    report(w, &f);
+    return w->stopped;
+}
+
+/* ST and SE are the writer's own; the checker sees them all the same. */
+static void check_envelope(struct map_writer *w, struct slice tag, struct slice first, struct slice second,
+                           struct slice third)
+{
+    const struct slice value[3] = { first, second, third };
+    char text[160] = { 0 };
+    uint32_t at[4];
+    size_t n = tag.n;
+    struct segment s = { .base = text, .at = at, .n = third.n ? 3 : 2 };
+    const struct guide_node *node;
+
+    w->work = NULL;
+    w->filled = w->composite = w->refused = 0;
+    w->of = &w->frame[0];
+    memcpy(text, tag.p, tag.n);
+    for (unsigned i = 0; i < s.n; i++) {
+        size_t size = value[i].n < 40 ? value[i].n : 40;
+        at[i] = (uint32_t)n;
+        text[n++] = w->syntax.element;
+        if (size)
+            memcpy(text + n, value[i].p, size);
+        n += size;
+    }
+    at[s.n] = (uint32_t)n;
+    node = check_place(&w->checker, &s);
+    if (node)
+        check_segment(&w->checker, &s, node);
+}
+
+static void begin_record(struct map_writer *w)
+{
+    struct frame *root = &w->frame[0];
+
+    arena_reset(&w->record_arena);
+    arena_reset(&w->item_arena);
+    arena_reset(&w->segment_arena);
+    for (struct scope_work *s = w->writing.all; s; s = s->next)
+        memset(s->reported, 0, sizeof(s->reported));
+    for (unsigned i = 0; i < w->writing.n_checks; i++)
+        w->writing.check[i].count = w->writing.check[i].sum = 0;
+    w->some_left = w->nomem = false;
+    w->segments = w->errors = 0;
+    w->stopped = 0;
+    w->top = 1;
+    w->work = NULL;
+    w->of = root;
+    w->room_used = 0;
+    root->up = NULL;
+    root->name = NULL;
+    root->listed = false;
+    root->index = 0;
+}
+
+/* Between ST and SE. */
+static int write_body(struct map_writer *w, const struct record *record)
+{
+    struct frame *root = &w->frame[0];
+    int code;
+
+    collect(w, root, w->writing.root, record->tape, 0);
+    code = w->writing.n_inherits ? hoist(w, root) : 0;
+    if (!code && w->writing.n_checks)
+        code = count_ahead(w, root);
+    if (!code)
+        code = run_inner(w, root);
+    if (!code && w->nomem)
+        code = err_nomem(w->err);
+    return code;
+}
+
+int map_write_record(struct map_writer *w, const struct record *record, struct edi_writer *out, struct slice control,
+                     struct slice implementation, map_write_finding_fn *finding, void *ctx, struct err *err)
+{
+    struct edi_mark mark;
+    struct err own;
+    char count[24];
+    int code, n;
+
+    w->record = record;
+    w->out = out;
+    w->finding = finding;
+    w->ctx = ctx;
+    w->err = err ? err : &own;
+    w->err->code = 0;
+    begin_record(w);
+    code = record_check_whole(map_kind(w->plan->map), record, record_remark, w, w->err);
+    if (code < 0)
+        return w->stopped ? w->stopped : code;
+    if (code > 0)
+        return err_set(w->err, ERR_DATA, "the record is wrong in %d place%s", code, code == 1 ? "" : "s");
+    code = edi_writer_mark(out, &mark);
+    if (code < 0)
+        return writer_failed(w);
+    w->syntax = mark.state.syntax;
+    if (w->options.discard)
+        edi_writer_release(out);
+    check_begin(&w->checker, w->plan->guide);
+    code = edi_write_document(out, w->plan->guide->set, control, implementation);
+    if (code < 0) {
+        writer_failed(w);
+    } else {
+        w->segments = 1;
+        check_envelope(w, SLICE("ST"), w->plan->guide->set, control, implementation);
+        code = w->stopped;
+    }
+    if (!code)
+        code = write_body(w, record);
+    if (!code) {
+        w->segments++;
+        n = snprintf(count, sizeof(count), "%llu", (unsigned long long)w->segments);
+        check_envelope(w, SLICE("SE"), slice(count, (size_t)n), control, slice(NULL, 0));
+        code = w->stopped;
+    }
+    if (!code && w->errors)
+        code = err_set(w->err, ERR_DATA, "the record cannot be written: %llu reason%s", (unsigned long long)w->errors,
+                       w->errors == 1 ? "" : "s");
+    if (!code && (code = edi_write_document_end(out)) < 0)
+        writer_failed(w);
+    if (!w->options.discard) {
+        if (code < 0)
+            edi_writer_rewind(out, &mark);
+        else
+            edi_writer_release(out);
+    }
+    if (w->stopped)
+        return err_set(w->err, w->stopped, "stopped");
+    return code;
+}
+
+/* ---- the writer ---- */
+
+int map_writer_new(const struct map_plan *plan, const struct map_write_options *options, struct map_writer **writer_r,
+                   struct err *err)
+{
+    struct map_writer *w = calloc(1, sizeof(*w));
+    int code;
+
+    *writer_r = NULL;
+    if (!w)
+        return err_nomem(err);
+    w->plan = plan;
+    if (options)
+        w->options = *options;
+    finding_policy_init(&w->policy);
+    if (w->options.policy)
+        w->policy = *w->options.policy;
+    w->checker = (struct checker){ .syntax = &w->syntax, .remark = remark, .ctx = w };
+    arena_init(&w->arena, LIMIT_CONFIG_FILE);
+    arena_init(&w->record_arena, LIMIT_ITEM);
+    arena_init(&w->item_arena, LIMIT_ITEM);
+    arena_init(&w->segment_arena, LIMIT_ITEM);
+    buf_init(&w->path, LIMIT_ITEM);
+    buf_init(&w->text, LIMIT_ITEM);
+    code = writing_make(plan, &w->arena, &w->writing, err);
+    if (!code) {
+        w->frame = calloc(w->writing.frames, sizeof(*w->frame));
+        if (!w->frame)
+            code = err_nomem(err);
+    }
+    if (code) {
+        map_writer_free(&w);
+        return code;
+    }
+    *writer_r = w;
+    return 0;
+}
+
+void map_writer_free(struct map_writer **writer)
+{
+    struct map_writer *w = *writer;
+
+    if (!w)
+        return;
+    arena_deinit(&w->arena);
+    arena_deinit(&w->record_arena);
+    arena_deinit(&w->item_arena);
+    arena_deinit(&w->segment_arena);
+    buf_deinit(&w->path);
+    buf_deinit(&w->text);
+    free(w->frame);
+    free(w);
+    *writer = NULL;
+}
+
+uint64_t map_writer_segments(const struct map_writer *w)
+{
+    return w->segments;
+}

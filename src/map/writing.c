@@ -1,0 +1,564 @@
+/*
+ * writing: see writing.h. Everything lives in the writer's arena.
+ */
+#include "map/writing.h"
+
+#include "base/buf.h"
+
+struct layout {
+    struct writing *w;
+    struct arena *arena;
+    const struct guide *guide;
+    struct scope_work *root;
+    const struct record_field *way[LIMIT_LOOP_DEPTH];   /* to the scope at hand */
+    unsigned depth;
+    struct inherit_place **link[64];
+    int failed;
+    struct err *err;
+};
+
+static void *nomem(struct layout *x)
+{
+    if (!x->failed)
+        x->failed = err_nomem(x->err);
+    return NULL;
+}
+
+static bool too_large(struct layout *x, const char *what)
+{
+    if (!x->failed)
+        x->failed = err_set(x->err, ERR_CONFIG, "the map has %s", what);
+    return false;
+}
+
+/* ---- words ---- */
+
+static const struct words *find_words(struct layout *x, const struct map_table *t)
+{
+    struct words *w;
+    unsigned bits = 3;
+
+    for (w = x->w->words; w; w = w->next)
+        if (w->table == t)
+            return w;
+    w = ARENA_NEW(x->arena, struct words);
+    if (!w)
+        return nomem(x);
+    while ((1u << bits) < t->n * 3 + 1)
+        bits++;
+    w->table = t;
+    w->shift = 64 - bits;
+    w->mask = (1u << bits) - 1;
+    w->slot = ARENA_ARRAY(x->arena, (size_t)1 << bits, struct word_slot);
+    if (!w->slot)
+        return nomem(x);
+    for (unsigned k = 0; k < t->n; k++) {
+        struct word_slot s = { .n = t->row[k].word.n, .row = &t->row[k] };
+        uint32_t i;
+        if (words_find(w, t->row[k].word))
+            continue;
+        record_key_words(t->row[k].word, &s.head, &s.tail);
+        for (i = word_hash(w, s.head, s.tail, s.n); w->slot[i].row;)
+            i = (i + 1) & w->mask;
+        w->slot[i] = s;
+    }
+    w->next = x->w->words;
+    x->w->words = w;
+    return w;
+}
+
+/* ---- actions ---- */
+
+static bool add_inheritance(struct layout *x, struct action *a, const struct record_field *root)
+{
+    struct writing *w = x->w;
+    struct inherit_place *place;
+    unsigned i = 0;
+
+    while (i < w->n_inherits && w->inherit[i].field != root->index)
+        i++;
+    if (i == 64)
+        return too_large(x, "too many inherited fields");
+    if (i == w->n_inherits) {
+        w->inherit[i] = (struct inheritance){ .field = root->index };
+        x->link[i] = &w->inherit[i].place;
+        w->n_inherits++;
+    }
+    place = ARENA_NEW(x->arena, struct inherit_place);
+    if (!place)
+        return nomem(x) != NULL;
+    place->field = a->op->field;
+    place->depth = x->depth;
+    memcpy(place->way, x->way, x->depth * sizeof(x->way[0]));
+    *x->link[i] = place;
+    x->link[i] = &place->next;
+    a->inherits = root->index;
+    return true;
+}
+
+static bool add_check(struct layout *x, struct action *a, const struct conversion *c)
+{
+    struct writing *w = x->w;
+    struct check_work *check;
+    uint32_t digits = a->use && a->use->max < 18 ? a->use->max : 18;
+
+    if (w->n_checks == MOST_CHECKS)
+        return too_large(x, "too many checks");
+    a->check = (uint8_t)w->n_checks;
+    check = &w->check[w->n_checks++];
+    *check = (struct check_work){ .kind = a->kind, .list = c->field, .list_field = c->field->index, .modulus = 1 };
+    while (digits--)
+        check->modulus *= 10;
+    if (a->op->beside) {
+        check->item_field = a->op->beside->index;
+        check->item = c->field->object;
+    }
+    return true;
+}
+
+/* False: memory. *kept_r tells whether the op writes at all. */
+static bool make_action(struct layout *x, const struct map_take *t, const struct map_op *op, struct action *a,
+                        bool *kept_r)
+{
+    const struct segment_def *def = x->guide->node[t->segment].def;
+    unsigned real = 0;
+    uint8_t kind = ACTION_TEXT;
+
+    *kept_r = false;
+    if (!(op->direction & DIRECTION_WRITE))
+        return true;
+    *a = (struct action){ .element = op->element[0], .component = op->component, .op = op, .field = NO_FIELD,
+                          .beside = NO_FIELD, .guard = NO_FIELD, .inherits = NO_FIELD };
+    if (def && a->element <= def->n) {
+        a->use = &def->use[a->element - 1];
+        if (a->use->element->type != TYPE_COMPOSITE && a->component == 1)
+            a->component = 0; /* a composite in a later version */
+        if (a->use->element->type == TYPE_COMPOSITE && a->use->element->n_parts >= a->component &&
+            a->use->element->n_parts)
+            a->use = &a->use->element->part[a->component ? a->component - 1 : 0];
+    }
+    for (unsigned i = 0; i < op->n_conversions; i++) {
+        const struct conversion *c = &op->conversion[i];
+        switch (c->kind) {
+        case CONVERT_DECIMAL:
+        case CONVERT_DEFAULT:
+        case CONVERT_FOLD:
+            continue;
+        case CONVERT_INHERIT:
+            if (x->depth && c->field && op->field && !add_inheritance(x, a, c->field))
+                return false;
+            continue;
+        case CONVERT_CHECK_COUNT:
+        case CONVERT_CHECK_SUM:
+            a->kind = c->kind == CONVERT_CHECK_COUNT ? ACTION_COUNT : ACTION_SUM;
+            a->odd = true;
+            *kept_r = true;
+            return add_check(x, a, c);
+        case CONVERT_CONST:
+            a->kind = ACTION_CONSTANT;
+            a->constant = c->text;
+            a->odd = true;
+            *kept_r = c->text.n > 0;
+            return true;
+        case CONVERT_CODE:
+            kind = ACTION_CODE;
+            break;
+        case CONVERT_DATE:
+            kind = ACTION_DATE;
+            break;
+        case CONVERT_TIME:
+            kind = ACTION_TIME;
+            break;
+        case CONVERT_DATETIME:
+            kind = ACTION_DATETIME;
+            break;
+        case CONVERT_IMPLIED:
+            kind = ACTION_PLACES;
+            a->places = (uint8_t)c->number[0];
+            break;
+        default:
+            kind = ACTION_SLOW;
+        }
+        real++;
+    }
+    if (!op->field)
+        return true;
+    if (real > 1)
+        kind = ACTION_SLOW;
+    if (real == 0 && a->use && a->use->element->type == TYPE_N &&
+        (op->field->type == RECORD_DECIMAL || (op->field->type == RECORD_ARRAY && op->field->item == RECORD_DECIMAL))) {
+        kind = ACTION_PLACES;
+        a->places = a->use->element->decimals;
+    }
+    a->kind = kind;
+    a->field = op->field->index;
+    if (op->table && !(a->words = find_words(x, op->table)))
+        return false;
+    if (op->beside)
+        a->beside = op->beside->index;
+    if (op->guard)
+        a->guard = op->guard->index;
+    if (op->fallback.n) {
+        const struct map_table_row *row = op->table ? map_table_word(op->table, op->fallback) : NULL;
+        a->constant = row ? row->code : op->fallback;
+    }
+    a->odd = op->beside || op->guard || op->fallback.n || a->inherits != NO_FIELD;
+    *kept_r = true;
+    return true;
+}
+
+static bool make_actions(struct layout *x, const struct map_take *t, unsigned from, unsigned to,
+                         struct action **action_r, unsigned *n_r)
+{
+    *n_r = 0;
+    *action_r = ARENA_ARRAY(x->arena, to - from + 1, struct action);
+    if (!*action_r)
+        return nomem(x) != NULL;
+    for (unsigned i = from; i < to; i++) {
+        bool kept;
+        if (!make_action(x, t, &t->op[i], &(*action_r)[*n_r], &kept))
+            return false;
+        *n_r += kept;
+    }
+    return true;
+}
+
+static void note_written(struct scope_work *s, const struct action *a, unsigned n)
+{
+    for (; n--; a++) {
+        if (a->field != NO_FIELD)
+            set_bit(s->written, a->field);
+        if (a->beside != NO_FIELD)
+            set_bit(s->written, a->beside);
+    }
+}
+
+/* ---- works ---- */
+
+static struct scope_work *new_scope(struct layout *x, const struct map_scope *scope, const struct record_object *object)
+{
+    struct scope_work *s = ARENA_NEW(x->arena, struct scope_work);
+    int i = record_field_find(object, SLICE("unmapped"));
+    if (!s)
+        return nomem(x);
+    s->scope = scope;
+    s->object = object;
+    s->unmapped = i < 0 ? NO_FIELD : (uint16_t)i;
+    s->next = x->w->all;
+    x->w->all = s;
+    return s;
+}
+
+static bool make_spread(struct layout *x, struct scope_work *s, const struct map_take *t, struct spread *p)
+{
+    unsigned kept;
+    struct action *shared;
+
+    *p = (struct spread){ .take = t, .field = t->field->index };
+    /* two runs, so that `shared` counts what is kept */
+    if (!make_actions(x, t, 0, t->shared ? t->shared : t->n_ops, &p->action, &p->shared))
+        return false;
+    p->n_actions = p->shared;
+    if (t->kind == TAKE_PAIRS) {
+        if (p->shared < t->shared && t->shared != p->shared) {
+            /* a pair of which one half only reads: its element stays empty */
+        }
+        if (!make_actions(x, t, t->shared, t->n_ops, &shared, &kept))
+            return false;
+        if (kept) {
+            struct action *all = ARENA_ARRAY(x->arena, p->shared + kept, struct action);
+            if (!all)
+                return nomem(x) != NULL;
+            memcpy(all, p->action, p->shared * sizeof(*all));
+            memcpy(all + p->shared, shared, kept * sizeof(*all));
+            p->action = all;
+            p->n_actions += kept;
+        }
+        p->item = new_scope(x, NULL, t->field->object);
+        if (!p->item)
+            return false;
+        note_written(p->item, p->action, p->n_actions);
+        for (unsigned i = p->shared; i < p->n_actions && p->n_shared_fields + 2 <= 16; i++) {
+            if (p->action[i].field != NO_FIELD)
+                p->shared_field[p->n_shared_fields++] = p->action[i].field;
+            if (p->action[i].beside != NO_FIELD)
+                p->shared_field[p->n_shared_fields++] = p->action[i].beside;
+        }
+        if (p->n_shared_fields > 14)
+            return too_large(x, "too many fields that pairs share");
+    }
+    for (unsigned i = 0; i < p->n_actions; i++)
+        p->action[i].list = t->field;
+    set_bit(s->written, p->field);
+    return true;
+}
+
+static bool own_segment(struct layout *x, struct scope_work *s, const struct map_take *t, struct work *k)
+{
+    if (!make_actions(x, t, 0, t->n_ops, &k->action, &k->n_actions))
+        return false;
+    for (unsigned i = 0; i < k->n_actions; i++)
+        k->checks |= k->action[i].kind == ACTION_COUNT || k->action[i].kind == ACTION_SUM;
+    for (const struct map_take *p = t->pairs; p; p = p->pairs)
+        k->n_spreads++;
+    if (k->n_spreads) {
+        unsigned n = 0;
+        k->spread = ARENA_ARRAY(x->arena, k->n_spreads, struct spread);
+        if (!k->spread)
+            return nomem(x) != NULL;
+        for (const struct map_take *p = t->pairs; p; p = p->pairs)
+            if (!make_spread(x, s, p, &k->spread[n++]))
+                return false;
+    }
+    note_written(s, k->action, k->n_actions);
+    return true;
+}
+
+static bool same_segment(const struct work *k, const struct map_take *t)
+{
+    if (k->kind != WORK_SEGMENT || k->segment != t->segment || k->n_select != t->n_select)
+        return false;
+    for (unsigned i = 0; i < k->n_select; i++)
+        if (k->select[i].element != t->select[i].element || k->select[i].key != t->select[i].key)
+            return false;
+    return true;
+}
+
+static struct scope_work *make_scope(struct layout *x, const struct map_scope *scope);
+
+static struct scope_work *inner_scope(struct layout *x, const struct map_take *t)
+{
+    struct scope_work *s;
+    if (x->depth == LIMIT_LOOP_DEPTH) {
+        too_large(x, "blocks nested too deep");
+        return NULL;
+    }
+    x->way[x->depth++] = t->field;
+    s = make_scope(x, t->scope);
+    x->depth--;
+    return s;
+}
+
+static bool make_work(struct layout *x, struct scope_work *s, const struct map_take *t)
+{
+    struct work *k = NULL;
+    bool joins = t->kind == TAKE_SEGMENT || (t->kind == TAKE_SCOPE && t->scope->implied);
+
+    /* fields of a segment and of dotted objects in it make one segment */
+    for (unsigned i = 0; joins && i < s->n_works; i++)
+        if (same_segment(&s->work[i], t) && s->work[i].n_members < MOST_MEMBERS &&
+            (t->kind == TAKE_SEGMENT || s->work[i].take->kind == TAKE_SEGMENT || s->work[i].take->scope->implied))
+            k = &s->work[i];
+    if (!k) {
+        k = &s->work[s->n_works++];
+        *k = (struct work){ .take = t, .segment = t->segment, .tag = x->guide->node[t->segment].tag,
+                            .select = t->select, .n_select = t->n_select, .field = NO_FIELD };
+    }
+    switch (t->kind) {
+    case TAKE_SEGMENT:
+    case TAKE_CHECK:
+        k->kind = WORK_SEGMENT;
+        return own_segment(x, s, t, k);
+    case TAKE_SCOPE: {
+        struct scope_work *inner = inner_scope(x, t);
+        if (!inner)
+            return false;
+        set_bit(s->written, t->field->index);
+        if (!t->scope->list) {
+            k->kind = WORK_SEGMENT;
+            k->member[k->n_members] = inner;
+            k->member_name[k->n_members] = t->field;
+            k->member_field[k->n_members++] = t->field->index;
+            return true;
+        }
+        k->kind = WORK_LIST;
+        k->scope = inner;
+        k->field = t->field->index;
+        for (unsigned i = 0; i + 1 < s->n_works; i++)
+            if (s->work[i].kind == WORK_LIST && s->work[i].field == k->field)
+                s->work[i].rival = k->rival = true;
+        return true;
+    }
+    case TAKE_PAIRS:
+    case TAKE_SPREAD:
+        k->kind = WORK_PAIRS;
+        k->n_spreads = 1;
+        k->spread = ARENA_NEW(x->arena, struct spread);
+        if (!k->spread)
+            return nomem(x) != NULL;
+        return make_spread(x, s, t, k->spread);
+    case TAKE_FOLD:
+        k->kind = WORK_FOLD;
+        if (!make_actions(x, t, 0, t->n_ops, &k->action, &k->n_actions))
+            return false;
+        if (k->n_actions == 0) { /* only read */
+            s->n_works--;
+            return true;
+        }
+        k->field = t->field->index;
+        note_written(s, k->action, k->n_actions);
+        return true;
+    default:
+        k->kind = WORK_ALWAYS;
+        return true;
+    }
+}
+
+static void give(struct scope_work *s, unsigned field, unsigned work)
+{
+    if (field < s->object->n)
+        s->gives[field * s->n_words + work / 64] |= 1ull << (work % 64);
+}
+
+static bool make_gives(struct layout *x, struct scope_work *s)
+{
+    s->n_words = (s->n_works + 63) / 64;
+    if (s->n_words == 0)
+        return true;
+    s->gives = ARENA_ARRAY(x->arena, (size_t)s->object->n * s->n_words, uint64_t);
+    if (!s->gives)
+        return nomem(x) != NULL;
+    for (unsigned i = 0; i < s->n_works; i++) {
+        const struct work *k = &s->work[i];
+        for (unsigned n = 0; n < k->n_actions; n++) {
+            give(s, k->action[n].field, i);
+            give(s, k->action[n].beside, i);
+            if (k->action[n].kind == ACTION_COUNT || k->action[n].kind == ACTION_SUM)
+                give(s, x->w->check[k->action[n].check].list_field, i);
+        }
+        for (unsigned n = 0; n < k->n_spreads; n++)
+            give(s, k->spread[n].field, i);
+        for (unsigned n = 0; n < k->n_members; n++)
+            give(s, k->member_field[n], i);
+        give(s, k->field, i);
+        if (k->kind == WORK_ALWAYS)
+            set_bit(s->always, i);
+    }
+    return true;
+}
+
+/* Fields that are written only if another one says so. */
+static void find_guarded(struct scope_work *s)
+{
+    uint64_t free_of[FIELD_WORDS] = { 0 };
+    for (unsigned i = 0; i <= s->n_works; i++) {
+        const struct work *k = i < s->n_works ? &s->work[i] : &s->owner;
+        for (unsigned n = 0; n < k->n_actions; n++)
+            if (k->action[n].field != NO_FIELD) {
+                set_bit(k->action[n].guard != NO_FIELD ? s->guarded : free_of, k->action[n].field);
+                s->any_guarded |= k->action[n].guard != NO_FIELD;
+            }
+    }
+    for (unsigned i = 0; i < FIELD_WORDS; i++)
+        s->guarded[i] &= ~free_of[i];
+}
+
+static struct scope_work *make_scope(struct layout *x, const struct map_scope *scope)
+{
+    struct scope_work *s = new_scope(x, scope, scope->object);
+    if (!s)
+        return NULL;
+    if (!x->root)
+        x->root = s;
+    s->work = ARENA_ARRAY(x->arena, scope->n_order + 1, struct work);
+    if (!s->work)
+        return nomem(x);
+    s->owner.field = NO_FIELD;
+    for (unsigned i = 0; i < scope->n_order; i++) {
+        const struct map_take *t = scope->order[i];
+        if (t == scope->owner) {
+            s->owner = (struct work){ .take = t, .segment = t->segment, .tag = x->guide->node[t->segment].tag,
+                                      .select = t->select, .n_select = t->n_select, .field = NO_FIELD };
+            if (!own_segment(x, s, t, &s->owner))
+                return NULL;
+        } else if (!make_work(x, s, t)) {
+            return NULL;
+        }
+        if (s->n_works > WORK_WORDS * 64) {
+            too_large(x, "a block with too many segments");
+            return NULL;
+        }
+    }
+    find_guarded(s);
+    return make_gives(x, s) ? s : NULL;
+}
+
+/* ---- at the end ---- */
+
+static unsigned frames_of(const struct scope_work *s)
+{
+    unsigned most = 1; /* an item of pairs */
+    for (unsigned i = 0; i < s->n_works; i++) {
+        const struct work *k = &s->work[i];
+        unsigned n = k->scope ? frames_of(k->scope) : 0;
+        for (unsigned m = 0; m < k->n_members; m++) {
+            unsigned inner = frames_of(k->member[m]) + k->n_members - 1;
+            n = inner > n ? inner : n;
+        }
+        most = n > most ? n : most;
+    }
+    return most + 1;
+}
+
+static void mark_added(struct writing *w, struct action *a, unsigned n)
+{
+    for (; n--; a++)
+        for (unsigned c = 0; a->op->counted && c < w->n_checks; c++)
+            if (w->check[c].kind == ACTION_SUM && a->op->field &&
+                a->op->field == &w->check[c].item->field[w->check[c].item_field])
+                a->adds = (uint8_t)(c + 1);
+}
+
+static void finish_scope(struct writing *w, struct scope_work *s)
+{
+    for (unsigned i = 0; i <= s->n_works; i++) {
+        struct work *k = i < s->n_works ? &s->work[i] : &s->owner;
+        mark_added(w, k->action, k->n_actions);
+        for (unsigned n = 0; n < k->n_spreads; n++)
+            mark_added(w, k->spread[n].action, k->spread[n].n_actions);
+    }
+}
+
+static void finish_checks(struct writing *w)
+{
+    struct scope_work *root = w->root;
+    for (unsigned c = 0; c < w->n_checks; c++) {
+        struct check_work *check = &w->check[c];
+        unsigned at = 0, list = UINT32_MAX;
+        for (unsigned i = 0; i < root->n_works; i++) {
+            struct work *k = &root->work[i];
+            for (unsigned n = 0; n < k->n_actions; n++)
+                if ((k->action[n].kind == ACTION_COUNT || k->action[n].kind == ACTION_SUM) && k->action[n].check == c)
+                    at = i;
+            if (k->kind == WORK_LIST && k->field == check->list_field) {
+                k->check = k->check ? k->check : (uint8_t)(c + 1);
+                list = i; /* the last of them */
+            }
+        }
+        check->ahead = list == UINT32_MAX || at < list;
+    }
+}
+
+int writing_make(const struct map_plan *plan, struct arena *arena, struct writing *w_r, struct err *err)
+{
+    struct layout x = { .w = w_r, .arena = arena, .guide = plan->guide, .err = err };
+
+    *w_r = (struct writing){ .plan = plan };
+    w_r->inherit = ARENA_ARRAY(arena, 64, struct inheritance);
+    if (!w_r->inherit)
+        return err_nomem(err);
+    w_r->root = make_scope(&x, plan->root);
+    if (!w_r->root)
+        return x.failed ? x.failed : err_nomem(err);
+    w_r->frames = frames_of(w_r->root) + 2;
+    for (struct scope_work *s = w_r->all; s; s = s->next)
+        finish_scope(w_r, s);
+    finish_checks(w_r);
+    for (unsigned i = 0; i < w_r->n_inherits; i++) {
+        const struct scope_work *root = w_r->root;
+        for (unsigned n = 0; n < root->n_works; n++)
+            for (unsigned k = 0; k < root->work[n].n_actions; k++)
+                w_r->inherit[i].written |= root->work[n].action[k].field == w_r->inherit[i].field;
+    }
+    return 0;
+}
