@@ -139,8 +139,7 @@ static void say_over(struct checker *c, const struct segment *s, const struct gu
 {
     struct remark r = { .code = counted->loop ? FINDING_LOOP_OVER_MAX : FINDING_SEGMENT_OVER_MAX };
     r.loop = loop_of(c->guide, counted);
-    snprintf(r.found, sizeof(r.found), "%s %.*s occurs %u times", counted->loop ? "loop" : "segment",
-             SLICE_FMT(counted->tag), count);
+    snprintf(r.found, sizeof(r.found), "%s %u times", counted->loop ? "the loop occurs" : "occurs", count);
     snprintf(r.expected, sizeof(r.expected), "at most %u", counted->max);
     say(c, s, &r);
 }
@@ -149,7 +148,6 @@ static void say_not_used(struct checker *c, const struct segment *s, const char 
 {
     struct remark r = { .code = FINDING_SEGMENT_NOT_USED };
     snprintf(r.found, sizeof(r.found), "%s", what);
-    snprintf(r.expected, sizeof(r.expected), "the partner's guide says: not used");
     say(c, s, &r);
 }
 
@@ -196,7 +194,7 @@ static void move(struct checker *c, const struct segment *s, const struct guide_
         c->count[to->depth] = 1;
     }
     if (UNLIKELY(counted->not_used))
-        say_not_used(c, s, "the segment is there");
+        say_not_used(c, s, "the partner's guide does not use it");
 }
 
 const struct guide_node *check_place(struct checker *c, const struct segment *s)
@@ -357,6 +355,13 @@ static inline const struct codes *codes_of(const struct checker *c, const struct
     return codes ? codes : guide_codes(c->guide, (struct element_use *)use);
 }
 
+/* A list that could not be built for want of memory. */
+static void no_codes(struct checker *c)
+{
+    if (!c->stopped)
+        c->stopped = ERR_NOMEM;
+}
+
 static void slow_elements(struct checker *c, const struct segment *s, const struct segment_def *def, uint64_t present);
 
 static inline bool notes_hold(const struct note *note, unsigned n, uint64_t present)
@@ -413,7 +418,11 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
             break;
         case TYPE_ID: {
             const struct codes *codes = codes_of(c, use);
-            wrong |= size > 8 || !codes || !codes_has(codes, load(p, size));
+            if (UNLIKELY(!codes)) {
+                no_codes(c);
+                break;
+            }
+            wrong |= size > 8 || !codes_has(codes, load(p, size));
             break;
         }
         case TYPE_N:
@@ -457,7 +466,7 @@ uint64_t check_segment(struct checker *c, const struct segment *s, const struct 
             def = v->def;
             c->seen |= 1ull << v->bit;
             if (v->not_used)
-                say_not_used(c, s, "the segment is there with this qualifier");
+                say_not_used(c, s, "the partner's guide does not use it with this qualifier");
             break;
         }
     }
@@ -495,7 +504,7 @@ static uint32_t characters(struct slice v)
     return n;
 }
 
-static void check_length(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use)
+static bool length_is_right(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use)
 {
     uint32_t n = characters(r->value);
     if (use->element->type == TYPE_N || use->element->type == TYPE_R) { /* sign and mark do not count; nor does an exponent */
@@ -504,7 +513,9 @@ static void check_length(struct checker *c, const struct segment *s, struct rema
             n += is_digit(r->value.p[i]);
     }
     if (n >= use->min && n <= use->max)
-        return;
+        return true;
+    if (use->element->type == TYPE_DT && n == 6 && c->short_dates)
+        return true;
     r->code = n < use->min ? FINDING_ELEMENT_SHORT : FINDING_ELEMENT_LONG;
     snprintf(r->found, sizeof(r->found), "has %u character%s", n, n == 1 ? "" : "s");
     if (use->min == use->max)
@@ -514,6 +525,7 @@ static void check_length(struct checker *c, const struct segment *s, struct rema
     else
         snprintf(r->expected, sizeof(r->expected), "at most %u", use->max);
     say(c, s, r);
+    return false;
 }
 
 static void check_characters(struct checker *c, const struct segment *s, struct remark *r)
@@ -549,7 +561,6 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
     const char *what = "";
 
     r->about = use->element;
-    check_length(c, s, r, use);
     /* the functions above look at whole words behind the value: a component has its neighbours there */
     if (n <= 48) {
         memcpy(copy, p, n);
@@ -559,9 +570,11 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
     }
     switch (use->element->type) {
     case TYPE_ID:
-        if (use->needs_codes && right) {
+        if (length_is_right(c, s, r, use) && use->needs_codes && right) {
             const struct codes *codes = codes_of(c, use);
-            if (codes && (n > 8 || !codes_has(codes, load(p, n)))) {
+            if (!codes)
+                no_codes(c);
+            else if ((n > 8 || !codes_has(codes, load(p, n)))) {
                 r->code = FINDING_ELEMENT_CODE;
                 snprintf(r->found, sizeof(r->found), "is not in the code list");
                 snprintf(r->expected, sizeof(r->expected), "one of the %u codes of element %.*s", codes->n,
@@ -595,11 +608,16 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
         right = right && is_time(p, n);
         what = "a time, HHMM, HHMMSS or with decimals of a second";
         break;
+    case TYPE_COMPOSITE:
+        return;
     default:
+        length_is_right(c, s, r, use);
         return;
     }
-    if (right)
+    if (right) {
+        length_is_right(c, s, r, use);
         return;
+    }
     if (use->element->type == TYPE_N || use->element->type == TYPE_R)
         r->code = FINDING_ELEMENT_CHARACTER;
     snprintf(r->found, sizeof(r->found), "is not %.*s", (int)strcspn(what, ","), what);
@@ -744,8 +762,7 @@ static void slow_elements(struct checker *c, const struct segment *s, const stru
             r.value = segment_element(s, k);
             if (use->requirement == REQ_NOT_USED) {
                 r.code = FINDING_ELEMENT_NOT_USED;
-                snprintf(r.found, sizeof(r.found), "is there");
-                snprintf(r.expected, sizeof(r.expected), "the partner's guide says: not used");
+                snprintf(r.found, sizeof(r.found), "the partner's guide does not use it");
                 say(c, s, &r);
                 continue;
             }
@@ -765,7 +782,7 @@ static void slow_elements(struct checker *c, const struct segment *s, const stru
         struct remark r = { .code = FINDING_ELEMENT_TOO_MANY, .element = def->n + 1 };
         r.value = segment_element(s, r.element);
         snprintf(r.found, sizeof(r.found), "%u elements", s->n);
-        snprintf(r.expected, sizeof(r.expected), "%.*s has at most %u", SLICE_FMT(def->tag), def->n);
+        snprintf(r.expected, sizeof(r.expected), "at most %u", def->n);
         say(c, s, &r);
     } else if (s->n && s->at[s->n] - s->at[s->n - 1] == 1) {
         struct remark r = { .code = FINDING_ELEMENT_TRAILING, .element = s->n };

@@ -33,6 +33,7 @@ struct checker {
     void *ctx;
     int stopped;                                /* what remark returned when it was negative */
     bool structure_only;
+    bool short_dates;                           /* a version from before 004010: dates may have six digits */
     const struct guide_node *at;                /* the last segment's node */
     uint64_t seen;                              /* bits of variants seen: guide_node.musts */
     uint32_t count[LIMIT_LOOP_DEPTH + 2];       /* occurrences of current[], by depth */

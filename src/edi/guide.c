@@ -679,6 +679,28 @@ struct codes *guide_codes(const struct guide *guide, struct element_use *use)
     return c;
 }
 
+bool guide_check_codes(const struct guide *guide, struct complaints *complaints)
+{
+    unsigned before = complaints->count;
+    bool done = true;
+    pthread_mutex_lock(&guide->owner->lock);
+    for (unsigned i = 1; done && i < guide->n; i++) {
+        const struct segment_def *def = guide->node[i].def;
+        for (unsigned k = 0; def && done && k < def->n; k++) {
+            struct element *e = def->use[k].element;
+            for (unsigned c = 0; done && c < e->n_parts; c++)
+                if (e->part[c].element->has_codes)
+                    done = element_codes(guide->owner, e->part[c].element, complaints);
+            if (e->has_codes)
+                done = element_codes(guide->owner, e, complaints);
+        }
+    }
+    pthread_mutex_unlock(&guide->owner->lock);
+    if (!done)
+        complaints->nomem = true;
+    return done && complaints->count == before;
+}
+
 struct slice codes_name(const struct codes *codes, struct slice code)
 {
     uint64_t key = slice_key(code);
@@ -1091,7 +1113,8 @@ static int read_whole(const struct context *x, struct lines *lines, const struct
         return err_nomem(x->err);
     g->node[0].loop = true;
     g->node[0].tag = g->set;
-    read_nodes(&b, lines, 1);
+    if (!read_nodes(&b, lines, 1) && x->complaints->nomem)
+        return err_nomem(x->err);
     if (g->n < 2 && x->complaints->count == before)
         complain_word(lines, heading, 0, "the guide has no segments");
     r = finish_guide(x, g, before, "the guide");

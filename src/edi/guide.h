@@ -202,6 +202,9 @@ const struct guide_node *guide_node_at(const struct guide *guide, const struct g
 /* The code list of a use; builds it when it was not needed before. NULL: none, or (complaints->nomem or false
  * entries) it could not be built. Thread-safe. */
 struct codes *guide_codes(const struct guide *guide, struct element_use *use);
+/* Builds the lists of all elements that the guide uses and were not needed before: what is wrong in them is
+ * complained of. False when something is. */
+bool guide_check_codes(const struct guide *guide, struct complaints *complaints);
 /* The name of a code, empty when it has none. */
 struct slice codes_name(const struct codes *codes, struct slice code);
 

@@ -38,6 +38,9 @@ struct edi_reader {
     size_t room, n;                 /* filled */
     size_t from;                    /* everything before it is done */
     uint64_t base_offset, base_line, line_start;   /* of buf[0]; line_start: where its line starts in the file */
+    struct {
+        uint64_t offset, line, line_start;
+    } known;                        /* the place that was told last: later ones are counted from there */
     uint64_t skip;                  /* bytes of a binary element still to be dropped */
     bool skip_terminator;           /* and the terminator behind them */
     bool deaf;                      /* what follows cannot be read any more */
@@ -142,20 +145,29 @@ static uint64_t count_lines(const char *p, size_t n)
     return lines;
 }
 
-static void fill_place(const struct edi_reader *r, const struct segment *s, struct edi_place *place)
+static void fill_place(struct edi_reader *r, const struct segment *s, struct edi_place *place)
 {
-    size_t at = s ? (size_t)(s->base + s->start - r->buf) : r->from;
-    uint64_t line_start = r->line_start;
+    size_t at = s ? (size_t)(s->base + s->start - r->buf) : r->from, from = 0;
+    uint64_t line_start = r->line_start, line = r->base_line;
+    const char *last;
     memset(place, 0, sizeof(*place));
     if (at > r->n)
         at = r->n;
+    if (r->known.offset >= r->base_offset && r->known.offset <= r->base_offset + at) {
+        from = (size_t)(r->known.offset - r->base_offset);
+        line = r->known.line;
+        line_start = r->known.line_start;
+    }
+    last = memrchr(r->buf + from, '\n', at - from);
+    if (last) {
+        line += count_lines(r->buf + from, at - from);
+        line_start = r->base_offset + (uint64_t)(last - r->buf) + 1;
+    }
     place->offset = r->base_offset + at;
-    place->line = r->base_line + count_lines(r->buf, at);
-    for (size_t i = at; i-- > 0;)
-        if (r->buf[i] == '\n') {
-            line_start = r->base_offset + i + 1;
-            break;
-        }
+    place->line = line;
+    r->known.offset = place->offset;
+    r->known.line = line;
+    r->known.line_start = line_start;
     place->column = place->offset - line_start + 1;
     place->interchange = r->level >= IN_INTERCHANGE ? r->in.interchange.ordinal : 0;
     place->group = r->level >= IN_GROUP ? r->in.group.ordinal : 0;
@@ -163,7 +175,7 @@ static void fill_place(const struct edi_reader *r, const struct segment *s, stru
     place->segment = r->level == IN_DOCUMENT ? r->document.segments : 0;
 }
 
-void edi_reader_place(const struct edi_reader *r, struct edi_place *place_r)
+void edi_reader_place(struct edi_reader *r, struct edi_place *place_r)
 {
     fill_place(r, NULL, place_r);
 }
@@ -223,8 +235,13 @@ static int hand_over(struct edi_reader *r, const struct segment *s, struct findi
     if (s) {
         f->segment = segment_bytes(s);
         f->terminator = r->syntax.terminator;
-        if (!f->tag.n && !f->missing)
+        if (!f->tag.n && (!f->missing || f->place.element))
             f->tag = segment_tag(s);
+        if (!f->loop.n && level == LEVEL_ELEMENT && r->level == IN_DOCUMENT && r->checker.at) {
+            const struct guide_node *loop = &r->checker.guide->node[r->checker.at->parent];
+            if (loop->ordinal)
+                f->loop = loop->tag;
+        }
         if (f->value.n && f->value.p >= f->segment.p && f->value.p < f->segment.p + f->segment.n) {
             f->at = (uint32_t)(f->value.p - f->segment.p);
             f->width = (uint32_t)f->value.n;
@@ -634,7 +651,7 @@ static void tell_substitution(struct edi_reader *r, const struct segment *s)
 {
     const struct guide *g = r->document.guide;
     struct slice asked = r->in.group.version;
-    char found[120], expected[80];
+    char found[160];
     struct buf safe;
     if (asked.n == 5 && g->version.n == 6 && slice_starts(g->version, asked))
         return;
@@ -644,11 +661,11 @@ static void tell_substitution(struct edi_reader *r, const struct segment *s)
         return;
     buf_init(&safe, 200);
     buf_add_safe(&safe, asked, 20);
-    snprintf(found, sizeof(found), "there is no guide for version %s of the %.*s", buf_text(&safe), SLICE_FMT(g->set));
-    snprintf(expected, sizeof(expected), "it is read with %.*s, the nearest %s", SLICE_FMT(g->version),
-             slice_cmp(g->version, asked) < 0 ? "lower version" : "version there is");
+    snprintf(found, sizeof(found), "version %s of the %.*s has no guide; it is read with %.*s, the nearest %s",
+             buf_text(&safe), SLICE_FMT(g->set), SLICE_FMT(g->version),
+             slice_cmp(g->version, asked) < 0 ? "lower one" : "one there is");
     buf_deinit(&safe);
-    find(r, FINDING_VERSION_SUBSTITUTED, s, 0, found, expected);
+    find(r, FINDING_VERSION_SUBSTITUTED, s, 0, found, "");
 }
 
 static int take_segment(struct edi_reader *r, const struct segment *s)
@@ -711,8 +728,11 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     if (choose_guide(r, &guide, &fresh) < 0)
         return r->stopped;
     d->guide = guide;
-    if (guide)
+    if (guide) {
         check_begin(&r->checker, guide);
+        r->checker.short_dates = r->in.group.version.n >= 5 && slice_cmp(r->in.group.version, slice_of("004010")) < 0 &&
+                                 !slice_starts(slice_of("004010"), r->in.group.version);
+    }
     if (r->sink.document)
         call(r, r->sink.document(r->sink.ctx, d));
     if (outside || (r->in.group.implied && d->in_group == 1))
@@ -826,7 +846,7 @@ static enum found isa_syntax(const char *p, size_t n, bool last, struct edi_synt
             x.terminator = '\n';
         }
     }
-    if (is_letter_or_digit(x.terminator) || x.terminator == x.element)
+    if (is_letter_or_digit(x.terminator) || x.terminator == x.element || memchr(p, x.terminator, i))
         return NOT_FOUND;
     if (is_letter_or_digit(x.component) || x.component == x.element || x.component == x.terminator || is_blank(x.component))
         x.component = 0;
@@ -1048,6 +1068,7 @@ static enum walk walk(struct edi_reader *r, bool last)
 
         while (s.start < s.at[0] && is_blank(base[s.start]))
             s.start++;
+        r->from = origin + s.start;
         if (s.start != from && __builtin_expect(!(s.start == from + 1 && base[from] == '\n'), 0))
             tell_layout(r, &s, from);
         d = number + 1;

@@ -126,7 +126,7 @@ void edi_reader_join(struct edi_reader *r, const struct edi_context *from);
 /* Reads a run; 64 readable bytes must lie behind it. */
 int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *err);
 /* Where the reader stands: for progress and for the sink's own findings. */
-void edi_reader_place(const struct edi_reader *r, struct edi_place *place_r);
+void edi_reader_place(struct edi_reader *r, struct edi_place *place_r);
 /* A finding of the sink's own about the segment at hand (a map's value that cannot be converted): fills in place,
  * set and control, applies the policy, counts it, and hands it to the sink's finding function. `s` may be NULL. */
 int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,

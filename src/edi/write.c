@@ -555,7 +555,9 @@ int edi_write_element(struct edi_writer *w, unsigned element, struct slice value
 
     if (UNLIKELY(element <= w->last || element > LIMIT_ELEMENTS))
         return misplaced(w, element);
-    if (UNLIKELY(value.n - 1 >= 16 || w->out.room - w->out.n < 16 + SLACK))
+    if (value.n == 0)
+        return 0;
+    if (UNLIKELY(value.n > 16 || w->out.room - w->out.n < 16 + SLACK))
         return element_any(w, element, value);
     to = separate(w, element);
     if (UNLIKELY(copy_short(w, to, value.p, value.n)))

@@ -16,6 +16,21 @@
 #include "cli/maps.h"
 #include "failing_malloc.h"
 
+static const char order[] =
+    "ISA*00*          *00*          *ZZ*NORTHWIND      *ZZ*ACMECORP       *260115*1230*U*00401*000000905*0*T*>~\n"
+    "GS*PO*NWPO*ACME*20260115*1230*17*X*004010~\n"
+    "ST*850*0001~\n"
+    "BEG*00*SA*PO-1001**20260115~\n"
+    "PO1*1*10*EA*9.50**UP*012345678905~\n"
+    "CTT*1~\n"
+    "SE*5*0001~\n"
+    "GE*1*17~\n"
+    "IEA*1*000000905~\n";
+
+static const char delta[] = "guide northwind/850 from x12/004010/850\n"
+                            "  BEG02 only SA DS\n"
+                            "  N1[ST].N104 length 13 13\n";
+
 static void test_tables_are_sound(void **state)
 {
     (void)state;
@@ -68,8 +83,21 @@ static void test_exit_codes(void **state)
     assert_int_equal(exit_code_of(ERR_MISSING), EXIT_CODE_UNAVAILABLE);
 }
 
+/* A file with these bytes, open and without a name. */
+static int temporary(const char *text)
+{
+    char name[] = "/tmp/waybill-test-XXXXXX";
+    int fd = mkstemp(name);
+
+    assert_true(fd >= 0);
+    unlink(name);
+    assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
+    return fd;
+}
+
 struct line {
     const char *word[8];        /* behind "waybill" */
+    const char *input;          /* standard input */
     int expected;
 };
 
@@ -85,6 +113,8 @@ static int run_line(void *arg)
     assert_true(null >= 0);
     for (unsigned i = 0; line->word[i]; i++)
         argv[argc++] = (char *)(uintptr_t)line->word[i];
+    if (line->input)
+        assert_int_equal(lseek(0, 0, SEEK_SET), 0);
     printer_init(&out, null, &progress);
     printer_init(&err, null, &progress);
     code = command_main(argc, argv, &out, &err, &progress);
@@ -101,17 +131,38 @@ static int run_line(void *arg)
 static void test_memory_may_run_out(void **state)
 {
     static const struct line lines[] = {
-        { { "help" }, 0 },
-        { { "help", "--man" }, 0 },
-        { { "help", "findings" }, 0 },
-        { { "help", "check" }, 0 },
+        { { "check", "-" }, order, 0 },
+        { { "check", "--json", "--guide", "DELTA", "-" }, order, 0 },
+        { { "explain", "-" }, order, 0 },
+        { { "guide", "show", "x12/004010/850", "BEG", "--codes" }, NULL, 0 },
+        { { "guide", "show", "DELTA" }, NULL, 0 },
+        { { "guide", "list" }, NULL, 0 },
+        { { "guide", "check", "DELTA" }, NULL, 0 },
+        { { "help" }, NULL, 0 },
+        { { "help", "--man" }, NULL, 0 },
+        { { "help", "findings" }, NULL, 0 },
+        { { "help", "check" }, NULL, 0 },
     };
+    char path[64];
+    int guide = temporary(delta), stdin_kept = dup(0);
 
     (void)state;
+    snprintf(path, sizeof(path), "/proc/self/fd/%d", guide);
     for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         struct line line = lines[i];
+        if (line.input) {
+            int fd = temporary(line.input);
+            assert_int_equal(dup2(fd, 0), 0);
+            close(fd);
+        }
+        for (unsigned k = 0; line.word[k]; k++)
+            if (strcmp(line.word[k], "DELTA") == 0)
+                line.word[k] = path;
         assert_true(fail_each_allocation(run_line, &line) > 0);
     }
+    assert_int_equal(dup2(stdin_kept, 0), 0);
+    close(stdin_kept);
+    close(guide);
 }
 
 static int list_guides(void *arg)
