@@ -1,0 +1,202 @@
+/*
+ * partner: what a partner file says: who a partner is, and how documents are exchanged with him.
+ *
+ *     partner northwind "Northwind Traders"
+ *       is        retailer
+ *       x12       ZZ:NORTHWIND  us ZZ:ACMECORP
+ *         group NWPO us ACME  version 004010VICS  usage production
+ *         separators * > ~  newline
+ *       receive   850 as order  map northwind/850
+ *       allow     short-isa, wrong-counts
+ *
+ * A keyword is a row of partner_keywords[], and nothing else: parser, `waybill partner keywords` and the manual come
+ * from there. What follows a keyword on its line, or stands in the block below it, are keywords of its own. All that
+ * is written is kept as settings; what the translator goes by is also laid out in structs.
+ *
+ * All errors of a file are reported, not just the first. A partner is only read once it is made, by any number of
+ * threads; it owns its memory and a copy of the text, and every slice in it borrows from there. Reading one opens
+ * no other file: names of guides, maps, keys and certificates are kept as written; partner_path() says where they are.
+ */
+#ifndef WAYBILL_PARTNER_PARTNER_H
+#define WAYBILL_PARTNER_PARTNER_H
+
+#include "base/complain.h"
+#include "base/err.h"
+#include "edi/charset.h"
+#include "edi/finding.h"
+#include "edi/lexer.h"
+
+/* --- The language ------------------------------------------------------------------- */
+
+/* Where a keyword may stand: the file itself, or under another keyword. */
+enum partner_scope {
+    IN_NOTHING,
+    IN_FILE,
+    IN_PARTNER,
+    IN_X12,
+    IN_GROUP,
+    IN_EDIFACT,
+    IN_AS2,
+    IN_SFTP,
+    IN_HTTP,
+    IN_PICK_UP,
+    IN_RECEIVE,
+    IN_SEND,
+    IN_EXPECT,
+    IN_RETRY,
+    PARTNER_SCOPES
+};
+
+/* What a value may be: a row of a table in partner.c, with its check. */
+enum partner_value {
+    VALUE_NONE,
+    VALUE_NAME,             /* a partner's */
+    VALUE_TEXT,
+    VALUE_CHOICE,           /* one of partner_keyword.choice */
+    VALUE_X12_PARTY,        /* ZZ:NORTHWIND */
+    VALUE_EDIFACT_PARTY,    /* 14:4012345000009 */
+    VALUE_CODE,             /* of a group's sender or receiver */
+    VALUE_VERSION,          /* 004010VICS */
+    VALUE_SEPARATOR,        /* *, newline, 0x1c */
+    VALUE_NUMBER,           /* from least to most */
+    VALUE_DURATION,         /* 15m */
+    VALUE_FILE,
+    VALUE_PATH,             /* on the partner's machine: /outbound/…, or a method and a path of HTTP */
+    VALUE_URL,
+    VALUE_HOST,
+    VALUE_FINGERPRINT,      /* SHA256:… */
+    VALUE_DOCUMENT,         /* a document type (850, ORDERS) or a kind of record (order) */
+    VALUE_RECORD,           /* a kind of record, or where it comes from */
+    VALUE_MAP,              /* a map's name, or a file */
+    VALUE_FINDING,          /* what `allow` takes */
+    VALUE_FIELD,            /* of a record: ship_to.id */
+    PARTNER_VALUES
+};
+
+enum { PARTNER_ARGUMENTS = 3, PARTNER_MANY = 1000 };
+
+struct partner_keyword {
+    const char *name;               /* one word or two: "pick up" */
+    enum partner_scope in;
+    enum partner_scope opens;       /* the scope of what belongs to it; IN_NOTHING: nothing does */
+    const char *arguments;          /* as shown; "" for none */
+    uint8_t value[PARTNER_ARGUMENTS];   /* enum partner_value; the last one serves all that follow */
+    unsigned least, most;           /* arguments; PARTNER_MANY: parted by commas */
+    const char *choice;             /* "high|normal|bulk" */
+    uint32_t least_number, most_number;
+    bool repeats;                   /* may stand several times in its block */
+    bool required;
+    const char *otherwise;          /* what holds without it, in words; NULL: nothing */
+    const char *help;               /* one line */
+};
+extern const struct partner_keyword partner_keywords[];     /* ends with name == NULL */
+
+/* What a keyword of this scope stands under: "x12", "" for the file. */
+const char *partner_scope_name(enum partner_scope scope);
+/* "a time such as 30s, 15m, 24h or 2d": what a value has to be. */
+const char *partner_value_words(enum partner_value value);
+
+/* --- What a file says ---------------------------------------------------------------- */
+
+/* One keyword with its arguments, as written. */
+struct partner_setting {
+    const struct partner_keyword *keyword;
+    const struct partner_setting *next;     /* in the order of the file */
+    const struct partner_setting *first;    /* what belongs to it */
+    const struct slice *value;
+    unsigned n;
+    struct place at;                        /* of the keyword */
+    struct place value_at;                  /* of its first value */
+};
+
+/* A line `group`: the partner's and our codes in the GS. */
+struct partner_group {
+    struct slice them, us;          /* `us` may be empty: as in the ISA */
+    struct slice version;           /* GS08; empty: not said */
+    char usage;                     /* ISA15: P, T, I */
+    const struct slice *document;   /* the transaction sets that it is for; none: all */
+    unsigned n_documents;
+    uint32_t line;
+};
+
+/* A line `x12`: two identities, and how interchanges between them are written. */
+struct partner_x12 {
+    struct slice qualifier, id;         /* the partner */
+    struct slice our_qualifier, our_id; /* us */
+    const struct partner_group *group;
+    unsigned n_groups;
+    struct edi_syntax syntax;
+    const char *line_end;               /* "", "\n", "\r\n": behind each terminator */
+    enum edi_charset charset;
+    bool transliterate;
+    bool replace;                       /* delimiters in data become blanks */
+    uint32_t line;
+};
+
+/* A line `receive` or `send`: which document stands for which record. */
+struct partner_route {
+    bool send;
+    struct slice document;      /* "850"; empty where records travel as records */
+    struct slice record;        /* "order"; empty: whatever the map says */
+    struct slice map;           /* as written; empty: the standard's own */
+    struct slice guide;         /* as written; empty: none of its own */
+    struct place at, map_at, guide_at;
+};
+
+/* A line `guide`. */
+struct partner_guide {
+    struct slice name;          /* as written */
+    struct place at;
+};
+
+enum partner_acknowledgment {
+    PARTNER_997 = 1,
+    PARTNER_999 = 2,
+    PARTNER_TA1 = 4,
+    PARTNER_CONTRL = 8,
+    PARTNER_MDN = 16
+};
+
+struct partner {
+    struct slice file;          /* its path, as given */
+    struct slice name, title, role;
+    const struct partner_x12 *x12;
+    unsigned n_x12;
+    const struct partner_route *route;
+    unsigned n_routes;
+    const struct partner_guide *guide;
+    unsigned n_guides;
+    const struct slice *allow;  /* names that finding_policy_allow() takes */
+    unsigned n_allow;
+    unsigned acknowledge;       /* enum partner_acknowledgment: what we send for what we receive */
+    unsigned expect;            /* what we ask for */
+    const struct partner_setting *setting;  /* the line `partner` with all that belongs to it */
+    struct arena *arena;        /* private */
+};
+
+/* Reads a partner file. `file` is its path, for complaints and for partner_path(). ERR_CONFIG: the file is wrong,
+ * the complaints say how; ERR_NOMEM. Nothing borrows from file or text after. */
+int partner_read(struct slice file, struct slice text, struct complaints *c, struct partner **partner_r,
+                 struct err *err);
+/* The same from a file: also ERR_MISSING, ERR_IO. */
+int partner_load(const char *path, struct complaints *c, struct partner **partner_r, struct err *err);
+void partner_free(struct partner **partner);
+
+/* Makes warnings of what `allow` names. */
+void partner_allow(const struct partner *p, struct finding_policy *policy);
+/* Whether `allow` holds this name. */
+bool partner_allows(const struct partner *p, struct slice name);
+
+/* The line for a kind of record: a `send` line goes before a `receive` line; NULL: none. */
+const struct partner_route *partner_route_of_record(const struct partner *p, struct slice record);
+/* The line for a document type: a `receive` line goes before a `send` line; NULL: none. */
+const struct partner_route *partner_route_of_document(const struct partner *p, struct slice document);
+
+/* Where a file lies that the partner file names: relative to the folder of the partner file, `suffix` behind it unless
+ * it ends so. Terminated; false: memory, or the path is too long. */
+bool partner_path(const struct partner *p, struct slice name, const char *suffix, struct buf *path_r);
+
+/* The whole file once more, in order and aligned: what was understood. */
+void partner_show(const struct partner *p, struct buf *out);
+
+#endif
