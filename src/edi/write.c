@@ -329,12 +329,19 @@ static inline bytes16 load16(const char *p)
     return v;
 }
 
-/* Copies 1 to 16 bytes and looks at each. True: the slow way. */
-static ALWAYS_INLINE bool copy_short(const struct edi_writer *w, char *to, const char *p, size_t n)
+/* Copies n bytes, at least one, and looks at each. True: the slow way. */
+static ALWAYS_INLINE bool copy(const struct edi_writer *w, char *to, const char *p, size_t n)
 {
     uint64_t low, high;
 
     if (n >= 8) {
+        if (n > 16) {
+            bool odd = unusual(w, load16(p + n - 16));
+            for (size_t i = 0; i + 16 < n; i += 16)
+                odd |= unusual(w, load16(p + i));
+            memcpy(to, p, n);
+            return odd;
+        }
         memcpy(&low, p, 8);
         memcpy(&high, p + n - 8, 8);
         memcpy(to, &low, 8);
@@ -356,20 +363,6 @@ static ALWAYS_INLINE bool copy_short(const struct edi_writer *w, char *to, const
         low = high = a | (uint64_t)a << 32;
     }
     return unusual(w, (bytes16)(words2){ low, high });
-}
-
-/* The same for any number from 1 on. */
-static bool copy(const struct edi_writer *w, char *to, const char *p, size_t n)
-{
-    bool odd;
-
-    if (n <= 16)
-        return copy_short(w, to, p, n);
-    odd = unusual(w, load16(p + n - 16));
-    for (size_t i = 0; i + 16 < n; i += 16)
-        odd |= unusual(w, load16(p + i));
-    memcpy(to, p, n);
-    return odd;
 }
 
 /* Makes sure that a value of n bytes fits behind what there is, separators and terminator included. */
@@ -501,30 +494,13 @@ static ALWAYS_INLINE char *separate(struct edi_writer *w, unsigned element)
     return p + at;
 }
 
-/* An element that is now in the buffer up to `end`. */
-static ALWAYS_INLINE void element_written(struct edi_writer *w, unsigned element, char *end)
-{
-    w->out.n = (size_t)(end - w->out.p);
-    w->last = element;
-    w->repetition = w->component = 0;
-}
-
-/* Any element in its place: empty, long, unusual. 1: something was written. */
-static int write_any(struct edi_writer *w, unsigned element, struct slice value)
+/* The slow way of an element; `to` is where its value goes. */
+static int element_slowly(struct edi_writer *w, unsigned element, struct slice value)
 {
     char place[40];
     char *to;
     int code;
 
-    if (value.n == 0)
-        return 0;
-    if (!has_room(w, value.n))
-        return fail_buffer(w, &w->out);
-    to = separate(w, element);
-    if (LIKELY(!copy(w, to, value.p, value.n))) {
-        element_written(w, element, to + value.n);
-        return 1;
-    }
     name_place(w, element, 0, 0, place, sizeof(place));
     code = convert(w, value, place);
     if (code < 0)
@@ -535,21 +511,14 @@ static int write_any(struct edi_writer *w, unsigned element, struct slice value)
         return fail_buffer(w, &w->out);
     to = separate(w, element);
     memcpy(to, w->scratch.p, w->scratch.n);
-    element_written(w, element, to + w->scratch.n);
+    w->out.n = (size_t)(to + w->scratch.n - w->out.p);
+    w->last = element;
+    w->repetition = w->component = 0;
     return 1;
 }
 
-static __attribute__((noinline)) int element_any(struct edi_writer *w, unsigned element, struct slice value)
-{
-    int code = write_any(w, element, value);
-
-    if (code > 0)
-        w->substance = true;
-    return code < 0 ? code : 0;
-}
-
-/* Calls nothing but in its last step, and so needs no register saved: most elements are short. */
-int edi_write_element(struct edi_writer *w, unsigned element, struct slice value)
+/* 1: something was written. */
+static ALWAYS_INLINE int write_element(struct edi_writer *w, unsigned element, struct slice value)
 {
     char *to;
 
@@ -557,23 +526,29 @@ int edi_write_element(struct edi_writer *w, unsigned element, struct slice value
         return misplaced(w, element);
     if (value.n == 0)
         return 0;
-    if (UNLIKELY(value.n > 16 || w->out.room - w->out.n < 16 + SLACK))
-        return element_any(w, element, value);
+    if (UNLIKELY(!has_room(w, value.n)))
+        return fail_buffer(w, &w->out);
     to = separate(w, element);
-    if (UNLIKELY(copy_short(w, to, value.p, value.n)))
-        return element_any(w, element, value);
-    element_written(w, element, to + value.n);
-    w->substance = true;
-    return 0;
+    if (UNLIKELY(copy(w, to, value.p, value.n)))
+        return element_slowly(w, element, value);
+    w->out.n = (size_t)(to + value.n - w->out.p);
+    w->last = element;
+    w->repetition = w->component = 0;
+    return 1;
+}
+
+int edi_write_element(struct edi_writer *w, unsigned element, struct slice value)
+{
+    int code = write_element(w, element, value);
+
+    if (code > 0)
+        w->substance = true;
+    return code < 0 ? code : 0;
 }
 
 int edi_write_constant(struct edi_writer *w, unsigned element, struct slice value)
 {
-    int code;
-
-    if (element <= w->last || element > LIMIT_ELEMENTS)
-        return misplaced(w, element);
-    code = write_any(w, element, value);
+    int code = write_element(w, element, value);
     return code < 0 ? code : 0;
 }
 
@@ -661,7 +636,9 @@ int edi_write_binary(struct edi_writer *w, unsigned element, struct slice value)
         return fail_buffer(w, &w->out);
     to = separate(w, element);
     memcpy(to, value.p, value.n);
-    element_written(w, element, to + value.n);
+    w->out.n = (size_t)(to + value.n - w->out.p);
+    w->last = element;
+    w->repetition = w->component = 0;
     w->substance = true;
     return 0;
 }
