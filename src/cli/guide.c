@@ -353,25 +353,12 @@ int command_guide_list(struct command_context *c)
 }
 
 /* Code lists are read when they are first needed; here they are. */
-static int check_codes(struct command_context *c, const struct guide *g)
+static int check_codes(struct command_context *c, struct reading *r, const struct guide *g)
 {
-    int code = EXIT_CODE_OK;
-
-    for (unsigned i = 1; i < g->n; i++) {
-        const struct segment_def *def = g->node[i].def;
-        for (unsigned k = 0; !g->node[i].loop && k < def->n; k++) {
-            struct element_use *use = &def->use[k];
-            struct element_use *part = use->element->type == TYPE_COMPOSITE ? use->element->part : use;
-            unsigned n = use->element->type == TYPE_COMPOSITE ? use->element->n_parts : 1;
-            for (unsigned j = 0; j < n; j++)
-                if (part[j].needs_codes && !guide_codes(g, &part[j])) {
-                    command_say(c, "%.*s: the code list of element %.*s cannot be read", SLICE_FMT(g->id),
-                                SLICE_FMT(part[j].element->id));
-                    code = EXIT_CODE_CONFIG;
-                }
-        }
-    }
-    return code;
+    if (guide_check_codes(g, &r->complaints))
+        return EXIT_CODE_OK;
+    reading_complain(c, &r->complaints);
+    return EXIT_CODE_CONFIG;
 }
 
 /* Guides of one version share its files: what is wrong there is shown once. True when there was anything. */
@@ -414,7 +401,7 @@ static int check_all(struct command_context *c, struct reading *r)
             code = exit_code_worse(code, command_fail(c, &err));
         }
         if (rc == 0)
-            code = exit_code_worse(code, check_codes(c, g));
+            code = exit_code_worse(code, check_codes(c, r, g));
     }
     maps_list_free(&list);
     buf_deinit(&shown);
@@ -448,7 +435,7 @@ static int check_file(struct command_context *c, struct reading *r, const char *
         err.code = rc == ERR_NOMEM ? rc : ERR_CONFIG;
         code = command_fail(c, &err);
     } else {
-        code = check_codes(c, g);
+        code = check_codes(c, r, g);
     }
     if (code == EXIT_CODE_OK) {
         printer_safe(c->out, slice_of(path));
