@@ -1,0 +1,261 @@
+/* agreement: see agreement.h. */
+#include "flow/agreement.h"
+
+#include <stdlib.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "base/limits.h"
+
+struct kept_text {
+    struct kept_text *next;
+    struct buf path;
+    struct buf text;
+};
+
+struct agreement {
+    const struct partner *partner;
+    struct guides *library;
+    struct kept_text *text;
+    const struct guide **guide;         /* room for every line that could name one */
+    unsigned n_guides;
+    const struct map **map;             /* of each route */
+    const struct map **used;            /* each once */
+    unsigned n_used;
+};
+
+static bool exists(const struct buf *path)
+{
+    return access(path->p, F_OK) == 0;
+}
+
+/* Reads one file as a guide, once. */
+static int read_file(struct agreement *a, struct buf *path, const struct place *at, struct complaints *c,
+                     const struct guide **guide_r, struct err *err)
+{
+    struct kept_text *t;
+    unsigned before = c->count;
+    int rc;
+
+    for (t = a->text; t; t = t->next)
+        if (slice_eq(buf_slice(&t->path), buf_slice(path))) {
+            buf_deinit(path);
+            *guide_r = NULL;
+            return 0;
+        }
+    t = calloc(1, sizeof(*t));
+    if (!t) {
+        buf_deinit(path);
+        return err_nomem(err);
+    }
+    t->path = *path;
+    buf_init(&t->text, LIMIT_CONFIG_FILE);
+    t->next = a->text;
+    a->text = t;
+    rc = file_read(t->path.p, &t->text, err);
+    if (rc == 0)
+        rc = guides_read_delta(a->library, buf_slice(&t->path), buf_slice(&t->text), c, guide_r, err);
+    if (rc < 0 && rc != ERR_NOMEM && c->count == before)
+        complain(c, at, "%s", err ? err->text : "the guide cannot be read");
+    return rc == ERR_NOMEM ? rc : 0;
+}
+
+/* A guide by the name that the partner file gives it. `only_beside`: nobody named it, it may be missing. */
+static int read_guide(struct agreement *a, struct slice name, const struct place *at, bool only_beside,
+                      struct complaints *c, struct err *err)
+{
+    const struct guide *guide = NULL;
+    struct buf path;
+    int rc;
+
+    if (!partner_path(a->partner, name, ".guide", &path))
+        return err_nomem(err);
+    if (exists(&path)) {
+        rc = read_file(a, &path, at, c, &guide, err);
+    } else {
+        unsigned before = c->count;
+        buf_deinit(&path);
+        if (only_beside)
+            return 0;
+        rc = guides_by_id(a->library, name, c, &guide, err);
+        if (rc < 0 && rc != ERR_NOMEM && c->count == before) {
+            complain(c, at, "there is no guide \"%.*s\"", SLICE_FMT(name));
+            complain_hint(c, "it is looked for beside the partner file, then in the maps folder.");
+        }
+        rc = rc == ERR_NOMEM ? rc : 0;
+    }
+    for (unsigned i = 0; guide && i < a->n_guides; i++)
+        if (a->guide[i] == guide)
+            guide = NULL;
+    if (rc == 0 && guide)
+        a->guide[a->n_guides++] = guide;
+    return rc;
+}
+
+int agreement_new(const struct partner *partner, struct guides *guides, struct complaints *c,
+                  struct agreement **agreement_r, struct err *err)
+{
+    struct agreement *a = calloc(1, sizeof(*a));
+    unsigned before = c->count;
+    int rc = 0;
+
+    *agreement_r = NULL;
+    if (!a)
+        return err_nomem(err);
+    a->partner = partner;
+    a->library = guides;
+    a->guide = calloc(partner->n_guides + 2 * (size_t)partner->n_routes + 1, sizeof(struct guide *));
+    a->map = calloc((size_t)partner->n_routes + 1, sizeof(struct map *));
+    a->used = calloc((size_t)partner->n_routes + 1, sizeof(struct map *));
+    *agreement_r = a;
+    if (!a->guide || !a->map || !a->used) {
+        agreement_free(agreement_r);
+        return err_nomem(err);
+    }
+    for (unsigned i = 0; rc == 0 && i < partner->n_guides; i++)
+        rc = read_guide(a, partner->guide[i].name, &partner->guide[i].at, false, c, err);
+    for (unsigned i = 0; rc == 0 && i < partner->n_routes; i++) {
+        const struct partner_route *route = &partner->route[i];
+        if (route->guide.n)
+            rc = read_guide(a, route->guide, &route->guide_at, false, c, err);
+        else if (route->map.n && route->map.n > 4 && slice_is(slice_from(route->map, route->map.n - 4), ".map"))
+            rc = read_guide(a, slice(route->map.p, route->map.n - 4), &route->map_at, true, c, err);
+        else if (route->map.n)
+            rc = read_guide(a, route->map, &route->map_at, true, c, err);
+    }
+    if (rc == 0 && c->nomem)
+        rc = err_nomem(err);
+    if (rc == 0 && c->count > before)
+        rc = err_set(err, ERR_CONFIG, "%.*s: what it names is wrong", SLICE_FMT(partner->file));
+    return rc;
+}
+
+void agreement_free(struct agreement **agreement)
+{
+    struct agreement *a = *agreement;
+
+    if (!a)
+        return;
+    while (a->text) {
+        struct kept_text *t = a->text;
+        a->text = t->next;
+        buf_deinit(&t->path);
+        buf_deinit(&t->text);
+        free(t);
+    }
+    free(a->guide);
+    free(a->map);
+    free(a->used);
+    free(a);
+    *agreement = NULL;
+}
+
+/* "x12" or "edifact": whose document type it is. */
+static struct slice standard_of(struct slice document)
+{
+    return document.n == 3 && is_digit(document.p[0]) ? SLICE("x12") : SLICE("edifact");
+}
+
+/* Is there any map for the document type? */
+static bool set_is_known(struct maps *maps, struct slice document)
+{
+    struct complaints ignored;
+    const struct map *map;
+    int rc;
+
+    complaints_init(&ignored);
+    rc = maps_by_set(maps, standard_of(document), document, &ignored, &map, NULL);
+    complaints_deinit(&ignored);
+    return rc != ERR_MISSING;
+}
+
+static void check_route(const struct partner_route *route, const struct map *map, struct complaints *c)
+{
+    struct slice kind = map_kind(map)->name, set = map_set(map);
+
+    if (route->record.n && !slice_eq(route->record, kind))
+        complain(c, &route->map_at, "this map is for the record \"%.*s\", and not for \"%.*s\"", SLICE_FMT(kind),
+                 SLICE_FMT(route->record));
+    if (route->document.n && set.n && !slice_eq(route->document, set))
+        complain(c, &route->map_at, "this map is for %.*s, and not for %.*s", SLICE_FMT(set),
+                 SLICE_FMT(route->document));
+}
+
+static int read_map(struct agreement *a, const struct partner_route *route, struct maps *maps, struct complaints *c,
+                    const struct map **map_r, struct err *err)
+{
+    unsigned before = c->count;
+    struct err own = { 0 };
+    struct buf path;
+    int rc;
+
+    *map_r = NULL;
+    if (!partner_path(a->partner, route->map, ".map", &path))
+        return err_nomem(err);
+    if (exists(&path)) {
+        rc = maps_by_file(maps, path.p, c, map_r, &own);
+    } else {
+        rc = maps_by_name(maps, route->map, c, map_r, &own);
+        if (rc == ERR_MISSING && route->document.n && !set_is_known(maps, route->document))
+            rc = 0;
+    }
+    buf_deinit(&path);
+    if (rc == ERR_MISSING) {
+        complain(c, &route->map_at, "there is no map \"%.*s\"", SLICE_FMT(route->map));
+        complain_hint(c, "it is looked for beside the partner file, then in the maps folder.");
+    } else if (rc < 0 && rc != ERR_NOMEM && c->count == before) {
+        complain(c, &route->map_at, "%s", own.text);
+    } else if (rc == 0 && *map_r) {
+        check_route(route, *map_r, c);
+    }
+    return rc == ERR_NOMEM ? err_nomem(err) : 0;
+}
+
+int agreement_read_maps(struct agreement *a, struct maps *maps, struct complaints *c, struct err *err)
+{
+    unsigned before = c->count;
+
+    a->n_used = 0;
+    for (unsigned i = 0; i < a->partner->n_routes; i++) {
+        int rc = a->partner->route[i].map.n ? read_map(a, &a->partner->route[i], maps, c, &a->map[i], err) : 0;
+        if (rc < 0)
+            return rc;
+    }
+    /* who receives a document asks first how it is received */
+    for (unsigned i = 0; i < 2 * a->partner->n_routes; i++) {
+        unsigned route = i % a->partner->n_routes, k = 0;
+        if (!a->map[route] || a->partner->route[route].send != (i >= a->partner->n_routes))
+            continue;
+        while (k < a->n_used && a->used[k] != a->map[route])
+            k++;
+        if (k == a->n_used)
+            a->used[a->n_used++] = a->map[route];
+    }
+    if (c->nomem)
+        return err_nomem(err);
+    return c->count > before
+               ? err_set(err, ERR_CONFIG, "%.*s: what it names is wrong", SLICE_FMT(a->partner->file))
+               : 0;
+}
+
+const struct partner *agreement_partner(const struct agreement *a)
+{
+    return a->partner;
+}
+
+const struct guide *const *agreement_guides(const struct agreement *a, unsigned *n_r)
+{
+    *n_r = a->n_guides;
+    return a->guide;
+}
+
+const struct map *const *agreement_maps(const struct agreement *a, unsigned *n_r)
+{
+    *n_r = a->n_used;
+    return a->used;
+}
+
+const struct map *agreement_map(const struct agreement *a, unsigned route)
+{
+    return route < a->partner->n_routes ? a->map[route] : NULL;
+}
