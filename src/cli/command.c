@@ -171,6 +171,14 @@ const struct command commands[] = {
         .run = command_guide_check,
     },
     {
+        .name = "map list",
+        .arguments = "",
+        .help = "list all maps",
+        .description = "Lists the maps of the maps folder by their names, with the record kind and the guides of each.",
+        .option = { OPTION_JSON, OPTION_MAPS, OPTION_HELP },
+        .run = command_map_list,
+    },
+    {
         .name = "map check",
         .arguments = "[MAP…]",
         .min = 0,
@@ -178,11 +186,16 @@ const struct command commands[] = {
         .completes = COMPLETES_MAP,
         .help = "check maps and what they leave out",
         .description =
-            "Reads maps and reports every error in them with its place, then, for each direction, what of the guide "
-            "and of the record no line of the map takes and so would be lost. Without MAP all maps of the maps "
-            "folder are read.",
-        .example = { { "waybill map check x12/850-order", "one map" } },
-        .option = { OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+            "Reads maps and reports every error in them with its place, for every guide that a map names. Of maps that "
+            "are right it tells, by name, what they leave out: elements of the guide that no line reads (they go to "
+            "`unmapped`) or writes, and fields of the record that no line fills or writes (what they hold is lost). "
+            "That is no error. MAP is a map of the maps folder, such as x12/850-order, or a file; without MAP all maps "
+            "of the maps folder are read.",
+        .example = {
+            { "waybill map check x12/850-order", "one map" },
+            { "waybill map check --guide northwind/850.guide northwind/850.map", "a partner's" },
+        },
+        .option = { OPTION_GUIDE, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_map_check,
     },
     {

@@ -132,6 +132,7 @@ int command_guide_list(struct command_context *c);
 int command_guide_show(struct command_context *c);
 int command_guide_check(struct command_context *c);
 int command_map_check(struct command_context *c);
+int command_map_list(struct command_context *c);
 int command_help(struct command_context *c);
 int command_version(struct command_context *c);
 
