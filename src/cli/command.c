@@ -31,8 +31,11 @@ const struct option_row options[OPTIONS] = {
     [OPTION_PARTNER] = { "partner", "FILE", COMPLETES_FILE, false, "the partner file that says how this partner is" },
     [OPTION_MAP] = { "map", "MAP", COMPLETES_MAP, false, "the map, by its name (x12/850-order) or its file" },
     [OPTION_TO] = { "to", "x12|json", COMPLETES_NOTHING, false, "what to make; otherwise the input decides" },
-    [OPTION_CONTROL] = { "control", "NUMBER", COMPLETES_NOTHING, false,
-                         "the first control number of what is written" },
+    [OPTION_CONTROL] = { "control", "NUMBER,…", COMPLETES_NOTHING, false,
+                         "the first control number of what is written: the interchange's, then the group's and the "
+                         "document's where they are others" },
+    [OPTION_DATE] = { "date", "DATE", COMPLETES_NOTHING, false,
+                      "date and time of what is written, such as 2026-11-20T15:30; otherwise now" },
     [OPTION_THREADS] = { "threads", "NUMBER", COMPLETES_NOTHING, false,
                          "work on that many documents at once; otherwise as many as there are processors" },
     [OPTION_TRANSMISSION] = { "transmission", "ID", COMPLETES_NOTHING, false,
@@ -72,7 +75,8 @@ const struct command commands[] = {
             { "waybill check --strict --allow over-max,wrong-counts 850.edi",
               "be strict, but let these two pass" },
         },
-        .option = { OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .option = { OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE, OPTION_JSON, OPTION_COLOR, OPTION_MAPS,
+                    OPTION_HELP },
         .run = command_check,
     },
     {
@@ -90,7 +94,7 @@ const struct command commands[] = {
             { "waybill explain 850.edi | less -R", "read an order" },
             { "waybill explain --color always 850.edi | less -R", "the same in colour" },
         },
-        .option = { OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .option = { OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_explain,
     },
     {
@@ -104,12 +108,19 @@ const struct command commands[] = {
             "Reads documents and writes one record a line, as JSON; or reads records and writes the document. Format, "
             "transaction set and version of the input are recognised and choose the map, unless --map names one. "
             "Findings go to standard error. A document that is refused has no record, or, where its errors come "
-            "late, a record whose line ends in \"rejected\"; the others go on.",
+            "late, a record whose line ends in \"rejected\"; the others go on.\n\n"
+            "What is written goes between the partner and us as the partner file says, otherwise from and to whom the "
+            "record says it came. A document that goes back to where its record came from keeps its control numbers "
+            "and times; for all others --control must give the first number. Records that follow each other and have "
+            "the same envelope share a group. A record that cannot be written is refused, by the names of its "
+            "fields; the others go on.",
         .example = {
             { "waybill translate 850.edi >orders.json", "an order as a record" },
-            { "waybill translate --to x12 --control 42 orders.json >new.edi", "and back again" },
+            { "waybill translate --to x12 orders.json >850.edi", "and back again, as it was" },
+            { "waybill translate --to x12 --partner northwind.conf --control 42 orders.json >new.edi",
+              "the same for a partner, as interchange 42" },
         },
-        .option = { OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_TO, OPTION_CONTROL, OPTION_THREADS, OPTION_TRANSMISSION, OPTION_GUIDE,
+        .option = { OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_TO, OPTION_CONTROL, OPTION_DATE, OPTION_THREADS, OPTION_TRANSMISSION, OPTION_GUIDE,
                     OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_translate,
     },
@@ -197,6 +208,42 @@ const struct command commands[] = {
         },
         .option = { OPTION_GUIDE, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_map_check,
+    },
+    {
+        .name = "partner check",
+        .arguments = "FILE…",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .completes = COMPLETES_FILE,
+        .help = "check partner files and all that they name",
+        .description =
+            "Reads partner files and reports every error in them with its place, then every error in the guides and "
+            "maps that they name: NAME.guide and NAME.map beside the partner file, or those of the maps folder.",
+        .example = { { "waybill partner check partners/*.conf", "check all partners" } },
+        .option = { OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .run = command_partner_check,
+    },
+    {
+        .name = "partner show",
+        .arguments = "FILE",
+        .min = 1,
+        .max = 1,
+        .completes = COMPLETES_FILE,
+        .help = "show a partner file as it was understood",
+        .description = "Shows a partner file with one keyword a line, each below the one that it belongs to.",
+        .example = { { "waybill partner show partners/northwind.conf", "one partner" } },
+        .option = { OPTION_JSON, OPTION_COLOR, OPTION_HELP },
+        .run = command_partner_show,
+    },
+    {
+        .name = "partner keywords",
+        .arguments = "",
+        .help = "list what may stand in a partner file",
+        .description =
+            "Lists all keywords of partner files, each below the one that it belongs to, with what follows them, what "
+            "they mean, and what holds without them.",
+        .option = { OPTION_JSON, OPTION_COLOR, OPTION_HELP },
+        .run = command_partner_keywords,
     },
     {
         .name = "help",

@@ -39,6 +39,7 @@ enum option_id {
     OPTION_MAP,
     OPTION_TO,
     OPTION_CONTROL,
+    OPTION_DATE,
     OPTION_THREADS,
     OPTION_TRANSMISSION,
     OPTION_SEGMENTS,
@@ -133,6 +134,9 @@ int command_guide_show(struct command_context *c);
 int command_guide_check(struct command_context *c);
 int command_map_check(struct command_context *c);
 int command_map_list(struct command_context *c);
+int command_partner_check(struct command_context *c);
+int command_partner_show(struct command_context *c);
+int command_partner_keywords(struct command_context *c);
 int command_help(struct command_context *c);
 int command_version(struct command_context *c);
 

@@ -62,7 +62,7 @@ bool reading_complain(struct command_context *c, struct complaints *complaints)
 
 static int read_partner_guide(struct command_context *c, struct reading *r, const char *path)
 {
-    struct buf *text = &r->partner_text[r->n_partner];
+    struct buf *text = &r->partner_text[r->n_texts];
     struct err err = { 0 };
     int rc;
 
@@ -72,12 +72,61 @@ static int read_partner_guide(struct command_context *c, struct reading *r, cons
         rc = guides_read_delta(r->guides, slice_of(path), buf_slice(text), &r->complaints,
                                &r->partner[r->n_partner], &err);
     /* words of the file may be in the guides already */
-    r->n_partner++;
-    if (rc == 0)
+    r->n_texts++;
+    if (rc == 0) {
+        r->n_partner++;
         return EXIT_CODE_OK;
+    }
     reading_complain(c, &r->complaints);
     err.code = rc == ERR_IO || rc == ERR_MISSING || rc == ERR_NOMEM ? rc : ERR_CONFIG;
     return command_fail(c, &err);
+}
+
+/* The partner file: what it allows, and the guides it names. */
+static int read_partner(struct command_context *c, struct reading *r, const char *path)
+{
+    const struct guide *const *guide = NULL;
+    struct err err = { 0 };
+    unsigned n = 0;
+    int rc = partner_load(path, &r->complaints, &r->partner_file, &err);
+
+    if (rc == 0)
+        rc = agreement_new(r->partner_file, r->guides, &r->complaints, &r->agreement, &err);
+    if (rc == 0)
+        guide = agreement_guides(r->agreement, &n);
+    if (rc == 0 && n > READING_GUIDES - r->n_partner)
+        rc = err_set(&err, ERR_CONFIG, "%s: more than %d guides", path, READING_GUIDES);
+    if (rc < 0) {
+        /* the complaints have said all */
+        if (reading_complain(c, &r->complaints) && rc == ERR_CONFIG)
+            return EXIT_CODE_CONFIG;
+        err.code = rc;
+        return command_fail(c, &err);
+    }
+    partner_allow(r->partner_file, &r->policy);
+    for (unsigned i = 0; i < n; i++)
+        r->partner[r->n_partner++] = guide[i];
+    return EXIT_CODE_OK;
+}
+
+int reading_partner_maps(struct command_context *c, struct reading *r, struct maps *maps,
+                         const struct map *const **map_r, unsigned *n_r)
+{
+    struct err err = { 0 };
+    int rc;
+
+    *map_r = NULL;
+    *n_r = 0;
+    if (!r->agreement)
+        return EXIT_CODE_OK;
+    rc = agreement_read_maps(r->agreement, maps, &r->complaints, &err);
+    if (rc < 0) {
+        if (reading_complain(c, &r->complaints) && rc == ERR_CONFIG)
+            return EXIT_CODE_CONFIG;
+        return command_fail(c, &err);
+    }
+    *map_r = agreement_maps(r->agreement, n_r);
+    return EXIT_CODE_OK;
 }
 
 int reading_init(struct command_context *c, struct reading *r)
@@ -96,6 +145,10 @@ int reading_init(struct command_context *c, struct reading *r)
         code = command_fail(c, &err);
     for (unsigned i = 0; code == 0 && i < c->option[OPTION_GUIDE].n; i++)
         code = read_partner_guide(c, r, c->option[OPTION_GUIDE].value[i]);
+    if (code == 0 && c->option[OPTION_PARTNER].n > 1)
+        code = command_usage(c, "--partner: one file only");
+    else if (code == 0 && command_has(c, OPTION_PARTNER))
+        code = read_partner(c, r, command_value(c, OPTION_PARTNER));
     if (code)
         reading_deinit(r);
     return code;
@@ -103,8 +156,11 @@ int reading_init(struct command_context *c, struct reading *r)
 
 void reading_deinit(struct reading *r)
 {
+    /* guides borrow from the texts that the others hold */
     guides_free(&r->guides);
-    for (unsigned i = 0; i < r->n_partner; i++)
+    agreement_free(&r->agreement);
+    partner_free(&r->partner_file);
+    for (unsigned i = 0; i < r->n_texts; i++)
         buf_deinit(&r->partner_text[i]);
     complaints_deinit(&r->complaints);
     buf_deinit(&r->maps);

@@ -7,23 +7,33 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "flow/agreement.h"
+
+enum { READING_GUIDES = 128 };
 
 struct reading {
     struct buf maps;                            /* path of the maps folder, terminated */
     struct guides *guides;
     struct buf partner_text[OPTION_VALUES];     /* the files behind `partner` */
-    const struct guide *partner[OPTION_VALUES];
+    unsigned n_texts;
+    const struct guide *partner[READING_GUIDES];    /* of --guide, then those of the partner file */
     unsigned n_partner;
+    struct partner *partner_file;               /* NULL: no --partner */
+    struct agreement *agreement;                /* what it names; its maps are read by reading_partner_maps() */
     struct finding_policy policy;
     struct complaints complaints;               /* of guide files; shown by reading_complain() */
 };
 
-/* From --maps, --guide, --allow and --strict. Returns the exit code; when it is not 0 all has been said, and
+/* From --maps, --guide, --partner, --allow and --strict. Returns the exit code; when it is not 0 all has been said, and
  * there is nothing to deinit. */
 int reading_init(struct command_context *c, struct reading *r);
 void reading_deinit(struct reading *r);
 /* For edi_reader_new(); borrows from r. */
 void reading_options(struct reading *r, struct edi_reader_options *options_r);
+/* Reads the maps that the partner file names; for translate_options.partner_map. Nothing without --partner. Returns the
+ * exit code. */
+int reading_partner_maps(struct command_context *c, struct reading *r, struct maps *maps,
+                         const struct map *const **map_r, unsigned *n_r);
 /* --allow and --strict alone: the names are checked. Returns the exit code. */
 int reading_policy(struct command_context *c, struct finding_policy *policy_r);
 /* Shows on standard error what guide files were complained of since the last time; true when there was anything. */

@@ -1,8 +1,242 @@
-/* waybill translate --to x12: documents from records. */
+/*
+ * waybill translate --to x12: documents from records. What is written comes out on standard output as soon as a record
+ * is whole; what is wrong with a record goes to standard error, one reason a line, told by the record's field.
+ */
 #include "cli/translate.h"
+
+#include <time.h>
+
+#include "cli/reading.h"
+#include "flow/produce.h"
+
+enum { LINE_CEILING = 16 << 10 };
+
+struct writing {
+    struct command_context *c;
+    struct reading reading;
+    struct maps *maps;
+    struct produce *produce;
+    bool hinted;
+};
+
+/* --- What is said ------------------------------------------------------------------------- */
+
+static void show_row(struct printer *p, const struct produce_place *at, const struct map_write_finding *f)
+{
+    printer_field(p, "code", slice_of(f->code), 0);
+    printer_field(p, "severity", f->severity == SEVERITY_ERROR ? SLICE("error") : SLICE("warning"), 0);
+    printer_field(p, "file", at->file, 0);
+    printer_field_number(p, "record", at->record, 0);
+    printer_field_number(p, "line", at->line, 0);
+    if (f->path.n)
+        printer_field(p, "path", f->path, 0);
+    if (f->value.n)
+        printer_field(p, "value", f->value, 0);
+    printer_field(p, "found", slice_of(f->found), 0);
+    if (f->expected[0])
+        printer_field(p, "expected", slice_of(f->expected), 0);
+    if (f->place.n)
+        printer_field(p, "place", f->place, 0);
+    if (f->segment)
+        printer_field_number(p, "segment", f->segment, 0);
+    printer_end_row(p);
+}
+
+static int on_finding(void *ctx, const struct produce_place *at, const struct map_write_finding *f)
+{
+    struct writing *w = ctx;
+    struct printer *p = w->c->err;
+    bool error = f->severity == SEVERITY_ERROR;
+    struct buf text;
+
+    if (p->json) {
+        show_row(p, at, f);
+        return 0;
+    }
+    printer_safe(p, at->file);
+    printer_printf(p, ":%llu: ", (unsigned long long)at->line);
+    printer_style(p, error ? STYLE_ERROR : STYLE_WARNING);
+    printer_printf(p, "%s %s", error ? "error" : "warning", f->code);
+    printer_style(p, STYLE_PLAIN);
+    printer_text(p, ": ");
+    buf_init(&text, LINE_CEILING);
+    map_write_finding_text(f, &text);
+    printer_raw(p, buf_slice(&text));
+    buf_deinit(&text);
+    printer_text(p, "\n");
+    if (slice_is(slice_of(f->code), "CONTROL-NUMBER") && !w->hinted) {
+        printer_text(p, "hint: --control NUMBER gives the first one.\n");
+        w->hinted = true;
+    }
+    return 0;
+}
+
+static int on_write(void *ctx, const char *p, size_t n, struct err *err)
+{
+    struct writing *w = ctx;
+
+    printer_raw(w->c->out, slice(p, n));
+    return printer_failed(w->c->out) ? err_set(err, ERR_STOP, "standard output is gone") : 0;
+}
+
+/* --- Options ------------------------------------------------------------------------------ */
+
+/* INTERCHANGE[,GROUP[,DOCUMENT]] */
+static int read_control(struct command_context *c, struct produce_options *o)
+{
+    uint64_t *const number[] = { &o->interchange, &o->group, &o->document };
+    struct slice rest = slice_of(command_value(c, OPTION_CONTROL));
+    bool more = rest.n > 0 || command_has(c, OPTION_CONTROL);
+
+    for (unsigned i = 0; more; i++) {
+        struct slice one = slice_cut(rest, ',', &rest, &more);
+        if (i == 3)
+            return command_usage(c, "--control: the interchange's number, the group's and the document's, and no more");
+        if (!slice_number(one, 999999999, number[i]) || *number[i] == 0)
+            return command_usage(c, "--control: \"%.*s\" is not a number from 1 to 999999999", SLICE_FMT(one));
+    }
+    return EXIT_CODE_OK;
+}
+
+static int read_date(struct command_context *c, struct edi_time *date, struct produce_options *o)
+{
+    const char *text = command_value(c, OPTION_DATE);
+
+    if (!text)
+        return EXIT_CODE_OK;
+    if (!produce_time(slice_of(text), date))
+        return command_usage(c, "--date: \"%s\" is not a date, such as 2026-11-20 or 2026-11-20T15:30", text);
+    o->date = date;
+    return EXIT_CODE_OK;
+}
+
+static struct edi_time civil_time(void)
+{
+    time_t now = time(NULL);
+    struct tm t = { 0 };
+
+    localtime_r(&now, &t);
+    return (struct edi_time){ t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, -1 };
+}
+
+/* `--allow character-set`, or the partner file's. */
+static bool allows_characters(struct writing *w)
+{
+    struct command_context *c = w->c;
+    struct slice name = slice_of(finding_rows[FINDING_ELEMENT_CHARSET].allow);
+    struct slice code = slice_of(finding_rows[FINDING_ELEMENT_CHARSET].name);
+
+    for (unsigned i = 0; i < c->option[OPTION_ALLOW].n; i++) {
+        struct slice rest = slice_of(c->option[OPTION_ALLOW].value[i]);
+        bool more = true;
+        while (more) {
+            struct slice one = slice_trim(slice_cut(rest, ',', &rest, &more));
+            if (slice_eq(one, name) || slice_eq(one, code))
+                return true;
+        }
+    }
+    return w->reading.partner_file &&
+           (partner_allows(w->reading.partner_file, name) || partner_allows(w->reading.partner_file, code));
+}
+
+static int choose_map(struct writing *w, const char *name, const struct map **map_r)
+{
+    struct complaints *complaints = &w->reading.complaints;
+    struct err err = { 0 };
+    int rc = maps_by_name(w->maps, slice_of(name), complaints, map_r, &err);
+
+    if (rc == ERR_MISSING)
+        rc = maps_by_file(w->maps, name, complaints, map_r, &err);
+    if (rc == 0)
+        return EXIT_CODE_OK;
+    if (reading_complain(w->c, complaints) && rc == ERR_CONFIG)
+        return EXIT_CODE_CONFIG;
+    err.code = rc == ERR_NOMEM ? rc : ERR_CONFIG;
+    return command_fail(w->c, &err);
+}
+
+/* --- Files -------------------------------------------------------------------------------- */
+
+static int write_file(struct writing *w, const char *path)
+{
+    struct command_context *c = w->c;
+    uint64_t before = produce_counts(w->produce)->records, refused = produce_counts(w->produce)->refused;
+    struct err err = { 0 };
+    struct input in;
+    int rc, code;
+
+    if (input_open(path, &in, &err) < 0) {
+        command_fail(c, &err);
+        return EXIT_CODE_UNAVAILABLE;
+    }
+    rc = produce_records(w->produce, in.fd, slice_of(in.name), &err);
+    input_close(&in);
+    code = reading_result(c, &w->reading, rc, &err);
+    if (rc == 0 && produce_counts(w->produce)->records == before) {
+        command_say(c, "%s: there are no records", in.name);
+        code = exit_code_worse(code, EXIT_CODE_DATA);
+    }
+    return produce_counts(w->produce)->refused > refused ? exit_code_worse(code, EXIT_CODE_DATA) : code;
+}
+
+static int write_files(struct writing *w, struct produce_options *o)
+{
+    struct command_context *c = w->c;
+    struct err err = { 0 };
+    int code = EXIT_CODE_OK, rc;
+
+    if (produce_new(o, &w->produce, &err) < 0)
+        return command_fail(c, &err);
+    for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)
+        code = exit_code_worse(code, write_file(w, c->argument[i]));
+    /* what was written stays whole, also when a later file could not be read */
+    rc = printer_failed(c->out) ? 0 : produce_end(w->produce, &err);
+    if (rc < 0 && rc != ERR_STOP)
+        code = exit_code_worse(code, command_fail(c, &err));
+    produce_free(&w->produce);
+    return code;
+}
 
 int translate_to_document(struct command_context *c)
 {
-    command_say(c, "writing documents is not built yet");
-    return EXIT_CODE_UNAVAILABLE;
+    struct writing w = { .c = c };
+    struct produce_options o;
+    const struct map *const *unused;
+    struct edi_time date;
+    struct err err = { 0 };
+    unsigned n;
+    int code;
+
+    produce_options_init(&o);
+    code = read_control(c, &o);
+    if (code == 0)
+        code = read_date(c, &date, &o);
+    if (code == 0)
+        code = reading_init(c, &w.reading);
+    if (code)
+        return code;
+    if (maps_new(buf_text(&w.reading.maps), &w.maps, &err) < 0)
+        code = command_fail(c, &err);
+    if (code == 0)
+        code = reading_partner_maps(c, &w.reading, w.maps, &unused, &n);
+    if (code == 0 && command_has(c, OPTION_MAP))
+        code = choose_map(&w, command_value(c, OPTION_MAP), &o.map);
+    o.guides = w.reading.guides;
+    o.maps = w.maps;
+    o.complaints = &w.reading.complaints;
+    o.agreement = w.reading.agreement;
+    o.guide = w.reading.partner;
+    o.n_guides = w.reading.n_partner;
+    o.policy = &w.reading.policy;
+    o.now = civil_time();
+    o.transliterate = allows_characters(&w);
+    o.write.write = on_write;
+    o.write.ctx = &w;
+    o.finding = on_finding;
+    o.ctx = &w;
+    if (code == 0)
+        code = write_files(&w, &o);
+    maps_free(&w.maps);
+    reading_deinit(&w.reading);
+    return code;
 }

@@ -1,0 +1,225 @@
+/*
+ * waybill partner: partner files checked with all that they name, shown as they were understood, and the words that
+ * may stand in them.
+ */
+#include <stdio.h>
+
+#include "cli/reading.h"
+#include "flow/agreement.h"
+
+enum { SHOWN_CEILING = 1 << 20, VALUES_CEILING = 64 << 10 };
+
+/* --- waybill partner check ------------------------------------------------------------- */
+
+/* The guide that a route's documents are read and written by. 0 with NULL: there is none yet. */
+static int guide_of(struct reading *r, const struct agreement *a, const struct map *map, const struct guide **guide_r,
+                    struct err *err)
+{
+    const struct partner *p = agreement_partner(a);
+    unsigned n;
+    const struct guide *const *guides = agreement_guides(a, &n);
+    int rc = ERR_MISSING;
+
+    *guide_r = NULL;
+    for (unsigned i = 0; i < n; i++)
+        if (slice_eq(guides[i]->set, map_set(map))) {
+            *guide_r = guides[i];
+            return 0;
+        }
+    if (p->n_x12 && p->x12[0].n_groups && p->x12[0].group[0].version.n)
+        rc = guides_find(r->guides, SLICE("x12"), p->x12[0].group[0].version, map_set(map), &r->complaints, guide_r,
+                         err);
+    if (rc == ERR_MISSING)
+        rc = guides_by_id(r->guides, map_guide(map, 0), &r->complaints, guide_r, err);
+    return rc == ERR_MISSING ? 0 : rc;
+}
+
+static int check_routes(struct command_context *c, struct reading *r, const struct agreement *a, struct maps *maps,
+                        struct err *err)
+{
+    const struct partner *p = agreement_partner(a);
+
+    for (unsigned i = 0; i < p->n_routes; i++) {
+        const struct partner_route *route = &p->route[i];
+        const struct map *map = agreement_map(a, i);
+        const struct guide *guide;
+        const struct map_plan *plan;
+        int rc;
+
+        if (!map && route->map.n) {
+            printer_safe(c->out, p->file);
+            printer_printf(c->out, ":%u: note: there are no maps for %.*s yet\n", route->at.line,
+                           SLICE_FMT(route->document));
+        }
+        if (!map)
+            continue;
+        rc = guide_of(r, a, map, &guide, err);
+        if (rc == 0 && guide)
+            rc = map_plan_for(maps, map, guide, &r->complaints, &plan, err);
+        if (rc < 0 && rc != ERR_CONFIG)
+            return rc;
+    }
+    return 0;
+}
+
+static int check_file(struct command_context *c, struct reading *r, const char *path)
+{
+    struct partner *partner = NULL;
+    struct agreement *agreement = NULL;
+    struct maps *maps = NULL;
+    struct err err = { 0 };
+    int rc = maps_new(buf_text(&r->maps), &maps, &err), code;
+
+    if (rc == 0)
+        rc = partner_load(path, &r->complaints, &partner, &err);
+    if (rc == 0)
+        rc = agreement_new(partner, r->guides, &r->complaints, &agreement, &err);
+    /* wrong guides do not keep the maps from being looked at */
+    if ((rc == 0 || rc == ERR_CONFIG) && agreement) {
+        rc = agreement_read_maps(agreement, maps, &r->complaints, &err);
+        if (rc == 0 && r->complaints.count == 0)
+            rc = check_routes(c, r, agreement, maps, &err);
+    }
+    code = reading_complain(c, &r->complaints) ? EXIT_CODE_CONFIG : EXIT_CODE_OK;
+    if (rc < 0 && !(rc == ERR_CONFIG && code)) {
+        err.code = rc;
+        code = exit_code_worse(code, command_fail(c, &err));
+    }
+    if (code == EXIT_CODE_OK) {
+        printer_safe(c->out, slice_of(path));
+        printer_text(c->out, ": no errors\n");
+    }
+    maps_free(&maps);
+    guides_free(&r->guides);
+    agreement_free(&agreement);
+    partner_free(&partner);
+    return code;
+}
+
+int command_partner_check(struct command_context *c)
+{
+    int code = EXIT_CODE_OK;
+
+    /* each file with guides and maps of its own: they borrow from its texts */
+    for (unsigned i = 0; i < c->n; i++) {
+        struct reading reading;
+        int one = reading_init(c, &reading);
+        if (one == EXIT_CODE_OK) {
+            one = check_file(c, &reading, c->argument[i]);
+            reading_deinit(&reading);
+        }
+        code = exit_code_worse(code, one);
+    }
+    return code;
+}
+
+/* --- waybill partner show ---------------------------------------------------------------- */
+
+static void show_rows(struct printer *p, const struct partner_setting *s)
+{
+    struct buf values;
+
+    buf_init(&values, VALUES_CEILING);
+    for (unsigned i = 0; i < s->n; i++) {
+        if (i > 0)
+            buf_add_char(&values, ' ');
+        buf_add_slice(&values, s->value[i]);
+    }
+    printer_field_number(p, "line", s->at.line, 0);
+    printer_field(p, "under", slice_of(partner_scope_name(s->keyword->in)), 0);
+    printer_field(p, "keyword", slice_of(s->keyword->name), 0);
+    printer_field(p, "value", buf_slice(&values), 0);
+    printer_end_row(p);
+    buf_deinit(&values);
+    for (const struct partner_setting *in = s->first; in; in = in->next)
+        show_rows(p, in);
+}
+
+int command_partner_show(struct command_context *c)
+{
+    struct complaints complaints;
+    struct partner *partner = NULL;
+    struct err err = { 0 };
+    struct buf text;
+    int rc, code = EXIT_CODE_OK;
+
+    complaints_init(&complaints);
+    rc = partner_load(c->argument[0], &complaints, &partner, &err);
+    if (reading_complain(c, &complaints))
+        code = EXIT_CODE_CONFIG;
+    else if (rc < 0)
+        code = command_fail(c, &err);
+    complaints_deinit(&complaints);
+    if (partner && c->out->json) {
+        show_rows(c->out, partner->setting);
+    } else if (partner) {
+        buf_init(&text, SHOWN_CEILING);
+        partner_show(partner, &text);
+        printer_raw(c->out, buf_slice(&text));
+        if (text.failed)
+            code = EXIT_CODE_LATER;
+        buf_deinit(&text);
+    }
+    partner_free(&partner);
+    return code;
+}
+
+/* --- waybill partner keywords -------------------------------------------------------------- */
+
+static void show_keyword(struct printer *p, const struct partner_keyword *k, unsigned depth)
+{
+    struct slice name = slice_of(k->name), arguments = slice_of(k->arguments);
+    char head[200];
+
+    if (p->json) {
+        printer_field(p, "under", slice_of(partner_scope_name(k->in)), 0);
+        printer_field(p, "keyword", name, 0);
+        printer_field(p, "arguments", arguments, 0);
+        if (k->choice)
+            printer_field(p, "choice", slice_of(k->choice), 0);
+        if (k->otherwise)
+            printer_field(p, "default", slice_of(k->otherwise), 0);
+        printer_field(p, "help", slice_of(k->help), 0);
+        printer_end_row(p);
+        return;
+    }
+    printer_printf(p, "%*s", (int)(2 * depth), "");
+    printer_style(p, STYLE_BOLD);
+    printer_text(p, k->name);
+    printer_style(p, STYLE_PLAIN);
+    snprintf(head, sizeof(head), " %s%s%s", k->arguments, k->repeats ? "   (any number)" : "",
+             k->required ? "   (must be there)" : "");
+    printer_text(p, k->arguments[0] || k->repeats || k->required ? head : "");
+    printer_text(p, "\n");
+    printer_printf(p, "%*s", (int)(2 * depth + 4), "");
+    printer_wrap(p, k->help, 2 * depth + 4, 100);
+    if (k->choice && !strstr(k->arguments, k->choice)) {
+        snprintf(head, sizeof(head), "%.180s", k->choice);
+        for (char *bar = head; *bar; bar++)
+            if (*bar == '|')
+                *bar = ' ';
+        printer_printf(p, "%*sone of: ", (int)(2 * depth + 4), "");
+        printer_wrap(p, head, 2 * depth + 4, 100);
+    }
+    if (k->otherwise) {
+        printer_printf(p, "%*swithout it: ", (int)(2 * depth + 4), "");
+        printer_wrap(p, k->otherwise, 2 * depth + 4, 100);
+    }
+}
+
+static void show_scope(struct printer *p, enum partner_scope scope, unsigned depth)
+{
+    for (const struct partner_keyword *k = partner_keywords; k->name; k++) {
+        if (k->in != scope)
+            continue;
+        show_keyword(p, k, depth);
+        if (k->opens != IN_NOTHING)
+            show_scope(p, k->opens, depth + 1);
+    }
+}
+
+int command_partner_keywords(struct command_context *c)
+{
+    show_scope(c->out, IN_FILE, 0);
+    return EXIT_CODE_OK;
+}
