@@ -393,36 +393,44 @@ static inline bool notes_hold(const struct note *note, unsigned n, uint64_t pres
     return true;
 }
 
+/* A code that is not in the list, or whose list was not needed before. */
+static bool is_code(struct checker *c, const struct element_use *use, const char *p, uint32_t size)
+{
+    const struct codes *codes = codes_of(c, use);
+    if (!codes)
+        no_codes(c);
+    return !codes || (size <= 8 && codes_has(codes, load(p, size)));
+}
+
 uint64_t check_elements(struct checker *c, const struct segment *s, const struct segment_def *def)
 {
     const char *base = s->base;
     const uint32_t *at = s->at;
     const struct element_use *use = def->use;
     unsigned n = s->n;
-    uint64_t present = 0;
-    bool wrong = n > def->n || (s->flags & SEGMENT_PARTS) || (n && at[n] - at[n - 1] == 1);
+    uint64_t present = 0, bit = 1;
+    uint32_t start = at[0] + 1;
+    bool wrong = (n > def->n) | (s->flags != 0) | (n && at[n] - at[n - 1] == 1);
 
     if (n > def->n)
         n = def->n;
     if (n > 64)
         n = 64;
-    for (unsigned k = 0; k < n; k++, use++) {
-        const char *p = base + at[k] + 1;
-        uint32_t size = at[k + 1] - at[k] - 1;
+    for (const uint32_t *end = at + 1 + n; ++at < end; use++, bit <<= 1) {
+        const char *p = base + start;
+        uint32_t size = *at - start;
+        start = *at + 1;
         if (size == 0)
             continue;
-        present |= 1ull << k;
-        wrong |= size - use->min > use->max - use->min;
+        present |= bit;
+        wrong |= size - use->min > use->range;
         switch (use->quick) {
         case TYPE_AN:
             break;
         case TYPE_ID: {
-            const struct codes *codes = codes_of(c, use);
-            if (UNLIKELY(!codes)) {
-                no_codes(c);
-                break;
-            }
-            wrong |= size > 8 || !codes_has(codes, load(p, size));
+            const struct codes *codes = __atomic_load_n(&use->list, __ATOMIC_ACQUIRE);
+            if (UNLIKELY(size > 8 || !codes_has(codes, load(p, size))))
+                wrong |= !is_code(c, use, p, size);
             break;
         }
         case TYPE_N:
@@ -440,18 +448,18 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
         case TYPE_COMPOSITE:
             wrong = true;
             break;
-        default: /* TYPE_B, and codes that come from elsewhere */
+        default: /* TYPE_B */
             break;
         }
     }
     wrong |= (present & def->mandatory) != def->mandatory || (present & def->not_used) ||
-             !notes_hold(def->note, def->n_notes, present) || (s->flags & SEGMENT_ESCAPE);
-    if (s->n > def->n) /* elements past the definition are there all the same */
-        for (unsigned k = def->n; k < s->n && k < 64; k++)
-            if (at[k + 1] - at[k] > 1)
-                present |= 1ull << k;
-    if (UNLIKELY(wrong) && !c->structure_only)
-        slow_elements(c, s, def, present);
+             ((present ^ present >> 1) & def->pairs) || !notes_hold(def->note, def->n_single, present);
+    if (UNLIKELY(wrong)) {
+        for (unsigned k = def->n; k < s->n && k < 64; k++) /* what is past the definition is there all the same */
+            present |= (uint64_t)(s->at[k + 1] - s->at[k] > 1) << k;
+        if (!c->structure_only)
+            slow_elements(c, s, def, present);
+    }
     return present;
 }
 

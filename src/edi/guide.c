@@ -86,6 +86,10 @@ static int init_lock(pthread_mutex_t *lock)
     return r;
 }
 
+/* Two slots and one behind: no key is in it. */
+static const uint64_t no_slots[4];
+const struct codes codes_none = { .slot = no_slots, .shift = 63, .mask = 1 };
+
 int guides_new(const char *directory, struct guides **guides_r, struct err *err)
 {
     struct guides *g = calloc(1, sizeof(*g));
@@ -354,6 +358,22 @@ static void settle_use(struct element_use *u)
     }
     if (u->quick == TYPE_ID && !u->needs_codes)
         u->quick = TYPE_AN;
+    u->range = u->max - u->min;
+    u->list = u->codes ? u->codes : &codes_none;
+}
+
+/* Pairs of neighbours, most of all notes, are checked all at once: they go behind the others. */
+static void settle_notes(struct segment_def *s)
+{
+    for (unsigned i = 0; i < s->n_notes; i++) {
+        struct note n = s->note[i];
+        if (n.kind == 'P' && n.mask == 3ull << (n.first - 1)) {
+            s->pairs |= 1ull << (n.first - 1);
+            continue;
+        }
+        memmove(&s->note[s->n_single + 1], &s->note[s->n_single], (i - s->n_single) * sizeof(n));
+        s->note[s->n_single++] = n;
+    }
 }
 
 /* The lines of a segment or composite: uses and notes. */
@@ -539,6 +559,7 @@ static struct segment_def *resolve_segment(const struct context *x, struct guide
     for (unsigned i = 0; i < s->n && i < 64; i++)
         if (s->use[i].requirement == REQ_MANDATORY)
             s->mandatory |= 1ull << i;
+    settle_notes(s);
     s->binary = slice_is(s->tag, "BIN") || slice_is(s->tag, "BDS");
     if (x->complaints->nomem || !remember(x, v, b->id, s, NULL))
         return NULL;
@@ -582,28 +603,30 @@ static bool build_codes(struct arena *arena, const struct code_line *list, size_
 {
     struct codes *c = ARENA_NEW(arena, struct codes);
     unsigned bits = 2;
+    uint64_t *slot;
     size_t slots;
     while (((size_t)1 << bits) < n * 4 + 1)
         bits++;
     slots = (size_t)1 << bits;
     if (!c)
         return false;
-    c->slot = ARENA_ARRAY(arena, slots + 1, uint64_t);
+    slot = ARENA_ARRAY(arena, slots + 1, uint64_t);
+    c->slot = slot;
     c->name = ARENA_ARRAY(arena, slots, uint32_t);
     c->codes = ARENA_ARRAY(arena, n + 1, struct slice);
     c->names = ARENA_ARRAY(arena, n + 1, struct slice);
-    if (!c->slot || !c->name || !c->codes || !c->names)
+    if (!slot || !c->name || !c->codes || !c->names)
         return false;
     c->shift = 64 - bits;
     c->mask = (uint32_t)slots - 1;
     for (size_t i = 0; i < n; i++) {
         uint64_t key = slice_key(list[i].code);
         uint32_t at = (uint32_t)(key * CODES_MULTIPLIER >> c->shift);
-        while (c->slot[at] && c->slot[at] != key)
+        while (slot[at] && slot[at] != key)
             at = (at + 1) & c->mask;
-        if (c->slot[at] == key || key == 0)
+        if (slot[at] == key || key == 0)
             continue;
-        c->slot[at] = key;
+        slot[at] = key;
         c->name[at] = c->n;
         c->codes[c->n] = list[i].code;
         c->names[c->n++] = list[i].name;
@@ -676,6 +699,8 @@ struct codes *guide_codes(const struct guide *guide, struct element_use *use)
         pthread_mutex_unlock(&guide->owner->lock);
         complaints_deinit(&ignored);
     }
+    if (c)
+        __atomic_store_n(&use->list, c, __ATOMIC_RELEASE);
     return c;
 }
 
@@ -1352,6 +1377,7 @@ static bool own_codes(const struct context *x, const struct guide *g, const stru
     if (!build_codes(&x->g->arena, list, n, &made))
         return none(x);
     use->codes = made;
+    use->list = made;
     use->needs_codes = true;
     return true;
 }

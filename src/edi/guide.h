@@ -30,7 +30,7 @@ enum requirement { REQ_OPTIONAL, REQ_MANDATORY, REQ_CONDITIONAL, REQ_NOT_USED };
 
 /* A list of codes: a hash of keys of at most 8 bytes. */
 struct codes {
-    uint64_t *slot;         /* 0: empty; keys as slice_key() makes them; one more behind the last, empty */
+    const uint64_t *slot;   /* 0: empty; keys as slice_key() makes them; one more behind the last, empty */
     uint32_t *name;         /* beside slot: index into names */
     unsigned shift;         /* slot index = key * CODES_MULTIPLIER >> shift */
     uint32_t mask;
@@ -67,6 +67,9 @@ struct element_use {
     uint32_t min, max;          /* the element's own, or a delta's; of a composite those of its first component */
     struct codes *codes;        /* ready list; NULL: none, or not built yet when needs_codes */
     bool needs_codes;
+    /* for the checker's fast half */
+    uint32_t range;             /* max - min */
+    const struct codes *list;   /* codes, or a list that holds nothing */
 };
 
 /* A relational note. Bit 0 of a mask is element 01. P: all or none. R: at least one. E: at most one.
@@ -87,7 +90,9 @@ struct segment_def {
     unsigned n;
     uint64_t mandatory;         /* bit 0 is element 01 */
     uint64_t not_used;
-    struct note *note;
+    uint64_t pairs;             /* notes such as P0607, two neighbours: bits of the first ones */
+    struct note *note;          /* those pairs stand last */
+    unsigned n_single;          /* notes that are no such pairs */
     unsigned n_notes;
     unsigned qualifier;         /* number of the qualifying element, from 1; 0: none */
     bool binary;                /* BIN, BDS: the last element's length is in another */
@@ -207,6 +212,8 @@ struct codes *guide_codes(const struct guide *guide, struct element_use *use);
 bool guide_check_codes(const struct guide *guide, struct complaints *complaints);
 /* The name of a code, empty when it has none. */
 struct slice codes_name(const struct codes *codes, struct slice code);
+
+extern const struct codes codes_none;
 
 static inline bool codes_has(const struct codes *c, uint64_t key)
 {

@@ -436,7 +436,9 @@ static void choose_quick(struct map_op *op, const struct element *e)
         others += k != CONVERT_DATE && k != CONVERT_CODE && k != CONVERT_DECIMAL && k != CONVERT_DEFAULT &&
                   k != CONVERT_INHERIT && k != CONVERT_FOLD;
     }
-    if (others || op->element[1] || (op->table && dates))
+    if (op->n_conversions == 1 && op->conversion[0].kind == CONVERT_DATETIME)
+        op->quick = QUICK_DATETIME;
+    else if (others || op->element[1] || (op->table && dates))
         op->quick = QUICK_SLOW;
     else if (dates)
         op->quick = QUICK_DATE;
@@ -879,6 +881,40 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     return true;
 }
 
+/* How the reader finds an op by its element. Ops of several elements, with guards and checks are run after the
+ * others. */
+static bool index_ops(struct compiling *x, struct map_take *t)
+{
+    if (t->n_ops > 250) {
+        struct place at = { .file = x->map->file, .line = t->line };
+        wrong(x, &at, "too many lines for one segment");
+        return true;
+    }
+    t->by_element = arena_alloc(x->arena, 64);
+    t->late = arena_alloc(x->arena, t->n_ops + 1);
+    if (!t->by_element || !t->late)
+        return nomem(x) != NULL;
+    for (unsigned i = t->n_ops; i-- > 0;) {
+        struct map_op *op = &t->op[i];
+        unsigned k = op->element[0] - 1u;
+        if (op->quick == QUICK_NONE || k > 63)
+            continue;
+        if (op->quick == QUICK_SLOW || op->quick == QUICK_DATETIME) {
+            for (unsigned e = 0; e < 3; e++)
+                if (op->element[e])
+                    t->slow |= 1ull << (op->element[e] - 1);
+            continue;
+        }
+        op->next = t->by_element[k];
+        t->by_element[k] = (uint8_t)(i + 1);
+        t->quick |= 1ull << k;
+    }
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (t->op[i].quick == QUICK_SLOW || t->op[i].quick == QUICK_DATETIME)
+            t->late[t->n_late++] = (uint8_t)i;
+    return true;
+}
+
 static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_line *lines)
 {
     struct making m = { .scope = s };
@@ -911,6 +947,8 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
     if (!s->program)
         return nomem(x) != NULL;
     for (size_t i = 0; i < m.n; i++) {
+        if (m.take[i]->kind == TAKE_SEGMENT && !index_ops(x, m.take[i]))
+            return false;
         struct map_take **link = &s->program[m.take[i]->node - s->first];
         while (*link)
             link = &(*link)->next;

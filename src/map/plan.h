@@ -49,6 +49,7 @@ struct map_op {
     uint8_t decimals;           /* QUICK_IMPLIED */
     uint8_t key_n;              /* bytes of key */
     uint8_t beside_n;
+    uint8_t next;               /* the next op of the same element, plus 1 */
     bool counted;               /* its values are added up: check sum */
     const char *key;            /* "name":" and 32 readable bytes; "" for items of a list of scalars: just the quote */
     const char *beside_key;
@@ -63,7 +64,7 @@ struct map_op {
     uint32_t line;
 };
 
-enum quick_op { QUICK_TEXT, QUICK_DATE, QUICK_CODE, QUICK_IMPLIED, QUICK_SLOW, QUICK_NONE /* writes only */ };
+enum quick_op { QUICK_TEXT, QUICK_DATE, QUICK_CODE, QUICK_IMPLIED, QUICK_DATETIME, QUICK_SLOW, QUICK_NONE /* writes only */ };
 enum { DIRECTION_READ = 1, DIRECTION_WRITE = 2, DIRECTION_BOTH = 3 };
 
 struct map_select {
@@ -98,6 +99,11 @@ struct map_take {
     unsigned n_ops;
     uint64_t wanted;                /* elements that ops name */
     uint64_t covered;               /* and those that qualifiers name */
+    uint64_t quick;                 /* elements whose ops are run one by one: by_element */
+    uint64_t slow;                  /* elements of ops that need several elements, or none: `late` of them */
+    uint8_t *by_element;            /* [64] number of the first op of an element, plus 1 */
+    uint8_t *late;                  /* numbers of the ops of `slow`, in the map's order */
+    unsigned n_late;
     uint32_t *components;           /* [element - 1]: bits of the components that ops name; NULL: none are named */
     /* lists */
     const struct record_field *field;   /* of a list, object or folded text; NULL otherwise */

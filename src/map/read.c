@@ -48,6 +48,11 @@ struct total {
     bool overflow;
 };
 
+struct head_key {
+    const struct map_plan *plan;
+    uint64_t interchange, group;
+};
+
 struct map_reader {
     struct map_read_options options;
     struct edi_reader *reader;
@@ -61,6 +66,10 @@ struct map_reader {
     struct buf rejected;
     unsigned n_rejected;
     struct buf scratch, path;
+    struct buf head;                    /* how the records of a group begin: see make_head() */
+    size_t head_cut[2];
+    struct head_key head_of;
+    char head_set[16];
     struct edi_document document;       /* as it began */
     uint64_t records, n_refused;
     uint16_t trailer;                   /* node of the last segment */
@@ -80,6 +89,7 @@ int map_reader_new(const struct map_read_options *options, struct map_reader **r
     buf_init(&r->rejected, 1 << 20);
     buf_init(&r->scratch, LIMIT_ITEM);
     buf_init(&r->path, 4096);
+    buf_init(&r->head, 1 << 20);
     for (unsigned i = 0; i < LEVELS; i++) {
         buf_init(&r->level[i].side, LIMIT_ITEM);
         for (unsigned k = 0; k < MOST_KEPT; k++)
@@ -103,6 +113,7 @@ void map_reader_free(struct map_reader **reader)
     buf_deinit(&r->rejected);
     buf_deinit(&r->scratch);
     buf_deinit(&r->path);
+    buf_deinit(&r->head);
     free(r);
     *reader = NULL;
 }
@@ -189,13 +200,39 @@ static inline char *put_value(char *p, const char *v, size_t n, unsigned flags)
 }
 
 /* Makes sure that all a segment can become fits. */
-static char *room_for(struct map_reader *r, struct buf *b, const struct segment *s)
+static char *more_room(struct map_reader *r, struct buf *b, size_t n)
 {
-    size_t n = (size_t)(s->at[s->n] - s->start) * 6 + 16384;
-    char *p = b->room - b->n >= n && b->p ? b->p + b->n : buf_reserve(b, n);
+    char *p = buf_reserve(b, n);
     if (!p)
         stop(r, b->failed);
     return p;
+}
+
+static inline char *room_for(struct map_reader *r, struct buf *b, const struct segment *s)
+{
+    size_t n = (size_t)(s->at[s->n] - s->start) * 6 + 16384;
+    return __builtin_expect(b->room - b->n >= n && !b->failed, 1) ? b->p + b->n : more_room(r, b, n);
+}
+
+/* Short texts: keys and brackets. */
+static inline void put_text(struct buf *b, struct slice s)
+{
+    if (__builtin_expect(b->room - b->n >= s.n + 64 && s.n <= 64 && !b->failed, 1)) {
+        memcpy(b->p + b->n, s.p, 32); /* keys have room behind them */
+        if (s.n > 32)
+            memcpy(b->p + b->n + 32, s.p + 32, s.n - 32);
+        b->n += s.n;
+    } else {
+        buf_add_slice(b, s);
+    }
+}
+
+static inline void put_char(struct buf *b, char c)
+{
+    if (__builtin_expect(b->n < b->room && !b->failed, 1))
+        b->p[b->n++] = c;
+    else
+        buf_add_char(b, c);
 }
 
 static void add_total(struct total *total, struct slice v)
@@ -362,86 +399,139 @@ static char *run_date(char *p, const char *v, size_t n, unsigned flags)
     return put_value(p, v, n, flags);
 }
 
-/* The fields of one segment. `offset` is added to element numbers (for pairs). */
-static char *run_ops(struct map_reader *r, const struct map_take *t, const struct map_op *op, unsigned n,
-                     const struct segment *s, unsigned offset, char *p)
+/* A date with time and zone, the usual kinds of them without a detour. */
+static char *run_datetime(struct map_reader *r, const struct map_take *t, const struct map_op *op,
+                          const struct segment *s, char *p)
 {
-    const unsigned flags = s->flags;
-    for (const struct map_op *end = op + n; op < end; op++) {
-        unsigned k = op->element[0] + offset;
-        const char *v;
-        size_t size;
-        if (op->quick == QUICK_SLOW) {
-            p = run_slow(r, t, op, s, offset, p);
-            continue;
-        }
-        if (k > s->n || op->quick == QUICK_NONE)
-            continue;
-        v = s->base + s->at[k - 1] + 1;
-        size = s->at[k] - s->at[k - 1] - 1;
-        if (__builtin_expect((flags & SEGMENT_PARTS) || op->component > 1, 0)) {
-            struct slice part = flags & SEGMENT_PARTS
-                                    ? (op->component ? component_of(r, slice(v, size), op->component) : slice(v, size))
-                                    : slice(NULL, 0);
-            v = part.p;
-            size = part.n;
-        }
-        if (size == 0)
-            continue;
-        if (__builtin_expect(op->counted, 0))
-            add_total(&r->total, slice(v, size));
-        switch (op->quick) {
-        case QUICK_TEXT:
-            p = put_key(p, op->key, op->key_n);
-            p = put_value(p, v, size, flags);
-            break;
-        case QUICK_DATE:
-            p = put_key(p, op->key, op->key_n);
-            p = run_date(p, v, size, flags);
-            break;
-        case QUICK_IMPLIED:
-            p = put_key(p, op->key, op->key_n);
-            p = convert_implied(p, v, size, op->decimals);
-            break;
-        default: { /* QUICK_CODE */
-            const struct map_table_row *row =
-                op->table && size <= 8 ? map_table_code(op->table, slice_key(slice(v, size))) : NULL;
-            if (op->fallback.n && slice_eq(row ? row->word : slice(v, size), op->fallback))
-                continue;
-            p = put_key(p, op->key, op->key_n);
-            if (row) {
-                p = put_key(p, row->json.p, row->json.n);
-            } else {
-                if (op->table && op->table->refuse)
-                    map_finding(r, s, FINDING_MAP_VALUE, k, op->component, "has no row in the table", "a code of the table");
-                p = put_value(p, v, size, flags);
-            }
-            if (op->beside && (row ? !slice_eq(row->word, row->code)
-                                   : op->table && map_table_word(op->table, slice(v, size)) != NULL)) {
-                *p++ = '"';
-                *p++ = ',';
-                p = put_key(p, op->beside_key, op->beside_n);
-                p = put_value(p, v, size, flags);
-            }
-        }
-        }
+    struct slice date = segment_element(s, op->element[0]);
+    struct slice time = op->element[1] ? segment_element(s, op->element[1]) : slice(NULL, 0);
+    struct slice zone = op->element[2] ? segment_element(s, op->element[2]) : slice(NULL, 0);
+    if (!(date.n | time.n | zone.n))
+        return p;
+    if (date.n != 8 || (time.n != 0 && time.n != 4) || zone.n || !check_is_date(date) || (s->flags & SEGMENT_PARTS))
+        return run_slow(r, t, op, s, 0, p);
+    p = put_key(p, op->key, op->key_n);
+    p = run_date(p, date.p, date.n, 0);
+    if (time.n) {
+        *p++ = 'T';
+        p = put_escaped(p, time.p, 2);
+        *p++ = ':';
+        p = put_escaped(p, time.p + 2, 2);
+    }
+    *p++ = '"';
+    *p++ = ',';
+    return p;
+}
+
+static char *run_code(struct map_reader *r, const struct map_op *op, const struct segment *s, unsigned k,
+                      const char *v, size_t size, char *p)
+{
+    const struct map_table_row *row = NULL;
+    if (op->table && size <= 8) {
+        uint64_t key;
+        memcpy(&key, v, 8);
+        row = map_table_code(op->table, size < 8 ? key & ((1ull << (8 * size)) - 1) : key);
+    }
+    if (__builtin_expect(op->fallback.n != 0, 0) && slice_eq(row ? row->word : slice(v, size), op->fallback))
+        return p;
+    p = put_key(p, op->key, op->key_n);
+    if (row) {
+        p = put_key(p, row->json.p, row->json.n);
+    } else {
+        if (op->table && op->table->refuse)
+            map_finding(r, s, FINDING_MAP_VALUE, k, op->component, "has no row in the table", "a code of the table");
+        p = put_value(p, v, size, s->flags);
+    }
+    if (op->beside && (row ? !row->same : op->table && map_table_word(op->table, slice(v, size)) != NULL)) {
         *p++ = '"';
         *p++ = ',';
+        p = put_key(p, op->beside_key, op->beside_n);
+        p = put_value(p, v, size, s->flags);
+    }
+    *p++ = '"';
+    *p++ = ',';
+    return p;
+}
+
+/* One field; element k is there. */
+static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, const struct map_op *op,
+                                                          const struct segment *s, unsigned k, char *p)
+{
+    const char *v = s->base + s->at[k - 1] + 1;
+    size_t size = s->at[k] - s->at[k - 1] - 1;
+    if (__builtin_expect((s->flags & SEGMENT_PARTS) != 0 || op->component > 1, 0)) {
+        struct slice part = s->flags & SEGMENT_PARTS
+                                ? (op->component ? component_of(r, slice(v, size), op->component) : slice(v, size))
+                                : slice(NULL, 0);
+        v = part.p;
+        size = part.n;
+        if (size == 0)
+            return p;
+    }
+    if (__builtin_expect(op->counted, 0))
+        add_total(&r->total, slice(v, size));
+    if (__builtin_expect(op->quick == QUICK_TEXT, 1)) {
+        p = put_key(p, op->key, op->key_n);
+        p = put_value(p, v, size, s->flags);
+    } else if (op->quick == QUICK_CODE) {
+        return run_code(r, op, s, k, v, size, p);
+    } else if (op->quick == QUICK_DATE) {
+        p = put_key(p, op->key, op->key_n);
+        p = run_date(p, v, size, s->flags);
+    } else if (op->quick == QUICK_IMPLIED) {
+        p = put_key(p, op->key, op->key_n);
+        p = convert_implied(p, v, size, op->decimals);
+    } else {
+        return p;
+    }
+    memcpy(p, "\",", 2);
+    return p + 2;
+}
+
+/* The fields of one segment that has no list items of its own. */
+static char *run_ops(struct map_reader *r, const struct map_take *t, const struct segment *s, uint64_t present, char *p)
+{
+    uint64_t todo = present & t->quick;
+    while (todo) {
+        unsigned k = (unsigned)__builtin_ctzll(todo);
+        const struct map_op *op = &t->op[t->by_element[k] - 1];
+        todo &= todo - 1;
+        p = run_op(r, op, s, k + 1, p);
+        while (__builtin_expect(op->next != 0, 0)) {
+            op = &t->op[op->next - 1];
+            p = run_op(r, op, s, k + 1, p);
+        }
+    }
+    if (present & t->slow)
+        for (unsigned i = 0; i < t->n_late; i++) {
+            const struct map_op *op = &t->op[t->late[i]];
+            p = op->quick == QUICK_DATETIME ? run_datetime(r, t, op, s, p) : run_slow(r, t, op, s, 0, p);
+        }
+    return p;
+}
+
+/* The fields of an item of pairs: `offset` is added to the elements' numbers. */
+static char *run_group(struct map_reader *r, const struct map_take *t, const struct map_op *op, unsigned n,
+                       const struct segment *s, unsigned offset, char *p)
+{
+    for (const struct map_op *end = op + n; op < end; op++) {
+        unsigned k = op->element[0] + offset;
+        if (k > s->n || s->at[k] - s->at[k - 1] == 1)
+            continue;
+        p = op->quick >= QUICK_DATETIME ? run_slow(r, t, op, s, offset, p) : run_op(r, op, s, k, p);
     }
     return p;
 }
 
 /* ---- objects and lists ---- */
 
-static void close_bracket(struct buf *b, char bracket)
+static inline void close_bracket(struct buf *b, char bracket)
 {
-    if (b->n && b->p[b->n - 1] == ',') {
+    if (__builtin_expect(b->n && b->p[b->n - 1] == ',', 1))
         b->p[b->n - 1] = bracket;
-        buf_add_char(b, ',');
-    } else {
-        char two[2] = { bracket, ',' };
-        buf_add(b, two, 2);
-    }
+    else
+        put_char(b, bracket);
+    put_char(b, ',');
 }
 
 static void close_list(struct map_reader *r, struct instance *i)
@@ -498,7 +588,7 @@ static struct buf *list_target(struct map_reader *r, struct instance *i, const s
     if (!(i->closed[index / 64] >> (index % 64) & 1) && (!i->list || i->list->segment != t->segment)) {
         if (i->list)
             close_list(r, i);
-        buf_add_slice(i->to, t->open);
+        put_text(i->to, t->open);
         i->list = t;
         return i->to;
     }
@@ -515,9 +605,7 @@ static struct instance *open_instance(struct map_reader *r, const struct map_sco
     }
     i = &r->stack[r->depth++];
     *i = (struct instance){ .scope = scope, .to = to };
-    r->level[i - r->stack].n_kept = 0;
-    buf_clear(&r->level[i - r->stack].side);
-    return i;
+    return i; /* its level was left clean by the instance before */
 }
 
 static void close_instance(struct map_reader *r)
@@ -538,8 +626,9 @@ static void close_instance(struct map_reader *r)
             stop(r, kept->content.failed);
     }
     l->n_kept = 0;
-    if (l->side.failed)
+    if (__builtin_expect(l->side.failed, 0))
         stop(r, l->side.failed);
+    l->side.n = 0;
     if (i->scope->parent) {
         if (i->scope->implied && i->to->n && i->to->p[i->to->n - 1] == '{')
             i->to->n = i->start;
@@ -701,18 +790,18 @@ static bool run_pairs(struct map_reader *r, struct instance *i, const struct map
         unsigned offset = k * t->group;
         if (t->kind == TAKE_SPREAD) {
             if (present >> (t->first - 1 + offset) & 1)
-                p = run_ops(r, t, &t->op[0], 1, s, offset, p);
+                p = run_group(r, t, &t->op[0], 1, s, offset, p);
             continue;
         }
         *p++ = '{';
-        p = run_ops(r, t, t->op, t->shared, s, offset, p);
+        p = run_group(r, t, t->op, t->shared, s, offset, p);
         if (t->n_ops > t->shared) {
             if ((size_t)(p - b->p) + (size_t)(s->at[s->n] - s->start) * 6 + 4096 > b->room) {
                 b->n = (size_t)(p - b->p);
                 if (!(p = room_for(r, b, s)))
                     return false;
             }
-            p = run_ops(r, t, t->op + t->shared, t->n_ops - t->shared, s, 0, p);
+            p = run_group(r, t, t->op + t->shared, t->n_ops - t->shared, s, 0, p);
         }
         if (p[-1] == ',')
             p--;
@@ -751,7 +840,7 @@ static void run_segment(struct map_reader *r, struct instance *i, const struct m
     char *p = room_for(r, b, s);
     if (!p)
         return;
-    p = run_ops(r, t, t->op, t->n_ops, s, 0, p);
+    p = run_ops(r, t, s, present, p);
     b->n = (size_t)(p - b->p);
     for (const struct map_take *list = t->pairs; list; list = list->pairs)
         run_pairs(r, i, list, s, present);
@@ -771,9 +860,9 @@ static struct instance *enter(struct map_reader *r, struct instance *i, const st
         r->counts[t->field->index]++;
     start = to->n;
     if (!t->scope->list)
-        buf_add_slice(to, t->open);
-    buf_add_char(to, '{');
-    if (failed(r, to) < 0)
+        put_text(to, t->open);
+    put_char(to, '{');
+    if (__builtin_expect(to->failed, 0) && failed(r, to) < 0)
         return NULL;
     child = open_instance(r, t->scope, to);
     if (child)
@@ -926,31 +1015,26 @@ static void add_moment(struct buf *b, const char *name, struct slice date, struc
     add_field(b, name, slice(text, (size_t)(p - text)));
 }
 
-/* What every record begins with. */
-static void begin_record(struct map_reader *r, const struct edi_document *d)
+/* What every record begins with. All but the document's own numbers is the same for a whole group: it is made once,
+ * in three pieces: up to ST02 in the id, up to ST02 in the source, and the rest. */
+static int make_head(struct map_reader *r, const struct edi_document *d)
 {
     const struct slice *isa = d->interchange->element, *gs = d->group->element;
     const struct record_kind *kind = map_kind(r->plan->map);
-    struct buf *b = &r->out;
+    struct buf *b = &r->head;
     struct slice usage = slice_trim(isa[15]);
+    const struct slice id[] = { isa[5], isa[6], isa[7], isa[8], d->interchange->control, d->group->control };
+    static const char between[] = ":/:///";
 
+    buf_clear(b);
     buf_add_text(b, "{\"record\":\"");
     buf_add_json(b, kind->name);
     buf_printf(b, "\",\"version\":%u,\"id\":\"", kind->version);
-    buf_add_json(b, slice_trim(isa[5]));
-    buf_add_char(b, ':');
-    buf_add_json(b, slice_trim(isa[6]));
-    buf_add_char(b, '/');
-    buf_add_json(b, slice_trim(isa[7]));
-    buf_add_char(b, ':');
-    buf_add_json(b, slice_trim(isa[8]));
-    buf_add_char(b, '/');
-    buf_add_json(b, slice_trim(d->interchange->control));
-    buf_add_char(b, '/');
-    buf_add_json(b, slice_trim(d->group->control));
-    buf_add_char(b, '/');
-    buf_add_json(b, slice_trim(d->control));
-    buf_printf(b, "/%llu\",", (unsigned long long)d->in_group);
+    for (unsigned i = 0; i < 6; i++) {
+        buf_add_json(b, slice_trim(id[i]));
+        buf_add_char(b, between[i]);
+    }
+    r->head_cut[0] = b->n;
     add_field(b, "transmission", r->options.transmission);
     add_field(b, "partner", r->options.partner);
     buf_add_text(b, "\"source\":{\"standard\":\"x12\",");
@@ -960,7 +1044,7 @@ static void begin_record(struct map_reader *r, const struct edi_document *d)
     add_party(b, "receiver", isa[7], isa[8]);
     add_field(b, "interchange", d->interchange->control);
     add_field(b, "group", d->group->control);
-    add_field(b, "document", d->control);
+    r->head_cut[1] = b->n;
     add_field(b, "usage", slice_is(usage, "T") ? SLICE("test") : slice_is(usage, "I") ? SLICE("information")
                                                              : usage.n              ? SLICE("production")
                                                                                     : usage);
@@ -968,8 +1052,27 @@ static void begin_record(struct map_reader *r, const struct edi_document *d)
     add_field(b, "group_sender", gs[2]);
     add_field(b, "group_receiver", gs[3]);
     add_moment(b, "group_sent_at", gs[4], gs[5]);
+    r->head_of = (struct head_key){ r->plan, d->interchange->ordinal, d->group->ordinal };
+    snprintf(r->head_set, sizeof(r->head_set), "%.*s", SLICE_FMT(d->set));
+    return failed(r, b);
+}
+
+static int begin_record(struct map_reader *r, const struct edi_document *d)
+{
+    struct buf *b = &r->out;
+    if (r->head_of.plan != r->plan || r->head_of.interchange != d->interchange->ordinal ||
+        r->head_of.group != d->group->ordinal || !slice_is(d->set, r->head_set))
+        if (make_head(r, d) < 0)
+            return r->stopped;
+    buf_add(b, r->head.p, r->head_cut[0]);
+    buf_add_json(b, slice_trim(d->control));
+    buf_printf(b, "/%llu\",", (unsigned long long)d->in_group);
+    buf_add(b, r->head.p + r->head_cut[0], r->head_cut[1] - r->head_cut[0]);
+    add_field(b, "document", d->control);
+    buf_add(b, r->head.p + r->head_cut[1], r->head.n - r->head_cut[1]);
     add_field(b, "implementation", d->implementation);
     close_bracket(b, '}');
+    return failed(r, b);
 }
 
 static int take_document(void *ctx, const struct edi_document *d)
@@ -995,10 +1098,13 @@ static int take_document(void *ctx, const struct edi_document *d)
     r->trailer = 0;
     for (uint16_t c = g->node[0].first; c != NODE_NONE; c = g->node[c].next)
         r->trailer = c;
+    for (unsigned i = 0; i < LEVELS; i++) {
+        r->level[i].n_kept = 0;
+        buf_clear(&r->level[i].side);
+    }
     memset(r->counts, 0, sizeof(r->counts));
     r->total = (struct total){ 0 };
-    begin_record(r, d);
-    if (!open_instance(r, r->plan->root, &r->out))
+    if (begin_record(r, d) < 0 || !open_instance(r, r->plan->root, &r->out))
         return r->stopped;
     return failed(r, &r->out);
 }

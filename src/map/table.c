@@ -77,7 +77,8 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
         if (!t->row)
             return NULL;
         row = &t->row[t->n++];
-        *row = (struct map_table_row){ line.word[0].s, line.word[1].s, json_text(arena, line.word[1].s) };
+        *row = (struct map_table_row){ json_text(arena, line.word[1].s), line.word[0].s, line.word[1].s,
+                                       slice_eq(line.word[0].s, line.word[1].s) };
         if (row->word.n && !row->json.p)
             return NULL;
     }
@@ -85,10 +86,9 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
         bits++;
     t->shift = 64 - bits;
     t->mask = (1u << bits) - 1;
-    t->by_code = ARENA_ARRAY(arena, 1u << bits, uint16_t);
+    t->by_code = ARENA_ARRAY(arena, 1u << bits, struct map_table_slot);
     t->by_word = ARENA_ARRAY(arena, 1u << bits, uint16_t);
-    t->code_key = ARENA_ARRAY(arena, 1u << bits, uint64_t);
-    if (!t->by_code || !t->by_word || !t->code_key)
+    if (!t->by_code || !t->by_word)
         return NULL;
     for (unsigned k = 0; k < t->n; k++) {
         uint64_t key = slice_key(t->row[k].code);
@@ -98,10 +98,9 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
             complain(lines->complaints, &at, "the table has the code %.*s twice", SLICE_FMT(t->row[k].code));
             continue;
         }
-        while (t->by_code[i])
+        while (t->by_code[i].key)
             i = (i + 1) & t->mask;
-        t->by_code[i] = (uint16_t)(k + 1);
-        t->code_key[i] = key;
+        t->by_code[i] = (struct map_table_slot){ key, &t->row[k] };
         if (map_table_word(t, t->row[k].word)) {
             t->one_to_one = false;
             continue;

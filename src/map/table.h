@@ -11,9 +11,15 @@
 #include "base/lines.h"
 
 struct map_table_row {
+    struct slice json;          /* the word as the inside of a JSON string, 32 readable bytes */
     struct slice code;          /* the partner's */
     struct slice word;          /* ours */
-    struct slice json;          /* the word as the inside of a JSON string, 32 readable bytes */
+    bool same;                  /* word and code are the same text */
+};
+
+struct map_table_slot {
+    uint64_t key;               /* slice_key() of the code; 0: free */
+    const struct map_table_row *row;
 };
 
 struct map_table {
@@ -23,9 +29,8 @@ struct map_table {
     unsigned n;
     bool refuse;                /* codes without a row are errors */
     bool one_to_one;
-    /* hashes of row numbers + 1 */
-    uint16_t *by_code, *by_word;
-    uint64_t *code_key;         /* beside by_code: slice_key() */
+    struct map_table_slot *by_code;
+    uint16_t *by_word;          /* row numbers + 1 */
     unsigned shift;
     uint32_t mask;
 };
@@ -37,9 +42,9 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
 static inline const struct map_table_row *map_table_code(const struct map_table *t, uint64_t key)
 {
     uint32_t i = (uint32_t)(key * 0x9E3779B97F4A7C15ull >> t->shift);
-    while (t->by_code[i]) {
-        if (t->code_key[i] == key)
-            return &t->row[t->by_code[i] - 1];
+    while (t->by_code[i].key) {
+        if (t->by_code[i].key == key)
+            return t->by_code[i].row;
         i = (i + 1) & t->mask;
     }
     return NULL;
