@@ -16,6 +16,7 @@
 #include "edi/check.h"
 #include "edi/numbers.h"
 
+enum { SETS_SEEN = 8 };
 enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, ENVELOPE_TEXT = EDI_ENVELOPE_TEXT, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
 enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
 
@@ -25,7 +26,6 @@ enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
 struct cached_guide {
     const struct guide *guide;
     char version[16], set[16];
-    uint64_t group;                 /* the group that was told of a substitution */
 };
 
 struct edi_reader {
@@ -55,7 +55,9 @@ struct edi_reader {
 
     bool run_open;                  /* the last run ended inside a document */
     bool joined;                    /* reads runs of another reader, which looks after control numbers */
-    bool duplicate;                 /* what that one says of the next ST02 */
+    bool duplicate, new_set;        /* what that one says of the next ST */
+    uint64_t set_seen[SETS_SEEN];   /* sets that the group had, as slice_key() */
+    unsigned n_sets_seen;
 
     enum level level;
     struct edi_context in;          /* interchange, group, and the guide of their segments */
@@ -84,7 +86,7 @@ int edi_reader_new(const struct edi_reader_options *options, const struct edi_si
     r->options = *options;
     r->sink = *sink;
     r->room = FIRST_ROOM;
-    r->base_line = 1;
+    r->base_line = r->known.line = 1;
     r->in.interchange.ta1 = "000";
     r->buf = malloc(r->room + PADDING);
     r->lex = lexer_choose(options->lexer);
@@ -566,6 +568,7 @@ static int open_group(struct edi_reader *r, const struct segment *gs)
         g->version = r->in.interchange.element[12];
     }
     numbers_clear(&r->numbers);
+    r->n_sets_seen = 0;
     r->level = IN_GROUP;
     if (gs)
         check_envelope(r, gs, FINDING_GROUP_SYNTAX);
@@ -604,7 +607,20 @@ static int take_ge(struct edi_reader *r, const struct segment *s)
 
 /* ---- documents ---- */
 
-static int choose_guide(struct edi_reader *r, const struct guide **guide_r, bool *fresh_r)
+/* Is this the first document of its set in the group? */
+static bool is_new_set(struct edi_reader *r, struct slice set)
+{
+    uint64_t key = slice_key(set);
+    for (unsigned i = 0; i < r->n_sets_seen; i++)
+        if (r->set_seen[i] == key)
+            return false;
+    if (key == 0 || r->n_sets_seen == SETS_SEEN)
+        return false;
+    r->set_seen[r->n_sets_seen++] = key;
+    return true;
+}
+
+static int choose_guide(struct edi_reader *r, const struct guide **guide_r)
 {
     struct edi_document *d = &r->document;
     struct slice version = r->in.group.version;
@@ -612,7 +628,6 @@ static int choose_guide(struct edi_reader *r, const struct guide **guide_r, bool
     int result;
 
     *guide_r = NULL;
-    *fresh_r = false;
     for (unsigned i = 0; i < r->options.n_partner; i++)
         if (slice_eq(r->options.partner[i]->set, d->set)) {
             *guide_r = r->options.partner[i];
@@ -629,8 +644,6 @@ static int choose_guide(struct edi_reader *r, const struct guide **guide_r, bool
     for (unsigned i = 0; i < CACHED_GUIDES; i++) {
         c = &r->cached[i];
         if (c->set[0] && slice_is(version, c->version) && slice_is(d->set, c->set)) {
-            *fresh_r = c->group != r->in.group.ordinal + (r->in.interchanges << 32);
-            c->group = r->in.group.ordinal + (r->in.interchanges << 32);
             *guide_r = c->guide;
             return 0;
         }
@@ -642,8 +655,6 @@ static int choose_guide(struct edi_reader *r, const struct guide **guide_r, bool
     snprintf(c->version, sizeof(c->version), "%.*s", SLICE_FMT(version));
     snprintf(c->set, sizeof(c->set), "%.*s", SLICE_FMT(d->set));
     c->guide = *guide_r;
-    c->group = r->in.group.ordinal + (r->in.interchanges << 32);
-    *fresh_r = true;
     return 0;
 }
 
@@ -715,7 +726,7 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     struct edi_document *d = &r->document;
     struct slice element[4];
     const struct guide *guide = NULL;
-    bool fresh = false, outside = open_for_document(r, s);
+    bool fresh, outside = open_for_document(r, s);
 
     if (r->stopped)
         return r->stopped;
@@ -725,7 +736,9 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     d->ordinal = ++r->in.documents;
     d->in_group = ++r->in.group.documents;
     r->level = IN_DOCUMENT;
-    if (choose_guide(r, &guide, &fresh) < 0)
+    fresh = r->joined ? r->new_set : is_new_set(r, d->set);
+    r->new_set = false;
+    if (choose_guide(r, &guide) < 0)
         return r->stopped;
     d->guide = guide;
     if (guide) {

@@ -80,6 +80,8 @@ struct edi_run {
     bool begins;                            /* its first segment is an ST; otherwise it goes on where the last run ended */
     bool ends;                              /* its last document ends in it; otherwise the next run goes on with it */
     bool duplicate;                         /* the first document's ST02 was used before in the group */
+    bool new_set;                           /* the first document is the first of its set in the group */
+    bool blanks_told, empty_told;           /* blanks between segments and empty segments were told before */
     uint64_t offset, line, line_start;      /* of its first byte, for places */
 };
 
