@@ -20,6 +20,7 @@ enum { SETS_SEEN = 8 };
 enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, ENVELOPE_TEXT = EDI_ENVELOPE_TEXT, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
 enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
 
+#define MOST_BINARY ((uint64_t)1 << 50)    /* bytes that the length of binary data may claim */
 #define TAG2(a, b) ((uint32_t)(a) | (uint32_t)(b) << 8)
 #define TAG3(a, b, c) (TAG2(a, b) | (uint32_t)(c) << 16)
 
@@ -54,6 +55,9 @@ struct edi_reader {
     bool isa_irregular;             /* the ISA at hand is not of fixed length */
 
     bool run_open;                  /* the last run ended inside a document */
+    uint64_t run_skip;              /* bytes of a binary element that go into the next runs unread */
+    bool run_skip_terminator;
+    size_t blank_at, empty_at;      /* where the documents being split have their first blanks, empty segment */
     bool joined;                    /* reads runs of another reader, which looks after control numbers */
     bool duplicate, new_set;        /* what that one says of the next ST */
     uint64_t set_seen[SETS_SEEN];   /* sets that the group had, as slice_key() */
@@ -62,6 +66,7 @@ struct edi_reader {
     enum level level;
     struct edi_context in;          /* interchange, group, and the guide of their segments */
     struct edi_document document;
+    uint64_t told, told_segment;    /* elements of a segment that errors were told of */
     char st_text[ENVELOPE_TEXT];
     struct numbers numbers;         /* ST02 seen in the group */
     struct cached_guide cached[CACHED_GUIDES];
@@ -257,6 +262,12 @@ static int hand_over(struct edi_reader *r, const struct segment *s, struct findi
     if (!f->expected)
         f->expected = "";
     count_finding(r, f, level);
+    if (level == LEVEL_ELEMENT && f->severity == SEVERITY_ERROR && f->place.element - 1 < 64) {
+        if (r->told_segment != r->document.segments)
+            r->told = 0;
+        r->told_segment = r->document.segments;
+        r->told |= 1ull << (f->place.element - 1);
+    }
     if (!r->sink.finding)
         return 0;
     answer = r->sink.finding(r->sink.ctx, f);
@@ -278,6 +289,10 @@ int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct s
     struct finding f = { .code = code, .place = { .element = element, .component = component }, .found = found,
                          .expected = expected };
     const struct guide_node *node = r->checker.at;
+    /* what the checker said of the element is enough */
+    if (code == FINDING_MAP_VALUE && element && element <= 64 && r->told_segment == r->document.segments &&
+        r->told >> (element - 1) & 1)
+        return r->stopped;
     if (s && element)
         f.value = segment_element(s, element);
     if (s && node && node->def && element && element <= node->def->n && slice_eq(segment_tag(s), node->tag)) {
@@ -328,6 +343,8 @@ static int envelope_remark(void *ctx, const struct segment *s, const struct rema
                   m->code == FINDING_ELEMENT_MISSING || m->code == FINDING_ELEMENT_TRAILING;
     if (r->isa_irregular && length && slice_is(segment_tag(s), "ISA"))
         return 0; /* told once, for the whole segment */
+    if (m->element == 11 && m->code == FINDING_ELEMENT_CODE && r->syntax.repetition)
+        return 0; /* 00402 to 00406: I65 already, in a list of I10 */
     if (m->code == FINDING_ELEMENT_TRAILING || m->code == FINDING_FILE_LINE_BREAK || m->code == FINDING_ELEMENT_CHARSET)
         f.code = m->code;
     from_remark(m, &f);
@@ -387,14 +404,20 @@ static int close_document(struct edi_reader *r)
     return r->stopped;
 }
 
+/* The document ends without its SE. */
+static int close_document_early(struct edi_reader *r)
+{
+    struct finding f = { .code = FINDING_SET_TRAILER, .tag = slice_of("SE"), .missing = true, .found = "missing",
+                         .expected = "an SE segment at the end of the transaction set" };
+    if (r->level != IN_DOCUMENT)
+        return r->stopped;
+    hand_over(r, NULL, &f);
+    return close_document(r);
+}
+
 static int close_group(struct edi_reader *r)
 {
-    if (r->level == IN_DOCUMENT) {
-        struct finding f = { .code = FINDING_SET_TRAILER, .tag = slice_of("SE"), .missing = true, .found = "missing",
-                             .expected = "an SE segment at the end of the transaction set" };
-        hand_over(r, NULL, &f);
-        close_document(r);
-    }
+    close_document_early(r);
     if (r->level != IN_GROUP)
         return r->stopped;
     if (r->sink.group_end && !r->stopped)
@@ -408,12 +431,7 @@ static int close_group_early(struct edi_reader *r)
     if (r->level >= IN_GROUP && !r->in.group.implied) {
         struct finding f = { .code = FINDING_GROUP_TRAILER, .tag = slice_of("GE"), .missing = true, .found = "missing",
                              .expected = "a GE segment at the end of the group" };
-        if (r->level == IN_DOCUMENT) {
-            struct finding t = { .code = FINDING_SET_TRAILER, .tag = slice_of("SE"), .missing = true,
-                                 .found = "missing", .expected = "an SE segment at the end of the transaction set" };
-            hand_over(r, NULL, &t);
-            close_document(r);
-        }
+        close_document_early(r);
         hand_over(r, NULL, &f);
     }
     return close_group(r);
@@ -593,10 +611,7 @@ static int take_ge(struct edi_reader *r, const struct segment *s)
     uint64_t claimed;
     if (r->level < IN_GROUP || r->in.group.implied)
         return find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "a GE without a GS", "a GS segment first");
-    if (r->level == IN_DOCUMENT) {
-        find(r, FINDING_SET_TRAILER, s, 0, "the group ends inside a transaction set", "an SE segment before");
-        close_document(r);
-    }
+    close_document_early(r);
     if (slice_number(slice_trim(segment_element(s, 1)), UINT64_MAX, &claimed))
         r->in.group.claimed = claimed;
     check_envelope(r, s, FINDING_GROUP_SYNTAX);
@@ -705,13 +720,10 @@ static int take_segment(struct edi_reader *r, const struct segment *s)
 }
 
 /* A document needs a group around it: when there is none, one is implied. */
-static bool open_for_document(struct edi_reader *r, const struct segment *s)
+static bool open_for_document(struct edi_reader *r)
 {
     bool outside = false;
-    if (r->level == IN_DOCUMENT) {
-        find(r, FINDING_SET_TRAILER, s, 0, "another transaction set begins inside this one", "an SE segment before");
-        close_document(r);
-    }
+    close_document_early(r);
     if (r->level == OUTSIDE)
         open_interchange(r, NULL);
     if (r->level == IN_INTERCHANGE && !r->stopped) {
@@ -726,7 +738,7 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     struct edi_document *d = &r->document;
     struct slice element[4];
     const struct guide *guide = NULL;
-    bool fresh, outside = open_for_document(r, s);
+    bool fresh, outside = open_for_document(r);
 
     if (r->stopped)
         return r->stopped;
@@ -939,6 +951,8 @@ static enum found find_syntax(struct edi_reader *r, bool last)
         }
         if (found == NEED_MORE)
             return NEED_MORE;
+        if (n < 16 && !last)
+            return NEED_MORE;
         if (!r->garbage_told && !r->stopped) {
             char words[100];
             struct buf safe;
@@ -1011,7 +1025,7 @@ static enum walk take_binary(struct edi_reader *r, const struct segment *s, size
     size_t start = (size_t)(s->base - r->buf), data, end;
     uint64_t length;
 
-    if (s->n <= length_at || !slice_number(segment_element(s, length_at), (uint64_t)1 << 50, &length)) {
+    if (s->n <= length_at || !slice_number(segment_element(s, length_at), MOST_BINARY, &length)) {
         find(r, FINDING_BINARY_LENGTH, s, length_at, "is not a length", "the number of bytes of the binary element");
         take_segment(r, s);
         return WALK_DONE;
@@ -1053,7 +1067,8 @@ static enum walk take_binary(struct edi_reader *r, const struct segment *s, size
 
 static void tell_layout(struct edi_reader *r, const struct segment *s, uint32_t from)
 {
-    for (uint32_t i = from; i < s->start && !r->blanks_told; i++)
+    /* what lies between interchanges belongs to none */
+    for (uint32_t i = from; i < s->start && !r->blanks_told && r->level != OUTSIDE; i++)
         if (s->base[i] != '\n' && s->base[i] != '\r') {
             find(r, FINDING_FILE_BLANKS, s, 0, "blanks stand before the segment", "segments behind each other");
             r->blanks_told = true;
@@ -1100,7 +1115,7 @@ static enum walk walk(struct edi_reader *r, bool last)
         case TAG2('S', 'T'):
             if (r->options.run) {
                 r->from = origin + s.start;
-                open_for_document(r, &s);
+                open_for_document(r);
                 return r->stopped ? WALK_DONE : WALK_AGAIN;
             }
             take_st(r, &s);
@@ -1200,17 +1215,21 @@ static void drop_skipped(struct edi_reader *r)
 
 /* ---- runs of documents, for other readers ---- */
 
-static bool is_tag(const char *p, const char *end, char a, char b, char separator)
+/* Is this the tag of the segment that starts at p? */
+static bool is_tag(const struct edi_reader *r, const char *p, const char *tag)
 {
-    return end - p > 2 && p[0] == a && p[1] == b && p[2] == separator;
+    size_t k = strlen(tag), n = (size_t)(r->buf + r->n - p);
+    return n > k && memcmp(p, tag, k) == 0 && (p[k] == r->syntax.element || p[k] == r->syntax.terminator);
 }
 
-/* Where the segment at p ends (behind its terminator), NULL when that is not in the buffer. */
-static const char *segment_end(const struct edi_reader *r, const char *p, const char *end)
+/* Where the segment at p ends (behind its terminator), NULL when that is not in the buffer. Of a binary segment that
+ * is too long to wait for: where its data begin, and in *skip_r how many bytes they are. */
+static const char *segment_end(const struct edi_reader *r, const char *p, uint64_t *skip_r)
 {
-    const char separator = r->syntax.element;
+    const char separator = r->syntax.element, *end = r->buf + r->n;
     const char *t = memchr(p, r->syntax.terminator, (size_t)(end - p));
     bool bin = t && p[0] == 'B' && t - p > 4 && p[3] == separator;
+    *skip_r = 0;
     if (bin && ((p[1] == 'I' && p[2] == 'N') || (p[1] == 'D' && p[2] == 'S'))) {
         const char *length = p + 4, *stop;
         uint64_t n;
@@ -1218,7 +1237,11 @@ static const char *segment_end(const struct edi_reader *r, const char *p, const 
             return t + 1;
         length += p[1] == 'D';
         stop = memchr(length, separator, (size_t)(t - length));
-        if (stop && slice_number(slice(length, (size_t)(stop - length)), LIMIT_SEGMENT, &n)) {
+        if (stop && slice_number(slice(length, (size_t)(stop - length)), MOST_BINARY, &n)) {
+            if (n >= LIMIT_SEGMENT) {
+                *skip_r = n;
+                return stop + 1;
+            }
             if ((uint64_t)(end - stop) < n + 2)
                 return NULL;
             if (stop[1 + n] == r->syntax.terminator)
@@ -1231,7 +1254,7 @@ static const char *segment_end(const struct edi_reader *r, const char *p, const 
 static int hand_over_run(struct edi_reader *r, struct edi_run *run, size_t start, size_t end, bool ends)
 {
     int answer;
-    if (end <= start)
+    if (end <= start && !(ends && r->run_open))
         return 0;
     run->p = r->buf + start;
     run->n = end - start;
@@ -1239,6 +1262,10 @@ static int hand_over_run(struct edi_reader *r, struct edi_run *run, size_t start
     run->offset = r->base_offset + start;
     run->line = r->base_line;
     run->line_start = r->line_start;
+    run->blanks_told = r->blanks_told;
+    run->empty_told = r->empty_told;
+    r->blanks_told |= r->blank_at < end;
+    r->empty_told |= r->empty_at < end;
     const char *last = memrchr(r->buf, '\n', start);
     if (last) {
         run->line += count_lines(r->buf, start);
@@ -1253,63 +1280,108 @@ static int hand_over_run(struct edi_reader *r, struct edi_run *run, size_t start
     return answer < 0 ? stop(r, answer) : 0;
 }
 
+/* Notes what the reader of the run will tell, so that it is told once. */
+static void note_layout(struct edi_reader *r, size_t from, size_t start, size_t end)
+{
+    bool line_terminator = r->syntax.terminator == '\n' || r->syntax.terminator == '\r';
+    for (size_t i = from; i < start && r->blank_at == SIZE_MAX; i++)
+        if (r->buf[i] != '\n' && r->buf[i] != '\r')
+            r->blank_at = i;
+    if (end == start + 1 && !line_terminator && r->empty_at == SIZE_MAX)
+        r->empty_at = start;
+}
+
+/* An ST: has its number been used in the group, is its set new there? */
+static void look_at_st(struct edi_reader *r, const char *p, const char *next, bool *used_r, bool *new_r)
+{
+    struct slice rest = slice(p, (size_t)(next - p) - 1), set, number;
+    bool more;
+    slice_cut(rest, r->syntax.element, &rest, &more);
+    set = slice_cut(rest, r->syntax.element, &rest, &more);
+    number = slice_cut(rest, r->syntax.element, &rest, &more);
+    *used_r = number.n && !numbers_add(&r->numbers, number.n > ENVELOPE_TEXT ? slice(number.p, ENVELOPE_TEXT) : number);
+    *new_r = is_new_set(r, set);
+}
+
+/* Is what follows the last whole segment the beginning of a GE or IEA? Then it is this reader's. */
+static bool is_outer_trailer(const struct edi_reader *r, size_t at)
+{
+    const char *p = r->buf + at;
+    return starts_envelope(p, r->n - at, "GE") || starts_envelope(p, r->n - at, "IEA");
+}
+
 /* Hands over the documents that start at r->from. WALK_AGAIN: something else follows them. */
 static enum walk split_documents(struct edi_reader *r, bool last)
 {
-    const char *end = r->buf + r->n, separator = r->syntax.element;
     size_t start = r->from, whole = r->from, at = r->from;
     struct edi_run run = { .begins = !r->run_open };
-    bool open = r->run_open;
+    bool open = r->run_open, counted = false, new_set = false;
 
+    r->blank_at = r->empty_at = SIZE_MAX;
     for (;;) {
-        const char *p = r->buf + at, *next;
+        const char *p, *next;
         size_t blanks = at;
-        while (p < end && is_blank(*p))
-            p++;
-        at = (size_t)(p - r->buf);
-        next = p < end ? segment_end(r, p, end) : NULL;
+        if (r->run_skip || r->run_skip_terminator) {
+            uint64_t n = r->n - at < r->run_skip ? r->n - at : r->run_skip;
+            at += (size_t)n;
+            r->run_skip -= n;
+            if (at == r->n) {
+                run.last = last;
+                hand_over_run(r, &run, start, at, last);
+                return WALK_DONE;
+            }
+            at += r->buf[at] == r->syntax.terminator;
+            r->run_skip_terminator = false;
+            continue;
+        }
+        while (at < r->n && is_blank(r->buf[at]))
+            at++;
+        p = r->buf + at;
+        next = at < r->n ? segment_end(r, p, &r->run_skip) : NULL;
         if (!next)
             break;
-        if (is_tag(p, end, 'S', 'T', separator)) {
-            const char *number = memchr(p + 3, separator, (size_t)(next - p - 3));
+        if (is_tag(r, p, "ST")) {
+            bool used;
+            look_at_st(r, p, next, &used, &new_set);
             if (open) /* an SE is missing: the other reader will find out */
-                open = false;
-            if (number) {
-                const char *stop = number + 1;
-                while (stop < next - 1 && *stop != separator)
-                    stop++;
-                if (stop > number + 1 && !numbers_add(&r->numbers, slice(number + 1, (size_t)(stop - number - 1)))) {
-                    if (hand_over_run(r, &run, start, blanks, true) < 0)
-                        return WALK_DONE;
-                    start = whole = blanks;
-                    run.duplicate = true;
-                }
+                whole = blanks;
+            if (used || new_set) {
+                if (hand_over_run(r, &run, start, at, true) < 0)
+                    return WALK_DONE;
+                r->from = start = whole = blanks;
+                run.duplicate = used;
+                run.new_set = new_set;
             }
-            open = true;
+            open = counted = true;
             run.documents++;
-        } else if (is_tag(p, end, 'S', 'E', separator)) {
+        } else if (is_tag(r, p, "SE")) {
             open = false;
             whole = (size_t)(next - r->buf);
-        } else if (!open || is_tag(p, end, 'G', 'E', separator) || is_tag(p, end, 'G', 'S', separator) ||
-                   (end - p > 3 && (memcmp(p, "ISA", 3) == 0 || memcmp(p, "IEA", 3) == 0))) {
-            hand_over_run(r, &run, start, blanks, true);
-            r->from = at;
+        } else if (next > p + 1 && (!open || is_tag(r, p, "GE") || is_tag(r, p, "GS") || is_tag(r, p, "IEA") ||
+                                    starts_envelope(p, r->n - at, "ISA"))) {
+            r->run_skip = 0;
+            hand_over_run(r, &run, start, at, true);
+            r->from = blanks;
             return r->stopped ? WALK_DONE : WALK_AGAIN;
         }
+        r->run_skip_terminator = r->run_skip > 0;
+        note_layout(r, blanks, at, (size_t)(next - r->buf));
         at = (size_t)(next - r->buf);
     }
-    if (last && open && at >= r->n) { /* the file ends inside a document */
-        hand_over_run(r, &run, start, at, true);
-    } else if (open && (last || at - whole >= LIMIT_CHUNK)) { /* too large to wait for its end */
+    if (last && open) { /* the file ends inside a document */
+        bool outer = at < r->n && is_outer_trailer(r, at);
+        run.last = !outer;
+        hand_over_run(r, &run, start, outer ? at : r->n, true);
+    } else if (open && at - whole >= LIMIT_CHUNK) { /* too large to wait for its end */
         hand_over_run(r, &run, start, at, false);
-    } else if (whole > start) {
-        uint64_t rest = open; /* the document that is not whole is counted when it is handed over */
-        run.documents -= rest;
-        if (rest)
+    } else {
+        if (open && counted) { /* it is looked at again when more of it is there */
+            run.documents--;
             numbers_forget(&r->numbers);
-        hand_over_run(r, &run, start, whole, true);
-    } else if (open && !r->run_open) {
-        numbers_forget(&r->numbers);
+            r->n_sets_seen -= new_set;
+        }
+        if (whole > start)
+            hand_over_run(r, &run, start, whole, true);
     }
     return WALK_DONE;
 }
@@ -1321,7 +1393,7 @@ static bool at_document(const struct edi_reader *r)
         return false;
     while (at < r->n && is_blank(r->buf[at]))
         at++;
-    return r->run_open || is_tag(r->buf + at, r->buf + r->n, 'S', 'T', r->syntax.element);
+    return r->run_open || is_tag(r, r->buf + at, "ST");
 }
 
 static void move_slices(struct slice *s, unsigned n, const char *from, const char *to)
@@ -1354,30 +1426,87 @@ void edi_reader_join(struct edi_reader *r, const struct edi_context *from)
     r->level = IN_GROUP;
 }
 
+/* What is left is a segment without its terminator, or half a segment. True: the terminator was put behind it. */
+static bool take_rest(struct edi_reader *r)
+{
+    size_t end = r->n, from = r->from;
+    struct slice rest;
+    bool outer;
+    while (from < end && is_blank(r->buf[from]))
+        from++;
+    while (end > from && is_blank(r->buf[end - 1]))
+        end--;
+    rest = slice(r->buf + from, end - from);
+    r->from = from;
+    if (rest.n == 0)
+        return false;
+    outer = is_outer_trailer(r, from);
+    if (rest.n <= 3 || (!outer && !starts_envelope(rest.p, rest.n, "SE"))) {
+        char words[60];
+        snprintf(words, sizeof(words), "the last %zu bytes are no whole segment", rest.n);
+        find(r, FINDING_FILE_TRUNCATED, NULL, 0, words, "a segment terminator");
+        if (r->level == IN_DOCUMENT)
+            r->document.errors++;
+        r->from = r->n;
+        return false;
+    }
+    if (outer)
+        close_document_early(r);
+    find(r, FINDING_FILE_LAST_TERMINATOR, NULL, 0, "the last segment is not terminated", "the segment terminator");
+    r->n = end;
+    r->buf[r->n++] = r->syntax.terminator; /* the padding has room for it */
+    return true;
+}
+
+static void end_binary(struct edi_reader *r)
+{
+    if (r->skip && !r->stopped)
+        find(r, FINDING_BINARY_LENGTH, NULL, 0, "the file ends inside binary data", "the rest of it");
+    r->skip = 0;
+    r->skip_terminator = false;
+}
+
+static void walk_run(struct edi_reader *r, bool last)
+{
+    while (r->from < r->n && !r->stopped) {
+        drop_skipped(r);
+        if (r->skip || r->skip_terminator || walk(r, last) != WALK_AGAIN)
+            break;
+    }
+}
+
 int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *err)
 {
     char *own = r->buf;
     if (r->stopped)
         return r->stopped;
-    if (run->n > r->room)
-        return stop(r, err_set(err, ERR_LIMIT, "a run of %zu bytes is too long", run->n));
     r->err = err;
-    r->buf = (char *)run->p;
+    if (run->n > r->index.room) {
+        struct lexer_index index;
+        int result = lexer_index_init(&index, run->n, err);
+        if (result < 0)
+            return stop(r, result);
+        lexer_index_deinit(&r->index);
+        r->index = index;
+    }
+    r->buf = run->p;
     r->n = run->n;
     r->from = 0;
     r->base_offset = run->offset;
     r->base_line = run->line;
     r->line_start = run->line_start;
     r->duplicate = run->duplicate;
-    while (r->from < r->n && !r->stopped)
-        if (walk(r, true) != WALK_AGAIN)
-            break;
-    if (run->ends && r->level == IN_DOCUMENT && !r->stopped) {
-        struct finding f = { .code = FINDING_SET_TRAILER, .tag = slice_of("SE"), .missing = true, .found = "missing",
-                             .expected = "an SE segment at the end of the transaction set" };
+    r->new_set = run->new_set;
+    r->blanks_told = run->blanks_told;
+    r->empty_told = run->empty_told;
+    walk_run(r, run->last);
+    if (run->last && !r->stopped && take_rest(r))
+        walk_run(r, true);
+    if (run->last)
+        end_binary(r);
+    if (run->ends && !r->stopped) {
         r->from = r->n;
-        hand_over(r, NULL, &f);
-        close_document(r);
+        close_document_early(r);
     }
     r->buf = own;
     r->n = r->from = 0;
@@ -1401,9 +1530,14 @@ static int process(struct edi_reader *r, bool last)
                 r->from = r->n;
             break;
         }
-        if (r->from < r->n) {
+        if (r->from < r->n || (last && r->run_open)) {
             enum walk w = at_document(r) ? split_documents(r, last) : walk(r, last);
             again = w == WALK_AGAIN;
+            /* the next interchange may have other delimiters: the old ones may never come */
+            if (!again && r->level == OUTSIDE && r->in.interchanges && r->from < r->n && !r->stopped) {
+                r->has_syntax = false;
+                again = true;
+            }
         }
     }
     if (r->stopped)
@@ -1450,51 +1584,19 @@ int edi_reader_feed(struct edi_reader *r, struct slice bytes, struct err *err)
     return result;
 }
 
-/* What is left is a segment without its terminator, or half a segment. */
-static int take_rest(struct edi_reader *r)
-{
-    size_t end = r->n, from = r->from;
-    struct slice rest;
-    bool trailer;
-    while (from < end && is_blank(r->buf[from]))
-        from++;
-    while (end > from && is_blank(r->buf[end - 1]))
-        end--;
-    rest = slice(r->buf + from, end - from);
-    r->from = from;
-    if (rest.n == 0 || r->deaf)
-        return 0;
-    if (r->level == OUTSIDE) {
-        r->has_syntax = false;
-        return process(r, true);
-    }
-    trailer = rest.n > 3 && (starts_envelope(rest.p, rest.n, "IEA") || starts_envelope(rest.p, rest.n, "GE") ||
-                             starts_envelope(rest.p, rest.n, "SE"));
-    if (!trailer) {
-        char words[60];
-        snprintf(words, sizeof(words), "the last %zu bytes are no whole segment", rest.n);
-        find(r, FINDING_FILE_TRUNCATED, NULL, 0, words, "a segment terminator");
-        if (r->level == IN_DOCUMENT)
-            r->document.errors++;
-        r->from = r->n;
-        return r->stopped;
-    }
-    find(r, FINDING_FILE_LAST_TERMINATOR, NULL, 0, "the last segment is not terminated", "the segment terminator");
-    r->n = end;
-    r->buf[r->n++] = r->syntax.terminator; /* the padding has room for it */
-    return process(r, true);
-}
-
 int edi_reader_end(struct edi_reader *r, struct err *err)
 {
     if (r->stopped)
         return r->stopped;
     r->err = err;
     process(r, true);
-    if (!r->stopped && r->has_syntax)
-        take_rest(r);
-    if (r->skip && !r->stopped)
-        find(r, FINDING_BINARY_LENGTH, NULL, 0, "the file ends inside binary data", "the rest of it");
+    if (!r->stopped && r->has_syntax && !r->deaf) {
+        if (r->level == OUTSIDE)
+            r->has_syntax = false;
+        if (r->level == OUTSIDE || take_rest(r))
+            process(r, true);
+    }
+    end_binary(r);
     if (!r->stopped && r->level != OUTSIDE)
         close_interchange_early(r);
     if (!r->stopped && r->in.interchanges == 0 && !r->garbage_told)

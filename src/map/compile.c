@@ -17,6 +17,7 @@ struct compiling {
     struct complaints *c;
     struct map_plan *plan;
     const struct record_kind *map_record;
+    const struct record_field *inherited[MOST_INHERITED];
     struct map_scope *scopes[MOST_SCOPES];
     unsigned depth;
 };
@@ -197,6 +198,15 @@ static const struct record_field *find_field(struct compiling *x, const struct r
 
 /* ---- places ---- */
 
+/* What this guide lacks is an error only where no other guide of the map could have it. */
+static bool only_guide(const struct compiling *x)
+{
+    for (const struct map *m = x->map; m; m = m->base)
+        if (m->n_guides > 1)
+            return false;
+    return true;
+}
+
 static const struct guide_node *resolve(struct compiling *x, const struct map_scope *s, const struct map_line *l)
 {
     const struct guide *g = x->guide;
@@ -221,7 +231,7 @@ static const struct guide_node *resolve(struct compiling *x, const struct map_sc
             l->original->found = true;
         return found;
     }
-    if (x->map->n_guides <= 1 && !(x->map->base && x->map->base->n_guides > 1)) {
+    if (only_guide(x)) {
         complain(x->c, &l->at, "%.*s has no %.*s here", SLICE_FMT(g->id), SLICE_FMT(tag[l->left.n_steps - 1]));
         if (!s->loop)
             complain_hint(x->c, "inside this block only %.*s itself can be named.", SLICE_FMT(from->tag));
@@ -317,6 +327,18 @@ static struct map_take *segment_take(struct compiling *x, struct making *m, cons
     return t;
 }
 
+/* The slot of a field of the root that others inherit, plus 1; 0: there are too many. */
+static uint8_t inherited_slot(struct compiling *x, const struct record_field *field)
+{
+    for (unsigned i = 0; i < x->plan->n_inherited; i++)
+        if (x->inherited[i] == field)
+            return (uint8_t)(i + 1);
+    if (!field || x->plan->n_inherited == MOST_INHERITED)
+        return 0;
+    x->inherited[x->plan->n_inherited++] = field;
+    return (uint8_t)x->plan->n_inherited;
+}
+
 static bool settle_conversions(struct compiling *x, const struct map_line *l, struct map_op *op,
                                const struct record_object *object)
 {
@@ -363,6 +385,9 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
             else
                 c.field = &x->map_record->root->field[i2];
             x->plan->inherits = true;
+            op->takes = inherited_slot(x, c.field);
+            if (c.field && !op->takes)
+                wrong(x, &l->right_at, "too many fields are inherited");
             break;
         }
         default:
@@ -405,7 +430,7 @@ static const struct element *element_of(struct compiling *x, const struct map_li
 {
     const struct element_use *use;
     if (e->element > def->n || e->element > 64) {
-        if (x->map->n_guides <= 1)
+        if (only_guide(x))
             complain(x->c, &l->at, "%.*s has only %u elements", SLICE_FMT(def->tag), def->n);
         return NULL;
     }
@@ -419,7 +444,7 @@ static const struct element *element_of(struct compiling *x, const struct map_li
         return NULL;
     }
     if (e->component > use->element->n_parts) {
-        if (x->map->n_guides <= 1)
+        if (only_guide(x))
             complain(x->c, &l->at, "element %02u of %.*s has only %u components", e->element, SLICE_FMT(def->tag),
                      use->element->n_parts);
         return NULL;
@@ -449,7 +474,7 @@ static void choose_quick(struct map_op *op, const struct element *e)
     else
         op->quick = QUICK_TEXT;
     op->decimals = e && e->type == TYPE_N ? e->decimals : 0;
-    if (op->guard)
+    if (op->guard || op->takes)
         op->quick = QUICK_SLOW;
     if (!(op->direction & DIRECTION_READ) || !op->field)
         op->quick = QUICK_NONE;
@@ -881,6 +906,11 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     return true;
 }
 
+static bool is_late(const struct map_op *op)
+{
+    return op->quick == QUICK_SLOW || op->quick == QUICK_DATETIME;
+}
+
 /* How the reader finds an op by its element. Ops of several elements, with guards and checks are run after the
  * others. */
 static bool index_ops(struct compiling *x, struct map_take *t)
@@ -894,12 +924,21 @@ static bool index_ops(struct compiling *x, struct map_take *t)
     t->late = arena_alloc(x->arena, t->n_ops + 1);
     if (!t->by_element || !t->late)
         return nomem(x) != NULL;
+    memset(t->by_element, 0, 64);
+    t->quick = t->slow = 0;
+    t->n_late = 0;
+    t->mixed = false;
+    for (unsigned i = 1; i < t->n_ops; i++) {
+        const struct map_op *a = &t->op[i - 1], *b = &t->op[i];
+        t->mixed |= a->element[0] > b->element[0] || (is_late(a) && !is_late(b) && b->quick != QUICK_NONE);
+    }
     for (unsigned i = t->n_ops; i-- > 0;) {
         struct map_op *op = &t->op[i];
         unsigned k = op->element[0] - 1u;
         if (op->quick == QUICK_NONE || k > 63)
             continue;
-        if (op->quick == QUICK_SLOW || op->quick == QUICK_DATETIME) {
+        op->next = 0;
+        if (is_late(op)) {
             for (unsigned e = 0; e < 3; e++)
                 if (op->element[e])
                     t->slow |= 1ull << (op->element[e] - 1);
@@ -910,7 +949,7 @@ static bool index_ops(struct compiling *x, struct map_take *t)
         t->quick |= 1ull << k;
     }
     for (unsigned i = 0; i < t->n_ops; i++)
-        if (t->op[i].quick == QUICK_SLOW || t->op[i].quick == QUICK_DATETIME)
+        if (is_late(&t->op[i]))
             t->late[t->n_late++] = (uint8_t)i;
     return true;
 }
@@ -996,6 +1035,31 @@ static void check_musts(struct compiling *x, const struct map *map)
     }
 }
 
+/* Marks the lines of the root whose values are inherited. */
+static bool mark_givers(struct compiling *x)
+{
+    for (unsigned i = 0; i < x->plan->n_inherited; i++) {
+        bool found = false;
+        for (unsigned k = 0; k < x->plan->root->n_order; k++) {
+            struct map_take *t = x->plan->root->order[k];
+            for (unsigned o = 0; t->kind == TAKE_SEGMENT && o < t->n_ops; o++)
+                if (t->op[o].field == x->inherited[i] && t->op[o].direction & DIRECTION_READ) {
+                    t->op[o].gives = (uint8_t)(i + 1);
+                    t->op[o].quick = QUICK_SLOW;
+                    found = true;
+                }
+            if (found && t->kind == TAKE_SEGMENT && !index_ops(x, t))
+                return false;
+        }
+        if (!found) {
+            struct place at = { .file = x->map->file };
+            complain(x->c, &at, "no line at the top of the map writes \"%.*s\", which others inherit",
+                     SLICE_FMT(x->inherited[i]->name));
+        }
+    }
+    return true;
+}
+
 /* Marks the ops whose values a check adds up. */
 static void mark_counted(struct map_plan *plan, struct map_scope *s, const struct record_field *field)
 {
@@ -1026,6 +1090,8 @@ int map_compile(struct maps *maps, struct arena *arena, const struct map *map, c
     x.plan->map = map;
     x.plan->root = new_scope(&x, NULL, &guide->node[0], map->record->root, false);
     done = x.plan->root && compile_scope(&x, x.plan->root, all_lines(&x, map, 0));
+    if (done && c->count == before)
+        done = mark_givers(&x);
     if (done && c->count == before) {
         check_musts(&x, map);
         for (unsigned i = 0; i < x.plan->root->n_order; i++) {

@@ -50,6 +50,8 @@ struct map_op {
     uint8_t key_n;              /* bytes of key */
     uint8_t beside_n;
     uint8_t next;               /* the next op of the same element, plus 1 */
+    uint8_t gives;              /* of the root: others inherit its value, from slot gives - 1; 0: none does */
+    uint8_t takes;              /* inherits from slot takes - 1 when it has no value of its own */
     bool counted;               /* its values are added up: check sum */
     const char *key;            /* "name":" and 32 readable bytes; "" for items of a list of scalars: just the quote */
     const char *beside_key;
@@ -72,7 +74,7 @@ struct map_select {
     uint64_t key;
     struct slice text;
 };
-enum { MOST_SELECTS = 4 };
+enum { MOST_SELECTS = 4, MOST_INHERITED = 16 };
 
 enum take_kind {
     TAKE_SEGMENT,       /* its ops: fields of the scope's object */
@@ -104,6 +106,7 @@ struct map_take {
     uint8_t *by_element;            /* [64] number of the first op of an element, plus 1 */
     uint8_t *late;                  /* numbers of the ops of `slow`, in the map's order */
     unsigned n_late;
+    bool mixed;                     /* running by element would not give the map's order of fields */
     uint32_t *components;           /* [element - 1]: bits of the components that ops name; NULL: none are named */
     /* lists */
     const struct record_field *field;   /* of a list, object or folded text; NULL otherwise */
@@ -144,6 +147,7 @@ struct map_plan {
     unsigned n_scopes;
     unsigned n_checks;
     bool inherits;
+    unsigned n_inherited;           /* slots */
     const struct map *map;
 };
 

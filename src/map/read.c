@@ -40,12 +40,14 @@ struct instance {
     uint64_t closed[4];                 /* lists that were written and ended, by field index */
     const struct map_take *list;        /* the list that is open, NULL: none */
     size_t start;                       /* where an implied object's key stands */
+    uint32_t own;                       /* slots of inherited fields that have a value of their own */
 };
 
 struct total {
     uint64_t digits;                    /* of all values, without sign and decimal mark */
     int64_t sum;                        /* in millionths */
     bool overflow;
+    bool unknown;                       /* a value was no number */
 };
 
 struct head_key {
@@ -66,6 +68,7 @@ struct map_reader {
     struct buf rejected;
     unsigned n_rejected;
     struct buf scratch, path;
+    struct buf inherited[MOST_INHERITED];   /* values of the root, by slot */
     struct buf head;                    /* how the records of a group begin: see make_head() */
     size_t head_cut[2];
     struct head_key head_of;
@@ -90,6 +93,8 @@ int map_reader_new(const struct map_read_options *options, struct map_reader **r
     buf_init(&r->scratch, LIMIT_ITEM);
     buf_init(&r->path, 4096);
     buf_init(&r->head, 1 << 20);
+    for (unsigned i = 0; i < MOST_INHERITED; i++)
+        buf_init(&r->inherited[i], 1 << 20);
     for (unsigned i = 0; i < LEVELS; i++) {
         buf_init(&r->level[i].side, LIMIT_ITEM);
         for (unsigned k = 0; k < MOST_KEPT; k++)
@@ -114,6 +119,8 @@ void map_reader_free(struct map_reader **reader)
     buf_deinit(&r->scratch);
     buf_deinit(&r->path);
     buf_deinit(&r->head);
+    for (unsigned i = 0; i < MOST_INHERITED; i++)
+        buf_deinit(&r->inherited[i]);
     free(r);
     *reader = NULL;
 }
@@ -242,6 +249,8 @@ static void add_total(struct total *total, struct slice v)
     bool minus = false, mark = false;
     for (size_t i = 0; i < v.n && i < 18; i++) {
         char c = v.p[i];
+        if (!is_digit(c) && c != '-' && c != '.')
+            total->unknown = true;
         if (c == '-') {
             minus = true;
         } else if (c == '.') {
@@ -281,6 +290,7 @@ static struct slice component_of(const struct map_reader *r, struct slice v, uns
     bool found = true;
     if (x->repetition)
         v = slice_cut(v, x->repetition, &rest, &found);
+    found = true;
     if (!x->component)
         return component <= 1 ? v : slice(NULL, 0);
     rest = v;
@@ -314,7 +324,7 @@ static void run_check(struct map_reader *r, const struct map_op *op, const struc
     struct total one = { 0 };
     uint64_t total = r->total.digits % 10000000000ull;
     add_total(&one, v);
-    if (one.digits == total || (!r->total.overflow && one.sum == r->total.sum))
+    if (r->total.unknown || one.digits == total || (!r->total.overflow && one.sum == r->total.sum))
         return;
     snprintf(expected, sizeof(expected), "%llu", (unsigned long long)total);
     map_finding(r, s, FINDING_SEGMENT_COUNT, op->element[0], 0, "is not the hash total of the quantities", expected);
@@ -370,11 +380,27 @@ static char *run_slow(struct map_reader *r, const struct map_take *t, const stru
         buf_clear(&r->scratch);
         buf_add_slice(&r->scratch, value[0]);
     }
+    if (op->gives) {
+        struct buf *kept = &r->inherited[op->gives - 1];
+        buf_clear(kept);
+        buf_add_json(kept, buf_slice(&r->scratch));
+        failed(r, kept);
+    }
+    if (op->takes)
+        r->stack[r->depth - 1].own |= 1u << (op->takes - 1);
     p = put_key(p, op->key, op->key_n);
     p = put_escaped(p, r->scratch.p, r->scratch.n);
     *p++ = '"';
     *p++ = ',';
     return p;
+}
+
+static bool is_whole(const char *v, size_t n)
+{
+    size_t i = n && *v == '-';
+    while (i < n && is_digit(v[i]))
+        i++;
+    return i == n;
 }
 
 static char *run_date(char *p, const char *v, size_t n, unsigned flags)
@@ -480,7 +506,7 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
         p = run_date(p, v, size, s->flags);
     } else if (op->quick == QUICK_IMPLIED) {
         p = put_key(p, op->key, op->key_n);
-        p = convert_implied(p, v, size, op->decimals);
+        p = is_whole(v, size) ? convert_implied(p, v, size, op->decimals) : put_value(p, v, size, s->flags);
     } else {
         return p;
     }
@@ -492,6 +518,19 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
 static char *run_ops(struct map_reader *r, const struct map_take *t, const struct segment *s, uint64_t present, char *p)
 {
     uint64_t todo = present & t->quick;
+    if (__builtin_expect(t->mixed, 0)) {
+        for (const struct map_op *op = t->op, *end = op + t->n_ops; op < end; op++) {
+            if (op->quick == QUICK_NONE)
+                continue;
+            if (op->quick == QUICK_DATETIME)
+                p = run_datetime(r, t, op, s, p);
+            else if (op->quick == QUICK_SLOW)
+                p = run_slow(r, t, op, s, 0, p);
+            else if (present >> (op->element[0] - 1) & 1)
+                p = run_op(r, op, s, op->element[0], p);
+        }
+        return p;
+    }
     while (todo) {
         unsigned k = (unsigned)__builtin_ctzll(todo);
         const struct map_op *op = &t->op[t->by_element[k] - 1];
@@ -608,12 +647,32 @@ static struct instance *open_instance(struct map_reader *r, const struct map_sco
     return i; /* its level was left clean by the instance before */
 }
 
+/* Fields that have no value of their own and are inherited from the root. */
+static void inherit(struct map_reader *r, struct instance *i)
+{
+    for (unsigned k = 0; k < i->scope->n_order; k++) {
+        const struct map_take *t = i->scope->order[k];
+        for (unsigned o = 0; t->kind == TAKE_SEGMENT && o < t->n_ops; o++) {
+            const struct map_op *op = &t->op[o];
+            unsigned slot = op->takes - 1u;
+            if (!op->takes || !(op->direction & DIRECTION_READ) || i->own >> slot & 1 || !r->inherited[slot].n)
+                continue;
+            i->own |= 1u << slot;
+            buf_add(i->to, op->key, op->key_n);
+            buf_add_slice(i->to, buf_slice(&r->inherited[slot]));
+            buf_add(i->to, "\",", 2);
+        }
+    }
+}
+
 static void close_instance(struct map_reader *r)
 {
     struct instance *i = &r->stack[r->depth - 1];
     struct level *l = &r->level[r->depth - 1];
     if (i->list)
         close_list(r, i);
+    if (__builtin_expect(r->plan->inherits, 0))
+        inherit(r, i);
     for (unsigned k = 0; k < l->n_kept; k++) {
         struct kept *kept = &l->kept[k];
         buf_add_slice(i->to, kept->open);
@@ -666,7 +725,9 @@ static void make_path(struct map_reader *r, const struct instance *home, const s
     const struct guide_node *chain[LIMIT_LOOP_DEPTH + 2];
     unsigned n = 0;
     buf_clear(&r->path);
-    for (const struct guide_node *l = &g->node[node->parent]; l->ordinal != 0 && l->ordinal != home->scope->node && n < LIMIT_LOOP_DEPTH;
+    for (const struct guide_node *l = &g->node[node->parent];
+         home->scope->node != node->ordinal && l->ordinal != 0 && l->ordinal != home->scope->node &&
+         n < LIMIT_LOOP_DEPTH;
          l = &g->node[l->parent])
         chain[n++] = l;
     while (n-- > 0)
@@ -902,6 +963,7 @@ static uint64_t run_node(struct map_reader *r, struct instance *i, const struct 
             if ((present & ~covered) || (s->flags & SEGMENT_PARTS && *taken_r && (*taken_r)->components))
                 keep_rest(r, node, s, present & ~covered, present, *taken_r);
             close_instance(r);
+            *taken_r = NULL; /* nothing is left for the scope around it */
             return ~0ull;
         }
         case TAKE_PAIRS:
@@ -1102,6 +1164,8 @@ static int take_document(void *ctx, const struct edi_document *d)
         r->level[i].n_kept = 0;
         buf_clear(&r->level[i].side);
     }
+    for (unsigned i = 0; i < r->plan->n_inherited; i++)
+        buf_clear(&r->inherited[i]);
     memset(r->counts, 0, sizeof(r->counts));
     r->total = (struct total){ 0 };
     if (begin_record(r, d) < 0 || !open_instance(r, r->plan->root, &r->out))
