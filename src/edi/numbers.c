@@ -42,8 +42,14 @@ void numbers_forget(struct numbers *s)
             range->from++;
             return;
         }
-        if (range->from < s->last && s->last < range->to)
-            return; /* it joined two ranges: stays */
+        if (range->from < s->last && s->last < range->to) {
+            /* it joined two ranges, so there is room for one more */
+            memmove(range + 1, range, (s->n - i) * sizeof(*range));
+            s->n++;
+            range[0].to = s->last - 1;
+            range[1].from = s->last + 1;
+            return;
+        }
     }
 }
 

@@ -74,11 +74,12 @@ struct edi_reader;
 
 /* A run of documents as they lie in the file, for another reader (on another thread) to read. */
 struct edi_run {
-    const char *p;                          /* valid during the call */
-    size_t n;
+    char *p;                                /* valid during the call */
+    size_t n;                               /* 0 is possible, to end what is open */
     uint64_t documents;                     /* that begin in it */
     bool begins;                            /* its first segment is an ST; otherwise it goes on where the last run ended */
     bool ends;                              /* its last document ends in it; otherwise the next run goes on with it */
+    bool last;                              /* the file ends with it: its last segment may not be whole */
     bool duplicate;                         /* the first document's ST02 was used before in the group */
     bool new_set;                           /* the first document is the first of its set in the group */
     bool blanks_told, empty_told;           /* blanks between segments and empty segments were told before */
@@ -125,7 +126,7 @@ void edi_context_copy(struct edi_context *to, const struct edi_context *from);
 const struct edi_context *edi_reader_context(const struct edi_reader *r);
 /* Makes a reader stand there. Its own options and sink stay. */
 void edi_reader_join(struct edi_reader *r, const struct edi_context *from);
-/* Reads a run; 64 readable bytes must lie behind it. */
+/* Reads a run. 64 readable bytes must lie behind it, and the first of them may be written to. */
 int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *err);
 /* Where the reader stands: for progress and for the sink's own findings. */
 void edi_reader_place(struct edi_reader *r, struct edi_place *place_r);

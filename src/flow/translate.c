@@ -8,7 +8,7 @@
 #include "base/limits.h"
 #include "map/read.h"
 
-enum { MOST_THREADS = 8, PADDING = 64, JOB_BYTES = LIMIT_CHUNK * 2 + PADDING };
+enum { MOST_THREADS = 8, PADDING = 64, JOB_BYTES = LIMIT_CHUNK * 2 + PADDING, MOST_JOB_BYTES = LIMIT_SEGMENT * 2 + PADDING };
 enum job_state { JOB_FREE, JOB_READY, JOB_TAKEN, JOB_DONE };
 
 struct job {
@@ -17,6 +17,7 @@ struct job {
     struct edi_run run;
     struct edi_context in;
     char *bytes;
+    size_t room;
     struct buf records, findings;
 };
 
@@ -250,10 +251,26 @@ static int give_out(struct translate *t)
     return t->failed;
 }
 
-static int submit(void *ctx, const struct edi_reader *r, const struct edi_run *run)
+/* A run that holds a very long segment; the job is free. */
+static int grow_job(struct job *j, size_t room)
+{
+    char *bytes;
+    if (room > MOST_JOB_BYTES)
+        return ERR_INTERNAL;
+    bytes = malloc(room);
+    if (!bytes)
+        return ERR_NOMEM;
+    free(j->bytes);
+    j->bytes = bytes;
+    j->room = room;
+    return 0;
+}
+
+static int submit(void *ctx, const struct edi_reader *reader, const struct edi_run *run)
 {
     struct translate *t = ctx;
     struct job *j;
+    int r;
 
     pthread_mutex_lock(&t->lock);
     j = &t->job[(t->submitted + 1) % t->n_jobs];
@@ -266,13 +283,14 @@ static int submit(void *ctx, const struct edi_reader *r, const struct edi_run *r
     }
     pthread_mutex_unlock(&t->lock);
 
-    if (run->n + PADDING > JOB_BYTES)
-        return ERR_INTERNAL;
+    if (run->n + PADDING > j->room && (r = grow_job(j, run->n + PADDING)) < 0)
+        return r;
     j->number = t->submitted + 1;
     j->run = *run;
     memcpy(j->bytes, run->p, run->n);
     j->run.p = j->bytes;
-    edi_context_copy(&j->in, edi_reader_context(r));
+    memset(j->bytes + run->n, 0, PADDING);
+    edi_context_copy(&j->in, edi_reader_context(reader));
 
     pthread_mutex_lock(&t->lock);
     j->state = JOB_READY;
@@ -295,7 +313,7 @@ static int start_workers(struct translate *t, unsigned n, struct err *err)
         t->job[i].bytes = malloc(JOB_BYTES);
         if (!t->job[i].bytes)
             return err_nomem(err);
-        memset(t->job[i].bytes + LIMIT_CHUNK * 2, 0, PADDING);
+        t->job[i].room = JOB_BYTES;
     }
     for (unsigned i = 0; i < n; i++) {
         int r = worker_init(&t->worker[i], t, NULL, err);
