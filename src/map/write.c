@@ -81,6 +81,12 @@ struct map_writer {
     struct arena item_arena;                /* of one item of the root's lists: `unmapped` */
     struct arena segment_arena;             /* of one segment, where `room` does not do */
     bool nomem;                             /* while an object was looked at */
+    bool verified;                          /* the record was held against its kind as a whole */
+    bool item_verified;                     /* the streamed item was */
+    const struct record_field *streaming;   /* the list that is, NULL: none */
+    uint64_t stream_index;
+    const struct json_tape *stream_tape;
+    uint32_t stream_node;
     bool some_left;                         /* some object's `unmapped` is to be written */
     struct frame *frame;
     unsigned top;                           /* frames in use */
@@ -231,22 +237,21 @@ void map_write_finding_text(const struct map_write_finding *f, struct buf *out)
 
 /* ---- objects ---- */
 
-static COLD void report_lost(struct map_writer *w, struct frame *f, unsigned word, uint64_t lost)
+static COLD void report_lost(struct map_writer *w, struct frame *f, unsigned i)
 {
     struct scope_work *s = (struct scope_work *)f->scope;
+    struct slice name = s->object->field[i].name;
 
-    for (lost &= ~s->reported[word]; lost; lost &= lost - 1) {
-        unsigned i = word * 64 + (unsigned)__builtin_ctzll(lost);
-        struct slice name = s->object->field[i].name;
-        /* the envelope is not the map's business */
-        if (!f->up && (slice_is(name, "record") || slice_is(name, "version") || slice_is(name, "id") ||
-                       slice_is(name, "transmission") || slice_is(name, "partner") || slice_is(name, "source") ||
-                       slice_is(name, "rejected")))
-            continue;
-        set_bit(s->reported, i);
-        report_loss(w, path_to(w, f, NULL, 0, &s->object->field[i]), slice(NULL, 0),
-                    "is not written: no line of the map takes it");
-    }
+    if (bit_of(s->reported, i) || i == s->unmapped)
+        return;
+    set_bit(s->reported, i);
+    /* the envelope is not the map's business */
+    if (!f->up && (slice_is(name, "record") || slice_is(name, "version") || slice_is(name, "id") ||
+                   slice_is(name, "transmission") || slice_is(name, "partner") || slice_is(name, "source") ||
+                   slice_is(name, "rejected")))
+        return;
+    report_loss(w, path_to(w, f, NULL, 0, &s->object->field[i]), slice(NULL, 0),
+                "is not written: no line of the map takes it");
 }
 
 static void read_left(struct map_writer *w, struct frame *f, uint32_t list);
@@ -256,48 +261,136 @@ static inline bool has(const struct frame *f, unsigned field)
     return bit_of(f->present, field);
 }
 
-/* Where the members of an object stand. Empty ones count as absent. */
-static void collect(struct map_writer *w, struct frame *f, const struct scope_work *s, const struct json_tape *tape,
-                    uint32_t node)
-{
-    const struct record_object *object = s->object;
-    const uint64_t *gives = s->gives;
-    unsigned n_words = s->n_words;
-    uint32_t end = json_end(tape, node);
+/* ---- against the kind ---- */
 
-    f->scope = s;
-    f->tape = tape;
-    f->node = node;
-    f->left = NULL;
-    for (unsigned i = 0; i < FIELD_WORDS; i++)
-        f->present[i] = f->hit[i] = 0;
-    for (unsigned i = 0; i < n_words; i++)
-        f->pending[i] = s->always[i];
-    for (uint32_t c = json_first(node); c < end; c = json_next(tape, c)) {
-        const struct json_node *n = &tape->node[c];
-        int i = LIKELY(!(n->flags & JSON_KEY_ESCAPED)) ? record_field_find(object, json_raw_key(tape, c))
-                                                       : record_field_of(object, tape, c);
-        if (UNLIKELY(i < 0))
-            continue;
-        if (n->type == JSON_STRING ? n->n == 0 : n->type == JSON_NULL ||
-                                                     ((n->type == JSON_OBJECT || n->type == JSON_ARRAY) && n->count == 0))
-            continue;
-        f->at[i] = c;
-        f->present[(unsigned)i / 64] |= 1ull << ((unsigned)i % 64);
-        if (n_words == 1)
-            f->pending[0] |= gives[i];
-        else
-            for (unsigned k = 0; k < n_words; k++)
-                f->pending[k] |= gives[(unsigned)i * n_words + k];
-    }
-    if (UNLIKELY(has(f, s->unmapped))) {
-        read_left(w, f, f->at[s->unmapped]);
-        f->present[s->unmapped / 64] &= ~(1ull << (s->unmapped % 64));
-    }
-    for (unsigned i = 0; i < FIELD_WORDS - 1; i++)
-        if (UNLIKELY(f->present[i] & ~s->written[i]))
-            report_lost(w, f, i, f->present[i] & ~s->written[i]);
+static int record_remark(void *ctx, const struct record_finding *r)
+{
+    struct map_writer *w = ctx;
+    struct slice value = r->found;
+    struct map_write_finding f = { .code = r->name, .severity = SEVERITY_ERROR, .path = r->path, .found = r->words,
+                                   .expected = r->expected, .missing = r->missing };
+
+    if (value.n >= 2 && value.p[0] == '"')
+        value = slice(value.p + 1, value.n - 2);
+    f.value = value;
+    report(w, &f);
+    return w->stopped;
 }
+
+/* Something is strange, or may be: now it is looked at thoroughly, the whole record or the item that is streamed. */
+static COLD int hold_against_kind(struct map_writer *w)
+{
+    const struct record_kind *kind = map_kind(w->plan->map);
+    int code;
+
+    if (w->verified || (w->streaming && w->item_verified))
+        return 0;
+    if (w->streaming) {
+        w->item_verified = true;
+        code = record_check_item(w->streaming, (size_t)w->stream_index, w->stream_tape, w->stream_node,
+                                 record_remark, w);
+    } else {
+        w->verified = true;
+        code = record_check_whole(kind, w->record, record_remark, w, w->err);
+    }
+    if (w->stopped)
+        return w->stopped;
+    if (code < 0)
+        return w->err->code ? code : err_set(w->err, code, "%s", err_name(code));
+    if (code == 0)
+        return 0;
+    return err_set(w->err, ERR_DATA, "the record is wrong in %d place%s", code, code == 1 ? "" : "s");
+}
+
+static bool is_right(const struct record_field *f, uint8_t type, const struct json_tape *tape, uint32_t node);
+
+/* An object that nothing is taken from. */
+static bool object_is_right(const struct record_object *object, const struct json_tape *tape, uint32_t node)
+{
+    uint64_t seen[RECORD_FIELDS / 64] = { 0 };
+
+    if (tape->node[node].type != JSON_OBJECT)
+        return false;
+    for (uint32_t c = json_first(node); c < json_end(tape, node); c = json_next(tape, c)) {
+        int i = record_field_of(object, tape, c);
+        if (i < 0 || bit_of(seen, (unsigned)i))
+            return false;
+        set_bit(seen, (unsigned)i);
+        if (!is_right(&object->field[i], object->field[i].type, tape, c))
+            return false;
+    }
+    for (unsigned i = 0; i < object->n; i++)
+        if (object->field[i].required && !bit_of(seen, i))
+            return false;
+    return true;
+}
+
+static inline bool is_decimal(const char *p, size_t n)
+{
+    size_t digits = 0, i = 0;
+    bool mark = false;
+    if (n && *p == '-')
+        i++;
+    for (; i < n; i++) {
+        if (is_digit(p[i]))
+            digits++;
+        else if (p[i] == '.' && !mark)
+            mark = true;
+        else
+            return false;
+    }
+    return digits > 0;
+}
+
+/* Is a value right beyond doubt? False is for record_check to judge. */
+static bool is_right(const struct record_field *f, uint8_t type, const struct json_tape *tape, uint32_t node)
+{
+    const struct json_node *n = &tape->node[node];
+    struct slice v = json_raw(tape, node);
+
+    switch (type) {
+    case RECORD_ANY:
+        return true;
+    case RECORD_OBJECT:
+        return object_is_right(f->object, tape, node);
+    case RECORD_ARRAY:
+        if (n->type != JSON_ARRAY || n->count < f->min_items || n->count > f->max_items)
+            return false;
+        for (uint32_t c = json_first(node); c < json_end(tape, node); c = json_next(tape, c))
+            if (!is_right(f, f->item, tape, c))
+                return false;
+        return true;
+    case RECORD_INTEGER:
+        if (n->type != JSON_NUMBER || !(n->flags & JSON_INTEGER))
+            return false;
+        break;
+    case RECORD_BOOLEAN:
+        return (n->type == JSON_TRUE || n->type == JSON_FALSE) && f->n_values == 0;
+    default:
+        if (n->type != JSON_STRING)
+            return false;
+        if (type == RECORD_STRING) {
+            if (v.n > f->max_length || v.n < f->min_length * 4)
+                return false;
+            break;
+        }
+        if (n->flags & JSON_ESCAPED)
+            return false;
+        if (type == RECORD_DECIMAL ? !is_decimal(v.p, v.n)
+            : type == RECORD_DATE  ? !record_is_date(v)
+            : type == RECORD_TIME  ? !record_is_time(v)
+                                   : !record_is_datetime(v))
+            return false;
+    }
+    if (f->n_values == 0)
+        return true;
+    for (unsigned i = 0; i < f->n_values; i++)
+        if (slice_eq(v, f->values[i]))
+            return true;
+    return false;
+}
+
+/* ---- values ---- */
 
 /* Room for what a conversion makes, until the segment's end. NULL: memory. */
 static char *room_for(struct map_writer *w, size_t n)
@@ -471,13 +564,20 @@ static void add_hash(struct check_work *check, struct slice v)
 static ALWAYS_INLINE bool code_of(const struct action *a, struct slice word, struct slice beside, struct slice *v_r,
                                   bool *lost_r)
 {
-    const struct map_table_row *row = words_find(a->words, word);
+    const struct map_table_row *row;
 
     *lost_r = false;
     if (beside.n) {
         const struct map_table_row *other =
             beside.n <= 8 ? map_table_code(a->words->table, slice_key(beside)) : NULL;
-        if (!row || (other && slice_eq(other->word, word))) {
+        if (LIKELY(other && slice_eq(other->word, word))) {
+            *v_r = beside;
+            return true;
+        }
+    }
+    row = words_find(a->words, word);
+    if (UNLIKELY(beside.n)) {
+        if (!row) {
             *v_r = beside;
             return true;
         }
@@ -594,13 +694,9 @@ static COLD int convert_back(struct map_writer *w, const struct action *a, unsig
     return 1;
 }
 
-/* Field by field. `shift` is added to elements, `item` is the place in a->list. */
-static int run_actions(struct map_writer *w, const struct frame *f, const struct action *a, unsigned n,
-                       unsigned shift, uint32_t item);
-
-/* One value, converted and set. */
-static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *f, const struct action *a,
-                                   unsigned element, uint32_t item, struct slice v)
+/* One value of the object `values`, converted and set; f is the object that the path goes by. */
+static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *values, const struct frame *f,
+                                   const struct action *a, unsigned element, uint32_t item, struct slice v)
 {
     const char *why;
     char *p;
@@ -612,8 +708,8 @@ static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *f, 
     case ACTION_CODE: {
         struct slice beside = slice(NULL, 0), word = v;
         bool lost;
-        if (has(f, a->beside)) {
-            code = text_of(w, f, a->beside, &beside);
+        if (has(values, a->beside)) {
+            code = text_of(w, values, a->beside, &beside);
             if (code)
                 return code;
         }
@@ -665,8 +761,8 @@ static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *f, 
         return set_datetime(w, a, element, f, item, v);
     default: {
         struct slice beside = slice(NULL, 0);
-        if (has(f, a->beside)) {
-            code = text_of(w, f, a->beside, &beside);
+        if (has(values, a->beside)) {
+            code = text_of(w, values, a->beside, &beside);
             if (code)
                 return code;
         }
@@ -694,8 +790,8 @@ static int set_check(struct map_writer *w, const struct frame *f, const struct a
 }
 
 /* What has a guard, may be inherited, or has something to say even when it is absent. 1: go on as always. */
-static COLD int look_twice(struct map_writer *w, const struct frame *f, const struct action *a, unsigned element,
-                           uint32_t item)
+static COLD int look_twice(struct map_writer *w, const struct frame *values, const struct frame *f,
+                           const struct action *a, unsigned element, uint32_t item)
 {
     struct slice v, other;
     int code;
@@ -709,18 +805,18 @@ static COLD int look_twice(struct map_writer *w, const struct frame *f, const st
         return code < 0 ? code : 0;
     }
     if (a->guard != NO_FIELD) {
-        if (!has(f, a->guard))
+        if (!has(values, a->guard))
             return 0;
-        code = text_of(w, f, a->guard, &v);
+        code = text_of(w, values, a->guard, &v);
         if (code)
             return code;
         if (!slice_eq(v, a->op->guard_value))
             return 0;
-        set_bit(((struct frame *)f)->hit, a->field);
+        set_bit(((struct frame *)values)->hit, a->field);
     }
-    if (!has(f, a->field)) {
-        if (has(f, a->beside)) { /* the partner's code alone */
-            code = text_of(w, f, a->beside, &v);
+    if (!has(values, a->field)) {
+        if (has(values, a->beside)) { /* the partner's code alone */
+            code = text_of(w, values, a->beside, &v);
             if (!code)
                 code = set_cell(w, a, element, f, item, v, false);
         } else {
@@ -729,7 +825,7 @@ static COLD int look_twice(struct map_writer *w, const struct frame *f, const st
         return code < 0 ? code : 0;
     }
     if (a->inherits != NO_FIELD && has(&w->frame[0], a->inherits)) {
-        code = text_of(w, f, a->field, &v);
+        code = text_of(w, values, a->field, &v);
         if (!code)
             code = text_of(w, &w->frame[0], a->inherits, &other);
         if (code)
@@ -741,28 +837,210 @@ static COLD int look_twice(struct map_writer *w, const struct frame *f, const st
     return 1;
 }
 
-static int run_actions(struct map_writer *w, const struct frame *f, const struct action *a, unsigned n,
-                       unsigned shift, uint32_t item)
+/* An action that is not plain. */
+static int run_odd(struct map_writer *w, const struct frame *values, const struct frame *f, const struct action *a,
+                   unsigned shift, uint32_t item)
 {
-    for (; n--; a++) {
-        struct slice v;
-        int code;
-        if (!has(f, a->field) && LIKELY(!a->odd))
-            continue;
-        if (a->odd && !(has(f, a->field) && a->guard == NO_FIELD && a->inherits == NO_FIELD)) {
-            code = look_twice(w, f, a, a->element + shift, item);
-            if (code < 0)
-                return code;
-            if (code == 0)
-                continue;
-        }
-        code = text_of(w, f, a->field, &v);
-        if (LIKELY(code == 0))
-            code = run_value(w, f, a, a->element + shift, item, v);
-        if (UNLIKELY(code < 0))
+    struct slice v;
+    int code;
+
+    if (!a->free || !has(values, a->field)) {
+        if (!a->odd)
+            return 0;
+        /* nothing there, and nothing to say about that: the usual case */
+        if (LIKELY(!has(values, a->field) && !has(values, a->beside) && a->constant.n == 0 &&
+                   a->kind < ACTION_CONSTANT))
+            return 0;
+        code = look_twice(w, values, f, a, a->element + shift, item);
+        if (code <= 0)
             return code;
     }
+    code = text_of(w, values, a->field, &v);
+    if (LIKELY(code == 0))
+        code = run_value(w, values, f, a, a->element + shift, item, v);
+    return code;
+}
+
+/* All actions of a segment, one after the other. `shift` is added to elements, `item` is the place in a->list. */
+static int run_actions(struct map_writer *w, const struct frame *values, const struct frame *f,
+                       const struct action *a, unsigned n, unsigned shift, uint32_t item)
+{
+    int code = 0;
+    for (; n-- && code >= 0; a++)
+        code = run_odd(w, values, f, a, shift, item);
+    return code;
+}
+
+/* The plain actions of the fields in a set. */
+static int run_plain(struct map_writer *w, const struct frame *values, const struct frame *f, const uint64_t *mask,
+                     unsigned shift, uint32_t item)
+{
+    const struct scope_work *s = values->scope;
+    for (unsigned i = 0; i < s->present_words; i++)
+        for (uint64_t bits = values->present[i] & mask[i]; bits; bits &= bits - 1) {
+            unsigned field = i * 64 + (unsigned)__builtin_ctzll(bits);
+            const struct action *a = s->plain[field];
+            struct slice v;
+            int code = text_of(w, values, field, &v);
+            if (LIKELY(code == 0))
+                code = run_value(w, values, f, a, a->element + shift, item, v);
+            if (UNLIKELY(code < 0))
+                return code;
+        }
     return 0;
+}
+
+/* ---- members ---- */
+
+/* The field that a member is, -1: none. Members mostly follow each other as they did the last time. */
+static ALWAYS_INLINE int field_at(const struct scope_work *s, const struct json_tape *tape, uint32_t node,
+                                  unsigned before)
+{
+    const struct json_node *n = &tape->node[node];
+    unsigned guess = s->name[before].follows;
+    const struct field_name *name = &s->name[guess];
+    const char *key = tape->text.p + n->key;
+    uint64_t head, tail;
+    int i;
+
+    if (LIKELY(n->key_n == name->n && !(n->flags & JSON_KEY_ESCAPED) && (size_t)n->key + 16 <= tape->text.n)) {
+        memcpy(&head, key, 8);
+        memcpy(&tail, key + 8, 8);
+        if (LIKELY((((head ^ name->head) & name->head_mask) | ((tail ^ name->tail) & name->tail_mask)) == 0) &&
+            (name->n <= 16 || memcmp(key + 16, s->object->field[guess].name.p + 16, name->n - 16) == 0))
+            return (int)guess;
+    }
+    i = record_field_of(s->object, tape, node);
+    if (i >= 0)
+        s->name[before].follows = (uint16_t)i;
+    return i;
+}
+
+/* Goes through an object's members: where they stand and what they give reason for. Each is held against the kind.
+ * With `direct`, plain values of its own segment (or, of pairs, of theirs) go into the segment at hand at once. */
+static ALWAYS_INLINE int collect_as(struct map_writer *w, struct frame *f, const struct scope_work *s,
+                                    const struct json_tape *tape, uint32_t node, const bool direct,
+                                    const struct frame *path, unsigned shift, uint32_t item)
+{
+    const unsigned n_words = s->n_words, present_words = s->present_words;
+    const uint32_t end = json_end(tape, node);
+    unsigned before = s->object->n;
+    int code;
+
+    f->scope = s;
+    f->tape = tape;
+    f->node = node;
+    f->left = NULL;
+    for (unsigned i = 0; i < present_words; i++)
+        f->present[i] = 0;
+    for (unsigned i = 0; i < n_words; i++)
+        f->pending[i] = s->always[i];
+    if (UNLIKELY(s->any_guarded))
+        memset(f->hit, 0, sizeof(f->hit));
+    for (uint32_t c = json_first(node); c < end; c = json_next(tape, c)) {
+        const struct json_node *n = &tape->node[c];
+        int i = field_at(s, tape, c, before);
+        const struct field_name *name;
+        uint64_t bit;
+        bool strange;
+
+        if (UNLIKELY(i < 0)) {
+            code = hold_against_kind(w);
+            if (code < 0)
+                return code;
+            continue;
+        }
+        before = (unsigned)i;
+        name = &s->name[i];
+        bit = 1ull << (before % 64);
+        strange = n->type != name->type && !(n->type == JSON_STREAMED && !name->lost && name->type == JSON_ARRAY);
+        strange |= f->present[before / 64] & bit;
+        if (UNLIKELY(name->careful))
+            strange |= !is_right(&s->object->field[i], s->object->field[i].type, tape, c);
+        if (n->type == JSON_STRING ? n->n == 0 : n->type >= JSON_OBJECT && n->type != JSON_STREAMED && n->count == 0) {
+            code = hold_against_kind(w); /* it counts as absent */
+            if (code < 0)
+                return code;
+            continue;
+        }
+        if (UNLIKELY(strange)) {
+            code = hold_against_kind(w);
+            if (code < 0)
+                return code;
+            if (n->type == JSON_NULL)
+                continue;
+        }
+        f->at[i] = c;
+        f->present[before / 64] |= bit;
+        if (UNLIKELY(name->lost)) {
+            report_lost(w, f, before);
+            continue;
+        }
+        if (direct && name->element && LIKELY(n->type == JSON_STRING && !(n->flags & JSON_ESCAPED))) {
+            unsigned element = name->element + shift;
+            if (LIKELY(!(w->filled >> (element - 1) & 1))) {
+                struct cell *to = &w->cell[element - 1];
+                to->text = slice(tape->text.p + n->at, n->n);
+                to->from = s->plain[i];
+                to->frame = path;
+                to->item = item;
+                w->filled |= 1ull << (element - 1);
+                w->substance = true;
+                if (LIKELY(name->settled))
+                    continue;
+                goto give;
+            }
+        }
+        if (direct && s->direct[before / 64] & bit) {
+            const struct action *a = s->plain[i];
+            struct slice v;
+            code = node_text(w, tape, c, &v);
+            if (LIKELY(code == 0))
+                code = run_value(w, f, path, a, a->element + shift, item, v);
+            if (UNLIKELY(code < 0))
+                return code;
+            if (LIKELY(name->settled))
+                continue;
+        }
+    give:
+        if (n_words == 1)
+            f->pending[0] |= s->gives[i];
+        else
+            for (unsigned k = 0; k < n_words; k++)
+                f->pending[k] |= s->gives[before * n_words + k];
+    }
+    for (unsigned i = 0; i < present_words; i++)
+        if (UNLIKELY(s->required[i] & ~f->present[i])) {
+            code = hold_against_kind(w);
+            if (code < 0)
+                return code;
+        }
+    if (UNLIKELY(has(f, s->unmapped))) {
+        read_left(w, f, f->at[s->unmapped]);
+        f->present[s->unmapped / 64] &= ~(1ull << (s->unmapped % 64));
+    }
+    return 0;
+}
+
+static int collect(struct map_writer *w, struct frame *f, const struct scope_work *s, const struct json_tape *tape,
+                   uint32_t node)
+{
+    return collect_as(w, f, s, tape, node, false, NULL, 0, 0);
+}
+
+/* The same, its own segment being at hand. */
+static int collect_own(struct map_writer *w, struct frame *f, const struct scope_work *s,
+                       const struct json_tape *tape, uint32_t node)
+{
+    return collect_as(w, f, s, tape, node, true, f, 0, 0);
+}
+
+/* The same for an item of pairs: `path` is the object that has the list. */
+static int collect_pair(struct map_writer *w, struct frame *f, const struct scope_work *s,
+                        const struct json_tape *tape, uint32_t node, const struct frame *path, unsigned shift,
+                        uint32_t item)
+{
+    return collect_as(w, f, s, tape, node, true, path, shift, item);
 }
 
 /* ---- lists in segments ---- */
@@ -776,7 +1054,7 @@ struct items {
     struct record_items it;
 };
 
-static void items_begin(const struct map_writer *w, const struct frame *f, unsigned field, struct items *i_r)
+static void items_begin(struct map_writer *w, const struct frame *f, unsigned field, struct items *i_r)
 {
     uint32_t node = f->at[field];
     i_r->streamed = f->tape->node[node].type == JSON_STREAMED;
@@ -784,8 +1062,10 @@ static void items_begin(const struct map_writer *w, const struct frame *f, unsig
     i_r->next = json_first(node);
     i_r->end = json_end(f->tape, node);
     i_r->index = UINT64_MAX;
-    if (i_r->streamed)
+    if (i_r->streamed) {
         record_items_begin(w->record, node, &i_r->it);
+        w->streaming = &f->scope->object->field[field];
+    }
 }
 
 static ALWAYS_INLINE int items_next(struct map_writer *w, struct items *i, uint32_t *node_r)
@@ -793,6 +1073,12 @@ static ALWAYS_INLINE int items_next(struct map_writer *w, struct items *i, uint3
     if (UNLIKELY(i->streamed)) {
         int code = record_items_next(&i->it, &i->tape, node_r, w->err);
         i->index++;
+        w->stream_index = i->index;
+        w->stream_tape = i->tape;
+        w->stream_node = code > 0 ? *node_r : 0;
+        w->item_verified = false;
+        if (code <= 0)
+            w->streaming = NULL;
         return code;
     }
     if (i->next >= i->end)
@@ -852,22 +1138,19 @@ static int run_hosted(struct map_writer *w, const struct frame *f, const struct 
         }
         if (p->item) {
             struct frame *item = item_frame(w, f, p->take->field, k);
-            collect(w, item, p->item, items.tape, node);
-            /* paths go by the list's own frame: the item's is used again */
-            for (unsigned i = 0; i < p->n_actions && code >= 0; i++) {
-                unsigned before = w->n_parts;
-                uint64_t filled = w->filled;
-                code = run_actions(w, item, &p->action[i], 1, i < p->shared ? k * p->take->group : 0, k);
-                for (filled = w->filled & ~filled; filled; filled &= filled - 1)
-                    w->cell[__builtin_ctzll(filled)].frame = f;
-                for (; before < w->n_parts; before++)
-                    w->part[before].cell.frame = f;
-            }
+            unsigned shift = k * p->take->group;
+            if (UNLIKELY(items.tape->node[node].type != JSON_OBJECT))
+                return hold_against_kind(w);
+            code = collect_pair(w, item, p->item, items.tape, node, f, shift, k);
+            for (unsigned i = 0; i < p->n_odd && code >= 0; i++)
+                code = run_odd(w, item, f, p->odd[i], shift, k);
+            if (UNLIKELY(p->shared < p->n_actions) && code >= 0)
+                code = run_actions(w, item, f, p->action + p->shared, p->n_actions - p->shared, 0, k);
         } else {
             struct slice v;
             code = node_text(w, items.tape, node, &v);
             if (code == 0 && v.n)
-                code = run_value(w, f, &p->action[0], p->action[0].element + k, k, v);
+                code = run_value(w, f, f, &p->action[0], p->action[0].element + k, k, v);
         }
         if (code < 0)
             return code;
@@ -1091,13 +1374,21 @@ static int end_segment(struct map_writer *w, bool always)
     return 1;
 }
 
-/* The object's own part of a segment: its fields and the lists inside. */
-static int run_own(struct map_writer *w, const struct frame *f, const struct work *k)
+/* The object's own part of a segment, but for what collect_own() has done: its fields and the lists inside. */
+static int run_rest(struct map_writer *w, const struct frame *f, const struct work *k)
 {
-    int code = run_actions(w, f, k->action, k->n_actions, 0, 0);
+    int code = 0;
+    for (unsigned i = 0; i < k->n_odd && code >= 0; i++)
+        code = run_odd(w, f, f, k->odd[i], 0, 0);
     for (unsigned i = 0; i < k->n_spreads && code >= 0; i++)
         code = run_hosted(w, f, &k->spread[i]);
     return code;
+}
+
+static int run_own(struct map_writer *w, const struct frame *f, const struct work *k)
+{
+    int code = run_plain(w, f, f, k->mask, 0, 0);
+    return code < 0 ? code : run_rest(w, f, k);
 }
 
 /* ---- works ---- */
@@ -1133,7 +1424,9 @@ static int run_segment(struct map_writer *w, struct frame *f, const struct work 
     bool always = false;
     int code;
 
-    for (unsigned i = 0; i < k->n_members; i++) {
+    begin_segment(w, k, f);
+    code = run_own(w, f, k);
+    for (unsigned i = 0; i < k->n_members && code >= 0; i++) {
         struct frame *m;
         if (!has(f, k->member_field[i]))
             continue;
@@ -1141,17 +1434,13 @@ static int run_segment(struct map_writer *w, struct frame *f, const struct work 
         m->up = f;
         m->name = k->member_name[i];
         m->listed = false;
-        collect(w, m, k->member[i], f->tape, f->at[k->member_field[i]]);
+        if (k->n_actions == 0)
+            w->of = m;
+        code = collect_own(w, m, k->member[i], f->tape, f->at[k->member_field[i]]);
+        if (code >= 0)
+            code = run_rest(w, m, &k->member[i]->owner);
+        always |= !w->substance && code >= 0 && holds_more(m);
     }
-    begin_segment(w, k, f);
-    code = run_own(w, f, k);
-    for (unsigned i = 0; i < k->n_members && code >= 0; i++)
-        if (member[i]) {
-            if (k->n_actions == 0)
-                w->of = member[i];
-            code = run_own(w, member[i], &k->member[i]->owner);
-            always |= !w->substance && holds_more(member[i]);
-        }
     if (code >= 0)
         code = end_segment(w, always && !w->substance);
     for (unsigned i = 0; i < k->n_members && code >= 0; i++)
@@ -1166,7 +1455,7 @@ static int fits(struct map_writer *w, const struct frame *item, const struct wor
 {
     int code;
     begin_segment(w, &k->scope->owner, item);
-    code = run_actions(w, item, k->scope->owner.action, k->scope->owner.n_actions, 0, 0);
+    code = run_actions(w, item, item, k->scope->owner.action, k->scope->owner.n_actions, 0, 0);
     if (code < 0)
         return code;
     for (unsigned i = 0; i < k->n_select; i++) {
@@ -1209,23 +1498,33 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
     items_begin(w, f, k->field, &items);
     while ((code = items_next(w, &items, &node)) > 0) {
         struct frame *item = item_frame(w, f, name, items.index);
-        if (UNLIKELY(items.tape->node[node].type != JSON_OBJECT))
+        if (UNLIKELY(items.tape->node[node].type != JSON_OBJECT)) {
+            code = hold_against_kind(w);
+            if (code < 0)
+                return code;
             continue;
+        }
         w->top++;
         if (UNLIKELY(w->some_left) && !f->up)
             arena_reset(&w->item_arena);
-        collect(w, item, s, items.tape, node);
         if (UNLIKELY(k->rival)) {
-            code = is_mine(w, f, item, k);
+            code = collect(w, item, s, items.tape, node);
+            if (code >= 0)
+                code = is_mine(w, f, item, k);
             if (code <= 0) {
                 w->top--;
                 if (code < 0)
                     return code;
                 continue;
             }
+            begin_segment(w, &s->owner, item);
+            code = run_own(w, item, &s->owner);
+        } else {
+            begin_segment(w, &s->owner, item);
+            code = collect_own(w, item, s, items.tape, node);
+            if (LIKELY(code >= 0))
+                code = run_rest(w, item, &s->owner);
         }
-        begin_segment(w, &s->owner, item);
-        code = run_own(w, item, &s->owner);
         if (LIKELY(code >= 0))
             code = end_segment(w, UNLIKELY(!w->substance) && holds_more(item));
         if (code > 0 && k->check)
@@ -1259,39 +1558,31 @@ static bool same_shared(const struct spread *p, const struct frame *a, const str
 
 static bool is_gap(const struct frame *f)
 {
-    for (unsigned i = 0; i < FIELD_WORDS; i++)
+    for (unsigned i = 0; i < f->scope->present_words; i++)
         if (f->present[i])
             return false;
     return true;
 }
 
-/* Cells that an item filled: paths go by the list's own frame, because the item's is used again; and what borrows
- * from a streamed item is copied, because the next one takes its place. */
-static int keep_cells(struct map_writer *w, const struct frame *f, uint64_t new_cells, unsigned from_part, bool copy)
+static int keep_cell(struct map_writer *w, struct cell *c)
 {
-    for (; new_cells; new_cells &= new_cells - 1) {
-        struct cell *c = &w->cell[__builtin_ctzll(new_cells)];
-        c->frame = f;
-        if (copy) {
-            char *p = room_for(w, c->text.n);
-            if (!p)
-                return no_room(w);
-            memcpy(p, c->text.p, c->text.n);
-            c->text.p = p;
-        }
-    }
-    for (; from_part < w->n_parts; from_part++) {
-        struct cell *c = &w->part[from_part].cell;
-        c->frame = f;
-        if (copy) {
-            char *p = room_for(w, c->text.n);
-            if (!p)
-                return no_room(w);
-            memcpy(p, c->text.p, c->text.n);
-            c->text.p = p;
-        }
-    }
+    char *p = room_for(w, c->text.n);
+    if (!p)
+        return no_room(w);
+    memcpy(p, c->text.p, c->text.n);
+    c->text.p = p;
     return 0;
+}
+
+/* What cells borrow from a streamed item is copied, because the next one takes its place. */
+static COLD int keep_cells(struct map_writer *w, uint64_t new_cells, unsigned from_part)
+{
+    int code = 0;
+    for (; new_cells && !code; new_cells &= new_cells - 1)
+        code = keep_cell(w, &w->cell[__builtin_ctzll(new_cells)]);
+    for (; from_part < w->n_parts && !code; from_part++)
+        code = keep_cell(w, &w->part[from_part].cell);
+    return code;
 }
 
 /* A list whose items lie several in a segment, and in as many segments as are needed. */
@@ -1316,8 +1607,12 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
         if (p->item) {
             w->top = top + which;
             item = item_frame(w, f, t->field, items.index);
-            collect(w, item, p->item, items.tape, node);
             w->top = top;
+            if (UNLIKELY(items.tape->node[node].type != JSON_OBJECT))
+                return hold_against_kind(w);
+            code = collect(w, item, p->item, items.tape, node);
+            if (code < 0)
+                return code;
             gap = is_gap(item);
         }
         if (slot == most || (shared && !gap && item && !same_shared(p, shared, item))) {
@@ -1335,9 +1630,11 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
         filled = w->filled;
         parts = w->n_parts;
         if (item) {
-            code = run_actions(w, item, p->action, p->shared, slot * t->group, (uint32_t)items.index);
+            code = run_plain(w, item, f, p->item->direct, slot * t->group, (uint32_t)items.index);
+            for (unsigned i = 0; i < p->n_odd && code >= 0; i++)
+                code = run_odd(w, item, f, p->odd[i], slot * t->group, (uint32_t)items.index);
             if (code >= 0 && !shared && !gap && p->n_shared_fields) {
-                code = run_actions(w, item, p->action + p->shared, p->n_actions - p->shared, 0,
+                code = run_actions(w, item, f, p->action + p->shared, p->n_actions - p->shared, 0,
                                    (uint32_t)items.index);
                 shared = item;
                 which ^= 1;
@@ -1345,11 +1642,13 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
         } else {
             struct slice v;
             code = node_text(w, items.tape, node, &v);
+            if (items.streamed && items.tape->node[node].type != JSON_STRING)
+                code = hold_against_kind(w);
             if (code == 0 && v.n)
-                code = run_value(w, f, &p->action[0], p->action[0].element + slot, (uint32_t)items.index, v);
+                code = run_value(w, f, f, &p->action[0], p->action[0].element + slot, (uint32_t)items.index, v);
         }
-        if (code >= 0)
-            code = keep_cells(w, f, w->filled & ~filled, parts, items.streamed);
+        if (code >= 0 && items.streamed)
+            code = keep_cells(w, w->filled & ~filled, parts);
         if (code < 0)
             return code;
         slot++;
@@ -1384,7 +1683,7 @@ static int run_fold(struct map_writer *w, struct frame *f, const struct work *k)
     if (code)
         return code;
     if (a->guard != NO_FIELD) {
-        code = look_twice(w, f, a, a->element, 0);
+        code = look_twice(w, f, f, a, a->element, 0);
         if (code <= 0)
             return code;
     }
@@ -1407,7 +1706,7 @@ static int run_fold(struct map_writer *w, struct frame *f, const struct work *k)
             line = slice_from(line, piece.n);
             lost |= line.n == 0 && more && piece_of(piece, most - 1).n < piece.n;
             begin_segment(w, k, f);
-            code = run_value(w, f, a, a->element, 0, piece);
+            code = run_value(w, f, f, a, a->element, 0, piece);
             if (code >= 0)
                 code = end_segment(w, false);
         }
@@ -1844,20 +2143,6 @@ static int count_ahead(struct map_writer *w, struct frame *root)
     return 0;
 }
 
-static int record_remark(void *ctx, const struct record_finding *r)
-{
-    struct map_writer *w = ctx;
-    struct slice value = r->found;
-    struct map_write_finding f = { .code = r->name, .severity = SEVERITY_ERROR, .path = r->path, .found = r->words,
-                                   .expected = r->expected, .missing = r->missing };
-
-    if (value.n >= 2 && value.p[0] == '"')
-        value = slice(value.p + 1, value.n - 2);
-    f.value = value;
-    report(w, &f);
-    return w->stopped;
-}
-
 /* ST and SE are the writer's own; the checker sees them all the same. */
 static void check_envelope(struct map_writer *w, struct slice tag, struct slice first, struct slice second,
                            struct slice third)
@@ -1898,7 +2183,8 @@ static void begin_record(struct map_writer *w)
         memset(s->reported, 0, sizeof(s->reported));
     for (unsigned i = 0; i < w->writing.n_checks; i++)
         w->writing.check[i].count = w->writing.check[i].sum = 0;
-    w->some_left = w->nomem = false;
+    w->some_left = w->nomem = w->verified = w->item_verified = false;
+    w->streaming = NULL;
     w->segments = w->errors = 0;
     w->stopped = 0;
     w->top = 1;
@@ -1917,8 +2203,9 @@ static int write_body(struct map_writer *w, const struct record *record)
     struct frame *root = &w->frame[0];
     int code;
 
-    collect(w, root, w->writing.root, record->tape, 0);
-    code = w->writing.n_inherits ? hoist(w, root) : 0;
+    code = collect(w, root, w->writing.root, record->tape, 0);
+    if (!code && w->writing.n_inherits)
+        code = hoist(w, root);
     if (!code && w->writing.n_checks)
         code = count_ahead(w, root);
     if (!code)
@@ -1943,11 +2230,6 @@ int map_write_record(struct map_writer *w, const struct record *record, struct e
     w->err = err ? err : &own;
     w->err->code = 0;
     begin_record(w);
-    code = record_check_whole(map_kind(w->plan->map), record, record_remark, w, w->err);
-    if (code < 0)
-        return w->stopped ? w->stopped : code;
-    if (code > 0)
-        return err_set(w->err, ERR_DATA, "the record is wrong in %d place%s", code, code == 1 ? "" : "s");
     code = edi_writer_mark(out, &mark);
     if (code < 0)
         return writer_failed(w);

@@ -202,6 +202,7 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
         const struct map_table_row *row = op->table ? map_table_word(op->table, op->fallback) : NULL;
         a->constant = row ? row->code : op->fallback;
     }
+    a->free = !op->guard && a->inherits == NO_FIELD;
     a->odd = op->beside || op->guard || op->fallback.n || a->inherits != NO_FIELD;
     *kept_r = true;
     return true;
@@ -235,6 +236,84 @@ static void note_written(struct scope_work *s, const struct action *a, unsigned 
 
 /* ---- works ---- */
 
+static void name_field(struct scope_work *s, unsigned i)
+{
+    const struct record_field *f = &s->object->field[i];
+    struct field_name *name = &s->name[i];
+    uint64_t words[2] = { 0, 0 }, masks[2] = { 0, 0 };
+
+    memcpy(words, f->name.p, f->name.n < 16 ? f->name.n : 16);
+    memset(masks, 0xff, f->name.n < 16 ? f->name.n : 16);
+    *name = (struct field_name){ .head = words[0], .tail = words[1], .head_mask = masks[0], .tail_mask = masks[1],
+                                 .n = (uint32_t)f->name.n, .type = JSON_STRING, .careful = true,
+                                 .follows = (uint16_t)(i + 1 < s->object->n ? i + 1 : i) };
+    if (f->required)
+        set_bit(s->required, i);
+    switch (f->type) {
+    case RECORD_OBJECT:
+        name->type = JSON_OBJECT;
+        break;
+    case RECORD_ARRAY:
+        name->type = JSON_ARRAY;
+        break;
+    case RECORD_INTEGER:
+        name->type = JSON_NUMBER;
+        break;
+    case RECORD_STRING:
+        name->careful = f->n_values || f->min_length || f->max_length != SIZE_MAX;
+        break;
+    default:
+        break;
+    }
+}
+
+/* Which actions are plain: run when their field is there, and nothing else to think of. */
+static bool sort_actions(struct layout *x, struct scope_work *s, struct action *action, unsigned n, uint64_t *mask,
+                         struct action ***odd_r, unsigned *n_r)
+{
+    *n_r = 0;
+    *odd_r = ARENA_ARRAY(x->arena, n + 1u, struct action *);
+    if (!*odd_r)
+        return nomem(x) != NULL;
+    for (unsigned i = 0; i < n; i++) {
+        if (action[i].odd || action[i].field == NO_FIELD || s->plain[action[i].field]) {
+            (*odd_r)[(*n_r)++] = &action[i];
+            continue;
+        }
+        s->plain[action[i].field] = &action[i];
+        set_bit(mask, action[i].field);
+    }
+    return true;
+}
+
+/* What is left to hold against the kind once all lines are known. */
+static void finish_names(struct scope_work *s)
+{
+    for (unsigned i = 0; i < s->object->n; i++) {
+        const struct record_field *f = &s->object->field[i];
+        s->name[i].lost = !bit_of(s->written, i);
+        if (f->type == RECORD_OBJECT)
+            s->name[i].careful = s->name[i].lost;
+        if (f->type == RECORD_ARRAY && f->object)
+            s->name[i].careful = s->name[i].lost || f->min_items || f->max_items != UINT32_MAX;
+    }
+    s->name[s->object->n].follows = 0;
+}
+
+/* Fields that need nothing but to be put in their place. */
+static void settle_names(struct scope_work *s)
+{
+    for (unsigned i = 0; i < s->object->n; i++) {
+        const struct action *a = bit_of(s->direct, i) ? s->plain[i] : NULL;
+        bool gives = false;
+        for (unsigned k = 0; k < s->n_words; k++)
+            gives |= s->gives[i * s->n_words + k] != 0;
+        s->name[i].settled = a && !gives;
+        if (a && a->kind == ACTION_TEXT && a->component == 0 && a->adds == 0)
+            s->name[i].element = a->element;
+    }
+}
+
 static struct scope_work *new_scope(struct layout *x, const struct map_scope *scope, const struct record_object *object)
 {
     struct scope_work *s = ARENA_NEW(x->arena, struct scope_work);
@@ -244,6 +323,13 @@ static struct scope_work *new_scope(struct layout *x, const struct map_scope *sc
     s->scope = scope;
     s->object = object;
     s->unmapped = i < 0 ? NO_FIELD : (uint16_t)i;
+    s->present_words = (object->n + 63u) / 64;
+    s->plain = ARENA_ARRAY(x->arena, object->n + 1u, struct action *);
+    s->name = ARENA_ARRAY(x->arena, object->n + 1u, struct field_name);
+    if (!s->plain || !s->name)
+        return nomem(x);
+    for (unsigned k = 0; k < object->n; k++)
+        name_field(s, k);
     s->next = x->w->all;
     x->w->all = s;
     return s;
@@ -260,9 +346,6 @@ static bool make_spread(struct layout *x, struct scope_work *s, const struct map
         return false;
     p->n_actions = p->shared;
     if (t->kind == TAKE_PAIRS) {
-        if (p->shared < t->shared && t->shared != p->shared) {
-            /* a pair of which one half only reads: its element stays empty */
-        }
         if (!make_actions(x, t, t->shared, t->n_ops, &shared, &kept))
             return false;
         if (kept) {
@@ -278,6 +361,9 @@ static bool make_spread(struct layout *x, struct scope_work *s, const struct map
         if (!p->item)
             return false;
         note_written(p->item, p->action, p->n_actions);
+        if (!sort_actions(x, p->item, p->action, p->shared, p->item->direct, &p->odd, &p->n_odd))
+            return false;
+        finish_names(p->item);
         for (unsigned i = p->shared; i < p->n_actions && p->n_shared_fields + 2 <= 16; i++) {
             if (p->action[i].field != NO_FIELD)
                 p->shared_field[p->n_shared_fields++] = p->action[i].field;
@@ -286,6 +372,10 @@ static bool make_spread(struct layout *x, struct scope_work *s, const struct map
         }
         if (p->n_shared_fields > 14)
             return too_large(x, "too many fields that pairs share");
+    }
+    if (p->n_actions == 0) { /* only read */
+        p->field = NO_FIELD;
+        return true;
     }
     for (unsigned i = 0; i < p->n_actions; i++)
         p->action[i].list = t->field;
@@ -311,7 +401,7 @@ static bool own_segment(struct layout *x, struct scope_work *s, const struct map
                 return false;
     }
     note_written(s, k->action, k->n_actions);
-    return true;
+    return sort_actions(x, s, k->action, k->n_actions, k->mask, &k->odd, &k->n_odd);
 }
 
 static bool same_segment(const struct work *k, const struct map_take *t)
@@ -471,6 +561,7 @@ static struct scope_work *make_scope(struct layout *x, const struct map_scope *s
                                       .select = t->select, .n_select = t->n_select, .field = NO_FIELD };
             if (!own_segment(x, s, t, &s->owner))
                 return NULL;
+            memcpy(s->direct, s->owner.mask, sizeof(s->direct));
         } else if (!make_work(x, s, t)) {
             return NULL;
         }
@@ -480,6 +571,7 @@ static struct scope_work *make_scope(struct layout *x, const struct map_scope *s
         }
     }
     find_guarded(s);
+    finish_names(s);
     return make_gives(x, s) ? s : NULL;
 }
 
@@ -553,6 +645,8 @@ int writing_make(const struct map_plan *plan, struct arena *arena, struct writin
     w_r->frames = frames_of(w_r->root) + 2;
     for (struct scope_work *s = w_r->all; s; s = s->next)
         finish_scope(w_r, s);
+    for (struct scope_work *s = w_r->all; s; s = s->next)
+        settle_names(s);
     finish_checks(w_r);
     for (unsigned i = 0; i < w_r->n_inherits; i++) {
         const struct scope_work *root = w_r->root;

@@ -54,6 +54,7 @@ struct action {
     uint8_t component;          /* 0: the element itself */
     uint8_t places;
     bool odd;                   /* guard, inheritance, default, beside: a second look is needed */
+    bool free;                  /* neither guard nor inheritance */
     uint8_t adds;               /* 1 + number of the check that adds it up */
     uint8_t check;              /* ACTION_COUNT, ACTION_SUM */
     uint16_t field, beside, guard, inherits;
@@ -69,6 +70,8 @@ struct spread {
     const struct map_take *take;
     struct action *action;
     unsigned n_actions;
+    struct action **odd;        /* of the pairs' own */
+    unsigned n_odd;
     unsigned shared;            /* actions from here on are shared */
     uint16_t field;
     struct scope_work *item;    /* of pairs: what an item may hold; NULL: scalars */
@@ -90,6 +93,9 @@ struct work {
     unsigned n_select;
     struct action *action;      /* of the scope's own fields */
     unsigned n_actions;
+    uint64_t mask[FIELD_WORDS]; /* fields whose one action is in here and plain: scope_work.plain */
+    struct action **odd;        /* all others */
+    unsigned n_odd;
     struct spread *spread;      /* lists inside the segment; WORK_PAIRS: just one */
     unsigned n_spreads;
     uint16_t field;             /* WORK_LIST, WORK_FOLD */
@@ -101,9 +107,26 @@ struct work {
     uint8_t check;              /* 1 + the first check that counts the list; 0 */
 };
 
+/* A field's name, as it is compared with what probably comes next. */
+struct field_name {
+    uint64_t head, tail, head_mask, tail_mask;
+    uint32_t n;
+    uint8_t type;               /* enum json_type that its values have */
+    bool careful;               /* there is more to hold against the kind */
+    bool lost;                  /* no line writes it */
+    uint8_t element;            /* of the own segment (or, of pairs, of the first): where it goes as it is; 0: elsewhere */
+    bool settled;               /* with collect_own() there is nothing more to do for it */
+    uint16_t follows;           /* the field that stood behind this one the last time */
+};
+
 struct scope_work {
     const struct map_scope *scope;      /* NULL: of the items of pairs */
     const struct record_object *object;
+    struct field_name *name;            /* [object->n + 1]: the last is the object's beginning */
+    struct action **plain;              /* [object->n]: the one action of a field, NULL: none, several, or odd ones */
+    uint64_t direct[FIELD_WORDS];       /* fields whose plain action is of the own segment, or of the pairs */
+    unsigned present_words;
+    uint64_t required[FIELD_WORDS];
     struct work owner;                  /* its own segment; tag empty: none */
     struct work *work;
     unsigned n_works;
