@@ -38,6 +38,7 @@ static int check_routes(struct command_context *c, struct reading *r, const stru
                         struct err *err)
 {
     const struct partner *p = agreement_partner(a);
+    bool complained = r->complaints.count > 0;
 
     for (unsigned i = 0; i < p->n_routes; i++) {
         const struct partner_route *route = &p->route[i];
@@ -46,7 +47,7 @@ static int check_routes(struct command_context *c, struct reading *r, const stru
         const struct map_plan *plan;
         int rc;
 
-        if (!map && route->map.n) {
+        if (!map && route->map.n && !complained) {
             printer_safe(c->out, p->file);
             printer_printf(c->out, ":%u: note: there are no maps for %.*s yet\n", route->at.line,
                            SLICE_FMT(route->document));
@@ -77,7 +78,7 @@ static int check_file(struct command_context *c, struct reading *r, const char *
     /* wrong guides do not keep the maps from being looked at */
     if ((rc == 0 || rc == ERR_CONFIG) && agreement) {
         rc = agreement_read_maps(agreement, maps, &r->complaints, &err);
-        if (rc == 0 && r->complaints.count == 0)
+        if (rc == 0 || rc == ERR_CONFIG)
             rc = check_routes(c, r, agreement, maps, &err);
     }
     code = reading_complain(c, &r->complaints) ? EXIT_CODE_CONFIG : EXIT_CODE_OK;

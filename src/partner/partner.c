@@ -14,13 +14,14 @@
 #include "edi/write.h"
 #include "partner/keywords.h"
 
-enum { PARTNER_MEMORY = 64 << 20, PATH_MOST = 4096, SCOPES_OPEN = 8, COLUMN = 14 };
+enum { PARTNER_MEMORY = 64 << 20, PATH_MOST = 4096, SCOPES_OPEN = 8, COLUMN = 18 };
 
 /* A setting while its file is read. */
 struct setting {
     struct partner_setting s;
     struct setting *last;               /* of what belongs to it */
     uint64_t seen[2];                   /* keywords that belong to it, by their rows */
+    bool unclear;                       /* an unknown word may have been one of them */
 };
 
 /* A keyword under which others may stand, while its line or block is read. */
@@ -91,6 +92,8 @@ static void complain_unknown(struct reading *r, unsigned i, const struct open_sc
     const struct partner_keyword *elsewhere = NULL;
     unsigned distance = 3;
 
+    for (unsigned s = 0; s < n; s++)
+        open[s].owner->unclear = true;
     complain(r->c, &at, i == 0 ? "unknown keyword \"%.*s\"" : "\"%.*s\" does not belong here", SLICE_FMT(word));
     if (before && before->choice)
         partner_choice(before->choice, word, &best, &distance);
@@ -111,14 +114,19 @@ static void complain_unknown(struct reading *r, unsigned i, const struct open_sc
             elsewhere = k;
         }
     }
-    if (best.n)
-        complain_hint(r->c, "did you mean \"%.*s\"?", SLICE_FMT(best));
-    else if (elsewhere && elsewhere->in == IN_FILE)
+    if (r->line.word[i].quoted) {
+        complain_hint(r->c, "keywords stand without quotes.");
+        return;
+    }
+    /* the very word elsewhere tells more than a similar one here */
+    if (elsewhere && elsewhere->in == IN_FILE)
         complain_hint(r->c, "a file holds one partner.");
     else if (elsewhere && elsewhere->in == IN_PARTNER)
         complain_hint(r->c, "\"%s\" begins a line of its own, right under \"partner\".", elsewhere->name);
     else if (elsewhere)
         complain_hint(r->c, "\"%s\" belongs to \"%s\".", elsewhere->name, partner_scope_name(elsewhere->in));
+    else if (best.n)
+        complain_hint(r->c, "did you mean \"%.*s\"?", SLICE_FMT(best));
 }
 
 /* A value in words behind it, and what could have been meant. */
@@ -211,8 +219,13 @@ static bool read_arguments(struct reading *r, struct partner_setting *s, const s
 
     r->value = NULL;
     r->room = 0;
-    if (k->most == PARTNER_MANY && *i < r->line.n)
-        return read_list(r, s, i);
+    if (k->most == PARTNER_MANY && *i < r->line.n) {
+        unsigned before = r->c->count;
+        if (!read_list(r, s, i))
+            return false;
+        if (s->n || r->c->count > before)
+            return true;
+    }
     while (s->n < k->most && *i < r->line.n) {
         struct place at = lines_place(&r->lines, &r->line, *i);
         struct slice word = r->line.word[*i].s;
@@ -223,7 +236,8 @@ static bool read_arguments(struct reading *r, struct partner_setting *s, const s
             break;
         if (wrong)
             complain_value(r, &at, k, s->n, word, wrong);
-        if (!add_value(r, s, word, &at))
+        /* what is wrong keeps its place, empty */
+        if (!add_value(r, s, wrong ? slice(NULL, 0) : word, &at))
             return false;
         ++*i;
     }
@@ -354,17 +368,6 @@ static bool make_array(struct reading *r, const struct partner_setting *owner, c
     return array ? true : none(r);
 }
 
-/* What must be there, in this block and those inside it. */
-static void check_required(struct reading *r, const struct partner_setting *owner)
-{
-    for (const struct partner_keyword *k = partner_keywords; k->name; k++)
-        if (k->required && k->in == owner->keyword->opens && k->in != IN_NOTHING && !find_setting(owner, k->name))
-            complain(r->c, &owner->at, "\"%s\" needs \"%s %s\"", owner->keyword->name, k->name, k->arguments);
-    for (const struct partner_setting *s = owner->first; s; s = s->next)
-        if (s->keyword->opens != IN_NOTHING)
-            check_required(r, s);
-}
-
 static void split_party(struct slice word, struct slice *qualifier_r, struct slice *id_r)
 {
     bool found;
@@ -412,6 +415,9 @@ static void make_separators(struct reading *r, const struct partner_setting *s, 
     bool repetition = false;
 
     x->line_end = "";
+    for (unsigned i = 0; i < s->n; i++)
+        if (!s->value[i].n)
+            return;
     for (unsigned i = 0; i < s->n; i++) {
         bool is_separator = i < 4 && (i < 3 || !partner_line_end(s->value[i], &x->line_end));
         if (is_separator && !partner_separator(s->value[i], delimiter[i])) {
@@ -440,37 +446,60 @@ static void make_separators(struct reading *r, const struct partner_setting *s, 
     edi_writer_free(&writer);
 }
 
-static bool make_x12(struct reading *r, const struct partner_setting *owner, struct partner *p)
+/* How interchanges are written. */
+static void make_syntax(struct reading *r, const struct partner_setting *s, struct partner_x12 *x)
 {
     static const char *const charsets[] = { "basic", "extended", "latin1", "utf8" };
+    const struct partner_setting *separators = find_setting(s, "separators");
+    struct slice charset = value_of(s, "charset");
+    struct edi_write_options defaults;
+
+    edi_write_options_init(&defaults);
+    x->syntax = defaults.syntax;
+    x->charset = defaults.charset;
+    x->line_end = "\n";
+    for (unsigned i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
+        if (slice_is(charset, charsets[i]))
+            x->charset = (enum edi_charset)i;
+    x->transliterate = find_setting(s, "transliterate") != NULL;
+    x->replace = find_setting(s, "replace delimiters") != NULL;
+    if (separators)
+        make_separators(r, separators, x);
+}
+
+/* What must be there, in this block and those inside it; and separators that can serve. */
+static void check_block(struct reading *r, const struct partner_setting *owner)
+{
+    const struct setting *whole = (const struct setting *)owner;
+
+    for (const struct partner_keyword *k = partner_keywords; k->name; k++)
+        if (k->required && k->in == owner->keyword->opens && k->in != IN_NOTHING && !whole->unclear &&
+            !find_setting(owner, k->name))
+            complain(r->c, &owner->at, "\"%s\" needs \"%s %s\"", owner->keyword->name, k->name, k->arguments);
+    for (const struct partner_setting *s = owner->first; s; s = s->next) {
+        struct partner_x12 x;
+
+        if (s->keyword->opens != IN_NOTHING)
+            check_block(r, s);
+        if (strcmp(s->keyword->name, "x12") == 0)
+            make_syntax(r, s, &x);
+    }
+}
+
+static bool make_x12(struct reading *r, const struct partner_setting *owner, struct partner *p)
+{
     struct partner_x12 *x;
 
     if (!make_array(r, owner, "x12", sizeof(*x), &x))
         return false;
     p->x12 = x;
     for (const struct partner_setting *s = owner->first; s; s = s->next) {
-        const struct partner_setting *separators;
-        struct edi_write_options defaults;
-        struct slice charset;
-
         if (strcmp(s->keyword->name, "x12") != 0)
             continue;
-        edi_write_options_init(&defaults);
-        x->syntax = defaults.syntax;
-        x->charset = defaults.charset;
-        x->line_end = "\n";
+        make_syntax(r, s, x);
         x->line = s->at.line;
         split_party(s->value[0], &x->qualifier, &x->id);
         split_party(value_of(s, "us"), &x->our_qualifier, &x->our_id);
-        charset = value_of(s, "charset");
-        for (unsigned i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
-            if (slice_is(charset, charsets[i]))
-                x->charset = (enum edi_charset)i;
-        x->transliterate = find_setting(s, "transliterate") != NULL;
-        x->replace = find_setting(s, "replace delimiters") != NULL;
-        separators = find_setting(s, "separators");
-        if (separators)
-            make_separators(r, separators, x);
         if (!make_groups(r, s, x))
             return false;
         x++;
@@ -594,7 +623,7 @@ static int read_into(struct reading *r, struct partner *p, struct slice text)
         }
         return ERR_CONFIG;
     }
-    check_required(r, s);
+    check_block(r, s);
     /* values that are missing were complained of; the structs are only made of what is complete */
     if (r->c->count == before && !make_partner(r, s, p))
         return ERR_NOMEM;
@@ -749,7 +778,7 @@ static void show_value(const struct partner_setting *s, unsigned i, struct buf *
 
 static void show_setting(const struct partner_setting *s, unsigned depth, struct buf *out)
 {
-    size_t start = out->n;
+    size_t start = out->n;      /* columns are the same for all depths */
 
     for (unsigned i = 0; i < 2 * depth; i++)
         buf_add_char(out, ' ');
@@ -760,7 +789,7 @@ static void show_setting(const struct partner_setting *s, unsigned depth, struct
                 buf_add_char(out, ' ');
         if (i > 0 && s->keyword->most == PARTNER_MANY)
             buf_add_char(out, ',');
-        if (i > 0 || depth == 0 || out->n > start + COLUMN)
+        if (i > 0 || out->n != start + COLUMN)
             buf_add_char(out, ' ');
         show_value(s, i, out);
     }
