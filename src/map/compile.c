@@ -9,7 +9,17 @@
 
 #include <stdio.h>
 
+struct row_texts {
+    struct row_texts *next;
+    const struct map_table *table;
+    const struct record_field *field, *beside;
+    struct slice fallback;
+    size_t key_n;
+    const struct slice *text;
+};
+
 struct compiling {
+    struct row_texts *texts;
     struct maps *maps;
     const struct map *map;
     const struct guide *guide;
@@ -546,6 +556,66 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
     return op;
 }
 
+/* `"unit":"H87","unit_code":"PC",` for each row of an op's table: reading then copies one text. Ops that write
+ * the same share their texts. */
+static bool make_texts(struct compiling *x, struct map_op *op)
+{
+    struct row_texts *known;
+    struct slice *texts;
+
+    if (op->quick != QUICK_CODE || !op->table || op->texts)
+        return true;
+    for (known = x->texts; known; known = known->next)
+        if (known->table == op->table && known->field == op->field && known->beside == op->beside &&
+            slice_eq(known->fallback, op->fallback) && known->key_n == op->key_n) {
+            op->texts = known->text;
+            return true;
+        }
+    known = ARENA_NEW(x->arena, struct row_texts);
+    texts = ARENA_ARRAY(x->arena, op->table->n + 1, struct slice);
+    if (!known || !texts)
+        return nomem(x) != NULL;
+    for (unsigned i = 0; i < op->table->n; i++) {
+        const struct map_table_row *row = &op->table->row[i];
+        bool beside = op->beside && !row->same;
+        size_t n = op->key_n + row->json.n + 2 + (beside ? op->beside_n + row->code.n + 2 : 0u);
+        char *p = arena_alloc(x->arena, n + 64);
+        struct buf code;
+        if (!p)
+            return nomem(x) != NULL;
+        texts[i].p = p;
+        if (op->fallback.n && slice_eq(row->word, op->fallback))
+            continue; /* left out */
+        memcpy(p, op->key, op->key_n);
+        p += op->key_n;
+        if (row->json.n)
+            memcpy(p, row->json.p, row->json.n);
+        p += row->json.n;
+        *p++ = '"';
+        *p++ = ',';
+        if (beside) {
+            buf_init(&code, 64);
+            buf_add_json(&code, row->code);
+            if (code.failed || code.n != row->code.n) { /* a code that must be escaped: the slow way writes it */
+                buf_deinit(&code);
+                return code.failed == ERR_NOMEM ? nomem(x) != NULL : true;
+            }
+            buf_deinit(&code);
+            memcpy(p, op->beside_key, op->beside_n);
+            p += op->beside_n;
+            memcpy(p, row->code.p, row->code.n);
+            p += row->code.n;
+            *p++ = '"';
+            *p++ = ',';
+        }
+        texts[i].n = (size_t)(p - texts[i].p);
+    }
+    *known = (struct row_texts){ x->texts, op->table, op->field, op->beside, op->fallback, op->key_n, texts };
+    x->texts = known;
+    op->texts = texts;
+    return true;
+}
+
 /* ---- lines ---- */
 
 static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_line *lines);
@@ -727,6 +797,9 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
                 return false;
         }
     }
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (!make_texts(x, &t->op[i]))
+            return false;
     if (host) {
         host->covered |= t->covered;
         host->wanted |= t->wanted;
@@ -948,6 +1021,9 @@ static bool index_ops(struct compiling *x, struct map_take *t)
         t->by_element[k] = (uint8_t)(i + 1);
         t->quick |= 1ull << k;
     }
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (!make_texts(x, &t->op[i]))
+            return false;
     for (unsigned i = 0; i < t->n_ops; i++)
         if (is_late(&t->op[i]))
             t->late[t->n_late++] = (uint8_t)i;

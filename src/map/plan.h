@@ -60,6 +60,7 @@ struct map_op {
     struct conversion *conversion;
     unsigned n_conversions;
     const struct map_table *table;      /* of CONVERT_CODE, NULL: none */
+    const struct slice *texts;          /* QUICK_CODE: by row, all that reading it writes; 64 readable bytes each */
     struct slice fallback;              /* CONVERT_DEFAULT: the canonical word; empty: none */
     const struct record_field *guard;   /* if FIELD = VALUE */
     struct slice guard_value;

@@ -449,16 +449,12 @@ static char *run_datetime(struct map_reader *r, const struct map_take *t, const 
     return p;
 }
 
-static char *run_code(struct map_reader *r, const struct map_op *op, const struct segment *s, unsigned k,
-                      const char *v, size_t size, char *p)
+/* A code that has no text made for it. */
+static __attribute__((noinline)) char *run_code(struct map_reader *r, const struct map_op *op, const struct segment *s,
+                                                unsigned k, struct slice v, char *p)
 {
-    const struct map_table_row *row = NULL;
-    if (op->table && size <= 8) {
-        uint64_t key;
-        memcpy(&key, v, 8);
-        row = map_table_code(op->table, size < 8 ? key & ((1ull << (8 * size)) - 1) : key);
-    }
-    if (__builtin_expect(op->fallback.n != 0, 0) && slice_eq(row ? row->word : slice(v, size), op->fallback))
+    const struct map_table_row *row = op->table && v.n <= 8 ? map_table_code(op->table, slice_key(v)) : NULL;
+    if (op->fallback.n && slice_eq(row ? row->word : v, op->fallback))
         return p;
     p = put_key(p, op->key, op->key_n);
     if (row) {
@@ -466,13 +462,13 @@ static char *run_code(struct map_reader *r, const struct map_op *op, const struc
     } else {
         if (op->table && op->table->refuse)
             map_finding(r, s, FINDING_MAP_VALUE, k, op->component, "has no row in the table", "a code of the table");
-        p = put_value(p, v, size, s->flags);
+        p = put_value(p, v.p, v.n, s->flags);
     }
-    if (op->beside && (row ? !row->same : op->table && map_table_word(op->table, slice(v, size)) != NULL)) {
+    if (op->beside && (row ? !row->same : op->table && map_table_word(op->table, v) != NULL)) {
         *p++ = '"';
         *p++ = ',';
         p = put_key(p, op->beside_key, op->beside_n);
-        p = put_value(p, v, size, s->flags);
+        p = put_value(p, v.p, v.n, s->flags);
     }
     *p++ = '"';
     *p++ = ',';
@@ -500,7 +496,22 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
         p = put_key(p, op->key, op->key_n);
         p = put_value(p, v, size, s->flags);
     } else if (op->quick == QUICK_CODE) {
-        return run_code(r, op, s, k, v, size, p);
+        if (__builtin_expect(op->texts != NULL && size <= 8, 1)) {
+            static const uint64_t low_bytes[9] = { 0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff,
+                                                   0xffffffffffff, 0xffffffffffffff, UINT64_MAX };
+            uint64_t key;
+            int row;
+            memcpy(&key, v, 8); /* blocks have room behind them */
+            row = map_table_find(op->table, key & low_bytes[size]);
+            if (row >= 0) {
+                const struct slice *text = &op->texts[row];
+                memcpy(p, text->p, 64);
+                if (__builtin_expect(text->n > 64, 0))
+                    memcpy(p + 64, text->p + 64, text->n - 64);
+                return p + text->n;
+            }
+        }
+        return run_code(r, op, s, k, slice(v, size), p);
     } else if (op->quick == QUICK_DATE) {
         p = put_key(p, op->key, op->key_n);
         p = run_date(p, v, size, s->flags);

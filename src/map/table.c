@@ -100,7 +100,7 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
         }
         while (t->by_code[i].key)
             i = (i + 1) & t->mask;
-        t->by_code[i] = (struct map_table_slot){ key, &t->row[k] };
+        t->by_code[i] = (struct map_table_slot){ key, k };
         if (map_table_word(t, t->row[k].word)) {
             t->one_to_one = false;
             continue;

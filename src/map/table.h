@@ -19,7 +19,7 @@ struct map_table_row {
 
 struct map_table_slot {
     uint64_t key;               /* slice_key() of the code; 0: free */
-    const struct map_table_row *row;
+    uint32_t row;               /* its number */
 };
 
 struct map_table {
@@ -38,16 +38,23 @@ struct map_table {
 /* Reads the lines under `table NAME` (the heading was read). NULL when memory is out. */
 struct map_table *map_table_read(struct lines *lines, const struct line *heading, struct arena *arena);
 
-/* The row of a code, NULL: none. */
-static inline const struct map_table_row *map_table_code(const struct map_table *t, uint64_t key)
+/* The number of a code's row, -1: none. */
+static inline int map_table_find(const struct map_table *t, uint64_t key)
 {
     uint32_t i = (uint32_t)(key * 0x9E3779B97F4A7C15ull >> t->shift);
     while (t->by_code[i].key) {
         if (t->by_code[i].key == key)
-            return t->by_code[i].row;
+            return (int)t->by_code[i].row;
         i = (i + 1) & t->mask;
     }
-    return NULL;
+    return -1;
+}
+
+/* The row of a code, NULL: none. */
+static inline const struct map_table_row *map_table_code(const struct map_table *t, uint64_t key)
+{
+    int i = map_table_find(t, key);
+    return i < 0 ? NULL : &t->row[i];
 }
 
 /* The first row with that word, NULL: none. */
