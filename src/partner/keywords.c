@@ -271,7 +271,7 @@ bool partner_choice(const char *choice, struct slice word, struct slice *best, u
         struct slice one = slice_cut(rest, '|', &rest, &more);
         if (slice_eq(one, word))
             found = true;
-        if (best)
+        if (best && word.n > 1)
             suggest(word, one, best, distance);
     }
     return found;

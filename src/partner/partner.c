@@ -125,7 +125,7 @@ static void complain_unknown(struct reading *r, unsigned i, const struct open_sc
         complain_hint(r->c, "\"%s\" begins a line of its own, right under \"partner\".", elsewhere->name);
     else if (elsewhere)
         complain_hint(r->c, "\"%s\" belongs to \"%s\".", elsewhere->name, partner_scope_name(elsewhere->in));
-    else if (best.n)
+    else if (best.n && !slice_eq(best, word))
         complain_hint(r->c, "did you mean \"%.*s\"?", SLICE_FMT(best));
 }
 
