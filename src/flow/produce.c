@@ -585,12 +585,23 @@ static int close_interchange(struct output *o)
     return rc == 0 ? edi_write_interchange_end(o->writer) : rc;
 }
 
-/* Takes a control number; refuses the record when there is none left. */
-static struct slice take_number(struct produce *p, uint64_t *next, char text[16])
+/* Takes a control number of at least so many digits; refuses the record when there is none left. */
+static struct slice take_number(struct produce *p, uint64_t *next, int digits, char text[16])
 {
     if (*next > NUMBER_MOST)
         refuse(p, "CONTROL-NUMBER", "", slice(NULL, 0), "the control numbers have reached 999999999", "");
-    return slice(text, (size_t)snprintf(text, 16, "%llu", (unsigned long long)(*next)++ % (NUMBER_MOST + 1ull)));
+    return slice(text, (size_t)snprintf(text, 16, "%0*llu", digits,
+                                        (unsigned long long)(*next)++ % (NUMBER_MOST + 1ull)));
+}
+
+/* A record's own ST02, which has four digits at least. */
+static struct slice own_number(struct slice document, char text[16])
+{
+    uint64_t number;
+
+    if (document.n >= 4 || !slice_number(document, NUMBER_MOST, &number))
+        return document;
+    return slice(text, (size_t)snprintf(text, 16, "%04llu", (unsigned long long)number));
 }
 
 static void fill_envelope(const struct envelope *e, struct edi_envelope *to)
@@ -671,14 +682,14 @@ static int open_envelope(struct produce *p, struct output *o, const struct envel
     p->envelope = *e;
     rc = 0;
     if (interchange) {
-        to.interchange_control = p->options.interchange ? take_number(p, &p->next_interchange, number)
+        to.interchange_control = p->options.interchange ? take_number(p, &p->next_interchange, 9, number)
                                                         : text_of(e, INTERCHANGE_CONTROL);
         rc = edi_write_interchange(o->writer, &to);
         p->counts.interchanges++;
     }
     if (rc == 0) {
         to.at = e->group_at;
-        to.group_control = p->options.interchange ? take_number(p, &p->next_group, number) : text_of(e, GROUP_CONTROL);
+        to.group_control = p->options.interchange ? take_number(p, &p->next_group, 1, number) : text_of(e, GROUP_CONTROL);
         if (!p->options.document)
             p->next_document = 1;
         rc = edi_write_group(o->writer, &to);
@@ -824,7 +835,7 @@ static int write_record(struct produce *p, const struct record *record, struct e
     if (rc == 0) {
         bool same = back && slice_eq(s.set, choice->guide->set) && slice_eq(s.version, slice_of(choice->version));
         uint64_t errors = p->counts.errors;
-        control = p->options.interchange ? take_number(p, &p->next_document, number) : s.document;
+        control = p->options.interchange ? take_number(p, &p->next_document, 4, number) : own_number(s.document, number);
         rc = p->refused ? ERR_DATA
                         : map_write_record(choice->writer, record, output->writer, control,
                                            same ? s.implementation : slice(NULL, 0), take_finding, p, err);
