@@ -37,8 +37,8 @@ char *buf_reserve(struct buf *b, size_t more)
         b->failed = ERR_LIMIT;
         return NULL;
     }
-    if (room < 64)
-        room = 64;
+    if (room == 0) /* what is asked for at first is often all there will be */
+        room = more < 64 ? 64 : more;
     while (room < b->n + more)
         room *= 2;
     if (room > b->ceiling)

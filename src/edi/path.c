@@ -87,7 +87,7 @@ static bool read_selects(struct cursor *c, struct path_step *step)
         value = slice(w.p + start, c->at - start);
         s->element = 0;
         if (value.n > 3 && is_digit(value.p[0]) && is_digit(value.p[1]) && value.p[2] == '=') {
-            s->element = (unsigned)(value.p[0] - '0') * 10 + (unsigned)(value.p[1] - '0');
+            s->element = (uint8_t)((value.p[0] - '0') * 10 + (value.p[1] - '0'));
             value = slice_from(value, 3);
         }
         if (value.n == 0 || value.n > 8)
@@ -101,7 +101,7 @@ static bool add_element(struct cursor *c, struct path *p, unsigned element, unsi
 {
     if (p->n_elements == PATH_ELEMENTS)
         return fail(c, "too many elements");
-    p->element[p->n_elements++] = (struct path_element){ element, component };
+    p->element[p->n_elements++] = (struct path_element){ (uint8_t)element, (uint8_t)component };
     return true;
 }
 
@@ -210,7 +210,7 @@ bool path_read(const struct lines *lines, const struct line *line, unsigned *at,
             if (!path_split_element(name, &tag, &last) || p->n_elements != 1 ||
                 !slice_eq(tag, p->step[p->n_steps - 1].tag) || last < p->element[0].element)
                 return fail(&c, "the range must end at a later element of the same segment");
-            for (unsigned i = p->element[0].element + 1; i <= last; i++)
+            for (unsigned i = p->element[0].element + 1u; i <= last; i++)
                 if (!add_element(&c, p, i, 0))
                     return false;
             p->range = true;

@@ -12,11 +12,11 @@
 
 #include "base/lines.h"
 
-enum { PATH_STEPS = 8, PATH_SELECTS = 4, PATH_ELEMENTS = 40 };
+enum { PATH_STEPS = 6, PATH_SELECTS = 2, PATH_ELEMENTS = 40 };
 
 struct path_select {
-    unsigned element;       /* 0: the segment's default qualifier */
     struct slice value;
+    uint8_t element;        /* 0: the segment's default qualifier */
 };
 
 struct path_step {
@@ -26,8 +26,8 @@ struct path_step {
 };
 
 struct path_element {
-    unsigned element;       /* from 1 */
-    unsigned component;     /* 0: the element itself */
+    uint8_t element;        /* from 1 */
+    uint8_t component;      /* 0: the element itself */
 };
 
 struct path {

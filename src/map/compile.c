@@ -9,6 +9,8 @@
 
 #include <stdio.h>
 
+enum { LINES_MEMORY = 64 << 20 };
+
 struct row_texts {
     struct row_texts *next;
     const struct map_table *table;
@@ -24,6 +26,7 @@ struct compiling {
     const struct map *map;
     const struct guide *guide;
     struct arena *arena;
+    struct arena lines;             /* copies of lines, while compiling */
     struct complaints *c;
     struct map_plan *plan;
     const struct record_kind *map_record;
@@ -74,7 +77,7 @@ static bool flatten(struct compiling *x, const struct map_line *line, unsigned d
                 return false;
             continue;
         }
-        struct map_line *copy = ARENA_NEW(x->arena, struct map_line);
+        struct map_line *copy = ARENA_NEW(&x->lines, struct map_line);
         if (!copy)
             return nomem(x) != NULL;
         *copy = *line;
@@ -762,7 +765,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     }
     for (unsigned i = 0; i < t->group; i++) {
         struct map_line one = *l;
-        struct path_element e = { (unsigned)t->first + i, 0 };
+        struct path_element e = { (uint8_t)(t->first + i), 0 };
         if (i) { /* conversions speak of the first */
             one.n_conversions = 0;
             one.beside = slice(NULL, 0);
@@ -897,7 +900,7 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
             home = place;
         while (home != place && home->ordinal && !(place->ordinal > home->ordinal && place->ordinal < home->end))
             home = &x->guide->node[home->parent];
-        copy = ARENA_NEW(x->arena, struct map_line);
+        copy = ARENA_NEW(&x->lines, struct map_line);
         if (!copy)
             return nomem(x) != NULL;
         *copy = *k;
@@ -1159,6 +1162,7 @@ int map_compile(struct maps *maps, struct arena *arena, const struct map *map, c
     bool done;
 
     *plan_r = NULL;
+    arena_init(&x.lines, LINES_MEMORY);
     x.plan = ARENA_NEW(arena, struct map_plan);
     if (!x.plan)
         return err_nomem(err);
@@ -1177,6 +1181,7 @@ int map_compile(struct maps *maps, struct arena *arena, const struct map *map, c
                     mark_counted(x.plan, x.plan->root, t->op[k].beside);
         }
     }
+    arena_deinit(&x.lines);
     if (c->nomem)
         return err_nomem(err);
     if (c->count > before)
