@@ -2,6 +2,7 @@
 #include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "map/compile.h"
@@ -169,6 +170,8 @@ static const struct record_kind *find_kind(struct maps *m, struct slice name, un
         return NULL;
     }
     snprintf(path, sizeof(path), "%.*s/records/%.*s.%u.schema.json", SLICE_FMT(m->directory), SLICE_FMT(name), version);
+    if (access(path, F_OK) < 0) /* the map's own line is what is wrong then */
+        return NULL;
     if (record_kind_load(&k->kind, path, c) < 0)
         return NULL;
     k->next = m->kind;
