@@ -235,7 +235,8 @@ static size_t read_time(struct slice s, struct edi_time *t)
         !two_digits(s, 5, &t->month) || !two_digits(s, 8, &t->day))
         return 0;
     t->year = century * 100 + year;
-    if (s.n < 16 || s.p[10] != 'T' || s.p[13] != ':' || !two_digits(s, 11, &t->hour) || !two_digits(s, 14, &t->minute))
+    if (s.n < 16 || s.p[10] != 'T' || s.p[13] != ':' || !two_digits(s, 11, &t->hour) ||
+        !two_digits(s, 14, &t->minute))
         return 10;
     if (s.n < 19 || s.p[16] != ':' || !two_digits(s, 17, &t->second))
         return 16;
@@ -674,6 +675,8 @@ static int open_envelope(struct produce *p, struct output *o, const struct envel
     b->opened = true;
 
     fill_envelope(e, &to);
+    if (o->x12)
+        to.interchange_version = o->x12->version;
     if (p->at && interchange && (rc = close_interchange(p->at)) < 0)
         return writer_error(p->at, rc, err);
     if (p->at && !interchange && (rc = edi_write_group_end(o->writer)) < 0)
@@ -689,7 +692,8 @@ static int open_envelope(struct produce *p, struct output *o, const struct envel
     }
     if (rc == 0) {
         to.at = e->group_at;
-        to.group_control = p->options.interchange ? take_number(p, &p->next_group, 1, number) : text_of(e, GROUP_CONTROL);
+        to.group_control = p->options.interchange ? take_number(p, &p->next_group, 1, number)
+                                                  : text_of(e, GROUP_CONTROL);
         if (!p->options.document)
             p->next_document = 1;
         rc = edi_write_group(o->writer, &to);
@@ -764,7 +768,7 @@ static int prepare(struct produce *p, const struct record *record, const struct 
         return ERR_DATA;
     }
     if (rejected) {
-        refuse(p, "RECORD-REJECTED", "rejected", slice(NULL, 0), "the record was refused when it was read", "");
+        refuse(p, "RECORD-REJECTED", "rejected", slice(NULL, 0), "says that the record was refused when it was read", "");
         return ERR_DATA;
     }
     route = partner ? partner_route_of_record(partner, kind) : NULL;
@@ -835,7 +839,8 @@ static int write_record(struct produce *p, const struct record *record, struct e
     if (rc == 0) {
         bool same = back && slice_eq(s.set, choice->guide->set) && slice_eq(s.version, slice_of(choice->version));
         uint64_t errors = p->counts.errors;
-        control = p->options.interchange ? take_number(p, &p->next_document, 4, number) : own_number(s.document, number);
+        control = p->options.interchange ? take_number(p, &p->next_document, 4, number)
+                                         : own_number(s.document, number);
         rc = p->refused ? ERR_DATA
                         : map_write_record(choice->writer, record, output->writer, control,
                                            same ? s.implementation : slice(NULL, 0), take_finding, p, err);

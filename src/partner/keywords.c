@@ -28,6 +28,9 @@ const struct partner_keyword partner_keywords[] = {
       .help = "the usage indicator (ISA15); a record from a test stays a test" },
     { .name = "for", .in = IN_GROUP, .arguments = "SET, …", .value = { VALUE_DOCUMENT }, .least = 1,
       .most = PARTNER_MANY, .otherwise = "all", .help = "the transaction sets that this group is for" },
+    { .name = "version", .in = IN_X12, .arguments = "VERSION", .value = { VALUE_INTERCHANGE_VERSION }, .least = 1,
+      .most = 1, .otherwise = "the first five digits of the group's version",
+      .help = "the version written in ISA12, such as 00401" },
     { .name = "separators", .in = IN_X12, .arguments = "ELEMENT COMPONENT TERMINATOR [REPETITION] [newline|crlf|none]",
       .value = { VALUE_SEPARATOR }, .least = 3, .most = 5, .otherwise = "* > ~ ^ newline",
       .help = "the delimiters written, then how lines end; each a character, newline, return or 0xHH" },
@@ -308,6 +311,12 @@ static bool check_version(struct slice s)
     return made_of(s, 6, 12, "") && slice_number(slice(s.p, 6), 999999, &number);
 }
 
+static bool check_interchange_version(struct slice s)
+{
+    uint64_t number;
+    return s.n == 5 && slice_number(s, 99999, &number);
+}
+
 static bool check_separator(struct slice s)
 {
     const char *end;
@@ -396,6 +405,7 @@ static const struct {
                               "a qualifier, a colon, and an id of at most 35 characters (14:4012345000009)" },
     [VALUE_CODE] = { check_code, "a code of 2 to 15 characters" },
     [VALUE_VERSION] = { check_version, "a version of six digits, perhaps with letters behind (004010VICS)" },
+    [VALUE_INTERCHANGE_VERSION] = { check_interchange_version, "a version of five digits (00401)" },
     [VALUE_SEPARATOR] = { check_separator, "one character, newline, return, tab or 0xHH" },
     [VALUE_NUMBER] = { NULL, "a number" },
     [VALUE_DURATION] = { check_duration, "a time such as 30s, 15m, 24h or 2d" },

@@ -498,6 +498,7 @@ static bool make_x12(struct reading *r, const struct partner_setting *owner, str
             continue;
         make_syntax(r, s, x);
         x->line = s->at.line;
+        x->version = value_of(s, "version");
         split_party(s->value[0], &x->qualifier, &x->id);
         split_party(value_of(s, "us"), &x->our_qualifier, &x->our_id);
         if (!make_groups(r, s, x))

@@ -57,6 +57,7 @@ enum partner_value {
     VALUE_EDIFACT_PARTY,    /* 14:4012345000009 */
     VALUE_CODE,             /* of a group's sender or receiver */
     VALUE_VERSION,          /* 004010VICS */
+    VALUE_INTERCHANGE_VERSION,  /* 00401 */
     VALUE_SEPARATOR,        /* *, newline, 0x1c */
     VALUE_NUMBER,           /* from least to most */
     VALUE_DURATION,         /* 15m */
@@ -123,6 +124,7 @@ struct partner_group {
 struct partner_x12 {
     struct slice qualifier, id;         /* the partner */
     struct slice our_qualifier, our_id; /* us */
+    struct slice version;               /* ISA12; empty: the first five characters of the group's */
     const struct partner_group *group;
     unsigned n_groups;
     struct edi_syntax syntax;

@@ -23,7 +23,7 @@ static const char everything[] =
     "    group NWPO us ACME  version 004010VICS  usage production\n"
     "    group NWTEST us ACME  usage test  for 850, 860\n"
     "    separators * > ~  newline\n"
-    "    charset latin1  transliterate  replace delimiters\n"
+    "    charset latin1  transliterate  replace delimiters  version 00400\n"
     "  x12       12:8025550175  us ZZ:ACMECORP  separators 0x1d 0x1f newline ^\n"
     "  edifact   14:4012345000009         us 14:4098765000005  charset UNOC  syntax 3\n"
     "  as2       \"NORTHWIND EDI\" us ACME        url https://edi.northwind.example/as2\n"
@@ -84,6 +84,7 @@ static void test_everything(void **state)
     is_slice(x->id, "NORTHWIND");
     is_slice(x->our_qualifier, "ZZ");
     is_slice(x->our_id, "ACMECORP");
+    is_slice(x->version, "00400");
     assert_int_equal(x->line, 4);
     assert_int_equal(x->syntax.element, '*');
     assert_int_equal(x->syntax.component, '>');
@@ -349,6 +350,7 @@ static const struct {
     { "  x12 ZZ:A us ZZ:B\n    separators * > crlf\n", "3:16: \"crlf\" is not a separator" },
     { "  x12 ZZ:A us ZZ:B\n    separators * > 0xe9\n    charset utf8\n",
       "3:16: the segment terminator cannot be 0xE9 where text is UTF-8" },
+    { "  x12 ZZ:A us ZZ:B version 4010\n", "2:28: \"4010\" is not a version of five digits (00401)" },
     { "  edifact 14:1 us 14:2 syntax 9\n", "2:31: \"9\" is not a number from 1 to 4" },
     { "  sftp h port 0 host-key MD5:1\n",
       "2:15: \"0\" is not a number from 1 to 65535\n"
