@@ -117,7 +117,7 @@ const struct command commands[] = {
         .example = {
             { "waybill translate 850.edi >orders.json", "an order as a record" },
             { "waybill translate --to x12 orders.json >850.edi", "and back again, as it was" },
-            { "waybill translate --to x12 --partner northwind.conf --control 42 orders.json >new.edi",
+            { "waybill translate --to x12 --partner supplier.conf --control 42 orders.json >new.edi",
               "the same for a partner, as interchange 42" },
         },
         .option = { OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_TO, OPTION_CONTROL, OPTION_DATE, OPTION_THREADS, OPTION_TRANSMISSION, OPTION_GUIDE,
