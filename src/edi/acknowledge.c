@@ -12,7 +12,7 @@
 
 #include "base/limits.h"
 
-enum { CODES = 5, NOTES_OF_SEGMENT = 99, COPY_MOST = 99, LOOP_DEPTH = 8, LOOP_NAME = 6, GROUP_FINDINGS = 16 };
+enum { CODES = 5, NOTES_OF_SEGMENT = 99, COPY_MOST = 99, LOOP_NAME = 4, GROUP_FINDINGS = 16 };
 
 /* What differs between the acknowledgments of X12: the 999 has rows of its own here. */
 struct form {
@@ -84,8 +84,6 @@ struct acknowledge {
     bool set_noted;
     uint64_t noted_segment;             /* the AK3 at hand is for it, with code 8; 0: there is none */
     unsigned element_notes;             /* below it */
-    unsigned loops;                     /* open LS */
-    char loop[LOOP_DEPTH][LOOP_NAME + 1];
 };
 
 /* --- Small parts ------------------------------------------------------------------------------------------ */
@@ -433,7 +431,7 @@ static int write_ta1(struct acknowledge *a, const struct edi_interchange *i)
 static void note_segment(struct acknowledge *a, const struct finding *f, const char *code)
 {
     struct slice tag = f->tag, rest;
-    char copy[3];
+    char copy[3], loop[LOOP_NAME];
     bool found;
 
     /* what is missing may be an element: the segment is there */
@@ -442,8 +440,9 @@ static void note_segment(struct acknowledge *a, const struct finding *f, const c
     begin(a, a->form->segment_note);
     put(a, 1, clean_id(a, tag, copy, 2, 3));
     put_number(a, 2, f->place.segment ? f->place.segment : 1, a->version >= 5010 ? 9999999999u : 999999u);
-    if (a->loops && a->loops <= LOOP_DEPTH)
-        put_text(a, 3, a->loop[a->loops - 1]);
+    /* 447 is made for loops between LS and LE; partners look for the guide's loop here, and it says more */
+    if (f->loop.n)
+        put(a, 3, clean_id(a, f->loop, loop, 1, LOOP_NAME));
     put_text(a, 4, code);
     end(a);
     a->notes++;
@@ -646,7 +645,6 @@ static int on_document(void *ctx, const struct edi_document *d)
     a->set_codes.n = 0;
     a->notes = a->noted_segment = 0;
     a->set_noted = false;
-    a->loops = 0;
     if (!a->answering)
         return 0;
     a->received++;
@@ -689,30 +687,10 @@ static int on_document_end(void *ctx, const struct edi_document *d)
     return a->stopped;
 }
 
-/* Which loops bounded by LS and LE the next segment stands in. */
-static void follow_loops(struct acknowledge *a, const struct segment *s)
-{
-    const char *tag = s->base + s->start;
-    struct slice name;
-
-    if (s->at[0] - s->start != 2 || tag[0] != 'L')
-        return;
-    if (tag[1] == 'S') {
-        if (a->loops < LOOP_DEPTH) {
-            name = clean(a, segment_element(s, 1), a->loop[a->loops], LOOP_NAME);
-            a->loop[a->loops][name.n] = 0;
-        }
-        a->loops++;
-    } else if (tag[1] == 'E' && a->loops) {
-        a->loops--;
-    }
-}
-
 static int on_segment(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present)
 {
     struct acknowledge *a = ctx;
 
-    follow_loops(a, s);
     return a->next.segment ? a->next.segment(a->next.ctx, node, s, present) : 0;
 }
 
@@ -720,7 +698,6 @@ static int on_stray(void *ctx, const struct segment *s)
 {
     struct acknowledge *a = ctx;
 
-    follow_loops(a, s);
     return a->next.stray ? a->next.stray(a->next.ctx, s) : 0;
 }
 

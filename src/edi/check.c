@@ -674,7 +674,7 @@ static void check_composite(struct checker *c, const struct segment *s, struct r
             r->value = slice(NULL, 0);
             r->missing = true;
             snprintf(r->found, sizeof(r->found), "missing");
-            snprintf(r->expected, sizeof(r->expected), "%.*s", SLICE_FMT(r->about->name));
+            expect(r, &e->part[k - 1]);
             say(c, s, r);
             r->missing = false;
         }
@@ -779,7 +779,8 @@ static void slow_elements(struct checker *c, const struct segment *s, const stru
             r.code = FINDING_ELEMENT_MISSING;
             r.missing = true;
             snprintf(r.found, sizeof(r.found), "missing");
-            snprintf(r.expected, sizeof(r.expected), "%.*s", SLICE_FMT(use->element->name));
+            if (use->element->type != TYPE_COMPOSITE)
+                expect(&r, use);
             say(c, s, &r);
         }
     }

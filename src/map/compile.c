@@ -7,6 +7,7 @@
  */
 #include "map/compile.h"
 
+#include <stdarg.h>
 #include <stdio.h>
 
 enum { LINES_MEMORY = 64 << 20 };
@@ -19,6 +20,8 @@ struct row_texts {
     size_t key_n;
     const struct slice *text;
 };
+
+enum { MOST_TOLD = 200 };
 
 struct compiling {
     struct row_texts *texts;
@@ -33,6 +36,13 @@ struct compiling {
     const struct record_field *inherited[MOST_INHERITED];
     struct map_scope *scopes[MOST_SCOPES];
     unsigned depth;
+    /* complaints made: a line of a block is compiled wherever the block is used, and complained of once */
+    struct told {
+        const char *file, *format;
+        uint32_t line, column;
+    } told[MOST_TOLD];
+    unsigned n_told;
+    bool repeated;              /* the last one was not said again */
 };
 
 /* The takes of a scope while it is made. */
@@ -43,9 +53,39 @@ struct making {
     uint64_t written[4];        /* fields that a line writes without a guard */
 };
 
-static void wrong(struct compiling *x, const struct place *at, const char *what)
+static void __attribute__((format(printf, 3, 4))) refuse(struct compiling *x, const struct place *at, const char *format,
+                                                         ...)
 {
-    complain(x->c, at, "%s", what);
+    char words[1000];
+    va_list args;
+
+    x->repeated = false;
+    for (unsigned i = 0; i < x->n_told; i++)
+        x->repeated |= x->told[i].file == at->file.p && x->told[i].line == at->line &&
+                       x->told[i].column == at->column && x->told[i].format == format;
+    if (x->repeated) {
+        x->c->count++;
+        return;
+    }
+    if (x->n_told < MOST_TOLD)
+        x->told[x->n_told++] = (struct told){ at->file.p, format, at->line, at->column };
+    va_start(args, format);
+    vsnprintf(words, sizeof(words), format, args);
+    va_end(args);
+    complain(x->c, at, "%s", words);
+}
+
+static void __attribute__((format(printf, 2, 3))) hint(struct compiling *x, const char *format, ...)
+{
+    char words[1000];
+    va_list args;
+
+    if (x->repeated)
+        return;
+    va_start(args, format);
+    vsnprintf(words, sizeof(words), format, args);
+    va_end(args);
+    complain_hint(x->c, "%s", words);
 }
 
 static void *nomem(struct compiling *x)
@@ -72,7 +112,7 @@ static bool flatten(struct compiling *x, const struct map_line *line, unsigned d
         if (line->use) {
             const struct map_block *b = find_block(x->map, line->name);
             if (!b || depth > 16)
-                wrong(x, &line->at, b ? "blocks use each other in a circle" : "there is no block of this name");
+                refuse(x, &line->at, b ? "blocks use each other in a circle" : "there is no block of this name");
             else if (!flatten(x, b->line, depth + 1, link))
                 return false;
             continue;
@@ -96,7 +136,7 @@ static struct map_line *children(struct compiling *x, const struct map_line *lin
     if (line->name.n) {
         const struct map_block *b = find_block(x->map, line->name);
         if (!b)
-            wrong(x, &line->at, "there is no block of the name that this line uses");
+            refuse(x, &line->at, "there is no block of the name that this line uses");
         else if (!flatten(x, b->line, 0, &link))
             return NULL;
     }
@@ -143,7 +183,7 @@ static struct map_line *merge(struct compiling *x, struct map_line *base, struct
         if (*link && d->drop) {
             *link = (*link)->next;
         } else if (d->drop) {
-            wrong(x, &d->at, "there is no such line to drop in the map this one is made from");
+            refuse(x, &d->at, "there is no such line to drop in the map this one is made from");
         } else if (*link && (d->child || d->name.n) && ((*link)->child || (*link)->name.n) &&
                    slice_eq((*link)->right, d->right) && depth < 16) {
             struct map_line *old = *link;
@@ -201,11 +241,11 @@ static const struct record_field *find_field(struct compiling *x, const struct r
     int i = record_field_find(object, name);
     if (i >= 0)
         return &object->field[i];
-    complain(x->c, at, "the record has no field \"%.*s\" here", SLICE_FMT(name));
+    refuse(x, at, "the record has no field \"%.*s\" here", SLICE_FMT(name));
     for (unsigned k = 0; k < object->n; k++)
         suggest(name, object->field[k].name, &best, &distance);
     if (best.n)
-        complain_hint(x->c, "did you mean \"%.*s\"?", SLICE_FMT(best));
+        hint(x, "did you mean \"%.*s\"?", SLICE_FMT(best));
     return NULL;
 }
 
@@ -229,7 +269,7 @@ static const struct guide_node *resolve(struct compiling *x, const struct map_sc
     for (unsigned i = 0; i < l->left.n_steps; i++) {
         tag[i] = l->left.step[i].tag;
         if (i + 1 < l->left.n_steps && l->left.step[i].n_selects) {
-            wrong(x, &l->at, "only the last segment of a path can have a qualifier here; write a block for the loop");
+            refuse(x, &l->at, "only the last segment of a path can have a qualifier here; write a block for the loop");
             return NULL;
         }
     }
@@ -239,15 +279,12 @@ static const struct guide_node *resolve(struct compiling *x, const struct map_sc
     } else {
         found = guide_node_at(g, from, tag, l->left.n_steps);
     }
-    if (found) {
-        if (l->original)
-            l->original->found = true;
+    if (found)
         return found;
-    }
     if (only_guide(x)) {
-        complain(x->c, &l->at, "%.*s has no %.*s here", SLICE_FMT(g->id), SLICE_FMT(tag[l->left.n_steps - 1]));
+        refuse(x, &l->at, "%.*s has no %.*s here", SLICE_FMT(g->id), SLICE_FMT(tag[l->left.n_steps - 1]));
         if (!s->loop)
-            complain_hint(x->c, "inside this block only %.*s itself can be named.", SLICE_FMT(from->tag));
+            hint(x, "inside this block only %.*s itself can be named.", SLICE_FMT(from->tag));
     }
     return NULL;
 }
@@ -260,7 +297,7 @@ static bool make_selects(struct compiling *x, const struct map_line *l, const st
     for (unsigned i = 0; i < step->n_selects; i++) {
         unsigned element = step->select[i].element ? step->select[i].element : segment->def->qualifier;
         if (element == 0 || element > segment->def->n || element > 64) {
-            wrong(x, &l->at, "the segment has no such qualifier; name the element: [02=CODE]");
+            refuse(x, &l->at, "the segment has no such qualifier; name the element: [02=CODE]");
             return false;
         }
         select[(*n_r)++] = (struct map_select){ (uint8_t)element, slice_key(step->select[i].value),
@@ -306,7 +343,7 @@ static struct map_take *add_take(struct compiling *x, struct making *m, uint8_t 
 static bool give_bit(struct compiling *x, struct making *m, struct map_take *t, const struct map_line *l)
 {
     if (m->scope->bits == 63) {
-        wrong(x, &l->at, "too many single segments in one block");
+        refuse(x, &l->at, "too many single segments in one block");
         return false;
     }
     t->once = ++m->scope->bits;
@@ -320,7 +357,7 @@ static struct map_take *segment_take(struct compiling *x, struct making *m, cons
     struct map_take *t;
     if (m->scope->owner && m->scope->owner->node == node->ordinal) {
         if (n_select && !same_selects(m->scope->owner, select, n_select))
-            wrong(x, &l->at, "inside its own block a segment has no other qualifier than the block's");
+            refuse(x, &l->at, "inside its own block a segment has no other qualifier than the block's");
         return m->scope->owner;
     }
     for (size_t i = 0; i < m->n; i++)
@@ -369,14 +406,14 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
             c.table = maps_table(x->maps, x->map, c.text, x->c);
             if (!c.table) {
                 if (!x->c->nomem)
-                    complain(x->c, &l->right_at, "there is no table \"%.*s\"", SLICE_FMT(c.text));
+                    refuse(x, &l->right_at, "there is no table \"%.*s\"", SLICE_FMT(c.text));
                 return !x->c->nomem;
             }
             op->table = c.table;
             if (!c.table->one_to_one && op->direction == DIRECTION_BOTH && l->beside.n == 0) {
-                complain(x->c, &l->right_at, "table %.*s has one word for several codes: this cannot be written back",
+                refuse(x, &l->right_at, "table %.*s has one word for several codes: this cannot be written back",
                          SLICE_FMT(c.text));
-                complain_hint(x->c, "keep the partner's code, too: code %.*s beside FIELD.", SLICE_FMT(c.text));
+                hint(x, "keep the partner's code, too: code %.*s beside FIELD.", SLICE_FMT(c.text));
             }
             break;
         case CONVERT_DATE:
@@ -394,13 +431,13 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
         case CONVERT_INHERIT: {
             int i2 = record_field_find(x->map_record->root, c.text);
             if (i2 < 0)
-                complain(x->c, &l->right_at, "the record has no field \"%.*s\" to inherit", SLICE_FMT(c.text));
+                refuse(x, &l->right_at, "the record has no field \"%.*s\" to inherit", SLICE_FMT(c.text));
             else
                 c.field = &x->map_record->root->field[i2];
             x->plan->inherits = true;
             op->takes = inherited_slot(x, c.field);
             if (c.field && !op->takes)
-                wrong(x, &l->right_at, "too many fields are inherited");
+                refuse(x, &l->right_at, "too many fields are inherited");
             break;
         }
         default:
@@ -409,11 +446,11 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
         op->conversion[op->n_conversions++] = c;
     }
     if (op->field && (type == RECORD_DATE) != date)
-        wrong(x, &l->right_at, date ? "this field is no date" : "this field is a date: write the conversion `date`");
+        refuse(x, &l->right_at, date ? "this field is no date" : "this field is a date: write the conversion `date`");
     if (op->field && (type == RECORD_TIME) != time)
-        wrong(x, &l->right_at, time ? "this field is no time" : "this field is a time: write the conversion `time`");
+        refuse(x, &l->right_at, time ? "this field is no time" : "this field is a time: write the conversion `time`");
     if (op->field && (type == RECORD_DATETIME) != datetime)
-        wrong(x, &l->right_at, datetime ? "this field is no date with time" : "this field is a date with time: write the conversion `datetime`");
+        refuse(x, &l->right_at, datetime ? "this field is no date with time" : "this field is a date with time: write the conversion `datetime`");
     if (l->beside.n && object) {
         struct slice name = l->beside, rest = name;
         bool found = true;
@@ -444,7 +481,7 @@ static const struct element *element_of(struct compiling *x, const struct map_li
     const struct element_use *use;
     if (e->element > def->n || e->element > 64) {
         if (only_guide(x))
-            complain(x->c, &l->at, "%.*s has only %u elements", SLICE_FMT(def->tag), def->n);
+            refuse(x, &l->at, "%.*s has only %u elements", SLICE_FMT(def->tag), def->n);
         return NULL;
     }
     use = &def->use[e->element - 1];
@@ -453,12 +490,12 @@ static const struct element *element_of(struct compiling *x, const struct map_li
     if (use->element->type != TYPE_COMPOSITE) {
         if (e->component == 1) /* a composite in a later version */
             return use->element;
-        complain(x->c, &l->at, "element %02u of %.*s has no components", e->element, SLICE_FMT(def->tag));
+        refuse(x, &l->at, "element %02u of %.*s has no components", e->element, SLICE_FMT(def->tag));
         return NULL;
     }
     if (e->component > use->element->n_parts) {
         if (only_guide(x))
-            complain(x->c, &l->at, "element %02u of %.*s has only %u components", e->element, SLICE_FMT(def->tag),
+            refuse(x, &l->at, "element %02u of %.*s has only %u components", e->element, SLICE_FMT(def->tag),
                      use->element->n_parts);
         return NULL;
     }
@@ -500,11 +537,18 @@ static void check_claims(struct compiling *x, struct making *m, const struct map
     if (!op->field || !(op->direction & DIRECTION_WRITE) || op->guard)
         return;
     if (m->written[i / 64] >> (i % 64) & 1) {
-        complain(x->c, &l->right_at, "another line writes \"%.*s\" already, and nothing tells them apart",
+        refuse(x, &l->right_at, "another line writes \"%.*s\" already, and nothing tells them apart",
                  SLICE_FMT(op->field->name));
-        complain_hint(x->c, "tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.");
+        hint(x, "tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.");
     }
     m->written[i / 64] |= 1ull << (i % 64);
+}
+
+/* The line has its place in this guide. */
+static void mark_found(const struct map_line *l)
+{
+    if (l->original)
+        l->original->found = true;
 }
 
 /* Adds an op to a take. `object` is what its field belongs to, `name` the field (empty: constants). */
@@ -517,9 +561,13 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
     struct map_op *op;
     size_t n, room = 0;
 
+    for (unsigned i = 1; i < n_elements; i++)
+        if (!element_of(x, l, def, &elements[i]))
+            return NULL;
     e = element_of(x, l, def, &elements[0]);
     if (!e)
         return NULL;
+    mark_found(l);
     while (room < t->n_ops)
         room = room ? room * 2 : 8;
     t->op = arena_grow(x->arena, t->op, t->n_ops, &room, sizeof(*t->op));
@@ -599,11 +647,12 @@ static bool make_texts(struct compiling *x, struct map_op *op)
         if (beside) {
             buf_init(&code, 64);
             buf_add_json(&code, row->code);
-            if (code.failed || code.n != row->code.n) { /* a code that must be escaped: the slow way writes it */
-                buf_deinit(&code);
-                return code.failed == ERR_NOMEM ? nomem(x) != NULL : true;
-            }
+            bool out = code.failed == ERR_NOMEM, plain = !code.failed && code.n == row->code.n;
             buf_deinit(&code);
+            if (out)
+                return nomem(x) != NULL;
+            if (!plain) /* a code that must be escaped: the slow way writes it */
+                return true;
             memcpy(p, op->beside_key, op->beside_n);
             p += op->beside_n;
             memcpy(p, row->code.p, row->code.n);
@@ -631,7 +680,7 @@ static struct map_scope *new_scope(struct compiling *x, struct map_scope *parent
         return nomem(x);
     if (x->plan->n_scopes == MOST_SCOPES) {
         struct place at = { .file = x->map->file };
-        wrong(x, &at, "the map has too many blocks");
+        refuse(x, &at, "the map has too many blocks");
         return NULL;
     }
     s->number = (uint16_t)x->plan->n_scopes;
@@ -668,14 +717,15 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     if (!field)
         return !x->c->nomem;
     if (!field->object || (field->type == RECORD_ARRAY) != l->list) {
-        complain(x->c, &l->right_at, "\"%.*s\" is no %s", SLICE_FMT(field->name),
+        refuse(x, &l->right_at, "\"%.*s\" is no %s", SLICE_FMT(field->name),
                  l->list ? "list of objects" : "object");
         if (field->object)
-            complain_hint(x->c, l->list ? "write it without []." : "write it with [].");
+            hint(x, l->list ? "write it without []." : "write it with [].");
         return true;
     }
     if (!segment->def)
         return true;
+    mark_found(l);
     t = add_take(x, m, TAKE_SCOPE, node, l);
     if (!t || !make_selects(x, l, segment, t->select, &t->n_select))
         return !x->c->nomem;
@@ -694,7 +744,7 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     for (unsigned i = 0; i < t->n_select; i++)
         t->covered |= 1ull << (t->select[i].element - 1);
     if (++x->depth > LIMIT_LOOP_DEPTH) {
-        wrong(x, &l->at, "blocks are nested too deep");
+        refuse(x, &l->at, "blocks are nested too deep");
         x->depth--;
         return true;
     }
@@ -706,7 +756,7 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     /* two lines onto one list are told apart by their qualifiers, or not at all */
     for (size_t i = 0; i + 1 < m->n; i++)
         if (m->take[i]->field == field && m->take[i]->kind == TAKE_SCOPE && m->take[i]->node != t->node && !l->list)
-            wrong(x, &l->right_at, "another line writes this object already");
+            refuse(x, &l->right_at, "another line writes this object already");
     return true;
 }
 
@@ -721,7 +771,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     if (!field)
         return !x->c->nomem;
     if (field->type != RECORD_ARRAY || (l->pairs && !field->object) || (!l->pairs && field->object)) {
-        complain(x->c, &l->right_at, "\"%.*s\" is no list of %s", SLICE_FMT(field->name),
+        refuse(x, &l->right_at, "\"%.*s\" is no list of %s", SLICE_FMT(field->name),
                  l->pairs ? "objects" : "texts");
         return true;
     }
@@ -760,7 +810,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     if (!list_open(x, t, true))
         return false;
     if (l->pairs && (l->n_group == 0 || (unsigned)(t->last - t->first + 1) % t->group)) {
-        wrong(x, &l->right_at, "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)");
+        refuse(x, &l->right_at, "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)");
         return true;
     }
     for (unsigned i = 0; i < t->group; i++) {
@@ -793,7 +843,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         for (; inside; inside = inside->next) {
             if (inside->left.n_steps != 1 || !slice_eq(inside->left.step[0].tag, segment->tag) ||
                 inside->left.n_elements != 1 || inside->list) {
-                wrong(x, &inside->at, "what pairs share are other elements of the same segment");
+                refuse(x, &inside->at, "what pairs share are other elements of the same segment");
                 continue;
             }
             if (!add_op(x, t, inside, inside->left.element, 1, field->object, inside->right) && x->c->nomem)
@@ -842,7 +892,7 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
     int i;
 
     if (m->scope->parent || l->n_conversions == 0) {
-        wrong(x, &l->at, "a check stands at the top of the map");
+        refuse(x, &l->at, "a check stands at the top of the map");
         return true;
     }
     t = segment_take(x, m, segment_of(x->guide, node), NULL, 0, l);
@@ -851,7 +901,7 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
     list = slice_cut(c->text, '.', &rest, &found);
     i = record_field_find(m->scope->object, list);
     if (i < 0 || m->scope->object->field[i].type != RECORD_ARRAY || (c->kind == CONVERT_CHECK_SUM) != found) {
-        wrong(x, &l->right_at, "expected: count LIST, or sum LIST.FIELD");
+        refuse(x, &l->right_at, "expected: count LIST, or sum LIST.FIELD");
         return true;
     }
     op = add_op(x, t, l, l->left.element, 1, NULL, slice(NULL, 0));
@@ -862,7 +912,7 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
     if (found) {
         int k = m->scope->object->field[i].object ? record_field_find(m->scope->object->field[i].object, rest) : -1;
         if (k < 0)
-            wrong(x, &l->right_at, "the list's items have no such field");
+            refuse(x, &l->right_at, "the list's items have no such field");
         else
             op->beside = &m->scope->object->field[i].object->field[k];
     }
@@ -913,7 +963,7 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
     if (!home)
         return true;
     if (home->ordinal == m->scope->node || home->ordinal == 0) {
-        complain(x->c, &l->at, "the lines of \"%.*s\" come from segments that have no loop of their own",
+        refuse(x, &l->at, "the lines of \"%.*s\" come from segments that have no loop of their own",
                  SLICE_FMT(prefix));
         return true;
     }
@@ -960,6 +1010,7 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     if (check)
         return compile_check(x, m, l, node);
     if (l->always) {
+        mark_found(l);
         t = add_take(x, m, TAKE_ALWAYS, segment, l);
         return t != NULL;
     }
@@ -993,7 +1044,7 @@ static bool index_ops(struct compiling *x, struct map_take *t)
 {
     if (t->n_ops > 250) {
         struct place at = { .file = x->map->file, .line = t->line };
-        wrong(x, &at, "too many lines for one segment");
+        refuse(x, &at, "too many lines for one segment");
         return true;
     }
     t->by_element = arena_alloc(x->arena, 64);
@@ -1105,12 +1156,12 @@ static void check_musts(struct compiling *x, const struct map *map)
         if (!node && p->n_steps > 1 && slice_eq(tag[p->n_steps - 1], tag[p->n_steps - 2]))
             node = guide_node_at(x->guide, &x->guide->node[0], tag, p->n_steps - 1);
         if (!node) {
-            wrong(x, &map->must[i].at, "the guide has no such place");
+            refuse(x, &map->must[i].at, "the guide has no such place");
             continue;
         }
         node = segment_of(x->guide, node);
         if (!is_mapped(x->plan->root, node->ordinal, p->n_elements ? p->element[0].element : 0))
-            wrong(x, &map->must[i].at, "this must be mapped, and no line maps it");
+            refuse(x, &map->must[i].at, "this must be mapped, and no line maps it");
     }
 }
 
@@ -1132,7 +1183,7 @@ static bool mark_givers(struct compiling *x)
         }
         if (!found) {
             struct place at = { .file = x->map->file };
-            complain(x->c, &at, "no line at the top of the map writes \"%.*s\", which others inherit",
+            refuse(x, &at, "no line at the top of the map writes \"%.*s\", which others inherit",
                      SLICE_FMT(x->inherited[i]->name));
         }
     }

@@ -95,6 +95,7 @@ int convert_read(const struct map_op *op, const struct slice value[3], struct bu
 {
     struct slice v = value[0];
     size_t done = 0;
+    bool implied = false;
 
     *why_r = "";
     for (unsigned i = 0; i < op->n_conversions; i++) {
@@ -141,6 +142,7 @@ int convert_read(const struct map_op *op, const struct slice value[3], struct bu
                 buf_add_char(out, v.p[k] >= 'a' && v.p[k] <= 'z' ? (char)(v.p[k] - 32) : v.p[k]);
             break;
         case CONVERT_IMPLIED: {
+            implied = true;
             char *p = buf_reserve(out, v.n + c->number[0] + 4);
             if (!p)
                 return -1;
@@ -153,6 +155,22 @@ int convert_read(const struct map_op *op, const struct slice value[3], struct bu
         if (out->failed)
             return -1;
         v = slice(out->p + start, out->n - start);
+        done = start;
+    }
+    /* places that the element's type implies, where no conversion names others */
+    if (op->decimals && op->field && op->field->type == RECORD_DECIMAL && !implied && v.n) {
+        char *p = buf_reserve(out, v.n + op->decimals + 4u);
+        size_t start = out->n;
+        if (!p)
+            return -1;
+        for (size_t k = v.p[0] == '-'; k < v.n; k++)
+            if (!is_digit(v.p[k])) {
+                *why_r = "a whole number";
+                return -1;
+            }
+        if (v.p >= out->p && v.p < out->p + out->room) /* the buffer may have moved */
+            v.p = out->p + done;
+        out->n = (size_t)(convert_implied(p, v.p, v.n, op->decimals) - out->p);
         done = start;
     }
     if (out->n == 0) {

@@ -764,7 +764,7 @@ static void make_path(struct map_reader *r, const struct instance *home, const s
 static void keep_value(struct map_reader *r, struct instance *home, const struct segment *s, unsigned element,
                        unsigned component, struct slice v)
 {
-    struct kept *k = find_kept(r, home, NULL, SLICE("\"unmapped\":["));
+    struct kept *k = failed(r, &r->path) < 0 ? NULL : find_kept(r, home, NULL, SLICE("\"unmapped\":["));
     struct buf *b;
     if (!k)
         return;

@@ -199,6 +199,7 @@ static COLD void refuse_value(struct map_writer *w, const struct action *a, cons
     struct map_write_finding r = { .code = "MAP-VALUE", .severity = SEVERITY_ERROR, .value = value, .found = found,
                                    .expected = expected, .segment = w->segments + 1 };
 
+    w->refused |= 1ull << (a->element - 1);
     r.path = path_to(w, f, a->list, item, a->op->field);
     r.place = place_name(w, w->work->tag, a->element, a->component, place, sizeof(place));
     report(w, &r);
@@ -955,7 +956,7 @@ static ALWAYS_INLINE int collect_as(struct map_writer *w, struct frame *f, const
         bit = 1ull << (before % 64);
         strange = n->type != name->type && !(n->type == JSON_STREAMED && !name->lost && name->type == JSON_ARRAY);
         strange |= f->present[before / 64] & bit;
-        if (UNLIKELY(name->careful))
+        if (name->careful)
             strange |= !is_right(&s->object->field[i], s->object->field[i].type, tape, c);
         if (n->type == JSON_STRING ? n->n == 0 : n->type >= JSON_OBJECT && n->type != JSON_STREAMED && n->count == 0) {
             code = hold_against_kind(w); /* it counts as absent */
@@ -1182,12 +1183,12 @@ static const struct action *action_for(const struct work *k, unsigned element, u
     return best;
 }
 
-/* The field of a scope that makes a segment with that tag. */
-static const struct record_field *field_for(const struct scope_work *s, struct slice tag)
+/* The field of a scope that makes a segment with that tag, and with that qualifier unless it is empty. */
+static const struct record_field *field_for(const struct scope_work *s, struct slice tag, struct slice code)
 {
     for (unsigned i = 0; i < s->n_works; i++) {
         const struct work *k = &s->work[i];
-        if (!slice_eq(k->tag, tag))
+        if (!slice_eq(k->tag, tag) || (code.n && k->n_select && !slice_eq(k->select[0].text, code)))
             continue;
         for (unsigned n = 0; n < k->n_actions; n++)
             if (k->action[n].field != NO_FIELD)
@@ -1200,6 +1201,19 @@ static const struct record_field *field_for(const struct scope_work *s, struct s
             return &s->object->field[k->field];
     }
     return NULL;
+}
+
+/* The qualifier that a partner's guide demands, if it is one of those that a remark speaks of. */
+static struct slice code_missing(const struct guide *g, const struct remark *r)
+{
+    for (unsigned i = 0; i < g->n_variants; i++) {
+        const struct guide_variant *v = &g->variant[i];
+        char words[80];
+        snprintf(words, sizeof(words), "%.*s with %.*s in", SLICE_FMT(r->tag), SLICE_FMT(v->code_text));
+        if (v->must && slice_eq(g->node[v->node].tag, r->tag) && slice_starts(slice_of(r->expected), slice_of(words)))
+            return v->code_text;
+    }
+    return slice(NULL, 0);
 }
 
 /* What the checker has to say, in the record's terms. */
@@ -1216,7 +1230,8 @@ static COLD int remark(void *ctx, const struct segment *s, const struct remark *
 
     if (r->tag.n) { /* a segment is missing */
         const struct record_field *field = NULL;
-        while (of && !(field = field_for(of->scope, r->tag)) && of->up)
+        struct slice missing = code_missing(w->plan->guide, r);
+        while (!(field = field_for(of->scope, r->tag, missing)) && of->up)
             of = of->up;
         f.path = path_to(w, field ? of : w->of, NULL, 0, field);
         f.place = place_name(w, r->tag, 0, 0, place, sizeof(place));
@@ -1228,8 +1243,8 @@ static COLD int remark(void *ctx, const struct segment *s, const struct remark *
         const struct cell *c = &w->cell[r->element - 1];
         uint64_t bit = 1ull << (r->element - 1);
         uint32_t item = 0;
-        if (r->missing && w->refused & bit)
-            return 0; /* that was said before */
+        if (r->missing && w->refused)
+            return 0; /* what led to it was said before */
         if (w->filled & bit && !(w->composite & bit)) {
             a = c->from;
             of = c->frame ? c->frame : w->of;

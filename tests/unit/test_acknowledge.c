@@ -270,8 +270,8 @@ static void test_elements(void **state)
     (void)state;
     /* 1 mandatory, 2 conditional, 3 too many, 4 short, 5 long */
     says("BEG*00**4711**20260115~" PO1, "AK3*BEG*2**8~AK4*2*92*1~AK5*R*5~");
-    says(BEG "PO1*1*5*EA*9.5**UP~CTT*1~", "AK3*PO1*3**8~AK4*7*234*2~AK5*R*5~");
-    says(BEG "N1*ST*Acme~N2*a*b*c~" PO1, "AK3*N2*4**8~AK4*3**3*c~AK5*R*5~");
+    says(BEG "PO1*1*5*EA*9.5**UP~CTT*1~", "AK3*PO1*3*PO1*8~AK4*7*234*2~AK5*R*5~");
+    says(BEG "N1*ST*Acme~N2*a*b*c~" PO1, "AK3*N2*4*N1*8~AK4*3**3*c~AK5*R*5~");
     says(BEG "CUR*BY*US~" PO1, "AK3*CUR*3**8~AK4*2*100*4*US~AK5*R*5~");
     says("BEG*00*SA*47110815471108154711081~" PO1,
          "AK3*BEG*2**8~AK4*3*324*5*47110815471108154711081~AK4*5*373*1~AK5*R*5~");
@@ -279,7 +279,7 @@ static void test_elements(void **state)
     says("BEG*99*SA*4711**20260115~" PO1, "AK3*BEG*2**8~AK4*1*353*7*99~AK5*R*5~");
     says("BEG*00*SA*4711**20260230~DTM*002*20260115*2561~" PO1,
          "AK3*BEG*2**8~AK4*5*373*8*20260230~AK3*DTM*3**8~AK4*3*337*9*2561~AK5*R*5~");
-    says(BEG "PO1*1*5*EA*9.5~QTY*38*5**many~CTT*1~", "AK3*QTY*4**8~AK4*4*61*10*many~AK5*R*5~");
+    says(BEG "PO1*1*5*EA*9.5~QTY*38*5**many~CTT*1~", "AK3*QTY*4*QTY*8~AK4*4*61*10*many~AK5*R*5~");
 }
 
 static void test_a_component(void **state)
@@ -304,7 +304,7 @@ static void test_segments(void **state)
     for (int i = 0; i < 26; i++)
         strncat(text, "SAC*A*C310***100~", sizeof(text) - strlen(text) - 1);
     strncat(text, PO1, sizeof(text) - strlen(text) - 1);
-    says(text, "AK3*SAC*28**4~AK5*R*5~");
+    says(text, "AK3*SAC*28*SAC*4~AK5*R*5~");
 }
 
 static void test_tags_that_are_none(void **state)
@@ -314,19 +314,19 @@ static void test_tags_that_are_none(void **state)
     says(BEG "TOOLONG*1~" PO1, "AK3*TOO*3**1~AK5*R*5~");
 }
 
-static void test_bounded_loops_are_named(void **state)
+static void test_loops_are_named(void **state)
 {
     (void)state;
-    /* AK303 names what LS says, before and behind it nothing */
+    /* AK303 names the loop of the guide that the segment stands in, in the heading nothing */
     says(BEG "PO1*1*5x*EA~LS*LDT~LDT*AF*6x*DA~LE*LDT~N1*QQ9*a~CTT*1~",
-         "AK3*PO1*3**8~AK4*2*330*6*5x~AK3*LDT*5*LDT*8~AK4*2*380*6*6x~AK3*N1*7**8~AK4*1*98*7*QQ9~AK5*R*5~");
+         "AK3*PO1*3*PO1*8~AK4*2*330*6*5x~AK3*LDT*5*LDT*8~AK4*2*380*6*6x~AK3*N1*7*N1*8~AK4*1*98*7*QQ9~AK5*R*5~");
 }
 
 static void test_bad_data_are_copied_clean(void **state)
 {
     (void)state;
     says(BEG "N1*ST*Acme~N4*Z\xc3\xbcrich*M\xc3\xbcnchen*\x01  ~" PO1,
-         "AK3*N4*4**8~AK4*2*156*5*Muenchen~AK4*3*116*6~AK5*R*5~");
+         "AK3*N4*4*N1*8~AK4*2*156*5*Muenchen~AK4*3*116*6~AK5*R*5~");
 }
 
 static void test_transaction_sets(void **state)
@@ -748,7 +748,7 @@ int main(void)
         cmocka_unit_test(test_a_component),
         cmocka_unit_test(test_segments),
         cmocka_unit_test(test_tags_that_are_none),
-        cmocka_unit_test(test_bounded_loops_are_named),
+        cmocka_unit_test(test_loops_are_named),
         cmocka_unit_test(test_bad_data_are_copied_clean),
         cmocka_unit_test(test_transaction_sets),
         cmocka_unit_test(test_groups),
