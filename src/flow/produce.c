@@ -852,7 +852,8 @@ static int write_record(struct produce *p, const struct record *record, struct e
         if (rc == ERR_DATA && !before.opened && p->options.interchange)
             p->next_document--;
     }
-    if (rc == ERR_DATA && before.opened)
+    /* refused or broken off: no envelope stays that holds nothing */
+    if (rc < 0 && before.opened)
         undo_envelope(p, &before);
     if (rc == 0 && before.opened && old && old != output && (rc = edi_writer_flush(old->writer)) < 0)
         return writer_error(old, rc, err);
