@@ -320,15 +320,17 @@ static bool read_lines(struct reading *r, struct setting *file)
             return true;
         if (r->block[depth].scope == IN_NOTHING) {
             struct place at = lines_place(&r->lines, &r->line, 0);
-            complain(r->c, &at, "nothing belongs under \"%s\"", r->block[depth].owner->s.keyword->name);
+            /* without an owner it belongs to a line that was complained of */
+            if (r->block[depth].owner)
+                complain(r->c, &at, "nothing belongs under \"%s\"", r->block[depth].owner->s.keyword->name);
+            r->block[depth + 1] = (struct open_scope){ IN_NOTHING, NULL };
             lines_skip(&r->lines, depth - 1);
             continue;
         }
         if (!read_line(r, &first))
             return false;
-        if (first)
-            r->block[depth + 1] = (struct open_scope){ first->s.keyword->opens, first };
-        else
+        r->block[depth + 1] = (struct open_scope){ first ? first->s.keyword->opens : IN_NOTHING, first };
+        if (!first)
             lines_skip(&r->lines, depth);
     }
     return !r->c->nomem;
