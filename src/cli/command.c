@@ -242,7 +242,7 @@ const struct command commands[] = {
         .description =
             "Lists all keywords of partner files, each below the one that it belongs to, with what follows them, what "
             "they mean, and what holds without them.",
-        .option = { OPTION_JSON, OPTION_COLOR, OPTION_HELP },
+        .option = { OPTION_MAN, OPTION_JSON, OPTION_COLOR, OPTION_HELP },
         .run = command_partner_keywords,
     },
     {

@@ -201,7 +201,7 @@ static void man_page(struct printer *p)
                     ".TP\n.B WAYBILL_MAPS\nThe folder of guides, maps and record schemas, when \\fB\\-\\-maps\\fR "
                     "does not name it.\n"
                     ".TP\n.B NO_COLOR\nWhen set, there is no colour unless \\fB\\-\\-color always\\fR asks for it.\n"
-                    ".SH SEE ALSO\n.BR waybill\\-guide (5),\n.BR waybill\\-map (5),\n.BR waybill.h (3)\n");
+                    ".SH SEE ALSO\n.BR waybill\\-guide (5),\n.BR waybill\\-map (5),\n.BR waybill\\-partner (5),\n.BR waybill.h (3)\n");
 }
 
 /* --- The completion of the shell --------------------------------------------------------- */

@@ -219,8 +219,118 @@ static void show_scope(struct printer *p, enum partner_scope scope, unsigned dep
     }
 }
 
+/* --- waybill-partner(5) --------------------------------------------------------------------- */
+
+static const char man_head[] =
+    ".TH WAYBILL-PARTNER 5 \"\" \"Waybill\" \"Waybill\"\n"
+    ".SH NAME\n"
+    "waybill\\-partner \\- who a partner is, and how documents are exchanged with him\n"
+    ".SH DESCRIPTION\n"
+    "A partner file holds one partner: a retailer, a supplier, a warehouse, and just as well a system of our own.\n"
+    "It is read as lines of words, parted by blanks. \\(dq...\\(dq is one word, with \\e\\(dq and \\e\\e inside.\n"
+    "A # at the start of a word begins a comment, which ends with the line. A line that ends in a lone \\e goes on\n"
+    "with the next. What stands deeper belongs to the line above it; tabs are refused.\n"
+    ".PP\n"
+    "What belongs to a keyword may also stand behind it on its line, in any order; these two are the same:\n"
+    ".PP\n.nf\n"
+    "    group NWPO us ACME version 004010VICS\n"
+    ".sp\n"
+    "    group NWPO\n"
+    "      us ACME\n"
+    "      version 004010VICS\n"
+    ".fi\n"
+    ".PP\n"
+    ".B waybill partner check\n"
+    "reports every error in partner files and in the guides and maps that they name.\n"
+    ".B waybill partner show\n"
+    "prints a partner file as it was understood.\n"
+    ".SH EXAMPLE\n.nf\n"
+    "partner northwind \\(dqNorthwind Traders\\(dq\n"
+    "  is        retailer\n"
+    "  x12       ZZ:NORTHWIND us ZZ:ACMECORP\n"
+    "    group NWPO us ACME  version 004010VICS  usage production\n"
+    "    separators * > \\(ti newline\n"
+    "  receive   850 as order  map northwind/850\n"
+    "  acknowledge 997\n"
+    "  allow     short\\-isa, wrong\\-counts\n"
+    ".fi\n"
+    ".SH NAMES OF MAPS AND GUIDES\n"
+    "A name such as northwind/850 is first looked for beside the partner file, as northwind/850.map or\n"
+    "northwind/850.guide, then in the maps folder. A map beside the partner file brings the guide of the same name\n"
+    "with it.\n"
+    ".SH ENVELOPES\n"
+    "Documents that are sent go from us to the partner. Where the file only says how such a document is received, it\n"
+    "is written as the partner would send it. Control numbers and times of the record are used again only where\n"
+    "sender and receiver are those that the record came with; otherwise the caller gives them. A record from a test\n"
+    "stays a test.\n"
+    ".SH KEYWORDS\n";
+
+/* Text for roff: nothing in it may be taken for a request or an escape. */
+static void roff(struct printer *p, const char *text)
+{
+    printer_text(p, text[0] == '.' || text[0] == '\'' ? "\\&" : "");
+    for (; *text; text++) {
+        if (*text == '\\')
+            printer_text(p, "\\e");
+        else if (*text == '-')
+            printer_text(p, "\\-");
+        else if (*text == '"')
+            printer_text(p, "\\(dq");
+        else if (*text == '~' || *text == '^')
+            printer_text(p, *text == '~' ? "\\(ti" : "\\(ha");
+        else if (strncmp(text, "…", strlen("…")) == 0)
+            printer_text(p, "..."), text += strlen("…") - 1;
+        else
+            printer_raw(p, slice(text, 1));
+    }
+}
+
+static void man_scope(struct printer *p, enum partner_scope scope)
+{
+    for (const struct partner_keyword *k = partner_keywords; k->name; k++) {
+        if (k->in != scope)
+            continue;
+        printer_text(p, ".TP\n\\fB");
+        roff(p, k->name);
+        printer_text(p, "\\fR ");
+        roff(p, k->arguments);
+        printer_text(p, "\n");
+        roff(p, k->help);
+        printer_text(p, ".\n");
+        if (k->choice && !strstr(k->arguments, k->choice)) {
+            struct slice rest = slice_of(k->choice);
+            bool more = true;
+            printer_text(p, "One of");
+            while (more) {
+                struct slice one = slice_cut(rest, '|', &rest, &more);
+                printer_printf(p, " %.*s%s", SLICE_FMT(one), more ? "," : ".\n");
+            }
+        }
+        if (k->required)
+            printer_text(p, "Must be there.\n");
+        if (k->repeats)
+            printer_text(p, "May be given several times.\n");
+        if (k->otherwise) {
+            printer_text(p, "Without it: ");
+            roff(p, k->otherwise);
+            printer_text(p, ".\n");
+        }
+        if (k->opens != IN_NOTHING) {
+            printer_text(p, ".RS\n");
+            man_scope(p, k->opens);
+            printer_text(p, ".RE\n");
+        }
+    }
+}
+
 int command_partner_keywords(struct command_context *c)
 {
-    show_scope(c->out, IN_FILE, 0);
+    if (command_has(c, OPTION_MAN)) {
+        printer_text(c->out, man_head);
+        man_scope(c->out, IN_FILE);
+        printer_text(c->out, ".SH SEE ALSO\n.BR waybill (1),\n.BR waybill\\-guide (5),\n.BR waybill\\-map (5)\n");
+    } else {
+        show_scope(c->out, IN_FILE, 0);
+    }
     return EXIT_CODE_OK;
 }
