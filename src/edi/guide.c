@@ -15,6 +15,7 @@
 #include <pthread.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/file.h"
 #include "edi/path.h"
@@ -1198,13 +1199,9 @@ static struct slice version_name(struct slice version, char *room)
 static bool has_set(const struct guides *g, struct slice standard, const char *version, struct slice set)
 {
     char path[4096];
-    FILE *f;
     snprintf(path, sizeof(path), "%.*s/%.*s/%s/%.*s.guide", SLICE_FMT(g->directory), SLICE_FMT(standard), version,
              SLICE_FMT(set));
-    f = fopen(path, "re");
-    if (f)
-        fclose(f);
-    return f != NULL;
+    return access(path, F_OK) == 0;
 }
 
 static int find_guide(struct guides *g, struct slice standard, struct slice version, struct slice set,

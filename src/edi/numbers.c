@@ -90,8 +90,10 @@ bool numbers_add(struct numbers *s, struct slice number)
         if (s->n == s->room) {
             size_t room = s->room ? s->room * 2 : 16;
             struct number_range *range = room > MOST_RANGES ? NULL : realloc(s->range, room * sizeof(*range));
-            if (!range)
+            if (!range) {
+                s->nomem |= room <= MOST_RANGES;
                 return true;
+            }
             s->range = range;
             s->room = room;
         }

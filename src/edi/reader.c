@@ -46,6 +46,7 @@ struct edi_reader {
     bool skip_terminator;           /* and the terminator behind them */
     bool deaf;                      /* what follows cannot be read any more */
     bool started;                   /* something other than blanks was seen */
+    bool garbage;                   /* looks for the next ISA behind bytes that belong to no interchange */
     bool garbage_told, blanks_told, empty_told;
 
     lexer_function *lex;
@@ -343,6 +344,8 @@ static int envelope_remark(void *ctx, const struct segment *s, const struct rema
                   m->code == FINDING_ELEMENT_MISSING || m->code == FINDING_ELEMENT_TRAILING;
     if (r->isa_irregular && length && slice_is(segment_tag(s), "ISA"))
         return 0; /* told once, for the whole segment */
+    if (m->code == FINDING_ELEMENT_CHARSET && (m->element == 16 || m->element == 11) && slice_is(segment_tag(s), "ISA"))
+        return 0; /* separators may be control characters */
     if (m->element == 11 && m->code == FINDING_ELEMENT_CODE && r->syntax.repetition)
         return 0; /* 00402 to 00406: I65 already, in a list of I10 */
     if (m->code == FINDING_ELEMENT_TRAILING || m->code == FINDING_FILE_LINE_BREAK || m->code == FINDING_ELEMENT_CHARSET)
@@ -368,6 +371,8 @@ static void check_envelope(struct edi_reader *r, const struct segment *s, enum f
     r->outside.stopped = 0;
     r->outside_code = code;
     check_elements(&r->outside, s, def);
+    if (r->outside.stopped)
+        stop(r, r->outside.stopped);
 }
 
 /* ---- envelopes ---- */
@@ -781,6 +786,8 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     else if (r->joined ? r->duplicate : !numbers_add(&r->numbers, d->control))
         find(r, FINDING_SET_DUPLICATE, s, 2, "was used before in this group", "a number of its own for each transaction set");
     r->duplicate = false;
+    if (r->numbers.nomem)
+        stop(r, err_nomem(r->err));
     return r->stopped ? r->stopped : take_segment(r, s);
 }
 
@@ -923,7 +930,14 @@ static enum found find_syntax(struct edi_reader *r, bool last)
     for (;;) {
         const char *p = r->buf + r->from;
         size_t n = r->n - r->from;
-        enum found found;
+        enum found found = NOT_FOUND;
+        if (r->garbage) {
+            while (n > 3 && !starts_envelope(p, n, "ISA"))
+                p++, n--;
+            r->from = (size_t)(p - r->buf);
+            if (n <= 3)
+                return last ? NOT_FOUND : NEED_MORE;
+        }
         if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
             find(r, FINDING_FILE_BOM, NULL, 0, "the file begins with a byte order mark", "ISA at the first byte");
             r->from += 3;
@@ -942,11 +956,10 @@ static enum found find_syntax(struct edi_reader *r, bool last)
                      "16 elements, then the component separator and the segment terminator");
         } else if (starts_envelope(p, n, "GS") || starts_envelope(p, n, "ST")) {
             found = bare_syntax(p, n, last, &r->syntax);
-        } else {
-            found = NOT_FOUND;
         }
         if (found == FOUND) {
             r->started = r->has_syntax = true;
+            r->garbage = false;
             return FOUND;
         }
         if (found == NEED_MORE)
@@ -965,12 +978,8 @@ static enum found find_syntax(struct edi_reader *r, bool last)
         }
         r->started = true;
         /* go on behind, at the next ISA */
-        do
-            r->from++;
-        while (r->from < r->n && !(r->n - r->from > 3 && starts_envelope(r->buf + r->from, r->n - r->from, "ISA")) &&
-               (last || r->n - r->from > 3));
-        if (r->n - r->from <= 3)
-            return last ? NOT_FOUND : NEED_MORE;
+        r->garbage = true;
+        r->from++;
     }
 }
 
