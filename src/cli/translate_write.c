@@ -71,6 +71,13 @@ static int on_finding(void *ctx, const struct produce_place *at, const struct ma
     return 0;
 }
 
+static void on_progress(void *ctx, uint64_t done)
+{
+    struct writing *w = ctx;
+
+    progress_update(w->c->progress, done);
+}
+
 static int on_write(void *ctx, const char *p, size_t n, struct err *err)
 {
     struct writing *w = ctx;
@@ -169,7 +176,9 @@ static int write_file(struct writing *w, const char *path)
         command_fail(c, &err);
         return EXIT_CODE_UNAVAILABLE;
     }
+    progress_start(c->progress, in.name, in.size);
     rc = produce_records(w->produce, in.fd, slice_of(in.name), &err);
+    progress_clear(c->progress);
     input_close(&in);
     code = reading_result(c, &w->reading, rc, &err);
     if (rc == 0 && produce_counts(w->produce)->records == before) {
@@ -233,6 +242,7 @@ int translate_to_document(struct command_context *c)
     o.write.write = on_write;
     o.write.ctx = &w;
     o.finding = on_finding;
+    o.progress = on_progress;
     o.ctx = &w;
     if (code == 0)
         code = write_files(&w, &o);

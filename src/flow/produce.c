@@ -894,7 +894,10 @@ int produce_records(struct produce *p, int fd, struct slice file, struct err *er
         if (rc == 0)
             break;
         if (rc > 0) {
+            uint64_t done = record->offset + record->size;
             rc = produce_record(p, record, file, err);
+            if (p->options.progress)
+                p->options.progress(p->options.ctx, done);
         } else if (rc == ERR_DATA || rc == ERR_LIMIT) {
             uint64_t offset;
             p->place.file = file;

@@ -50,6 +50,8 @@ struct produce_options {
     struct edi_write_options write;
     /* NULL: nobody listens. Negative stops. */
     int (*finding)(void *ctx, const struct produce_place *at, const struct map_write_finding *f);
+    /* Behind each record of produce_records(): how many bytes of the input are done. May be NULL. */
+    void (*progress)(void *ctx, uint64_t done);
     void *ctx;
 };
 
