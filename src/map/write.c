@@ -61,13 +61,15 @@ struct part {
 struct left {
     struct left *next;
     const struct guide_node *node;
-    const struct guide_node *top;           /* the first loop on the way to it, or itself */
+    uint32_t order;                         /* the node that says where it is written */
     struct slice path;
     struct slice select;                    /* what stood in [ ] */
     uint32_t occurrence;
     uint32_t seen;                          /* segments of that node written so far */
     uint32_t first, n;                      /* the items of the list that speak of it: node of the first, how many */
-    bool deep;                              /* in a loop that no line of the map takes */
+    bool apart;                             /* in a loop that no line of the map takes: joins no other segment */
+    bool trigger;                           /* opens its loop or is the object's own: its path has no qualifier */
+    bool whole;                             /* says its qualifier itself */
     bool done;
 };
 
@@ -1854,52 +1856,83 @@ static bool left_item(struct map_writer *w, const struct json_tape *tape, uint32
     return path_split_element(name, &tag, element_r) && *element_r && *element_r <= 64;
 }
 
+/* Do lines of the map write something in that loop? By single fields, or by objects that keep what they do not take. */
+static void see_loop(const struct scope_work *s, const struct guide_node *loop, bool *fields_r, bool *unclear_r)
+{
+    *fields_r = *unclear_r = false;
+    for (unsigned i = 0; i < s->n_works; i++) {
+        const struct work *k = &s->work[i];
+        if (k->segment <= loop->ordinal || k->segment >= loop->end)
+            continue;
+        if (k->kind == WORK_LIST)
+            *unclear_r |= k->scope->unmapped == NO_FIELD;
+        else if (k->n_members == 0)
+            *fields_r = true;
+        for (unsigned n = 0; n < k->n_members; n++) {
+            *unclear_r |= k->member[n]->unmapped == NO_FIELD;
+            *fields_r |= k->n_actions > 0 || k->member[n]->scope->implied;
+        }
+    }
+}
+
 /* Finds where a left-over segment belongs. False: it cannot be written back. */
-static bool resolve_left(struct map_writer *w, const struct frame *f, struct left *l)
+static bool resolve_left(const struct map_writer *w, const struct frame *f, struct left *l)
 {
     const struct guide *g = w->plan->guide;
-    const struct guide_node *scope = &g->node[f->scope->scope->node], *node;
+    const struct guide_node *scope = &g->node[f->scope->scope->node], *node, *top;
     struct slice tag[PATH_STEPS], rest = l->path;
+    uint32_t occurrence[PATH_STEPS];
+    bool fields, unclear;
     unsigned n = 0;
 
     while (rest.n) {
-        uint32_t occurrence;
         if (n == PATH_STEPS)
             return false;
-        tag[n++] = step_of(&rest, &occurrence, &l->select);
-        l->occurrence = occurrence;
+        tag[n] = step_of(&rest, &occurrence[n], &l->select);
+        n++;
         if (rest.n && rest.p[0] != '/')
             return false;
         rest = slice_from(rest, 1);
     }
     if (n == 0)
         return false;
-    if (scope->loop) {
-        const struct guide_node *first = scope->first != NODE_NONE ? &g->node[scope->first] : NULL;
-        if (n == 1 && first && scope->ordinal && slice_eq(first->tag, tag[0])) {
-            l->top = l->node = first;
-            return true;
-        }
-        node = guide_node_at(g, scope, tag, n);
-        l->top = guide_node_at(g, scope, tag, 1);
-    } else {
-        node = n == 1 && slice_eq(tag[0], scope->tag) ? scope : NULL;
-        l->top = node;
+    l->occurrence = occurrence[n - 1];
+    if (!scope->loop) {
+        l->node = scope;
+        l->order = scope->ordinal;
+        l->trigger = true;
+        return n == 1 && slice_eq(tag[0], scope->tag);
     }
-    if (!node || !l->top)
+    top = scope->first != NODE_NONE ? &g->node[scope->first] : NULL;
+    if (n == 1 && top && scope->ordinal && slice_eq(top->tag, tag[0])) {
+        l->node = top; /* its own segment */
+        l->order = top->ordinal;
+        l->trigger = true;
+        return true;
+    }
+    node = guide_node_at(g, scope, tag, n);
+    top = guide_node_at(g, scope, tag, 1);
+    if (!node || !top)
         return false;
     while (node->loop && node->first != NODE_NONE)
         node = &g->node[node->first];
     l->node = node;
-    l->deep = l->top->loop;
-    if (!l->deep)
-        return node->def != NULL;
-    /* a loop that lines of the map write, too: nobody could tell which of its occurrences was meant */
-    for (unsigned i = 0; i < f->scope->n_works; i++)
-        if (f->scope->work[i].segment > l->top->ordinal && f->scope->work[i].segment < l->top->end)
-            return n == 2 && l->node->trigger && l->node->parent == l->top->ordinal &&
-                   f->scope->work[i].kind == WORK_SEGMENT && l->occurrence == 1 && !(l->deep = false);
-    return node->def != NULL;
+    l->order = node->ordinal;
+    if (!node->def)
+        return false;
+    if (!top->loop)
+        return true;
+    see_loop(f->scope, top, &fields, &unclear);
+    if (fields && occurrence[0] == 1) {
+        l->trigger = node->trigger && n == 2;
+        return true;
+    }
+    /* a loop that nothing else is taken from: in the order of the list, behind those that are */
+    while (top->loop && top->first != NODE_NONE)
+        top = &g->node[top->first];
+    l->order = top->ordinal;
+    l->apart = true;
+    return !unclear;
 }
 
 static void lose_left(struct map_writer *w, const struct frame *f, uint32_t node, uint64_t index)
@@ -1939,6 +1972,7 @@ static void read_left(struct map_writer *w, struct frame *f, uint32_t list)
         }
         if (last && slice_eq(last->path, path)) {
             last->n++;
+            last->whole |= element && element == last->node->def->qualifier;
             continue;
         }
         l = ARENA_NEW(arena, struct left);
@@ -1952,6 +1986,7 @@ static void read_left(struct map_writer *w, struct frame *f, uint32_t list)
             last = NULL;
             continue;
         }
+        l->whole = element && element == l->node->def->qualifier;
         last = *link = l;
         link = &l->next;
         w->some_left = true;
@@ -2000,22 +2035,24 @@ static const struct frame *keeper(const struct map_writer *w)
     return f;
 }
 
-static bool select_is(const struct work *k, struct slice select)
+/* Is a left-over segment the rest of the one at hand? */
+static bool joins(const struct work *k, const struct left *l)
 {
-    return k->n_select == 1 ? slice_eq(k->select[0].text, select) : k->n_select > 1 && select.n > 0;
+    if (l->done || l->apart || l->node->ordinal != k->segment)
+        return false;
+    if (l->select.n)
+        return k->n_select == 1 ? slice_eq(k->select[0].text, l->select) : k->n_select > 1;
+    return l->seen + 1 == l->occurrence && (k->n_select == 0 || (l->trigger && !l->whole));
 }
 
 static int merge_left(struct map_writer *w)
 {
     const struct frame *f = keeper(w);
-    for (struct left *l = f->left; l; l = l->next) {
-        if (l->done || l->deep || l->node->ordinal != w->work->segment)
-            continue;
-        if (l->select.n ? !select_is(w->work, l->select) : l->seen + 1 != l->occurrence)
-            continue;
-        l->done = true;
-        return fill_left(w, f, l);
-    }
+    for (struct left *l = w->work->take ? f->left : NULL; l; l = l->next)
+        if (joins(w->work, l)) {
+            l->done = true;
+            return fill_left(w, f, l);
+        }
     return 0;
 }
 
@@ -2033,7 +2070,7 @@ static int write_left(struct map_writer *w, struct frame *f, unsigned before)
         struct work k = { .kind = WORK_SEGMENT, .tag = l->node->tag, .segment = l->node->ordinal, .field = NO_FIELD };
         struct map_select select;
         int code;
-        if (l->done || l->top->ordinal >= before)
+        if (l->done || l->order >= before)
             continue;
         l->done = true;
         begin_segment(w, &k, f);
