@@ -613,6 +613,8 @@ static bool make_texts(struct compiling *x, struct map_op *op)
 {
     struct row_texts *known;
     struct slice *texts;
+    size_t total = 64; /* behind the last one, too */
+    char *p;
 
     if (op->quick != QUICK_CODE || !op->table || op->texts)
         return true;
@@ -626,14 +628,15 @@ static bool make_texts(struct compiling *x, struct map_op *op)
     texts = ARENA_ARRAY(x->arena, op->table->n + 1, struct slice);
     if (!known || !texts)
         return nomem(x) != NULL;
+    for (unsigned i = 0; i < op->table->n; i++)
+        total += op->key_n + op->beside_n + op->table->row[i].json.n + op->table->row[i].code.n + 4;
+    p = arena_alloc(x->arena, total);
+    if (!p)
+        return nomem(x) != NULL;
     for (unsigned i = 0; i < op->table->n; i++) {
         const struct map_table_row *row = &op->table->row[i];
         bool beside = op->beside && !row->same;
-        size_t n = op->key_n + row->json.n + 2 + (beside ? op->beside_n + row->code.n + 2 : 0u);
-        char *p = arena_alloc(x->arena, n + 64);
         struct buf code;
-        if (!p)
-            return nomem(x) != NULL;
         texts[i].p = p;
         if (op->fallback.n && slice_eq(row->word, op->fallback))
             continue; /* left out */
