@@ -189,7 +189,7 @@ struct waybill_finding {
     const char *code;           /* stable: "X12-AK4-6"; `waybill help findings` lists all */
     int severity;               /* enum waybill_severity */
     const char *message;        /* one sentence: PO102 Quantity Ordered: "ten" is not a number (R 1/15) */
-    const char *acknowledgment; /* what the 997 will say of it: AK3*PO1*8**8  AK4*2*330*6*ten */
+    const char *acknowledgment; /* what the 997 will say of it: AK3*PO1*8*PO1*8  AK4*2*330*6*ten */
     /* where: bytes from the start of the file, its line, the column in that line, in bytes: of the segment */
     uint64_t offset, line, column;
     uint64_t interchange;       /* which in the file */

@@ -40,6 +40,9 @@ int library_fail(struct waybill_error *error, int code, const struct err *err, s
 {
     struct slice words = slice(NULL, 0);
 
+    /* a guide or map that could not be read for want of memory is not wrong */
+    if (code == ERR_CONFIG && c && c->nomem)
+        code = ERR_NOMEM;
     if (!error)
         return code;
     if (err && err->code == code)

@@ -306,9 +306,9 @@ static uint64_t next_of(uint64_t number)
     return number < CONTROL_MOST ? number + 1 : 1;
 }
 
-static struct slice digits(char *to, size_t room, uint64_t number)
+static struct slice digits(char *to, size_t room, int least, uint64_t number)
 {
-    int n = snprintf(to, room, "%llu", (unsigned long long)number);
+    int n = snprintf(to, room, "%0*llu", least, (unsigned long long)number);
     return slice(to, (size_t)n);
 }
 
@@ -339,13 +339,13 @@ static int open_envelopes(struct waybill_writer *w, const struct guide *guide, c
         .receiver_qualifier = t[ISA07],
         .receiver = t[ISA08],
         .interchange_version = t[ISA12],
-        .interchange_control = digits(isa13, sizeof(isa13), w->control[ISA13]),
+        .interchange_control = digits(isa13, sizeof(isa13), 9, w->control[ISA13]),
         .acknowledgment = w->wants_ta1,
         .usage = w->usage,
         .group = t[GS01].n ? t[GS01] : guide->group,
         .group_sender = t[GS02],
         .group_receiver = t[GS03],
-        .group_control = digits(gs06, sizeof(gs06), w->control[GS06]),
+        .group_control = digits(gs06, sizeof(gs06), 1, w->control[GS06]),
         .agency = t[GS07],
         .version = t[GS08].n ? t[GS08] : guide->version,
     };
@@ -439,7 +439,7 @@ static int write_record(struct waybill_writer *w, struct slice json)
     if (rc < 0)
         return w->failed = rc;
     record = (struct record){ .tape = &w->tape, .number = w->number, .line = 1, .size = json.n, .reader = w->reader };
-    rc = map_write_record(w->map, &record, w->edi, digits(st02, sizeof(st02), w->control[ST02]),
+    rc = map_write_record(w->map, &record, w->edi, digits(st02, sizeof(st02), 4, w->control[ST02]),
                           slice_of(w->text[ST03]), refuse, w, &w->err);
     if (rc < 0 && rc != ERR_DATA)
         w->failed = rc;
@@ -465,7 +465,9 @@ int waybill_writer_end(struct waybill_writer *writer, struct waybill_error *erro
 
     if (rc == 0 && w->interchange_open) {
         if (w->documents) {
-            rc = edi_write_interchange_end(w->edi);
+            rc = edi_write_group_end(w->edi);
+            if (rc == 0)
+                rc = edi_write_interchange_end(w->edi);
             if (rc == 0)
                 rc = edi_writer_flush(w->edi);
         } else {
