@@ -790,7 +790,7 @@ static void slow_elements(struct checker *c, const struct segment *s, const stru
     if (s->n > def->n && def->n < 64 && present >> def->n) {
         struct remark r = { .code = FINDING_ELEMENT_TOO_MANY, .element = def->n + 1 };
         r.value = segment_element(s, r.element);
-        snprintf(r.found, sizeof(r.found), "%u elements", s->n);
+        snprintf(r.found, sizeof(r.found), "is past the last element");
         snprintf(r.expected, sizeof(r.expected), "at most %u", def->n);
         say(c, s, &r);
     } else if (s->n && s->at[s->n] - s->at[s->n - 1] == 1) {

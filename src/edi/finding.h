@@ -75,6 +75,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(FILE_LAST_TERMINATOR, "NO-LAST-TERMINATOR", "last-terminator", LEVEL_FILE, SEVERITY_WARNING, NULL, "the last segment has no terminator") \
     ROW(FILE_BLANKS, "STRAY-BLANKS", "stray-blanks", LEVEL_FILE, SEVERITY_WARNING, NULL, "blanks or tabs between segments") \
     ROW(FILE_EMPTY_SEGMENT, "EMPTY-SEGMENT", "stray-blanks", LEVEL_FILE, SEVERITY_WARNING, NULL, "an empty segment") \
+    ROW(TERMINATOR_MISSING, "NO-TERMINATOR", "missing-terminators", LEVEL_SEGMENT, SEVERITY_WARNING, NULL, "a line break stands where a segment terminator belongs") \
     ROW(FILE_LINE_BREAK, "LINE-BREAK-IN-ELEMENT", "stray-blanks", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "a line break inside an element") \
     ROW(FILE_GARBAGE, "NOT-EDI", NULL, LEVEL_FILE, SEVERITY_ERROR, NULL, "bytes that belong to no interchange") \
     ROW(FILE_EMPTY, "NO-INTERCHANGE", NULL, LEVEL_FILE, SEVERITY_ERROR, NULL, "there is no interchange") \

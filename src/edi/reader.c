@@ -526,6 +526,18 @@ static int take_isa(struct edi_reader *r, const struct segment *s)
     return r->stopped;
 }
 
+/* Partner bytes, made safe, as a C string. */
+static void safe_text(struct edi_reader *r, struct slice s, size_t most, char *out, size_t room)
+{
+    struct buf safe;
+    buf_init(&safe, 400);
+    buf_add_safe(&safe, s, most);
+    snprintf(out, room, "%s", buf_text(&safe));
+    if (safe.failed == ERR_NOMEM)
+        stop(r, err_nomem(r->err));
+    buf_deinit(&safe);
+}
+
 static bool same_number(struct slice a, struct slice b)
 {
     uint64_t x, y;
@@ -550,14 +562,10 @@ static void compare_control(struct edi_reader *r, const struct segment *s, unsig
                             enum finding_code code, const char *what)
 {
     char found[40], expected[80];
-    struct buf safe;
     if (same_number(segment_element(s, element), control))
         return;
-    buf_init(&safe, 200);
-    buf_add_safe(&safe, control, 40);
     snprintf(found, sizeof(found), "is not %s", what);
-    snprintf(expected, sizeof(expected), "%s", buf_text(&safe));
-    buf_deinit(&safe);
+    safe_text(r, control, 40, expected, sizeof(expected));
     find(r, code, s, element, found, expected);
 }
 
@@ -682,20 +690,17 @@ static void tell_substitution(struct edi_reader *r, const struct segment *s)
 {
     const struct guide *g = r->document.guide;
     struct slice asked = r->in.group.version;
-    char found[160];
-    struct buf safe;
+    char found[160], version[40];
     if (asked.n == 5 && g->version.n == 6 && slice_starts(g->version, asked))
         return;
     if (asked.n > 6)
         asked.n = 6;
     if (asked.n == 0 || slice_eq(asked, g->version) || g->base.n)
         return;
-    buf_init(&safe, 200);
-    buf_add_safe(&safe, asked, 20);
+    safe_text(r, asked, 20, version, sizeof(version));
     snprintf(found, sizeof(found), "version %s of the %.*s has no guide; it is read with %.*s, the nearest %s",
-             buf_text(&safe), SLICE_FMT(g->set), SLICE_FMT(g->version),
+             version, SLICE_FMT(g->set), SLICE_FMT(g->version),
              slice_cmp(g->version, asked) < 0 ? "lower one" : "one there is");
-    buf_deinit(&safe);
     find(r, FINDING_VERSION_SUBSTITUTED, s, 0, found, "");
 }
 
@@ -714,9 +719,9 @@ static int take_segment(struct edi_reader *r, const struct segment *s)
     node = check_place(&r->checker, s);
     if (node) {
         present = check_segment(&r->checker, s, node);
-        if (r->sink.segment)
+        if (r->sink.segment && !r->checker.stopped)
             answer = r->sink.segment(r->sink.ctx, node, s, present);
-    } else if (r->sink.stray) {
+    } else if (r->sink.stray && !r->checker.stopped) {
         answer = r->sink.stray(r->sink.ctx, s);
     }
     if (r->checker.stopped)
@@ -867,15 +872,15 @@ static enum found isa_syntax(const char *p, size_t n, bool last, struct edi_synt
         size_t from = i + 2, end;
         while (from < n && (p[from] == '\n' || p[from] == '\r'))
             from++;
-        for (end = from; end < n && p[end] != '\n' && p[end] != '\r'; end++)
+        for (end = from; end < n && end < i + ENVELOPE_TEXT && p[end] != '\n' && p[end] != '\r'; end++)
             ;
         if (end == n && !last && n < i + ENVELOPE_TEXT)
             return NEED_MORE;
         if (end > from && p[end - 1] == first) {
             x.component = 0;
             x.terminator = first;
-        } else if (second == '\r' && p[i + 2 < n ? i + 2 : i] == '\n') {
-            x.terminator = '\n';
+        } else if (second == '\r' && p[i + 2 < n ? i + 2 : i] == '\n' && (end == n || p[end] == '\n')) {
+            x.terminator = '\n'; /* only the ISA ends in both */
         }
     }
     if (is_letter_or_digit(x.terminator) || x.terminator == x.element || memchr(p, x.terminator, i))
@@ -967,12 +972,9 @@ static enum found find_syntax(struct edi_reader *r, bool last)
         if (n < 16 && !last)
             return NEED_MORE;
         if (!r->garbage_told && !r->stopped) {
-            char words[100];
-            struct buf safe;
-            buf_init(&safe, 200);
-            buf_add_safe(&safe, slice(p, n < 16 ? n : 16), 16);
-            snprintf(words, sizeof(words), "these bytes belong to no interchange: %.60s", buf_text(&safe));
-            buf_deinit(&safe);
+            char words[120], bytes[70];
+            safe_text(r, slice(p, n < 16 ? n : 16), 16, bytes, sizeof(bytes));
+            snprintf(words, sizeof(words), "these bytes belong to no interchange: %.60s", bytes);
             find(r, FINDING_FILE_GARBAGE, NULL, 0, words, "an interchange that begins with ISA");
             r->garbage_told = true;
         }
@@ -1074,6 +1076,92 @@ static enum walk take_binary(struct edi_reader *r, const struct segment *s, size
     return WALK_AGAIN;
 }
 
+/* Does a segment begin at p: a tag that may stand in the document at hand (or end it) and an element separator? */
+static bool begins_segment(const struct edi_reader *r, const char *p, const char *end)
+{
+    const struct guide *g = r->document.guide;
+    size_t n = 0;
+    uint32_t key = 0;
+    while (n < 4 && p + n < end && p[n] != r->syntax.element)
+        n++;
+    if (n < 2 || n > 3 || p + n >= end)
+        return false;
+    memcpy(&key, p, n);
+    return (g && guide_tag(g, key) >= 0 && key != TAG2('S', 'T')) || key == TAG2('G', 'E') ||
+           key == TAG3('I', 'E', 'A');
+}
+
+/* A segment with line breaks inside. Where the next line begins like a segment of the document, the terminator was
+ * forgotten: the line break stands for it. */
+static int take_broken(struct edi_reader *r, const struct segment *whole)
+{
+    uint32_t at[LIMIT_ELEMENTS + 2];
+    struct segment s = *whole;
+    const uint32_t last = whole->at[whole->n];
+
+    for (;;) {
+        const char *base = s.base, *end = base + last, *p = base + s.start, *next = NULL;
+        struct segment part = s;
+        unsigned k = 0;
+        while (!r->stopped && p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+            next = p;
+            while (next < end && is_blank(*next))
+                next++;
+            if (begins_segment(r, next, end))
+                break;
+            p = next;
+            next = NULL;
+        }
+        if (!p || p >= end)
+            next = NULL;
+        if (next) {
+            size_t stop = (size_t)(p - base);
+            while (stop > s.start && is_blank(base[stop - 1]))
+                stop--;
+            while (k < s.n && s.at[k] < stop)
+                k++;
+            if (k > LIMIT_ELEMENTS)
+                next = NULL;
+            else {
+                memcpy(at, s.at, k * sizeof(*at));
+                at[k] = (uint32_t)stop;
+                part.at = at;
+                part.n = k;
+            }
+        }
+        switch (part.at[0] - part.start) {
+        case 2:
+            if (memcmp(base + part.start, "SE", 2) == 0)
+                take_se(r, &part);
+            else if (memcmp(base + part.start, "GE", 2) == 0)
+                take_ge(r, &part);
+            else if (r->level == IN_DOCUMENT)
+                take_segment(r, &part);
+            else
+                take_outside(r, &part);
+            break;
+        default:
+            if (starts_envelope(base + part.start, last - part.start, "IEA"))
+                take_iea(r, &part);
+            else if (r->level == IN_DOCUMENT)
+                take_segment(r, &part);
+            else
+                take_outside(r, &part);
+        }
+        if (!next || r->stopped)
+            return r->stopped;
+        s.start = (uint32_t)(next - base);
+        while (s.at[0] < s.start && s.n) {
+            s.at++;
+            s.n--;
+        }
+        r->document.segments++; /* it speaks of the one to come */
+        find(r, FINDING_TERMINATOR_MISSING, &s, 0, "the segment before has no terminator, a line break ends it",
+             "the segment terminator");
+        r->document.segments--;
+    }
+}
+
 static void tell_layout(struct edi_reader *r, const struct segment *s, uint32_t from)
 {
     /* what lies between interchanges belongs to none */
@@ -1130,7 +1218,10 @@ static enum walk walk(struct edi_reader *r, bool last)
             take_st(r, &s);
             break;
         case TAG2('S', 'E'):
-            take_se(r, &s);
+            if (s.flags & SEGMENT_ESCAPE && !line_terminator)
+                take_broken(r, &s);
+            else
+                take_se(r, &s);
             break;
         case TAG2('G', 'S'):
             take_gs(r, &s);
@@ -1156,7 +1247,10 @@ static enum walk walk(struct edi_reader *r, bool last)
             break;
         default:
             if (r->level == IN_DOCUMENT && (tag & 0xffffff) != TAG3('I', 'S', 'A')) {
-                take_segment(r, &s);
+                if (s.flags & SEGMENT_ESCAPE && !line_terminator)
+                    take_broken(r, &s);
+                else
+                    take_segment(r, &s);
             } else if (starts_envelope(base + s.start, end - s.start, "ISA")) {
                 r->from = origin + s.start;
                 if (!same_syntax(r, &s)) {
@@ -1602,8 +1696,20 @@ int edi_reader_end(struct edi_reader *r, struct err *err)
     if (!r->stopped && r->has_syntax && !r->deaf) {
         if (r->level == OUTSIDE)
             r->has_syntax = false;
-        if (r->level == OUTSIDE || take_rest(r))
+        if (r->level == OUTSIDE) {
             process(r, true);
+        } else if (take_rest(r)) {
+            /* the terminator that was put there is not in the file */
+            struct edi_place end;
+            size_t from = r->from;
+            r->from = r->n - 1;
+            fill_place(r, NULL, &end);
+            r->from = from;
+            process(r, true);
+            r->base_offset = r->known.offset = end.offset;
+            r->base_line = r->known.line = end.line;
+            r->line_start = r->known.line_start = end.offset + 1 - end.column;
+        }
     }
     end_binary(r);
     if (!r->stopped && r->level != OUTSIDE)
