@@ -17,7 +17,7 @@
 #include "edi/numbers.h"
 
 enum { SETS_SEEN = 8 };
-enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, ENVELOPE_TEXT = EDI_ENVELOPE_TEXT, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
+enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, RUN_BYTES = 32 << 10, ENVELOPE_TEXT = EDI_ENVELOPE_TEXT, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
 enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
 
 #define MOST_BINARY ((uint64_t)1 << 50)    /* bytes that the length of binary data may claim */
@@ -403,7 +403,7 @@ static int close_document(struct edi_reader *r)
         return r->stopped;
     if (r->document.errors == 0)
         r->in.group.accepted++;
-    if (r->sink.document_end)
+    if (r->sink.document_end && !r->stopped)
         call(r, r->sink.document_end(r->sink.ctx, &r->document));
     r->level = IN_GROUP;
     return r->stopped;
@@ -964,7 +964,7 @@ static enum found find_syntax(struct edi_reader *r, bool last)
         }
         if (found == FOUND) {
             r->started = r->has_syntax = true;
-            r->garbage = false;
+            r->garbage = r->garbage_told = false;
             return FOUND;
         }
         if (found == NEED_MORE)
@@ -1208,6 +1208,12 @@ static enum walk walk(struct edi_reader *r, bool last)
         }
         memcpy(&tag, base + s.start, 4);
         tag &= s.at[0] - s.start >= 4 ? UINT32_MAX : (1u << (8 * (s.at[0] - s.start))) - 1;
+        /* behind an interchange other delimiters may be in force */
+        if (__builtin_expect(r->level == OUTSIDE, 0) && r->in.interchanges &&
+            !starts_envelope(base + s.start, end - s.start, "ISA")) {
+            r->has_syntax = false;
+            return WALK_AGAIN;
+        }
         switch (tag) {
         case TAG2('S', 'T'):
             if (r->options.run) {
@@ -1259,10 +1265,6 @@ static enum walk walk(struct edi_reader *r, bool last)
                     return WALK_AGAIN;
                 }
                 take_isa(r, &s);
-            } else if (r->level == OUTSIDE && r->in.interchanges) {
-                r->from = origin + s.start;
-                r->has_syntax = false;
-                return WALK_AGAIN;
             } else {
                 take_outside(r, &s);
             }
@@ -1319,15 +1321,17 @@ static void drop_skipped(struct edi_reader *r)
 /* ---- runs of documents, for other readers ---- */
 
 /* Is this the tag of the segment that starts at p? */
-static bool is_tag(const struct edi_reader *r, const char *p, const char *tag)
+static inline bool is_tag(const struct edi_reader *r, const char *p, const char *tag)
 {
-    size_t k = strlen(tag), n = (size_t)(r->buf + r->n - p);
-    return n > k && memcmp(p, tag, k) == 0 && (p[k] == r->syntax.element || p[k] == r->syntax.terminator);
+    size_t k = tag[2] ? 3 : 2;
+    if (p[0] != tag[0] || p[1] != tag[1] || (size_t)(r->buf + r->n - p) <= k) /* there is padding behind the buffer */
+        return false;
+    return (k == 2 || p[2] == tag[2]) && (p[k] == r->syntax.element || p[k] == r->syntax.terminator);
 }
 
 /* Where the segment at p ends (behind its terminator), NULL when that is not in the buffer. Of a binary segment that
  * is too long to wait for: where its data begin, and in *skip_r how many bytes they are. */
-static const char *segment_end(const struct edi_reader *r, const char *p, uint64_t *skip_r)
+static const char *segment_end(const struct edi_reader *r, const char *p, bool last, uint64_t *skip_r)
 {
     const char separator = r->syntax.element, *end = r->buf + r->n;
     const char *t = memchr(p, r->syntax.terminator, (size_t)(end - p));
@@ -1346,7 +1350,7 @@ static const char *segment_end(const struct edi_reader *r, const char *p, uint64
                 return stop + 1;
             }
             if ((uint64_t)(end - stop) < n + 2)
-                return NULL;
+                return last ? t + 1 : NULL;
             if (stop[1 + n] == r->syntax.terminator)
                 return stop + n + 2;
         }
@@ -1440,7 +1444,7 @@ static enum walk split_documents(struct edi_reader *r, bool last)
         while (at < r->n && is_blank(r->buf[at]))
             at++;
         p = r->buf + at;
-        next = at < r->n ? segment_end(r, p, &r->run_skip) : NULL;
+        next = at < r->n ? segment_end(r, p, last, &r->run_skip) : NULL;
         if (!next)
             break;
         if (is_tag(r, p, "ST")) {
@@ -1460,8 +1464,9 @@ static enum walk split_documents(struct edi_reader *r, bool last)
         } else if (is_tag(r, p, "SE")) {
             open = false;
             whole = (size_t)(next - r->buf);
-        } else if (next > p + 1 && (!open || is_tag(r, p, "GE") || is_tag(r, p, "GS") || is_tag(r, p, "IEA") ||
-                                    starts_envelope(p, r->n - at, "ISA"))) {
+        } else if (next > p + 1 && (!open || ((*p == 'G' || *p == 'I') &&
+                                              (is_tag(r, p, "GE") || is_tag(r, p, "GS") || is_tag(r, p, "IEA") ||
+                                               starts_envelope(p, r->n - at, "ISA"))))) {
             r->run_skip = 0;
             hand_over_run(r, &run, start, at, true);
             r->from = blanks;
@@ -1470,6 +1475,12 @@ static enum walk split_documents(struct edi_reader *r, bool last)
         r->run_skip_terminator = r->run_skip > 0;
         note_layout(r, blanks, at, (size_t)(next - r->buf));
         at = (size_t)(next - r->buf);
+        if (at == whole && whole - start >= RUN_BYTES) {
+            if (hand_over_run(r, &run, start, whole, true) < 0)
+                return WALK_DONE;
+            start = whole;
+            counted = false;
+        }
     }
     if (last && open) { /* the file ends inside a document */
         bool outer = at < r->n && is_outer_trailer(r, at);
@@ -1714,7 +1725,7 @@ int edi_reader_end(struct edi_reader *r, struct err *err)
     end_binary(r);
     if (!r->stopped && r->level != OUTSIDE)
         close_interchange_early(r);
-    if (!r->stopped && r->in.interchanges == 0 && !r->garbage_told)
+    if (!r->stopped && r->in.interchanges == 0 && !r->garbage)
         find(r, FINDING_FILE_EMPTY, NULL, 0, r->started || r->base_offset + r->n ? "there is no interchange in it" : "the file is empty", "an interchange that begins with ISA");
     return r->stopped;
 }
