@@ -12,6 +12,8 @@ struct translating {
     struct reading reading;
     struct maps *maps;
     const struct map *map;
+    const struct map *const *partner_map;
+    unsigned n_partner_map;
     unsigned threads;
     const struct input *in;
 };
@@ -62,6 +64,10 @@ static int translate_file(struct translating *t, const char *path)
     o.partner = reader.partner;
     o.n_partner = reader.n_partner;
     o.policy = reader.policy;
+    o.partner_map = t->partner_map;
+    o.n_partner_map = t->n_partner_map;
+    if (t->reading.partner_file)
+        o.partner_name = t->reading.partner_file->name;
     if (command_has(c, OPTION_TRANSMISSION))
         o.transmission = slice_of(command_value(c, OPTION_TRANSMISSION));
     /* a small file is done before a thread has started */
@@ -138,6 +144,8 @@ int command_translate(struct command_context *c)
         return code;
     if (maps_new(buf_text(&t.reading.maps), &t.maps, &err) < 0)
         code = command_fail(c, &err);
+    if (code == 0)
+        code = reading_partner_maps(c, &t.reading, t.maps, &t.partner_map, &t.n_partner_map);
     if (code == 0 && command_has(c, OPTION_MAP))
         code = choose_map(&t, command_value(c, OPTION_MAP));
     for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)

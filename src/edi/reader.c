@@ -1045,32 +1045,24 @@ static enum walk take_binary(struct edi_reader *r, const struct segment *s, size
         at[k] = s->at[k];
     data = start + s->at[length_at] + 1;
     end = data + (size_t)length;
-    if (length < LIMIT_SEGMENT && end + 1 > r->n && !last) {
+    if (length < LIMIT_SEGMENT && end + 1 > r->n && !last && !r->joined) {
         *from = start + s->start;
         return WALK_MORE;
     }
-    if (length >= LIMIT_SEGMENT || end + 1 > r->n) {
-        /* not kept: what it is and how long is told, the data pass by */
+    if (length >= LIMIT_SEGMENT) { /* not kept: the data pass by */
         uint64_t here = r->n - data;
-        at[length_at + 1] = s->at[length_at] + 1;
-        whole.flags = 0;
-        if (last && end + 1 > r->n) {
-            find(r, FINDING_BINARY_LENGTH, s, length_at, "is more than the file has", "the length of the data");
-            r->from = r->n;
-        } else {
-            r->document.segments++;
-            r->skip = length > here ? length - here : 0;
-            r->skip_terminator = true;
-            *from = length > here ? r->n : end;
-        }
+        r->document.segments++;
+        r->skip = length > here ? length - here : 0;
+        r->skip_terminator = true;
+        *from = length > here ? r->n : end;
         return WALK_AGAIN;
     }
-    at[length_at + 1] = (uint32_t)(end - start);
-    if (r->buf[end] != r->syntax.terminator) {
+    if (end + 1 > r->n || r->buf[end] != r->syntax.terminator) {
         find(r, FINDING_BINARY_LENGTH, s, length_at, "does not lead to a segment terminator", "the length of the data");
         take_segment(r, s);
         return WALK_DONE;
     }
+    at[length_at + 1] = (uint32_t)(end - start);
     take_segment(r, &whole);
     *from = end + 1;
     return WALK_AGAIN;

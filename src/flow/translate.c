@@ -158,7 +158,7 @@ static int worker_init(struct worker *w, struct translate *t, int (*run)(void *,
                                     .n_partner = t->options.n_partner, .policy = t->options.policy,
                                     .complaints = &w->complaints, .run = run, .run_ctx = t };
     struct map_read_options m = { .choose = choose_plan, .write = take_records, .finding = take_finding,
-                                  .document_end = end_document, .ctx = w, .transmission = t->options.transmission,
+                                  .document_end = end_document, .ctx = w, .batch = true, .transmission = t->options.transmission,
                                   .partner = t->options.partner_name };
     struct edi_sink sink = { .ctx = w, .finding = take_finding, .document_end = end_document };
     int r;
@@ -211,6 +211,8 @@ static void *work(void *arg)
         if (j->run.begins)
             edi_reader_join(w->reader, &j->in);
         r = edi_reader_run(w->reader, &j->run, &w->err);
+        if (r == 0 && w->map)
+            r = map_reader_flush(w->map);
         w->open = j->run.ends ? 0 : j->number + 1;
         w->job = NULL;
 

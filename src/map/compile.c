@@ -810,6 +810,13 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     t->first = (uint8_t)l->left.element[0].element;
     t->last = (uint8_t)l->left.element[l->left.n_elements - 1].element;
     t->group = (uint8_t)(l->pairs ? l->n_group : 1);
+    if (segment->def && t->last > segment->def->n) {
+        if (only_guide(x))
+            complain(x->c, &l->at, "%.*s has only %u elements", SLICE_FMT(segment->tag), segment->def->n);
+        t->last = (uint8_t)segment->def->n; /* another guide of the map has more */
+        if (t->group && t->last >= t->first)
+            t->last = (uint8_t)(t->last - (unsigned)(t->last - t->first + 1) % t->group);
+    }
     if (!list_open(x, t, true))
         return false;
     if (l->pairs && (l->n_group == 0 || (unsigned)(t->last - t->first + 1) % t->group)) {

@@ -64,6 +64,7 @@ struct map_reader {
     unsigned depth;                     /* instances open */
     struct level level[LEVELS];
     uint64_t counts[RECORD_FIELDS];     /* items of the root's lists */
+    uint64_t left;                      /* elements of the segment at hand that a line names but did not take */
     struct total total;                 /* of the values that a check adds up */
     struct buf rejected;
     unsigned n_rejected;
@@ -368,8 +369,10 @@ static char *run_slow(struct map_reader *r, const struct map_take *t, const stru
             if (i == 0 && (op->component || s->flags & SEGMENT_PARTS))
                 value[0] = component_of(r, value[0], op->component ? op->component : 1);
         }
-    if (!value[0].n && !value[1].n && !value[2].n)
+    if (!value[0].n) {
+        r->left |= (value[1].n ? 1ull << (op->element[1] - 1) : 0) | (value[2].n ? 1ull << (op->element[2] - 1) : 0);
         return p;
+    }
     buf_clear(&r->scratch);
     if (convert_read(op, value, &r->scratch, &why) < 0) {
         if (r->scratch.failed) {
@@ -425,6 +428,14 @@ static char *run_date(char *p, const char *v, size_t n, unsigned flags)
     return put_value(p, v, n, flags);
 }
 
+/* A time without its date is no date with time: its elements are left over. */
+static void leave_parts(struct map_reader *r, const struct map_op *op, const struct segment *s)
+{
+    for (unsigned i = 1; i < 3; i++)
+        if (op->element[i] && segment_element(s, op->element[i]).n)
+            r->left |= 1ull << (op->element[i] - 1);
+}
+
 /* A date with time and zone, the usual kinds of them without a detour. */
 static char *run_datetime(struct map_reader *r, const struct map_take *t, const struct map_op *op,
                           const struct segment *s, char *p)
@@ -432,8 +443,10 @@ static char *run_datetime(struct map_reader *r, const struct map_take *t, const 
     struct slice date = segment_element(s, op->element[0]);
     struct slice time = op->element[1] ? segment_element(s, op->element[1]) : slice(NULL, 0);
     struct slice zone = op->element[2] ? segment_element(s, op->element[2]) : slice(NULL, 0);
-    if (!(date.n | time.n | zone.n))
+    if (date.n == 0) {
+        leave_parts(r, op, s);
         return p;
+    }
     if (date.n != 8 || (time.n != 0 && time.n != 4) || zone.n || !check_is_date(date) || (s->flags & SEGMENT_PARTS))
         return run_slow(r, t, op, s, 0, p);
     p = put_key(p, op->key, op->key_n);
@@ -794,22 +807,29 @@ static void keep_rest(struct map_reader *r, const struct guide_node *node, const
     make_path(r, home, node, taken && !taken->owner ? taken : NULL);
     for (unsigned k = 1; k <= s->n && k <= 64; k++) {
         struct slice v = segment_element(s, k);
-        if (left >> (k - 1) & 1) {
-            keep_value(r, home, s, k, 0, v);
-            any = true;
-        } else if (taken && taken->components && taken->components[k - 1] && present >> (k - 1) & 1) {
-            const struct edi_syntax *x = &r->document.interchange->syntax;
-            bool more = true;
-            for (unsigned c = 1; more && v.n; c++) {
-                struct slice rest = slice(NULL, 0), part;
-                more = false;
-                part = x->component ? slice_cut(v, x->component, &rest, &more) : v;
-                if (part.n && (c > 32 || !(taken->components[k - 1] >> (c - 1) & 1))) {
-                    keep_value(r, home, s, k, c, part);
-                    any = true;
-                }
-                v = rest;
+        bool whole = left >> (k - 1) & 1;
+        uint32_t named = taken && taken->components && !whole ? taken->components[k - 1] : 0;
+        bool parts = (s->flags & SEGMENT_PARTS) && k <= node->def->n &&
+                     node->def->use[k - 1].element->type == TYPE_COMPOSITE;
+        if (!(present >> (k - 1) & 1) || (!whole && !named))
+            continue;
+        any |= whole;
+        if (!parts) {
+            if (whole)
+                keep_value(r, home, s, k, 0, v);
+            continue;
+        }
+        bool more = true;
+        for (unsigned c = 1; more; c++) {
+            struct slice rest = slice(NULL, 0), part = v;
+            more = false;
+            if (r->document.interchange->syntax.component)
+                part = slice_cut(v, r->document.interchange->syntax.component, &rest, &more);
+            if (part.n && (c > 32 || !(named >> (c - 1) & 1))) {
+                keep_value(r, home, s, k, c, part);
+                any = true;
             }
+            v = rest;
         }
     }
     if (!any && !taken)
@@ -951,7 +971,7 @@ static uint64_t run_node(struct map_reader *r, struct instance *i, const struct 
         if (t->owner) {
             run_segment(r, i, t, s, present);
             *taken_r = t;
-            return t->covered;
+            return t->covered & ~r->left;
         }
         if (!available(i, t, s))
             continue;
@@ -991,7 +1011,7 @@ static uint64_t run_node(struct map_reader *r, struct instance *i, const struct 
             break;
         }
         *taken_r = t;
-        return t->covered;
+        return t->covered & ~r->left;
     }
     return 0;
 }
@@ -1007,6 +1027,7 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
         return r->stopped;
     if (node->ordinal == 1 || node->ordinal == r->trailer)
         return 0;
+    r->left = 0;
     top = &r->stack[r->depth - 1];
     while (top->scope->parent && (node->ordinal <= top->scope->first || node->ordinal >= top->scope->end ||
                                   (node->trigger && node->parent == top->scope->node))) {
@@ -1184,6 +1205,22 @@ static int take_document(void *ctx, const struct edi_document *d)
     return failed(r, &r->out);
 }
 
+int map_reader_flush(struct map_reader *r)
+{
+    int answer = 0;
+    if (r->out.n && !r->stopped && r->depth == 0) {
+        answer = r->options.write ? r->options.write(r->options.ctx, r->out.p, r->out.n) : 0;
+        buf_clear(&r->out);
+    }
+    return answer < 0 ? stop(r, answer) : r->stopped;
+}
+
+static int end_interchange(void *ctx, const struct edi_interchange *i)
+{
+    (void)i;
+    return map_reader_flush(ctx);
+}
+
 static int end_document(void *ctx, const struct edi_document *d)
 {
     struct map_reader *r = ctx;
@@ -1203,10 +1240,8 @@ static int end_document(void *ctx, const struct edi_document *d)
         r->records++;
         if (failed(r, &r->out) < 0)
             return r->stopped;
-        answer = r->options.write ? r->options.write(r->options.ctx, r->out.p, r->out.n) : 0;
-        buf_clear(&r->out);
-        if (answer < 0)
-            return stop(r, answer);
+        if ((!r->options.batch || r->out.n >= r->options.flush) && map_reader_flush(r) < 0)
+            return r->stopped;
     }
     r->plan = NULL;
     if (r->options.document_end && !r->stopped) {
@@ -1266,5 +1301,6 @@ void map_reader_sink(struct map_reader *r, struct edi_sink *sink_r)
                                  .segment = take_segment,
                                  .stray = take_stray,
                                  .document_end = end_document,
+                                 .interchange_end = end_interchange,
                                  .finding = take_finding };
 }

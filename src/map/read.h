@@ -14,7 +14,8 @@ struct map_reader;
 struct map_read_options {
     /* Which plan is for a document: 0 and *plan_r (NULL: none, the document gives no record), or negative. */
     int (*choose)(void *ctx, const struct edi_document *d, const struct map_plan **plan_r);
-    /* Takes output, a whole number of lines at the end of each document. Negative stops. */
+    /* Takes output: each document's line at its end (with `batch`: some lines at once), a large one in pieces.
+     * Negative stops. */
     int (*write)(void *ctx, const char *p, size_t n);
     /* Every finding, the reader's and the runner's own; may be NULL. */
     int (*finding)(void *ctx, const struct finding *f);
@@ -23,7 +24,8 @@ struct map_read_options {
     void *ctx;
     struct slice transmission;      /* the correlation id; written when not empty */
     struct slice partner;           /* the same */
-    size_t flush;                   /* bytes to gather before `write` is called inside a document; 0: 64 KiB */
+    bool batch;                     /* gather the lines of several documents, up to `flush` */
+    size_t flush;                   /* bytes to gather before `write` is called; 0: 64 KiB */
 };
 
 int map_reader_new(const struct map_read_options *options, struct map_reader **r_r, struct err *err);
@@ -32,6 +34,9 @@ void map_reader_free(struct map_reader **r);
  * through it. */
 void map_reader_sink(struct map_reader *r, struct edi_sink *sink_r);
 void map_reader_attach(struct map_reader *r, struct edi_reader *reader);
+/* With `batch`: hands out the records that have gathered. Done by itself at the end of each interchange; to be called
+ * when reading ends otherwise (a run of documents). */
+int map_reader_flush(struct map_reader *r);
 /* Records written so far, and how many of them were rejected. */
 uint64_t map_reader_records(const struct map_reader *r);
 uint64_t map_reader_rejected(const struct map_reader *r);
