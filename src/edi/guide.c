@@ -636,9 +636,9 @@ static bool build_codes(struct arena *arena, const struct code_line *list, size_
     return true;
 }
 
-/* The code lines of a block as they nearly always are: `  CODE Name` or `  CODE "A name"`. False: something else is
- * there, the reader of lines must look. These lists are the bulk of a dictionary, and most of what a start costs. */
-static bool plain_codes(struct arena *arena, struct slice text, struct code_line **list_r, size_t *n_r)
+/* The code lines of a block as they nearly always are: `  CODE Name` or `  CODE "A name"`. 0: something else is
+ * there, the reader of lines must look; negative: memory is out. These lists are the bulk of a dictionary, and most of what a start costs. */
+static int plain_codes(struct arena *arena, struct slice text, struct code_line **list_r, size_t *n_r)
 {
     const char *p = text.p, *end = text.p + text.n;
     struct code_line *list;
@@ -648,7 +648,7 @@ static bool plain_codes(struct arena *arena, struct slice text, struct code_line
         most++;
     list = ARENA_ARRAY(arena, most, struct code_line);
     if (!list)
-        return false;
+        return ERR_NOMEM;
     p = memchr(p, '\n', text.n); /* the heading */
     while (p && ++p < end) {
         const char *stop = memchr(p, '\n', (size_t)(end - p)), *next = stop;
@@ -663,27 +663,27 @@ static bool plain_codes(struct arena *arena, struct slice text, struct code_line
             for (code = p; p < stop && *p > ' '; p++)
                 ;
             if (p - code > 8 || *code == '"' || ((*code == '+' || *code == '-') && p - code == 1))
-                return false;
+                return 0;
             list[n].code = slice(code, (size_t)(p - code));
             while (p < stop && *p == ' ')
                 p++;
             name = p;
             if (name < stop && *name == '"') {
                 if (stop - name < 2 || stop[-1] != '"')
-                    return false;
+                    return 0;
                 name++;
                 stop--;
             }
             for (p = name; p < stop; p++)
                 if (*p == '"' || *p == '\\' || *p == '#' || *p == '\t')
-                    return false;
+                    return 0;
             list[n++].name = slice(name, (size_t)(stop - name));
         }
         p = next;
     }
     *list_r = list;
     *n_r = n;
-    return true;
+    return 1;
 }
 
 /* The codes that the lines of an element's block name; + and - against the lower version's. */
@@ -694,11 +694,13 @@ static bool element_codes(struct guides *g, struct element *e, struct complaints
     size_t n = 0, room = 0;
     struct lines lines;
     struct line line;
+    int plain;
 
     if (e->codes)
         return true;
-    if (!e->source->lower && plain_codes(&g->arena, b->text, &list, &n))
-        return build_codes(&g->arena, list, n, &e->codes);
+    plain = e->source->lower ? 0 : plain_codes(&g->arena, b->text, &list, &n);
+    if (plain)
+        return plain > 0 && build_codes(&g->arena, list, n, &e->codes);
     list = NULL;
     n = 0;
     if (e->source->lower && e->source->lower->has_codes) {
