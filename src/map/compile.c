@@ -1122,6 +1122,9 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
         }
     s->order = m.take;
     s->n_order = (unsigned)m.n;
+    s->leaf = !s->loop && s->owner && m.n == 1 && !s->owner->pairs && !s->implied;
+    for (unsigned i = 0; s->leaf && i < s->owner->n_ops; i++)
+        s->leaf = !s->owner->op[i].takes;
     s->program = ARENA_ARRAY(x->arena, (size_t)(s->end - s->first), struct map_take *);
     if (!s->program)
         return nomem(x) != NULL;

@@ -138,6 +138,7 @@ struct map_scope {
     struct map_select select[MOST_SELECTS];     /* constants of its own segment, from the line that opens it */
     uint8_t n_select;
     bool keeps;                     /* its object has a field `unmapped` */
+    bool leaf;                      /* one segment, whose fields are all there is to its object */
     uint32_t line;
 };
 

@@ -962,6 +962,28 @@ static struct instance *enter(struct map_reader *r, struct instance *i, const st
     return child;
 }
 
+/* An object that is one segment and needs no instance: nothing of it comes later, and nothing is left over. */
+static void run_leaf(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
+                     uint64_t present)
+{
+    struct buf *b = t->scope->list ? list_target(r, i, t) : field_target(r, i, t->segment);
+    char *p;
+    if (!b || !(p = room_for(r, b, s)))
+        return;
+    if (t->once)
+        i->once |= 1ull << (t->once - 1);
+    if (!i->scope->parent)
+        r->counts[t->field->index]++;
+    if (!t->scope->list)
+        p = put_key(p, t->open.p, t->open.n);
+    *p++ = '{';
+    p = run_ops(r, t->scope->owner, s, present, p);
+    if (p[-1] == ',')
+        p--;
+    memcpy(p, "},", 2);
+    b->n = (size_t)(p + 2 - b->p);
+}
+
 /* Runs what a scope does with a segment. Returns the elements that were taken care of, and the take. */
 static uint64_t run_node(struct map_reader *r, struct instance *i, const struct guide_node *node,
                          const struct segment *s, uint64_t present, const struct map_take **taken_r)
@@ -987,6 +1009,11 @@ static uint64_t run_node(struct map_reader *r, struct instance *i, const struct 
             uint64_t covered;
             if (node->loop)
                 continue;
+            if (t->scope->leaf && !(present & ~t->scope->owner->covered) && !(s->flags & SEGMENT_PARTS) &&
+                !(present & t->scope->owner->slow)) {
+                run_leaf(r, i, t, s, present);
+                return ~0ull;
+            }
             child = enter(r, i, t);
             if (!child)
                 return ~0ull;
