@@ -622,9 +622,9 @@ static int take_gs(struct edi_reader *r, const struct segment *s)
 static int take_ge(struct edi_reader *r, const struct segment *s)
 {
     uint64_t claimed;
+    close_document_early(r);
     if (r->level < IN_GROUP || r->in.group.implied)
         return find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "a GE without a GS", "a GS segment first");
-    close_document_early(r);
     if (slice_number(slice_trim(segment_element(s, 1)), UINT64_MAX, &claimed))
         r->in.group.claimed = claimed;
     check_envelope(r, s, FINDING_GROUP_SYNTAX);
@@ -718,7 +718,7 @@ static int take_segment(struct edi_reader *r, const struct segment *s)
     }
     node = check_place(&r->checker, s);
     if (node) {
-        present = check_segment(&r->checker, s, node);
+        present = node->has_variants ? check_segment(&r->checker, s, node) : check_elements(&r->checker, s, node->def);
         if (r->sink.segment && !r->checker.stopped)
             answer = r->sink.segment(r->sink.ctx, node, s, present);
     } else if (r->sink.stray && !r->checker.stopped) {
@@ -1699,16 +1699,16 @@ int edi_reader_end(struct edi_reader *r, struct err *err)
     if (!r->stopped && r->has_syntax && !r->deaf) {
         if (r->level == OUTSIDE)
             r->has_syntax = false;
+        struct edi_place end;
+        size_t from = r->from;
+        r->from = r->n;
+        fill_place(r, NULL, &end);
+        r->from = from;
         if (r->level == OUTSIDE) {
             process(r, true);
         } else if (take_rest(r)) {
-            /* the terminator that was put there is not in the file */
-            struct edi_place end;
-            size_t from = r->from;
-            r->from = r->n - 1;
-            fill_place(r, NULL, &end);
-            r->from = from;
             process(r, true);
+            /* the terminator that was put there is not in the file */
             r->base_offset = r->known.offset = end.offset;
             r->base_line = r->known.line = end.line;
             r->line_start = r->known.line_start = end.offset + 1 - end.column;
