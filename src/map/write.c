@@ -66,6 +66,7 @@ struct left {
     struct slice select;                    /* what stood in [ ] */
     uint32_t occurrence;
     uint32_t seen;                          /* segments of that node written so far */
+    uint64_t index;
     uint32_t first, n;                      /* the items of the list that speak of it: node of the first, how many */
     bool apart;                             /* in a loop that no line of the map takes: joins no other segment */
     bool trigger;                           /* opens its loop or is the object's own: its path has no qualifier */
@@ -1935,12 +1936,13 @@ static bool resolve_left(const struct map_writer *w, const struct frame *f, stru
     return !unclear;
 }
 
-static void lose_left(struct map_writer *w, const struct frame *f, uint32_t node, uint64_t index)
+static COLD void lose_left(struct map_writer *w, const struct frame *f, uint32_t node, uint64_t index,
+                           const char *found)
 {
     char place[200];
     uint32_t path = json_member(f->tape, node, SLICE("path")), value = json_member(f->tape, node, SLICE("value"));
     struct map_write_finding r = { .code = "MAP-LOSS", .severity = SEVERITY_WARNING, .expected = "", .loss = true,
-                                   .found = "is not written: no line of the map takes it" };
+                                   .found = found };
     struct slice name = path ? json_raw(f->tape, path) : slice(NULL, 0);
 
     if (value)
@@ -1966,7 +1968,7 @@ static void read_left(struct map_writer *w, struct frame *f, uint32_t list)
         if (!w->options.write_unmapped || !f->scope->scope || tape->node[list].type != JSON_ARRAY ||
             tape->node[c].type != JSON_OBJECT ||
             !left_item(w, tape, c, arena, &path, &element, &component, &value)) {
-            lose_left(w, f, c, index);
+            lose_left(w, f, c, index, "is not written: no line of the map takes it");
             last = NULL;
             continue;
         }
@@ -1980,9 +1982,9 @@ static void read_left(struct map_writer *w, struct frame *f, uint32_t list)
             w->nomem = true;
             return;
         }
-        *l = (struct left){ .path = path, .first = c, .n = 1 };
+        *l = (struct left){ .path = path, .first = c, .index = index, .n = 1 };
         if (!resolve_left(w, f, l)) {
-            lose_left(w, f, c, index);
+            lose_left(w, f, c, index, "is not written: no line of the map takes it");
             last = NULL;
             continue;
         }
@@ -2010,12 +2012,17 @@ static int fill_left(struct map_writer *w, const struct frame *f, const struct l
         int code = 0;
         if (!left_item(w, tape, c, &w->segment_arena, &path, &element, &component, &value))
             return err_nomem(w->err);
-        if (value.n == 0 || element == 0)
+        if (value.n == 0)
             continue;
-        bit = 1ull << (element - 1);
+        bit = element ? 1ull << (element - 1) : 0;
+        if (element == 0 || (w->filled & bit && !(component && w->composite & bit))) {
+            if (element == 0 || component || !slice_eq(w->cell[element - 1].text, value))
+                lose_left(w, f, c, l->index + i, "is not written: there is something else");
+            continue;
+        }
         if (component && (!(w->filled & bit) || w->composite & bit)) {
             code = set_part(w, NULL, element, component, f, 0, value, false);
-        } else if (!(w->filled & bit)) {
+        } else {
             w->cell[element - 1] = (struct cell){ .text = value, .frame = f };
             w->filled |= bit;
             w->substance = true;
@@ -2048,12 +2055,13 @@ static bool joins(const struct work *k, const struct left *l)
 static int merge_left(struct map_writer *w)
 {
     const struct frame *f = keeper(w);
-    for (struct left *l = w->work->take ? f->left : NULL; l; l = l->next)
+    int code = 0;
+    for (struct left *l = w->work->take ? f->left : NULL; l && !code; l = l->next)
         if (joins(w->work, l)) {
             l->done = true;
-            return fill_left(w, f, l);
+            code = fill_left(w, f, l);
         }
-    return 0;
+    return code;
 }
 
 static void count_left(struct map_writer *w)

@@ -1,0 +1,723 @@
+/*
+ * map/write: records as documents. Most cases are rows: what the record holds, the segments it must become or what
+ * must be said of it. The samples beside the base map are written, whole and streamed, and must be what they were
+ * read from, byte by byte.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "failing_malloc.h"
+#include "map/express.h"
+#include "map/write.h"
+
+static const char *directory;
+static struct guides *guides;
+static struct maps *maps;
+
+static int set_up(void **state)
+{
+    struct err err;
+    (void)state;
+    directory = getenv("WAYBILL_MAPS_DIR");
+    if (!directory)
+        directory = "maps";
+    return guides_new(directory, &guides, &err) || maps_new(directory, &maps, &err);
+}
+
+static int tear_down(void **state)
+{
+    (void)state;
+    maps_free(&maps);
+    guides_free(&guides);
+    return 0;
+}
+
+/* A file with that content, in `name` (room for 32). */
+static int temporary(char *name, const char *text, size_t n)
+{
+    int fd;
+    snprintf(name, 32, "/tmp/waybill-test-XXXXXX");
+    fd = mkstemp(name);
+    assert_true(fd >= 0);
+    assert_int_equal(write(fd, text, n), (ssize_t)n);
+    assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
+    return fd;
+}
+
+static const struct map_plan *plan_from(struct maps *m, const char *text, const char *guide_id)
+{
+    struct complaints c;
+    struct err err = { 0 };
+    const struct guide *guide;
+    const struct map *map;
+    const struct map_plan *plan = NULL;
+    char name[32];
+    int code;
+
+    complaints_init(&c);
+    code = guides_by_id(guides, slice_of(guide_id), &c, &guide, &err);
+    if (!code && text) {
+        close(temporary(name, text, strlen(text)));
+        code = maps_by_file(m, name, &c, &map, &err);
+        unlink(name);
+    } else if (!code) {
+        code = maps_by_name(m, SLICE("x12/850-order"), &c, &map, &err);
+    }
+    if (!code)
+        code = map_plan_for(m, map, guide, &c, &plan, &err);
+    if (code)
+        fail_msg("%s\n%s", err.text, buf_text(&c.text));
+    complaints_deinit(&c);
+    return plan;
+}
+
+/* ---- writing ---- */
+
+struct said {
+    struct buf text;
+    unsigned errors, warnings;
+    int stop_with;
+};
+
+static int on_finding(void *ctx, const struct map_write_finding *f)
+{
+    struct said *said = ctx;
+    *(f->severity == SEVERITY_ERROR ? &said->errors : &said->warnings) += 1;
+    buf_add_text(&said->text, f->code);
+    buf_add_char(&said->text, ' ');
+    map_write_finding_text(f, &said->text);
+    buf_add_char(&said->text, '\n');
+    return said->stop_with;
+}
+
+struct run {
+    const struct map_plan *plan;
+    struct map_write_options options;
+    struct edi_write_options edi;
+    size_t streamed;            /* in memory up to here; 0: whole */
+    struct said said;
+    struct buf out;             /* the segments between ST and SE, a newline behind each */
+    unsigned refused;
+    struct err err;
+};
+
+static void run_init(struct run *r, const struct map_plan *plan)
+{
+    *r = (struct run){ .plan = plan };
+    edi_write_options_init(&r->edi);
+    r->edi.syntax.terminator = '\n';
+    buf_init(&r->said.text, 1 << 20);
+    buf_init(&r->out, 1 << 20);
+}
+
+static void run_deinit(struct run *r)
+{
+    buf_deinit(&r->said.text);
+    buf_deinit(&r->out);
+}
+
+static int write_records(struct run *r, struct edi_writer *edi, struct map_writer *w, int fd)
+{
+    struct record_reader_options options = { 0 };
+    struct record_reader *reader = NULL;
+    const struct record *record;
+    int code;
+
+    if (r->streamed)
+        options = (struct record_reader_options){ .memory = r->streamed, .small = 1, .chunk = 64 };
+    code = record_reader_new(fd, &options, &reader, &r->err);
+    while (!code && (code = record_reader_next(reader, &record, &r->err)) > 0) {
+        if (r->streamed)
+            assert_true(record->streamed);
+        code = map_write_record(w, record, edi, SLICE("0001"), SLICE(""), on_finding, &r->said, &r->err);
+        if (code == ERR_DATA) {
+            r->refused++;
+            code = 0;
+        }
+    }
+    record_reader_free(&reader);
+    return code;
+}
+
+/* Records (as JSON) to r->out. */
+static int run_text(struct run *r, const char *json, size_t n)
+{
+    const struct edi_envelope e = { .at = { 2026, 11, 20, 12, 0, -1 }, .sender = SLICE("ACMECORP"),
+                                    .receiver = SLICE("NORTHWIND"), .interchange_control = SLICE("1"),
+                                    .group = SLICE("PO"), .group_control = SLICE("1"), .version = SLICE("004010") };
+    struct edi_writer *edi = NULL;
+    struct map_writer *w = NULL;
+    char name[32];
+    int fd = temporary(name, json, n), code;
+
+    unlink(name);
+    code = edi_writer_new(&r->edi, &edi, &r->err);
+    if (!code)
+        code = map_writer_new(r->plan, &r->options, &w, &r->err);
+    if (!code)
+        code = edi_write_interchange(edi, &e);
+    if (!code)
+        code = edi_write_group(edi, &e);
+    if (!code)
+        code = write_records(r, edi, w, fd);
+    if (!code)
+        code = edi_write_group_end(edi);
+    if (!code) {
+        struct slice rest = edi_writer_output(edi), line;
+        bool more = true;
+        buf_clear(&r->out);
+        while (more) {
+            line = slice_cut(rest, '\n', &rest, &more);
+            if (line.n && !slice_starts(line, SLICE("ISA")) && !slice_starts(line, SLICE("GS*")) &&
+                !slice_starts(line, SLICE("GE*")) &&                !slice_starts(line, SLICE("ST*")) && !slice_starts(line, SLICE("SE*"))) {
+                buf_add_slice(&r->out, line);
+                buf_add_char(&r->out, '\n');
+            }
+        }
+        code = r->out.failed;
+    }
+    map_writer_free(&w);
+    edi_writer_free(&edi);
+    close(fd);
+    return code;
+}
+
+static void run_ok(struct run *r, const char *json)
+{
+    if (run_text(r, json, strlen(json)))
+        fail_msg("%s", r->err.text);
+}
+
+/* ---- rows ---- */
+
+#define HEAD \
+    "{\"record\":\"order\",\"version\":1,\"source\":{\"standard\":\"x12\",\"version\":\"004010\",\"set\":\"850\"," \
+    "\"sender\":\"ZZ:A\",\"receiver\":\"ZZ:B\",\"interchange\":\"1\",\"group\":\"1\",\"document\":\"1\"," \
+    "\"usage\":\"test\"},"
+#define BEG "\"purpose\":\"original\",\"type\":\"stand_alone\",\"number\":\"77\",\"ordered_on\":\"2026-01-02\""
+#define ITEM "\"items\":[{\"scheme\":\"gtin-12\",\"id\":\"012345678905\"}]"
+#define LINE "{\"quantity\":\"10\",\"unit\":\"LBR\",\"unit_price\":\"1.5\"," ITEM "}"
+#define LINES "\"lines\":[" LINE "]"
+
+#define BEG_OUT "BEG*00*SA*77**20260102\n"
+#define PO1_OUT "PO1**10*LB*1.5**UP*012345678905\n"
+#define CTT_OUT "CTT*1*10\n"
+
+/* What is written, and what is said (each finding a line). Refused when `out` is NULL. */
+struct row {
+    const char *record;
+    const char *out;
+    const char *said;
+};
+
+static void check_rows(const struct map_plan *plan, const struct row *row, size_t n)
+{
+    for (size_t i = 0; i < n; i++) {
+        struct run r;
+        char json[8000];
+        run_init(&r, plan);
+        snprintf(json, sizeof(json), HEAD "%s}", row[i].record);
+        run_ok(&r, json);
+        assert_string_equal(buf_text(&r.said.text), row[i].said);
+        assert_string_equal(buf_text(&r.out), row[i].out ? row[i].out : "");
+        assert_int_equal(r.refused, row[i].out == NULL);
+        assert_true(r.said.errors > 0 || row[i].out != NULL);
+        run_deinit(&r);
+    }
+}
+#define CHECK_ROWS(plan, rows) check_rows(plan, rows, sizeof(rows) / sizeof(rows[0]))
+
+static void plain_orders(void **state)
+{
+    static const struct row rows[] = {
+        { BEG "," LINES, BEG_OUT PO1_OUT CTT_OUT, "" },
+        /* the order of keys does not count */
+        { LINES "," BEG, BEG_OUT PO1_OUT CTT_OUT, "" },
+        /* nothing empty makes a segment */
+        { BEG ",\"release\":\"\",\"references\":[],\"dates\":[{}]," LINES, BEG_OUT PO1_OUT CTT_OUT, "" },
+        /* escapes */
+        { "\"purpose\":\"original\",\"type\":\"stand\\u005falone\",\"n\\u0075mber\":\"\\u00377\","
+          "\"ordered_on\":\"2026-01-02\"," LINES, BEG_OUT PO1_OUT CTT_OUT, "" },
+        /* a default goes with something else only */
+        { BEG ",\"currency\":\"EUR\"," LINES, BEG_OUT "CUR*BY*EUR\n" PO1_OUT CTT_OUT, "" },
+        /* dotted fields share the segment of others; a loop begins even if only its inside holds something */
+        { BEG "," LINES ",\"totals\":{\"weight\":\"12\",\"weight_unit\":\"LBR\",\"amount\":\"3\",\"amount_kind\":\"total\"}",
+          BEG_OUT PO1_OUT "CTT*1*10*12*LB\nAMT*TT*3\n", "" },
+        { BEG "," LINES ",\"totals\":{\"amount\":\"3\",\"amount_kind\":\"total\"}", BEG_OUT PO1_OUT CTT_OUT "AMT*TT*3\n",
+          "" },
+        /* named parties first, then the list */
+        { BEG ",\"parties\":[{\"role\":\"ship_to\",\"name\":\"C\"}],\"ship_to\":{\"name\":\"B\",\"city\":\"XY\"}," LINES,
+          BEG_OUT "N1*ST*B\nN4*XY\nN1*ST*C\n" PO1_OUT CTT_OUT, "" },
+        /* hash total: no marks, no signs */
+        { BEG ",\"lines\":[{\"quantity\":\"10.5\",\"unit\":\"LBR\"," ITEM "},{\"quantity\":\"-2\",\"unit\":\"LBR\"," ITEM "}]",
+          BEG_OUT "PO1**10.5*LB***UP*012345678905\nPO1**-2*LB***UP*012345678905\nCTT*2*107\n", "" },
+    };
+    (void)state;
+    CHECK_ROWS(plan_from(maps, NULL, "x12/004010/850"), rows);
+}
+
+static void values(void **state)
+{
+    static const struct row rows[] = {
+        /* the partner's own code, if it still stands for the word */
+        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\",\"unit_code\":\"LB\"," ITEM "},"
+          "{\"quantity\":\"2\",\"unit_code\":\"CA\"," ITEM "},{\"quantity\":\"3\",\"unit\":\"foo\",\"unit_code\":\"CA\"," ITEM "},"
+          "{\"quantity\":\"4\",\"unit\":\"LBR\",\"unit_code\":\"CA\"," ITEM "}]",
+          BEG_OUT "PO1**1*LB***UP*012345678905\nPO1**2*CA***UP*012345678905\nPO1**3*CA***UP*012345678905\n"
+                  "PO1**4*LB***UP*012345678905\nCTT*4*10\n",
+          "MAP-LOSS lines[3].unit_code: \"CA\" is not written: it stands for something else\n" },
+        /* implied places */
+        { BEG ",\"allowances\":[{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"-15.5\",\"settlement\":\"off_invoice\"},"
+          "{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"0.05\",\"settlement\":\"off_invoice\"}]," LINES,
+          BEG_OUT "SAC*C*D240***-1550*******02\nSAC*C*D240***5*******02\n" PO1_OUT CTT_OUT, "" },
+        { BEG ",\"allowances\":[{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"15.005\",\"settlement\":\"off_invoice\"}]," LINES,
+          NULL,
+          "MAP-VALUE allowances[0].amount: \"15.005\" has too many decimals, expected no more decimals than the place has"
+          " (SAC05 Amount)\n" },
+        /* dates, times, zones */
+        { BEG ",\"requested_ship_at\":\"2026-01-02T12:30+02:00\",\"requested_delivery_at\":\"2026-01-02T12:30:15[ET]\","
+          "\"ship_not_before_at\":\"2026-01-02T12:30-05:00\",\"ship_not_after_at\":\"2026-01-02T12:30-05:00[ES]\","
+          "\"cancel_after_at\":\"2026-01-02T12:30Z\"," LINES,
+          BEG_OUT "DTM*010*20260102*1230*02\nDTM*002*20260102*123015*ET\nDTM*037*20260102*1230*20\n"
+                  "DTM*038*20260102*1230*ES\nDTM*001*20260102*1230*UT\n" PO1_OUT CTT_OUT,
+          "" },
+        { BEG ",\"requested_ship_at\":\"2026-01-02T12:30+05:30\"," LINES, NULL,
+          "MAP-VALUE requested_ship_at: \"2026-01-02T12:30+05:30\" cannot be written, expected a zone in full hours, at most"
+          " twelve from Greenwich, or a code of element 623 in brackets (DTM02 Date)\n" },
+        /* what cannot be data */
+        { BEG ",\"vendor_name\":\"A*B\",\"vendor_number\":\"1\"," LINES, NULL,
+          "MAP-CHARACTER vendor_name: \"A*B\" the value holds \"*\", which is the element separator (REF03 Description)\n" },
+    };
+    (void)state;
+    CHECK_ROWS(plan_from(maps, NULL, "x12/004010/850"), rows);
+}
+
+static void lists(void **state)
+{
+    static const struct row rows[] = {
+        /* pairs with gaps */
+        { BEG ",\"lines\":[{\"quantity\":\"10\",\"unit\":\"LBR\",\"items\":[{},{\"scheme\":\"gtin-12\",\"id\":\"012345678905\"},"
+          "{},{\"scheme\":\"vendor\",\"id\":\"9\"},{}]}]",
+          BEG_OUT "PO1**10*LB*****UP*012345678905***VN*9\n" CTT_OUT, "" },
+        { BEG ",\"lines\":[{\"quantity\":\"10\",\"unit\":\"LBR\",\"items\":[{},{},{},{},{},{},{},{},{},{},"
+          "{\"scheme\":\"vendor\",\"id\":\"9\"}]}]", NULL,
+          "MAP-LIST lines[0].items[10]: has no place: the list has more items than the segment can hold, expected at most 10"
+          " (PO106 Product/Service ID Qualifier)\n" },
+        /* pairs that share fields: neighbours that agree, ten at most */
+        { BEG ",\"lines\":[{\"quantity\":\"10\",\"unit\":\"LBR\"," ITEM ",\"allocations\":["
+          "{\"location\":\"L1\",\"quantity\":\"1\",\"unit\":\"LBR\"},{},{\"location\":\"L2\",\"quantity\":\"2\",\"unit\":\"LBR\"},"
+          "{\"location\":\"L3\",\"quantity\":\"3\",\"unit\":\"CMQ\",\"scheme\":\"assigned_by_buyer\"},"
+          "{\"location\":\"L4\",\"quantity\":\"4\",\"unit\":\"CMQ\",\"scheme\":\"assigned_by_buyer\"}]}]",
+          BEG_OUT "PO1**10*LB***UP*012345678905\nSDQ*LB**L1*1***L2*2\nSDQ*CC*92*L3*3*L4*4\n" CTT_OUT, "" },
+        { BEG ",\"lines\":[{\"quantity\":\"10\",\"unit\":\"LBR\"," ITEM ",\"allocations\":["
+          "{\"location\":\"L1\",\"quantity\":\"1\",\"unit\":\"LBR\"},{\"location\":\"L2\",\"quantity\":\"2\",\"unit\":\"LBR\"},"
+          "{\"location\":\"L3\",\"quantity\":\"3\",\"unit\":\"LBR\"},{\"location\":\"L4\",\"quantity\":\"4\",\"unit\":\"LBR\"},"
+          "{\"location\":\"L5\",\"quantity\":\"5\",\"unit\":\"LBR\"},{\"location\":\"L6\",\"quantity\":\"6\",\"unit\":\"LBR\"},"
+          "{\"location\":\"L7\",\"quantity\":\"7\",\"unit\":\"LBR\"},{\"location\":\"L8\",\"quantity\":\"8\",\"unit\":\"LBR\"},"
+          "{\"location\":\"L9\",\"quantity\":\"9\",\"unit\":\"LBR\"},{\"location\":\"LA\",\"quantity\":\"1\",\"unit\":\"LBR\"},"
+          "{\"location\":\"LB\",\"quantity\":\"2\",\"unit\":\"LBR\"}]}]",
+          BEG_OUT "PO1**10*LB***UP*012345678905\nSDQ*LB**L1*1*L2*2*L3*3*L4*4*L5*5*L6*6*L7*7*L8*8*L9*9*LA*1\nSDQ*LB**LB*2\n"
+                  CTT_OUT, "" },
+        /* scalars over elements and segments */
+        { BEG ",\"buyer\":{\"name\":\"A\",\"street\":[\"a\",\"b\",\"c\"]}," LINES, BEG_OUT "N1*BY*A\nN3*a*b\nN3*c\n" PO1_OUT CTT_OUT,
+          "" },
+        /* a text in pieces */
+        { BEG ",\"notes\":[{\"kind\":\"lot\",\"value\":\"1\",\"text\":\"one\\r\\ntwo\"}]," LINES,
+          BEG_OUT "N9*LT*1\nMSG*one\nMSG*two\n" PO1_OUT CTT_OUT, "" },
+        { BEG ",\"notes\":[{\"kind\":\"lot\",\"value\":\"1\",\"text\":\"one\\n\\ntwo\"}]," LINES,
+          BEG_OUT "N9*LT*1\nMSG*one\nMSG*two\n" PO1_OUT CTT_OUT,
+          "MAP-LOSS notes[0].text: \"one\\x0a\\x0atwo\" loses a line break: behind an empty or a full line nothing stands for it\n" },
+    };
+    (void)state;
+    CHECK_ROWS(plan_from(maps, NULL, "x12/004010/850"), rows);
+}
+
+static void wrong_records(void **state)
+{
+    static const struct row rows[] = {
+        { BEG, NULL, "RECORD-MISSING lines: a required field is missing, expected an array\n" },
+        { BEG ",\"number\":\"2\"," LINES, NULL, "RECORD-KEY-TWICE number: \"2\" a field stands twice in one object, expected it once\n" },
+        { BEG ",\"foo\":1," LINES, NULL,
+          "RECORD-KEY-UNKNOWN foo: \"1\" the record has no field of this name, expected a field of the schema\n" },
+        { BEG ",\"lines\":[{\"quantity\":\"ten\"},{\"quantity\":5,\"items\":[7]}]", NULL,
+          "RECORD-DECIMAL lines[0].quantity: \"ten\" a decimal is not a decimal, expected a decimal in a string, such as \"12.50\"\n"
+          "RECORD-TYPE lines[1].quantity: \"5\" a value is of the wrong type, expected a decimal in a string, such as \"12.50\"\n"
+          "RECORD-TYPE lines[1].items[0]: \"7\" a value is of the wrong type, expected an object\n" },
+        { BEG ",\"buyer\":{\"name\":null}," LINES, NULL,
+          "RECORD-TYPE buyer.name: \"null\" a value is of the wrong type, expected a string\n" },
+        { BEG ",\"buyer\":{\"street\":[\"x\",{}]}," LINES, NULL,
+          "RECORD-TYPE buyer.street[1]: \"{\" a value is of the wrong type, expected a string\n" },
+        /* what the guide says, in the record's terms */
+        { BEG ",\"contacts\":[{\"name\":\"X\"}]," LINES, NULL,
+          "X12-AK4-1 contacts[0].role: missing, expected ID 2/2 (PER01 Contact Function Code)\n" },
+        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\",\"items\":[{\"scheme\":\"vendor\"}]}]", NULL,
+          "X12-AK4-2 lines[0].items[0].id: missing, expected all or none of these elements: note P0607 (PO107 Product/Service"
+          " ID)\n" },
+        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM ",\"allocations\":[{\"location\":\"1\",\"quantity\":\"1\","
+          "\"unit\":\"LBR\"}]}]", NULL,
+          "X12-AK4-4 lines[0].allocations[0].location: \"1\" has 1 character, expected at least 2 (SDQ03 Identification Code)\n" },
+    };
+    (void)state;
+    CHECK_ROWS(plan_from(maps, NULL, "x12/004010/850"), rows);
+}
+
+/* ---- maps of their own ---- */
+
+#define MAP "map test/small\n  between guide x12/004010/850 and record order 1\n"
+#define MAP_LINES \
+    "  BEG01 <-> purpose  code order-purpose\n" \
+    "  BEG02 <-> type  code order-type\n" \
+    "  BEG03 <-> number\n" \
+    "  BEG05 <-> ordered_on  date\n"
+#define MAP_PO1 \
+    "  PO1 <-> lines[]\n" \
+    "    PO101 <-> number\n" \
+    "    PO102 <-> quantity  decimal\n" \
+    "    PO103 <-> unit  code unit  beside unit_code\n" \
+    "    PO106..PO107 pairs <-> items[].(scheme id)  code item-scheme  beside scheme_code\n"
+
+static void conversions(void **state)
+{
+    static const char text[] = MAP MAP_LINES
+        "  REF[IA].REF02 <-> vendor_number  pad 7 \"0\"\n"
+        "  REF[IA].REF03 <-> vendor_name  trim upper\n"
+        "  REF[DP].REF02 <-> department  prefix \"00\"\n"
+        "  REF[DP].REF03 <-> department_name  code dept\n"
+        "  BEG07 <- const \"AC\"\n"
+        "  CUR02 <-> currency\n"
+        "  CUR01 <- const \"BY\"\n"
+        MAP_PO1
+        "table dept\n  A eins\n  B zwei\n  * refuse\n";
+    static const struct row rows[] = {
+        { BEG ",\"vendor_number\":\"66120\",\"vendor_name\":\" Acme é \"," LINES, NULL,
+          "MAP-CHARACTER vendor_name: \"ACME é\" the character \"é\" (U+00E9) is not in the extended character set (REF03"
+          " Description)\nMAP-LOSS lines[0].unit_price: is not written: no line of the map takes it\n" },
+        { BEG ",\"vendor_number\":\"66120\",\"vendor_name\":\" Acme \",\"department\":\"38\",\"department_name\":\"zwei\"," LINES,
+          "BEG*00*SA*77**20260102**AC\nREF*IA*0066120*ACME\nREF*DP*0038*B\nPO1**10*LB***UP*012345678905\n",
+          "MAP-LOSS lines[0].unit_price: is not written: no line of the map takes it\n" },
+        { BEG ",\"department_name\":\"drei\"," LINES, NULL,
+          "MAP-VALUE department_name: \"drei\" has no code in the map's table (REF03 Description)\n"
+          "MAP-LOSS lines[0].unit_price: is not written: no line of the map takes it\n" },
+        { BEG ",\"currency\":\"EUR\"," LINES,
+          "BEG*00*SA*77**20260102**AC\nCUR*BY*EUR\nPO1**10*LB***UP*012345678905\n",
+          "MAP-LOSS lines[0].unit_price: is not written: no line of the map takes it\n" },
+    };
+    struct maps *own;
+    struct err err;
+    (void)state;
+    assert_int_equal(maps_new(directory, &own, &err), 0);
+    CHECK_ROWS(plan_from(own, text, "x12/004010/850"), rows);
+    maps_free(&own);
+}
+
+static void inherited(void **state)
+{
+    static const char text[] = MAP MAP_LINES
+        "  DTM[002].(DTM02 DTM03 DTM04) <-> requested_delivery_at  datetime\n" MAP_PO1
+        "    DTM[002].(DTM02 DTM03 DTM04) <-> requested_delivery_at  datetime  inherit requested_delivery_at\n";
+#define ON(day) "{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM ",\"requested_delivery_at\":\"2026-02-" day "\"}"
+#define NO_DAY "{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM "}"
+#define P "PO1**1*LB***UP*012345678905\n"
+    static const struct row rows[] = {
+        { BEG ",\"requested_delivery_at\":\"2026-02-03\",\"lines\":[" ON("03") "," ON("04") "]",
+          BEG_OUT "DTM*002*20260203\n" P P "DTM*002*20260204\n", "" },
+        { BEG ",\"lines\":[" ON("03") "," ON("03") "]", BEG_OUT "DTM*002*20260203\n" P P, "" },
+        { BEG ",\"lines\":[" ON("03") "," ON("04") "]", BEG_OUT P "DTM*002*20260203\n" P "DTM*002*20260204\n", "" },
+        { BEG ",\"lines\":[" ON("03") "," NO_DAY "]", BEG_OUT P "DTM*002*20260203\n" P, "" },
+    };
+    struct maps *own;
+    struct err err;
+    struct run r;
+    const struct map_plan *plan;
+    (void)state;
+    assert_int_equal(maps_new(directory, &own, &err), 0);
+    plan = plan_from(own, text, "x12/004010/850");
+    CHECK_ROWS(plan, rows);
+    run_init(&r, plan); /* the first look at the lines, when they are streamed */
+    r.streamed = 500;
+    run_ok(&r, HEAD BEG ",\"lines\":[" ON("03") "," ON("03") "," ON("03") "]}");
+    assert_string_equal(buf_text(&r.out), BEG_OUT "DTM*002*20260203\n" P P P);
+    run_deinit(&r);
+    maps_free(&own);
+}
+
+static void told_apart(void **state)
+{
+    /* by guards, and by what a list's items say themselves */
+    static const char text[] = MAP MAP_LINES
+        "  REF[IA].REF02 <-> vendor_number if type = stand_alone\n"
+        "  REF[VR].REF02 <-> vendor_number if type = rush\n"
+        "  DTM[010] <-> dates[]\n    DTM01 <-> kind  code date-kind\n    (DTM02 DTM03 DTM04) <-> at  datetime\n"
+        MAP_PO1
+        "    DTM[002] <-> dates[]\n      DTM01 <-> kind  code date-kind\n      (DTM02 DTM03 DTM04) <-> at  datetime\n"
+        "    DTM <-> dates[]\n      DTM01 <-> kind  code date-kind\n      (DTM02 DTM03 DTM04) <-> at  datetime\n"
+        "      DTM05 <-> period_format\n      DTM06 <-> period\n";
+    static const struct row rows[] = {
+        { BEG ",\"vendor_number\":\"1\",\"lines\":[" NO_DAY "]", BEG_OUT "REF*IA*1\n" P, "" },
+        { "\"purpose\":\"original\",\"type\":\"rush\",\"number\":\"77\",\"ordered_on\":\"2026-01-02\",\"vendor_number\":\"1\","
+          "\"lines\":[" NO_DAY "]", "BEG*00*RO*77**20260102\nREF*VR*1\n" P, "" },
+        { "\"purpose\":\"original\",\"type\":\"SA\",\"number\":\"77\",\"ordered_on\":\"2026-01-02\",\"vendor_number\":\"1\","
+          "\"lines\":[" NO_DAY "]", BEG_OUT P, 
+          "MAP-LOSS vendor_number: is not written: the lines that take it are for other cases\n" },
+        { BEG ",\"dates\":[{\"kind\":\"002\",\"at\":\"2026-02-03\"}],\"lines\":[" NO_DAY "]", NULL,
+          "MAP-VALUE dates[0].kind: \"002\" does not fit, expected what stands for 010 there (DTM01 Date/Time Qualifier)\n" },
+        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM ",\"dates\":[{\"kind\":\"010\",\"at\":\"2026-02-03\"},"
+          "{\"kind\":\"002\",\"at\":\"2026-02-04\"}]}]",
+          BEG_OUT P "DTM*002*20260204\nDTM*010*20260203\n", "" },
+    };
+    struct maps *own;
+    struct err err;
+    (void)state;
+    assert_int_equal(maps_new(directory, &own, &err), 0);
+    CHECK_ROWS(plan_from(own, text, "x12/004010/850"), rows);
+    maps_free(&own);
+}
+
+/* A segment that would be read elsewhere is no way to write it. */
+static void misread(void **state)
+{
+    static const char text[] = MAP MAP_LINES MAP_PO1
+        "  CTT/AMT <-> amounts[]\n    AMT01 <-> kind\n    AMT02 <-> amount  decimal\n";
+    static const struct row rows[] = {
+        { BEG ",\"lines\":[" NO_DAY "],\"amounts\":[{\"amount\":\"3\",\"kind\":\"TT\"}]", NULL,
+          "MAP-PLACE amounts[0]: would be read as part of loop AMT, expected a segment before it that leads to loop CTT"
+          " (AMT Monetary Amount)\n" },
+    };
+    struct maps *own;
+    struct err err;
+    (void)state;
+    assert_int_equal(maps_new(directory, &own, &err), 0);
+    CHECK_ROWS(plan_from(own, text, "x12/004010/850"), rows);
+    maps_free(&own);
+}
+
+/* ---- leftovers ---- */
+
+#define LEFT(path, value) "{\"path\":\"" path "\",\"value\":\"" value "\"}"
+
+static void leftovers(void **state)
+{
+    static const char text[] = MAP MAP_LINES
+        "  REF[IA].REF02 <-> vendor_number\n  N1[ST] <-> ship_to\n    N102 <-> name\n" MAP_PO1
+        "    PID[F].PID05 <-> text\n  CTT01 check count lines\n";
+    static const char record[] = HEAD BEG ",\"vendor_number\":\"685492\",\"ship_to\":{\"name\":\"WEST\",\"unmapped\":["
+        LEFT("N1.N103", "92") "," LEFT("N1.N104", "4054") "," LEFT("N3.N301", "172") "]},\"lines\":[{\"number\":\"1\","
+        "\"quantity\":\"50\",\"unit\":\"LBR\"," ITEM ",\"text\":\"LOW\",\"unmapped\":[" LEFT("PO1.PO104", "15.27") ","
+        LEFT("PO1.PO109", "2261996") "," LEFT("PO1.PO108", "IN") "," LEFT("CTP/CTP.CTP02", "RTL") ","
+        LEFT("CTP/CTP.CTP03", "39.01") "," LEFT("PID/PID.PID02", "08") "," LEFT("PID#2/PID.PID01", "F") ","
+        LEFT("PID#2/PID.PID02", "75") "," LEFT("PID#2/PID.PID05", "HIGH") "," LEFT("REF.REF01", "CO") ","
+        LEFT("REF.REF02", "9") "," LEFT("REF.REF04-1", "BM") "," LEFT("REF.REF04-2", "7") "]}],\"unmapped\":["
+        LEFT("BEG.BEG04", "R2") "," LEFT("REF[IA].REF03", "DESC") "," LEFT("REF#2.REF01", "DP") ","
+        LEFT("REF#2.REF02", "850") "," LEFT("N1#2/N1.N101", "BY") "," LEFT("N1#2/N1.N102", "OTHER") ","
+        LEFT("N1#2/N3.N301", "X") "," LEFT("CTT/CTT.CTT02", "100") "," LEFT("CTT/AMT.AMT01", "TT") ","
+        LEFT("CTT/AMT.AMT02", "3") "]}";
+    struct maps *own;
+    struct err err;
+    struct run r;
+    (void)state;
+    assert_int_equal(maps_new(directory, &own, &err), 0);
+    for (int streamed = 0; streamed < 2; streamed++) {
+        run_init(&r, plan_from(own, text, "x12/004010/850"));
+        r.options.write_unmapped = true;
+        run_ok(&r, record);
+        assert_string_equal(buf_text(&r.said.text), "");
+        assert_string_equal(buf_text(&r.out),
+                            "BEG*00*SA*77*R2*20260102\nREF*IA*685492*DESC\nREF*DP*850\nN1*ST*WEST*92*4054\nN3*172\n"
+                            "N1*BY*OTHER\nN3*X\nPO1*1*50*LB*15.27**UP*012345678905*IN*2261996\nCTP**RTL*39.01\n"
+                            "PID*F*08***LOW\nPID*F*75***HIGH\nREF*CO*9**BM>7\nCTT*1*100\nAMT*TT*3\n");
+        run_deinit(&r);
+    }
+    run_init(&r, plan_from(own, text, "x12/004010/850"));
+    run_ok(&r, record);
+    assert_int_equal(r.refused, 0);
+    assert_int_equal(r.said.warnings, 26);
+    assert_string_equal(buf_text(&r.out), "BEG*00*SA*77**20260102\nREF*IA*685492\nN1*ST*WEST\n"
+                                          "PO1*1*50*LB***UP*012345678905\nPID*F****LOW\nCTT*1\n");
+    run_deinit(&r);
+    /* nonsense is a loss, too */
+    run_init(&r, plan_from(own, text, "x12/004010/850"));
+    r.options.write_unmapped = true;
+    run_ok(&r, HEAD BEG ",\"lines\":[" NO_DAY "],\"unmapped\":[" LEFT("", "x") "," LEFT("FOO.FOO01", "x") ","
+               LEFT("BEG.BEG", "x") "," LEFT("BEG", "x") "," LEFT("A/B/C/D/E/F/G/H/I/J.J01", "x") "," LEFT("BEG[.BEG03", "x") ","
+               LEFT("BEG.BEG03", "other") "]}");
+    assert_int_equal(r.said.errors, 0);
+    assert_int_equal(r.said.warnings, 7);
+    assert_string_equal(buf_text(&r.out), BEG_OUT P "CTT*1\n");
+    run_deinit(&r);
+    maps_free(&own);
+}
+
+/* ---- the whole ---- */
+
+static void read_sample(const char *name, const char *ending, struct buf *out)
+{
+    char path[500];
+    FILE *f;
+    int c;
+    snprintf(path, sizeof(path), "%s/x12/850-order/%s%s", directory, name, ending);
+    f = fopen(path, "r");
+    if (!f)
+        fail_msg("%s cannot be opened", path);
+    while ((c = getc(f)) != EOF)
+        buf_add_char(out, (char)c);
+    fclose(f);
+}
+
+static void samples(void **state)
+{
+    static const char *const names[] = { "minimal", "retail", "fashion", "dropship", "grocery", "everything" };
+    (void)state;
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        struct buf json, edi, body;
+        struct slice rest, line;
+        bool more = true, in_set = false, five;
+        buf_init(&json, 1 << 20);
+        buf_init(&edi, 1 << 20);
+        buf_init(&body, 1 << 20);
+        read_sample(names[i], ".json", &json);
+        read_sample(names[i], ".edi", &edi);
+        for (rest = buf_slice(&edi); more;) {
+            line = slice_trim(slice_cut(rest, '~', &rest, &more));
+            in_set &= !slice_starts(line, SLICE("SE*"));
+            if (in_set) {
+                buf_add_slice(&body, line);
+                buf_add_char(&body, '\n');
+            }
+            in_set |= slice_starts(line, SLICE("ST*"));
+        }
+        five = strstr(buf_text(&edi), "*005010") != NULL;
+        for (int streamed = 0; streamed < 2; streamed++) {
+            struct run r;
+            run_init(&r, plan_from(maps, NULL, five ? "x12/005010/850" : "x12/004010/850"));
+            r.streamed = streamed && json.n > 8000 ? 6000 : 0;
+            if (streamed)
+                r.options.discard = true;
+            run_ok(&r, buf_text(&json));
+            assert_string_equal(buf_text(&r.said.text), "");
+            assert_string_equal(buf_text(&r.out), buf_text(&body));
+            run_deinit(&r);
+        }
+        buf_deinit(&json);
+        buf_deinit(&edi);
+        buf_deinit(&body);
+    }
+}
+
+/* A refused record leaves nothing behind, and the next one is written. */
+static void refusals(void **state)
+{
+    static const char records[] =
+        HEAD BEG "," LINES "}\n"
+        HEAD BEG ",\"lines\":[{\"quantity\":\"1\",\"items\":[{\"scheme\":\"vendor\"}]}]}\n"
+        HEAD BEG "," LINES ",\"foo\":1}\n"
+        HEAD "\"purpose\":\"original\",\"type\":\"stand_alone\",\"number\":\"78\",\"ordered_on\":\"2026-01-02\"," LINES "}\n";
+    struct run r;
+    (void)state;
+    run_init(&r, plan_from(maps, NULL, "x12/004010/850"));
+    run_ok(&r, records);
+    assert_int_equal(r.refused, 2);
+    assert_string_equal(buf_text(&r.out), BEG_OUT PO1_OUT CTT_OUT "BEG*00*SA*78**20260102\n" PO1_OUT CTT_OUT);
+    run_deinit(&r);
+
+    run_init(&r, plan_from(maps, NULL, "x12/004010/850"));
+    r.said.stop_with = ERR_STOP;
+    assert_int_equal(run_text(&r, records, sizeof(records) - 1), ERR_STOP);
+    assert_int_equal(r.said.errors, 1);
+    run_deinit(&r);
+
+    /* a ceiling of the output */
+    run_init(&r, plan_from(maps, NULL, "x12/004010/850"));
+    r.edi.ceiling = 1300;
+    assert_true(run_text(&r, records, sizeof(records) - 1) < 0);
+    run_deinit(&r);
+}
+
+static int attempt(void *arg)
+{
+    static const char record[] = HEAD BEG ",\"unmapped\":[" LEFT("BEG.BEG04", "R2") "],\"vendor_name\":\"q\\u0061\","
+        "\"vendor_number\":\"1\",\"notes\":[{\"kind\":\"lot\",\"value\":\"1\",\"text\":\"one\\ntwo\"}],"
+        "\"totals\":{\"amount\":\"3\",\"amount_kind\":\"total\"}," LINES "}";
+    struct run r;
+    int code;
+    run_init(&r, arg);
+    r.options.write_unmapped = true;
+    code = run_text(&r, record, sizeof(record) - 1);
+    if (!code && (r.refused || r.said.text.failed))
+        code = ERR_NOMEM;
+    run_deinit(&r);
+    return code;
+}
+
+static void memory(void **state)
+{
+    const struct map_plan *plan = plan_from(maps, NULL, "x12/004010/850");
+    (void)state;
+    assert_int_equal(attempt((void *)(uintptr_t)plan), 0);
+    assert_true(fail_each_allocation(attempt, (void *)(uintptr_t)plan) > 10);
+}
+
+static void expressions(void **state)
+{
+    static const struct {
+        const char *in;
+        unsigned places, least;
+        const char *out;
+    } places[] = {
+        { "15", 2, 1, "1500" }, { "15.5", 2, 1, "1550" }, { "0.05", 2, 1, "5" },  { "0", 2, 1, "0" },
+        { "0.00", 2, 1, "0" },  { "-.5", 2, 1, "-50" },   { "007", 0, 1, "007" }, { "7.000", 0, 1, "7" },
+        { "7.5", 0, 1, NULL },  { "1.005", 2, 1, NULL },  { "1.500", 2, 1, "150" }, { "5", 0, 3, "005" },
+        { "-0.07", 2, 3, "-007" }, { "00.70", 2, 1, "70" },
+    };
+    static const struct {
+        const char *in, *out;
+    } times[] = {
+        { "12:30", "1230" }, { "12:30:45", "123045" }, { "12:30:45.5", "1230455" }, { "12:30:45.50", "12304550" },
+        { "12:30:45.0000", "12304500" }, { "12:30:45.125", NULL }, { "1230", NULL },
+    };
+    char room[64];
+    const char *why;
+    (void)state;
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        int n = express_places(slice_of(places[i].in), places[i].places, places[i].least, room, &why);
+        if (!places[i].out) {
+            assert_int_equal(n, -1);
+            continue;
+        }
+        assert_int_equal(n, strlen(places[i].out));
+        assert_memory_equal(room, places[i].out, (size_t)n);
+    }
+    for (unsigned i = 0; i < sizeof(times) / sizeof(times[0]); i++) {
+        int n = express_time(slice_of(times[i].in), room, &why);
+        if (!times[i].out) {
+            assert_int_equal(n, -1);
+            continue;
+        }
+        assert_int_equal(n, strlen(times[i].out));
+        assert_memory_equal(room, times[i].out, (size_t)n);
+    }
+    assert_int_equal(express_date(SLICE("2026-01-02"), 8, room, &why), 8);
+    assert_int_equal(express_date(SLICE("1999-12-31"), 6, room, &why), 6);
+    assert_memory_equal(room, "991231", 6);
+    assert_int_equal(express_date(SLICE("1949-12-31"), 6, room, &why), -1);
+    assert_int_equal(express_date(SLICE("2050-12-31"), 6, room, &why), -1);
+    assert_int_equal(express_date(SLICE("20260102"), 8, room, &why), -1);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(plain_orders), cmocka_unit_test(values),     cmocka_unit_test(lists),
+        cmocka_unit_test(wrong_records), cmocka_unit_test(conversions), cmocka_unit_test(inherited),
+        cmocka_unit_test(told_apart),    cmocka_unit_test(misread),     cmocka_unit_test(leftovers),
+        cmocka_unit_test(samples),       cmocka_unit_test(refusals),    cmocka_unit_test(memory),
+        cmocka_unit_test(expressions),
+    };
+    return cmocka_run_group_tests(tests, set_up, tear_down);
+}
