@@ -45,12 +45,18 @@ struct compiling {
     bool repeated;              /* the last one was not said again */
 };
 
+struct claim {
+    const struct record_field *field, *guard;
+    struct slice guard_value;
+};
+
 /* The takes of a scope while it is made. */
 struct making {
     struct map_scope *scope;
     struct map_take **take;
     size_t n, room;
-    uint64_t written[4];        /* fields that a line writes without a guard */
+    struct claim *claim;        /* fields that lines write */
+    size_t n_claims, room_claims;
 };
 
 static void __attribute__((format(printf, 3, 4))) refuse(struct compiling *x, const struct place *at, const char *format,
@@ -190,6 +196,7 @@ static struct map_line *merge(struct compiling *x, struct map_line *base, struct
             struct map_line *inside = merge(x, children(x, old), children(x, d), depth + 1);
             old->name = slice(NULL, 0);
             old->child = inside;
+            old->original = d->original; /* whether the partner's own line is found matters */
         } else if (*link) {
             d->next = (*link)->next;
             *link = d;
@@ -530,18 +537,79 @@ static void choose_quick(struct map_op *op, const struct element *e)
         op->quick = QUICK_NONE;
 }
 
-/* Two lines that write one field. */
-static void check_claims(struct compiling *x, struct making *m, const struct map_line *l, const struct map_op *op)
+/* Two lines with these conditions never both write. */
+static bool apart(const struct record_field *guard, struct slice value, const struct record_field *other,
+                  struct slice other_value)
 {
-    unsigned i = op->field ? op->field->index : 0;
-    if (!op->field || !(op->direction & DIRECTION_WRITE) || op->guard)
-        return;
-    if (m->written[i / 64] >> (i % 64) & 1) {
-        refuse(x, &l->right_at, "another line writes \"%.*s\" already, and nothing tells them apart",
-                 SLICE_FMT(op->field->name));
-        hint(x, "tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.");
+    return guard && guard == other && !slice_eq(value, other_value);
+}
+
+/* Two lines that write one field. */
+static bool check_claim(struct compiling *x, struct making *m, const struct map_line *l, const struct map_op *op,
+                        const struct record_field *field)
+{
+    if (!field || !(op->direction & DIRECTION_WRITE))
+        return true;
+    for (size_t i = 0; i < m->n_claims; i++)
+        if (m->claim[i].field == field &&
+            !apart(op->guard, op->guard_value, m->claim[i].guard, m->claim[i].guard_value)) {
+            refuse(x, &l->right_at, "another line writes \"%.*s\" already, and nothing tells them apart",
+                   SLICE_FMT(field->name));
+            hint(x, "tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.");
+            break;
+        }
+    m->claim = arena_grow(&x->lines, m->claim, m->n_claims, &m->room_claims, sizeof(*m->claim));
+    if (!m->claim)
+        return nomem(x) != NULL;
+    m->claim[m->n_claims++] = (struct claim){ field, op->guard, op->guard_value };
+    return true;
+}
+
+static bool check_claims(struct compiling *x, struct making *m, const struct map_line *l, const struct map_op *op)
+{
+    return check_claim(x, m, l, op, op->field) && check_claim(x, m, l, op, op->beside);
+}
+
+/* Two lines of one segment that write one element. */
+static void check_element(struct compiling *x, const struct map_take *t, const struct map_line *l,
+                          const struct map_op *op)
+{
+    for (unsigned k = 0; k < t->n_ops; k++) {
+        const struct map_op *o = &t->op[k];
+        bool shared = false;
+        if (!(o->direction & op->direction & DIRECTION_WRITE) ||
+            apart(op->guard, op->guard_value, o->guard, o->guard_value))
+            continue;
+        for (unsigned i = 0; i < 3; i++)
+            for (unsigned j = 0; j < 3; j++)
+                shared |= op->element[i] && op->element[i] == o->element[j] &&
+                          (i || j || op->component == o->component || !op->component || !o->component);
+        if (shared) {
+            refuse(x, &l->at, "another line writes this element already, and nothing tells them apart");
+            return;
+        }
     }
-    m->written[i / 64] |= 1ull << (i % 64);
+}
+
+/* Can the field hold what an element gives? */
+static void check_type(struct compiling *x, const struct map_line *l, const struct map_op *op, const struct element *e)
+{
+    const struct record_field *field = op->field;
+    bool decimal = false;
+    for (unsigned i = 0; i < op->n_conversions; i++)
+        decimal |= op->conversion[i].kind == CONVERT_DECIMAL || op->conversion[i].kind == CONVERT_IMPLIED;
+    if (field->type == RECORD_OBJECT || field->type == RECORD_ARRAY) {
+        refuse(x, &l->right_at, field->type == RECORD_ARRAY ? "\"%.*s\" is a list" : "\"%.*s\" is an object",
+               SLICE_FMT(field->name));
+        hint(x, field->object ? "name one of its fields, or write a block for its segment." : "write it with [].");
+    } else if (field->type == RECORD_INTEGER || field->type == RECORD_BOOLEAN) {
+        refuse(x, &l->right_at, "\"%.*s\" is %s: maps know texts, decimals, dates and times", SLICE_FMT(field->name),
+               record_type_name((enum record_type)field->type));
+    } else if (decimal && field->type != RECORD_DECIMAL && field->type != RECORD_STRING) {
+        refuse(x, &l->right_at, "this field is no decimal");
+    } else if (!decimal && field->type == RECORD_DECIMAL && e->type != TYPE_N && e->type != TYPE_R) {
+        refuse(x, &l->right_at, "this field is a decimal, the element is not: write the conversion `decimal`");
+    }
 }
 
 /* The line has its place in this guide. */
@@ -588,6 +656,9 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
     }
     if (!settle_conversions(x, l, op, object))
         return NULL;
+    if (op->field)
+        check_type(x, l, op, e);
+    check_element(x, t, l, op);
     choose_quick(op, e);
     for (unsigned i = 0; i < n_elements; i++) {
         unsigned k = elements[i].element;
@@ -758,7 +829,7 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
         t->covered |= t->scope->owner->covered;
     /* two lines onto one list are told apart by their qualifiers, or not at all */
     for (size_t i = 0; i + 1 < m->n; i++)
-        if (m->take[i]->field == field && m->take[i]->kind == TAKE_SCOPE && m->take[i]->node != t->node && !l->list)
+        if (m->take[i]->field == field && m->take[i]->kind == TAKE_SCOPE && !l->list)
             refuse(x, &l->right_at, "another line writes this object already");
     return true;
 }
@@ -887,8 +958,7 @@ static bool compile_fold(struct compiling *x, struct making *m, const struct map
         return !x->c->nomem;
     t->field = op->field;
     t->open = slice(op->key, op->key_n);
-    check_claims(x, m, l, op);
-    return true;
+    return check_claims(x, m, l, op);
 }
 
 static bool compile_check(struct compiling *x, struct making *m, const struct map_line *l,
@@ -1039,8 +1109,7 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     op = add_op(x, t, l, l->left.element, l->left.n_elements, m->scope->object, l->right);
     if (!op)
         return !x->c->nomem;
-    check_claims(x, m, l, op);
-    return true;
+    return check_claims(x, m, l, op);
 }
 
 static bool is_late(const struct map_op *op)
@@ -1094,6 +1163,61 @@ static bool index_ops(struct compiling *x, struct map_take *t)
     return true;
 }
 
+/* Where a line stands, by its number. */
+static struct place place_of(const struct compiling *x, const struct map_line *lines, uint32_t number)
+{
+    struct place at = { .file = x->map->file, .line = number };
+    for (; lines; lines = lines->next)
+        if (lines->at.line == number)
+            return lines->at;
+    return at;
+}
+
+static bool reads(const struct map_take *t)
+{
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (t->op[i].direction & DIRECTION_READ)
+            return true;
+    return t->kind == TAKE_SCOPE;
+}
+
+static bool gives(const struct map_take *t, const struct record_field *field)
+{
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (t->op[i].field == field && !t->op[i].guard && (t->op[i].direction & DIRECTION_READ))
+            return true;
+    return false;
+}
+
+/* What can only be seen when all lines of a block are there. */
+static void check_takes(struct compiling *x, const struct map_scope *s, const struct map_line *lines)
+{
+    for (unsigned i = 0; i < s->n_order; i++) {
+        const struct map_take *t = s->order[i];
+        for (unsigned k = 0; k < t->n_ops; k++) {
+            const struct map_op *op = &t->op[k];
+            struct place at = place_of(x, lines, op->line);
+            if (op->guard && (op->direction & DIRECTION_READ) && !gives(t, op->guard))
+                refuse(x, &at, "\"%.*s\" is not known when this is read", SLICE_FMT(op->guard->name));
+            if (op->guard && (op->direction & DIRECTION_READ) && !gives(t, op->guard))
+                hint(x, "a condition's field comes from the same segment, by a line without a condition.");
+            for (const struct map_take *p = t->pairs; p; p = p->pairs)
+                if (op->element[0] >= p->first && op->element[0] <= p->last && (op->direction & DIRECTION_WRITE))
+                    refuse(x, &at, "the pairs of this segment take this element already");
+        }
+        if (t->owner || !reads(t))
+            continue;
+        for (const struct map_take *e = s->program[t->node - s->first]; e && e != t; e = e->next)
+            if (e->kind == TAKE_SCOPE && e->scope->list && (e->n_select == 0 || same_selects(e, t->select, t->n_select))) {
+                struct place at = place_of(x, lines, t->line);
+                refuse(x, &at, "nothing is left for this line: one above takes every %.*s",
+                       SLICE_FMT(x->guide->node[t->segment].tag));
+                hint(x, "a list that takes the rest stands behind the lines for single ones.");
+                break;
+            }
+    }
+}
+
 static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_line *lines)
 {
     struct making m = { .scope = s };
@@ -1136,6 +1260,7 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
             link = &(*link)->next;
         *link = m.take[i];
     }
+    check_takes(x, s, lines);
     return true;
 }
 

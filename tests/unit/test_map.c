@@ -558,6 +558,63 @@ static void test_what_cannot_be_turned_round(void **state)
             "5:18: another line writes this object already\n");
 }
 
+static void test_lines_that_clash(void **state)
+{
+    (void)state;
+    /* conditions must exclude each other, and be known when reading */
+    refused(HEAD "  SAC01 <-> kind\n  SAC05 <-> amount decimal if kind = A\n  SAC08 <-> amount decimal if kind = A\n",
+            "5:13: another line writes \"amount\" already, and nothing tells them apart\n"
+            "hint: tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.\n");
+    refused(HEAD "  SAC01 <-> kind\n  SAC05 <-> amount decimal\n  SAC08 <-> amount decimal if kind = A\n",
+            "5:13: another line writes \"amount\" already, and nothing tells them apart\n"
+            "hint: tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.\n");
+    refused(HEAD "  SAC05 <-> amount decimal if kind = A\n",
+            "3:3: \"kind\" is not known when this is read\n"
+            "hint: a condition's field comes from the same segment, by a line without a condition.\n");
+    refused(HEAD "  BEG01 <-> kind\n  SAC05 <-> amount decimal if kind = A\n",
+            "4:3: \"kind\" is not known when this is read\n"
+            "hint: a condition's field comes from the same segment, by a line without a condition.\n");
+    /* one element, two fields */
+    refused(HEAD "  SAC05 <-> amount decimal\n  SAC05 <-> charge decimal\n",
+            "4:3: another line writes this element already, and nothing tells them apart\n");
+    refused(HEAD "  CUR02 <-> currency\n  CUR02 <- const USD\n",
+            "4:3: another line writes this element already, and nothing tells them apart\n");
+    refused(HEAD "  REF <-> references[]\n    REF04-1 <-> related_kind\n    REF04 <-> value\n",
+            "5:5: another line writes this element already, and nothing tells them apart\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO108 <-> number\n    PO106..PO125 pairs <-> items[].(scheme id)\n",
+            "4:5: the pairs of this segment take this element already\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO106..PO127 pairs <-> items[].(scheme id)\n", "4:5: PO1 has only 25 elements\n");
+    refused(HEAD "  (DTM02 DTM07) <-> ship_at datetime\n", "3:3: DTM has only 6 elements\n");
+    /* the field beside is written, too */
+    refused(HEAD "  BEG03 <-> purpose_code\n  BEG01 <-> purpose code unit beside purpose_code\n",
+            "4:13: another line writes \"purpose_code\" already, and nothing tells them apart\n"
+            "hint: tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.\n");
+    refused(HEAD "  N1[ST] <-> ship_to\n    N102 <-> name\n  N1[SF] <-> ship_to\n    N102 <-> name\n",
+            "5:14: another line writes this object already\n");
+    /* what stands behind a list that takes all */
+    refused(HEAD "  REF <-> references[]\n    REF02 <-> value\n  REF[IA].REF02 <-> vendor\n",
+            "5:3: nothing is left for this line: one above takes every REF\n"
+            "hint: a list that takes the rest stands behind the lines for single ones.\n");
+    refused(HEAD "  N1 <-> parties[]\n    N102 <-> name\n  N1[ST] <-> ship_to\n    N102 <-> name\n",
+            "5:3: nothing is left for this line: one above takes every N1\n"
+            "hint: a list that takes the rest stands behind the lines for single ones.\n");
+}
+
+static void test_fields_that_cannot_hold_it(void **state)
+{
+    (void)state;
+    refused(HEAD "  BEG03 <-> ship_to\n",
+            "3:13: \"ship_to\" is an object\nhint: name one of its fields, or write a block for its segment.\n");
+    refused(HEAD "  BEG03 <-> lines\n",
+            "3:13: \"lines\" is a list\nhint: name one of its fields, or write a block for its segment.\n");
+    refused(HEAD "  BEG03 <-> version\n",
+            "3:13: \"version\" is a whole number: maps know texts, decimals, dates and times\n");
+    refused(HEAD "  BEG03 <-> amount\n",
+            "3:13: this field is a decimal, the element is not: write the conversion `decimal`\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO101 <-> size\n",
+            "4:15: this field is a decimal, the element is not: write the conversion `decimal`\n");
+}
+
 static void test_blocks_refused(void **state)
 {
     (void)state;
@@ -1198,6 +1255,8 @@ int main(void)
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_conversions_that_do_not_fit),
         cmocka_unit_test(test_what_cannot_be_turned_round),
+        cmocka_unit_test(test_lines_that_clash),
+        cmocka_unit_test(test_fields_that_cannot_hold_it),
         cmocka_unit_test(test_blocks_refused),
         cmocka_unit_test(test_must_map),
         cmocka_unit_test(test_headings_refused),
