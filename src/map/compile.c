@@ -591,6 +591,26 @@ static void check_element(struct compiling *x, const struct map_take *t, const s
     }
 }
 
+/* A word of the table that the partner could send as a code of his own would come back as the code of its row. */
+static void check_words(struct compiling *x, const struct map_line *l, const struct map_op *op, const struct element *e)
+{
+    const struct map_table *t = op->table;
+    if (!t || t->refuse || l->beside.n || op->direction != DIRECTION_BOTH)
+        return;
+    for (unsigned i = 0; i < t->n; i++) {
+        struct slice word = t->row[i].word;
+        bool small = false; /* no code of X12 has small letters */
+        for (size_t k = 0; k < word.n; k++)
+            small |= word.p[k] >= 'a' && word.p[k] <= 'z';
+        if (small || word.n < e->min || word.n > e->max || map_table_code(t, slice_key(word)))
+            continue;
+        refuse(x, &l->right_at, "table %.*s has the word %.*s, which may be a code as well: this cannot be written back",
+               SLICE_FMT(t->name), SLICE_FMT(word));
+        hint(x, "keep the partner's code, too: code %.*s beside FIELD.", SLICE_FMT(t->name));
+        return;
+    }
+}
+
 /* Can the field hold what an element gives? */
 static void check_type(struct compiling *x, const struct map_line *l, const struct map_op *op, const struct element *e)
 {
@@ -656,8 +676,10 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
     }
     if (!settle_conversions(x, l, op, object))
         return NULL;
-    if (op->field)
+    if (op->field) {
         check_type(x, l, op, e);
+        check_words(x, l, op, e);
+    }
     check_element(x, t, l, op);
     choose_quick(op, e);
     for (unsigned i = 0; i < n_elements; i++) {

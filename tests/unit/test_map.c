@@ -554,6 +554,9 @@ static void test_what_cannot_be_turned_round(void **state)
     refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00 original\n  06 original\n",
             "3:13: table own has one word for several codes: this cannot be written back\n"
             "hint: keep the partner's code, too: code own beside FIELD.\n");
+    refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00 05\n",
+            "3:13: table own has the word 05, which may be a code as well: this cannot be written back\n"
+            "hint: keep the partner's code, too: code own beside FIELD.\n");
     refused(HEAD "  N1[ST] <-> ship_to\n    N102 <-> name\n  PO1/N1[ST] <-> ship_to\n    N102 <-> name\n",
             "5:18: another line writes this object already\n");
 }
@@ -784,6 +787,10 @@ static void test_other_conversions(void **state)
          "{" BEG_JSON ",\"vendor\":\"1.234\"," LINES_JSON "}");
     reads(HEAD BEG_LINES "  REF[IA].REF02 <-> vendor trim upper\n" PO1_LINES, BEG "REF*IA* ab c~" PO1,
           "{" BEG_JSON ",\"vendor\":\"AB C\"," LINES_JSON "}");
+    /* what one conversion makes is read by the next, wherever the buffer has moved to meanwhile */
+    reads(HEAD BEG_LINES "  REF[IA].REF02 <-> vendor trim upper trim upper prefix \"A\" trim implied 2\n" PO1_LINES,
+          BEG "REF*IA*a12345678901234567890123456789~" PO1,
+          "{" BEG_JSON ",\"vendor\":\"123456789012345678901234567.89\"," LINES_JSON "}");
     writes(HEAD BEG_LINES "  REF[IA].REF02 <-> vendor upper\n" PO1_LINES, "{" BEG_JSON ",\"vendor\":\"ab c\"," LINES_JSON "}",
            BEG "REF*IA*AB C~" PO1);
 }
