@@ -46,7 +46,6 @@ struct waybill_writer {
     struct json_tape tape;
     bool interchange_open;
     const struct map_plan *group;       /* that the open group is for; NULL: none is open */
-    uint64_t documents;                 /* in the interchange */
     uint64_t number;                    /* records given */
     struct complaints complaints;
     struct arena arena;                 /* the texts of one refusal */
@@ -353,7 +352,6 @@ static int open_envelopes(struct waybill_writer *w, const struct guide *guide, c
         rc = edi_write_interchange(w->edi, &e);
         if (rc == 0) {
             w->interchange_open = true;
-            w->documents = 0;
             w->control[ISA13] = next_of(w->control[ISA13]);
         }
     }
@@ -370,6 +368,45 @@ static int open_envelopes(struct waybill_writer *w, const struct guide *guide, c
         }
     }
     return rc ? edi_failed(w, rc) : 0;
+}
+
+/* The moment before an envelope is opened for a record that may yet be refused. */
+struct before {
+    struct edi_mark mark;
+    bool interchange_open, control_set;
+    const struct map_plan *group;
+    uint64_t control[CONTROLS];
+};
+
+static int remember(struct waybill_writer *w, struct before *before)
+{
+    int rc = edi_writer_mark(w->edi, &before->mark);
+
+    if (rc)
+        return edi_failed(w, rc);
+    edi_writer_release(w->edi);
+    before->interchange_open = w->interchange_open;
+    before->control_set = w->control_set;
+    before->group = w->group;
+    memcpy(before->control, w->control, sizeof(w->control));
+    return 0;
+}
+
+/* Takes the envelope back; where its bytes have left already, it stays, and is empty. */
+static void go_back(struct waybill_writer *w, const struct before *before)
+{
+    struct edi_mark now;
+
+    if (edi_writer_mark(w->edi, &now))
+        return;
+    if (now.at >= before->mark.at) {
+        edi_writer_rewind(w->edi, &before->mark);
+        w->interchange_open = before->interchange_open;
+        w->control_set = before->control_set;
+        w->group = before->group;
+        memcpy(w->control, before->control, sizeof(w->control));
+    }
+    edi_writer_release(w->edi);
 }
 
 /* ---- records ---- */
@@ -423,6 +460,8 @@ static int write_record(struct waybill_writer *w, struct slice json)
     const struct guide *guide = NULL;
     const struct map_plan *plan = NULL;
     struct record record;
+    struct before before;
+    bool opens;
     char st02[24];
     int rc;
 
@@ -435,7 +474,11 @@ static int write_record(struct waybill_writer *w, struct slice json)
         rc = get_ready(w, plan);
     if (rc < 0)
         return rc;
-    rc = open_envelopes(w, guide, plan);
+    opens = w->group != plan;
+    if (opens)
+        rc = remember(w, &before);
+    if (rc == 0)
+        rc = open_envelopes(w, guide, plan);
     if (rc < 0)
         return w->failed = rc;
     record = (struct record){ .tape = &w->tape, .number = w->number, .line = 1, .size = json.n, .reader = w->reader };
@@ -443,8 +486,9 @@ static int write_record(struct waybill_writer *w, struct slice json)
                           slice_of(w->text[ST03]), refuse, w, &w->err);
     if (rc < 0 && rc != ERR_DATA)
         w->failed = rc;
+    if (rc == ERR_DATA && opens)
+        go_back(w, &before);
     if (rc == 0) {
-        w->documents++;
         w->control[ST02] = next_of(w->control[ST02]);
         w->control_set = false;
     }
@@ -464,16 +508,11 @@ int waybill_writer_end(struct waybill_writer *writer, struct waybill_error *erro
     int rc = w->failed;
 
     if (rc == 0 && w->interchange_open) {
-        if (w->documents) {
-            rc = edi_write_group_end(w->edi);
-            if (rc == 0)
-                rc = edi_write_interchange_end(w->edi);
-            if (rc == 0)
-                rc = edi_writer_flush(w->edi);
-        } else {
-            /* nothing but envelopes, which never left memory */
-            edi_writer_clear(w->edi);
-        }
+        rc = edi_write_group_end(w->edi);
+        if (rc == 0)
+            rc = edi_write_interchange_end(w->edi);
+        if (rc == 0)
+            rc = edi_writer_flush(w->edi);
         if (rc)
             w->failed = edi_failed(w, rc);
         w->interchange_open = false;

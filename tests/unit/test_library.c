@@ -660,6 +660,34 @@ static void test_separators_and_versions(void **state)
     waybill_writer_free(&writer);
 }
 
+/* An envelope is opened for a record, and taken back with it. */
+static void test_refused_records_leave_no_envelope(void **state)
+{
+    static const char bad[] = "{\"record\":\"order\",\"version\":1,\"number\":17}";
+    struct gathered json = { .n = 0 }, bytes = { .n = 0 };
+    struct waybill_writer *writer = writer_new(&bytes);
+    struct waybill_error error;
+
+    (void)state;
+    records_of(one, &json);
+    assert_int_equal(waybill_writer_record(writer, bad, sizeof(bad) - 1, NULL), WAYBILL_DATA);
+    write_lines(writer, json.p);
+    ok(waybill_writer_set(writer, "GS08", "005010", &error), &error);
+    assert_int_equal(waybill_writer_record(writer, bad, sizeof(bad) - 1, NULL), WAYBILL_DATA);
+    ok(waybill_writer_set(writer, "GS08", "", &error), &error);
+    write_lines(writer, json.p);
+    ok(waybill_writer_set(writer, "GS08", "005010", &error), &error);
+    ok(waybill_writer_set(writer, "GS03", "OTHER", &error), &error);
+    write_lines(writer, json.p);
+    ok(waybill_writer_end(writer, &error), &error);
+    starts_with(bytes.p,
+                "ISA*00*          *00*          *ZZ*ACMECORP       *ZZ*NORTHWIND      *261120*1830*U*00401*000000001*0*P*>~"
+                "GS*PO*ACMECORP*NORTHWIND*20261120*1830*1*X*004010~ST*850*0001~");
+    assert_non_null(strstr(bytes.p, "GE*2*1~GS*PO*ACMECORP*OTHER*20261120*1830*2*X*005010~ST*850*0001~"));
+    assert_non_null(strstr(bytes.p, "GE*1*2~IEA*2*000000001~"));
+    waybill_writer_free(&writer);
+}
+
 struct refusals {
     unsigned n, errors;
     char path[100], message[1000];
@@ -967,6 +995,7 @@ int main(void)
         cmocka_unit_test(test_words_of_codes),
         cmocka_unit_test(test_writing),
         cmocka_unit_test(test_separators_and_versions),
+        cmocka_unit_test(test_refused_records_leave_no_envelope),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_writer_options),
         cmocka_unit_test(test_threads_share_the_folder),
