@@ -100,7 +100,10 @@ static int say_why(struct checking *k, int rc, struct err *err)
 static int find_map(struct checking *k, const char *name, const struct map **map_r)
 {
     struct err err = { 0 }, by_file = { 0 };
-    int rc = maps_by_name(k->maps, slice_of(name), &k->reading.complaints, map_r, &err);
+    int rc;
+
+    *map_r = NULL;
+    rc = maps_by_name(k->maps, slice_of(name), &k->reading.complaints, map_r, &err);
     if (rc == ERR_MISSING || (rc < 0 && strchr(name, '.') && rc != ERR_CONFIG && rc != ERR_NOMEM)) {
         rc = maps_by_file(k->maps, name, &k->reading.complaints, map_r, &by_file);
         if (rc == ERR_IO || rc == ERR_MISSING) {
@@ -217,7 +220,7 @@ static int show_coverage(struct checking *k, const struct map_plan *plan)
 }
 
 /* Compiles a map for every guide it names; what it leaves out is told only when all is right. */
-static int check_map(struct checking *k, const struct map *map)
+static int check_map(struct checking *k, const struct map *map, bool well)
 {
     int code = EXIT_CODE_OK;
     struct err err = { 0 };
@@ -234,6 +237,9 @@ static int check_map(struct checking *k, const struct map *map)
         }
         code = exit_code_worse(code, one);
     }
+    k->checked++;
+    if (!well)
+        return code;
     if (code == EXIT_CODE_OK && !map_lines_found(map, &k->reading.complaints)) {
         complain_once(k);
         code = EXIT_CODE_CONFIG;
@@ -247,7 +253,6 @@ static int check_map(struct checking *k, const struct map *map)
         rc = map_plan_for(k->maps, map, k->guide, &k->reading.complaints, &plan, &err);
         code = rc < 0 ? say_why(k, rc, &err) : show_coverage(k, plan);
     }
-    k->checked++;
     return code;
 }
 
@@ -269,7 +274,7 @@ static struct slice name_of(const char *path)
 }
 
 /* Calls for every map of the maps folder. */
-static int each_map(struct checking *k, int (*function)(struct checking *k, const struct map *map))
+static int each_map(struct checking *k, int (*function)(struct checking *k, const struct map *map, bool well))
 {
     struct maps_list list = { .n = 0 };
     struct err err = { 0 };
@@ -287,7 +292,10 @@ static int each_map(struct checking *k, int (*function)(struct checking *k, cons
             continue;
         }
         rc = maps_by_name(k->maps, name, &k->reading.complaints, &map, &err);
-        code = exit_code_worse(code, rc < 0 ? say_why(k, rc, &err) : function(k, map));
+        if (rc < 0)
+            code = exit_code_worse(code, say_why(k, rc, &err));
+        if (map)
+            code = exit_code_worse(code, function(k, map, rc == 0));
     }
     maps_list_free(&list);
     return code;
@@ -305,8 +313,8 @@ int command_map_check(struct command_context *c)
     for (unsigned i = 0; i < c->n && !printer_failed(c->out); i++) {
         const struct map *map = NULL;
         int one = find_map(&k, c->argument[i], &map);
-        if (one == EXIT_CODE_OK)
-            one = check_map(&k, map);
+        if (map) /* also for more errors */
+            one = exit_code_worse(one, check_map(&k, map, one == EXIT_CODE_OK));
         code = exit_code_worse(code, one);
     }
     if (c->n == 0 && k.checked == 0 && code == EXIT_CODE_OK) {
@@ -319,12 +327,14 @@ int command_map_check(struct command_context *c)
 
 /* ---- list ---- */
 
-static int list_map(struct checking *k, const struct map *map)
+static int list_map(struct checking *k, const struct map *map, bool well)
 {
     struct printer *p = k->c->out;
     struct buf guides;
     int failed;
 
+    if (!well)
+        return EXIT_CODE_OK;
     buf_init(&guides, SHOWN_CEILING);
     for (unsigned i = 0; map_guide(map, i).n; i++) {
         if (i)

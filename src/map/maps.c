@@ -229,8 +229,11 @@ static int load(struct maps *m, const char *path, bool partner, unsigned depth, 
         struct place at = { .file = file, .line = 1 };
         complain(c, &at, "there is no record kind %.*s of version %u", SLICE_FMT(map->kind), map->version);
     }
-    if (c->count > before)
+    if (c->count > before) {
+        if (map->record && map->name.n && (from.n == 0 || map->base))
+            *map_r = map; /* for further errors */
         return err_set(err, ERR_CONFIG, "the map is wrong");
+    }
     map->next = m->map;
     m->map = map;
     *map_r = map;

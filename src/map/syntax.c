@@ -164,7 +164,7 @@ static struct map_line *read_lines(struct reading *r, unsigned depth);
 static struct map_line *read_line(struct reading *r, unsigned depth)
 {
     struct map_line *l = ARENA_NEW(r->arena, struct map_line);
-    unsigned i = 0;
+    unsigned i = 0, before = r->lines.complaints->count;
     struct slice w;
 
     if (!l)
@@ -225,6 +225,8 @@ static struct map_line *read_line(struct reading *r, unsigned depth)
     } else {
         wrong(r, i, "expected <->, ->, <-, check or always");
     }
+    if (r->lines.complaints->count > before)
+        l->left.n_steps = 0; /* enough was said of it */
     unsigned at = r->line.depth;
     advance(r);
     if (r->more && r->line.depth > at) {
