@@ -80,7 +80,7 @@ enum waybill_code {
 
 struct waybill_error {
     int code;                   /* enum waybill_code */
-    char text[1000];            /* for people; for WAYBILL_CONFIG with file, line and what is wrong, as far as it fits */
+    char text[1000];            /* for people; for WAYBILL_CONFIG with file, line and what is wrong, as it fits */
 };
 
 /* A code in words: "out of memory". For 0 and unknown codes, too. Never freed by the caller. */
@@ -117,11 +117,13 @@ WAYBILL_API void waybill_reader_free(struct waybill_reader **reader);
 /* What to do with what is read. Each may be left out; a reader without on_record and on_json only checks, and is
  * faster. To be called before the first bytes are fed; a second call replaces the first, NULL takes it back.
  *
- * on_record    each record, whole, once its document has ended. A record that takes more than the ceiling (see "ceiling"
- *              below) ends the reading with WAYBILL_LIMIT.
+ * on_record    each record, whole, once its document has ended. That of a refused document has a list "rejected", of
+ *              what is wrong: waybill_items(record, "rejected") > 0. A record larger than the option "ceiling" allows
+ *              ends the reading with WAYBILL_LIMIT.
  * on_json      each record as one line of JSON that ends in a newline, in pieces as they are made: memory stays bounded
  *              by the largest line item, whatever the document's size.
- * on_finding   each finding, in the order of the file, errors and warnings. Findings of a document come before its record.
+ * on_finding   each finding, in the order of the file, errors and warnings. Those of a document come before on_record
+ *              gets its record; on_json may have got parts of it by then.
  * on_document  each document at its end: what it was, and whether it is right.
  * on_acknowledgment
  *              the answer, an X12 file with a 997 for each functional group and TA1s where asked for, in pieces,
@@ -157,12 +159,12 @@ WAYBILL_API int waybill_reader_set(struct waybill_reader *reader, const char *na
 /* The next bytes. They are copied; n may be 0. */
 WAYBILL_API int waybill_reader_feed(struct waybill_reader *reader, const char *bytes, size_t n,
                                     struct waybill_error *error);
-/* The same without the copy: where the next bytes may be put, at least one, for instance by read(2); then how many were.
- * NULL: an error, told by waybill_reader_filled(), whatever n. */
+/* The same without the copy: where the next bytes may be put, at least one, for instance by read(2); then how many
+ * were. NULL: an error, told by waybill_reader_filled(), whatever n. */
 WAYBILL_API char *waybill_reader_space(struct waybill_reader *reader, size_t *n_r);
 WAYBILL_API int waybill_reader_filled(struct waybill_reader *reader, size_t n, struct waybill_error *error);
-/* There is no more: the last findings and records, and the rest of the acknowledgment. WAYBILL_DATA: something could not
- * be acknowledged, because its envelope does not say whom to answer; all else was done. */
+/* There is no more: the last findings and records, and the rest of the acknowledgment. WAYBILL_DATA: something could
+ * not be acknowledged, because its envelope does not say whom to answer; all else was done. */
 WAYBILL_API int waybill_reader_end(struct waybill_reader *reader, struct waybill_error *error);
 
 enum waybill_count {
@@ -259,9 +261,9 @@ WAYBILL_API const struct waybill_value *waybill_get(const struct waybill_value *
 WAYBILL_API const char *waybill_text(const struct waybill_value *value, const char *path);
 /* Its length in bytes; a text may hold no NUL, so that strlen() finds the same. */
 WAYBILL_API size_t waybill_length(const struct waybill_value *value);
-/* A decimal or integer as a whole number and how many of its digits stand behind the point: "12.50" is 1250 and 2. Exact.
- * WAYBILL_MISSING: there is no such value; WAYBILL_DATA: it is no decimal; WAYBILL_LIMIT: it has more
- * than 18 digits, zeros in front not counted. */
+/* A decimal or integer as a whole number, and how many of its digits stand behind the point: "12.50" is 1250 and 2.
+ * Exact. WAYBILL_MISSING: there is no such value; WAYBILL_DATA: it is no decimal; WAYBILL_LIMIT: it has more than 18
+ * digits, zeros in front not counted. */
 WAYBILL_API int waybill_decimal(const struct waybill_value *value, const char *path, int64_t *number_r, int *places_r);
 WAYBILL_API enum waybill_type waybill_type_of(const struct waybill_value *value);
 /* The first item of a list, or the first member of an object; and the one behind. NULL: there is none. */

@@ -10,7 +10,7 @@
 static int show_order(void *ctx, const struct waybill_value *order)
 {
     (void)ctx;
-    printf("order %s\n", waybill_text(order, "number"));
+    printf("order %s%s\n", waybill_text(order, "number"), waybill_items(order, "rejected") ? " (refused)" : "");
     for (const struct waybill_value *line = waybill_first(order, "lines"); line; line = waybill_next(line)) {
         const char *item = waybill_text(line, "items[0].id"), *price = waybill_text(line, "unit_price");
         int64_t x = 0, y = 0, total, unit = 1;

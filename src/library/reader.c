@@ -1,6 +1,6 @@
 /*
- * Reading as an embedder sees it: an edi_reader (edi/reader.h) with whatever the caller wants of it behind: findings and
- * documents, the runner of maps (map/read.h) for records, the acknowledgment (edi/acknowledge.h).
+ * Reading as an embedder sees it: an edi_reader (edi/reader.h) with whatever the caller wants of it behind: findings
+ * and documents, the runner of maps (map/read.h) for records, the acknowledgment (edi/acknowledge.h).
  *
  * These are put together when the first bytes come, so that options may be given in any order before. Everything a
  * finding says in words is made when there is one, into an arena that the next one empties.

@@ -291,8 +291,8 @@ int library_allow(struct finding_policy *policy, struct slice value, bool refuse
     while (more) {
         struct slice name = slice_trim(slice_cut(value, ',', &value, &more));
         if (name.n && !(refuse ? finding_policy_refuse(policy, name) : finding_policy_allow(policy, name)))
-            return err_set(err, ERR_USAGE, "no finding that can be %s is called \"%.*s\"", refuse ? "refused" : "allowed",
-                           name.n < 60 ? (int)name.n : 60, name.p);
+            return err_set(err, ERR_USAGE, "no finding that can be %s is called \"%.*s\"",
+                           refuse ? "refused" : "allowed", name.n < 60 ? (int)name.n : 60, name.p);
     }
     return 0;
 }

@@ -928,8 +928,9 @@ static int write_everything(struct outcome *o)
     return rc;
 }
 
-/* Fails every allocation in turn, alone and, each `stride`-th time, with all behind it. Nothing may be left behind, and a
- * run that does not say that it failed must have given all that the others give. Returns how many allocations there are. */
+/* Fails every allocation in turn, alone and, each `stride`-th time, with all behind it. Nothing may be left behind, and
+ * a run that does not say that it failed must have given all that the others give. Returns how many allocations there
+ * are. */
 static size_t fail_each(int (*work)(struct outcome *o), struct waybill *with, unsigned stride)
 {
     struct outcome *all = calloc(1, sizeof(*all)), *some = calloc(1, sizeof(*some));
