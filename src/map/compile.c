@@ -59,8 +59,8 @@ struct making {
     size_t n_claims, room_claims;
 };
 
-static void __attribute__((format(printf, 3, 4))) refuse(struct compiling *x, const struct place *at, const char *format,
-                                                         ...)
+static void __attribute__((format(printf, 3, 4)))
+refuse(struct compiling *x, const struct place *at, const char *format, ...)
 {
     char words[1000];
     va_list args;
@@ -457,7 +457,9 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
     if (op->field && (type == RECORD_TIME) != time)
         refuse(x, &l->right_at, time ? "this field is no time" : "this field is a time: write the conversion `time`");
     if (op->field && (type == RECORD_DATETIME) != datetime)
-        refuse(x, &l->right_at, datetime ? "this field is no date with time" : "this field is a date with time: write the conversion `datetime`");
+        refuse(x, &l->right_at,
+               datetime ? "this field is no date with time"
+                        : "this field is a date with time: write the conversion `datetime`");
     if (l->beside.n && object) {
         struct slice name = l->beside, rest = name;
         bool found = true;
@@ -604,7 +606,8 @@ static void check_words(struct compiling *x, const struct map_line *l, const str
             small |= word.p[k] >= 'a' && word.p[k] <= 'z';
         if (small || word.n < e->min || word.n > e->max || map_table_code(t, slice_key(word)))
             continue;
-        refuse(x, &l->right_at, "table %.*s has the word %.*s, which may be a code as well: this cannot be written back",
+        refuse(x, &l->right_at,
+               "table %.*s has the word %.*s, which may be a code as well: this cannot be written back",
                SLICE_FMT(t->name), SLICE_FMT(word));
         hint(x, "keep the partner's code, too: code %.*s beside FIELD.", SLICE_FMT(t->name));
         return;
@@ -913,7 +916,8 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     if (!list_open(x, t, true))
         return false;
     if (l->pairs && (l->n_group == 0 || (unsigned)(t->last - t->first + 1) % t->group)) {
-        refuse(x, &l->right_at, "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)");
+        refuse(x, &l->right_at,
+               "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)");
         return true;
     }
     for (unsigned i = 0; i < t->group; i++) {
@@ -1230,7 +1234,8 @@ static void check_takes(struct compiling *x, const struct map_scope *s, const st
         if (t->owner || !reads(t))
             continue;
         for (const struct map_take *e = s->program[t->node - s->first]; e && e != t; e = e->next)
-            if (e->kind == TAKE_SCOPE && e->scope->list && (e->n_select == 0 || same_selects(e, t->select, t->n_select))) {
+            if (e->kind == TAKE_SCOPE && e->scope->list &&
+                (e->n_select == 0 || same_selects(e, t->select, t->n_select))) {
                 struct place at = place_of(x, lines, t->line);
                 refuse(x, &at, "nothing is left for this line: one above takes every %.*s",
                        SLICE_FMT(x->guide->node[t->segment].tag));

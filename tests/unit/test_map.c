@@ -74,8 +74,10 @@ static const char schema[] =
     "   \"unit\": {\"type\": \"string\"}, \"unit_code\": {\"type\": \"string\"},\n"
     "   \"price\": {\"type\": \"string\", \"format\": \"decimal\"},\n"
     "   \"currency\": {\"type\": \"string\"},\n"
-    "   \"items\": {\"type\": \"array\", \"items\": {\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\n"
-    "    \"scheme\": {\"type\": \"string\"}, \"scheme_code\": {\"type\": \"string\"}, \"id\": {\"type\": \"string\"}}}},\n"
+    "   \"items\": {\"type\": \"array\", \"items\": {\"type\": \"object\", \"additionalProperties\": false, "
+    "\"properties\": {\n"
+    "    \"scheme\": {\"type\": \"string\"}, \"scheme_code\": {\"type\": \"string\"}, \"id\": {\"type\": "
+    "\"string\"}}}},\n"
     "   \"allocations\": {\"type\": \"array\", \"items\": {\"type\": \"object\", \"additionalProperties\": false,\n"
     "    \"properties\": {\"location\": {\"type\": \"string\"}, \"unit\": {\"type\": \"string\"},\n"
     "    \"quantity\": {\"type\": \"string\", \"format\": \"decimal\"}}}},\n"
@@ -361,8 +363,8 @@ static int on_write_finding(void *ctx, const struct map_write_finding *f)
     return findings->failed;
 }
 
-static int write_document(const struct map_plan *plan, const char *json, bool unmapped, struct buf *out, struct buf *findings,
-                          struct err *err)
+static int write_document(const struct map_plan *plan, const char *json, bool unmapped, struct buf *out,
+                          struct buf *findings, struct err *err)
 {
     struct edi_envelope envelope = { .at = { 2026, 1, 15, 9, 5, -1 }, .sender = SLICE("NORTHWIND"),
                                      .receiver = SLICE("ACMECORP"), .interchange_control = SLICE("42"),
@@ -586,7 +588,8 @@ static void test_lines_that_clash(void **state)
             "5:5: another line writes this element already, and nothing tells them apart\n");
     refused(HEAD "  PO1 <-> lines[]\n    PO108 <-> number\n    PO106..PO125 pairs <-> items[].(scheme id)\n",
             "4:5: the pairs of this segment take this element already\n");
-    refused(HEAD "  PO1 <-> lines[]\n    PO106..PO127 pairs <-> items[].(scheme id)\n", "4:5: PO1 has only 25 elements\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO106..PO127 pairs <-> items[].(scheme id)\n",
+            "4:5: PO1 has only 25 elements\n");
     refused(HEAD "  (DTM02 DTM07) <-> ship_at datetime\n", "3:3: DTM has only 6 elements\n");
     /* the field beside is written, too */
     refused(HEAD "  BEG03 <-> purpose_code\n  BEG01 <-> purpose code unit beside purpose_code\n",
@@ -655,7 +658,8 @@ static void test_headings_refused(void **state)
     refused("map x12/test\n  between guide x12/004010/850 and record smal 1\n",
             "1: there is no record kind smal of version 1\n");
     refused("map x12/test from x12/nowhere\n", "1:19: there is no such map\n");
-    refused(HEAD "  BEG03 <-> number\nbloc a\n  BEG01 <-> purpose\n", "4:1: expected \"block NAME\" or \"table NAME\"\n");
+    refused(HEAD "  BEG03 <-> number\nbloc a\n  BEG01 <-> purpose\n",
+            "4:1: expected \"block NAME\" or \"table NAME\"\n");
 }
 
 static void test_tables_refused(void **state)
@@ -665,7 +669,8 @@ static void test_tables_refused(void **state)
             "4: the table has the code 00 twice\n");
     refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00\n",
             "5:5: expected: CODE WORD; a word with blanks stands in quotes\n");
-    refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00 a\n  * maybe\n", "6:5: expected \"keep\" or \"refuse\"\n");
+    refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00 a\n  * maybe\n",
+            "6:5: expected \"keep\" or \"refuse\"\n");
     refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  123456789 a\n", "5:3: a code has 1 to 8 characters\n");
     write_file("tables/wrong.table", "table other\n  00 a\n");
     refused(HEAD "  BEG01 <-> purpose code wrong\n",
@@ -695,7 +700,8 @@ static void test_tables(void **state)
     goes(map, BEG PO1, "{\"purpose\":\"original\",\"type\":\"SA\",\"number\":\"4711\",\"ordered_on\":\"2026-01-15\","
                        LINES_JSON "}");
     goes(map, "BEG*05*SA*4711**20260115~" PO1,
-         "{\"purpose\":\"a replacement\",\"type\":\"SA\",\"number\":\"4711\",\"ordered_on\":\"2026-01-15\"," LINES_JSON "}");
+         "{\"purpose\":\"a replacement\",\"type\":\"SA\",\"number\":\"4711\",\"ordered_on\":\"2026-01-15\"," LINES_JSON
+         "}");
     goes(map, "BEG*01*SA*4711**20260115~" PO1,
          "{\"purpose\":\"01\",\"type\":\"SA\",\"number\":\"4711\",\"ordered_on\":\"2026-01-15\"," LINES_JSON "}");
     /* a table that refuses */
@@ -722,7 +728,8 @@ static void test_beside(void **state)
     goes(map, BEG "PO1*1*5*EA*1**UP*1*EN*2*VN*3*MG*4~PO1*2*5*PC~PO1*3*1*CA~PO1*4*1*LB~",
          "{" BEG_JSON ",\"lines\":[{\"number\":\"1\",\"quantity\":\"5\",\"unit\":\"piece\",\"unit_code\":\"EA\","
          "\"price\":\"1\",\"items\":[{\"scheme\":\"gtin\",\"scheme_code\":\"UP\",\"id\":\"1\"},"
-         "{\"scheme\":\"gtin\",\"scheme_code\":\"EN\",\"id\":\"2\"},{\"scheme\":\"vendor\",\"scheme_code\":\"VN\",\"id\":\"3\"},"
+         "{\"scheme\":\"gtin\",\"scheme_code\":\"EN\",\"id\":\"2\"},{\"scheme\":\"vendor\",\"scheme_code\":\"VN\","
+         "\"id\":\"3\"},"
          "{\"scheme\":\"MG\",\"id\":\"4\"}]},"
          "{\"number\":\"2\",\"quantity\":\"5\",\"unit\":\"piece\",\"unit_code\":\"PC\"},"
          "{\"number\":\"3\",\"quantity\":\"1\",\"unit\":\"case\",\"unit_code\":\"CA\"},"
@@ -791,8 +798,8 @@ static void test_other_conversions(void **state)
     reads(HEAD BEG_LINES "  REF[IA].REF02 <-> vendor trim upper trim upper prefix \"A\" trim implied 2\n" PO1_LINES,
           BEG "REF*IA*a12345678901234567890123456789~" PO1,
           "{" BEG_JSON ",\"vendor\":\"123456789012345678901234567.89\"," LINES_JSON "}");
-    writes(HEAD BEG_LINES "  REF[IA].REF02 <-> vendor upper\n" PO1_LINES, "{" BEG_JSON ",\"vendor\":\"ab c\"," LINES_JSON "}",
-           BEG "REF*IA*AB C~" PO1);
+    writes(HEAD BEG_LINES "  REF[IA].REF02 <-> vendor upper\n" PO1_LINES,
+           "{" BEG_JSON ",\"vendor\":\"ab c\"," LINES_JSON "}", BEG "REF*IA*AB C~" PO1);
 }
 
 static void test_default_and_const(void **state)
@@ -807,7 +814,8 @@ static void test_default_and_const(void **state)
     goes(map, BEG PO1, "{" BEG_JSON "," LINES_JSON "}");
     writes(HEAD BEG_LINES "  CUR02 <-> currency\n  CUR01 <- const BY\n" PO1_LINES,
            "{" BEG_JSON ",\"currency\":\"USD\"," LINES_JSON "}", BEG "CUR*BY*USD~" PO1);
-    writes(HEAD BEG_LINES "  CUR02 <-> currency\n  CUR01 <- const BY\n" PO1_LINES, "{" BEG_JSON "," LINES_JSON "}", BEG PO1);
+    writes(HEAD BEG_LINES "  CUR02 <-> currency\n  CUR01 <- const BY\n" PO1_LINES, "{" BEG_JSON "," LINES_JSON "}",
+           BEG PO1);
     /* read: a constant is nothing to keep */
     reads(HEAD BEG_LINES "  CUR02 <-> currency\n  CUR01 <- const BY\n" PO1_LINES, BEG "CUR*BY*USD~" PO1,
           "{" BEG_JSON ",\"currency\":\"USD\"," LINES_JSON "}");
@@ -815,11 +823,14 @@ static void test_default_and_const(void **state)
 
 static void test_guards(void **state)
 {
-    static const char map[] = HEAD BEG_LINES "  SAC01 <-> kind\n  SAC02 <-> department\n  SAC05 <-> amount decimal if kind = A\n"
-                                             "  SAC05 <-> charge decimal if kind = C\n" PO1_LINES;
+    static const char map[] =
+        HEAD BEG_LINES "  SAC01 <-> kind\n  SAC02 <-> department\n  SAC05 <-> amount decimal if kind = A\n"
+                       "  SAC05 <-> charge decimal if kind = C\n" PO1_LINES;
     (void)state;
-    goes(map, BEG "SAC*A*D240***1000~" PO1, "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\",\"amount\":\"10.00\"," LINES_JSON "}");
-    goes(map, BEG "SAC*C*D240***1000~" PO1, "{" BEG_JSON ",\"kind\":\"C\",\"department\":\"D240\",\"charge\":\"10.00\"," LINES_JSON "}");
+    goes(map, BEG "SAC*A*D240***1000~" PO1,
+         "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\",\"amount\":\"10.00\"," LINES_JSON "}");
+    goes(map, BEG "SAC*C*D240***1000~" PO1,
+         "{" BEG_JSON ",\"kind\":\"C\",\"department\":\"D240\",\"charge\":\"10.00\"," LINES_JSON "}");
 }
 
 static void test_inherit(void **state)
@@ -883,7 +894,8 @@ static void test_objects_and_loops(void **state)
          "\"references\":[{\"kind\":\"DP\",\"value\":\"22\"}]}]," LINES_JSON "}");
     /* the second of a qualifier falls to the list */
     goes(map, BEG "N1*ST*One~N1*ST*Two~" PO1,
-         "{" BEG_JSON ",\"ship_to\":{\"name\":\"One\"},\"parties\":[{\"role\":\"ST\",\"name\":\"Two\"}]," LINES_JSON "}");
+         "{" BEG_JSON ",\"ship_to\":{\"name\":\"One\"},\"parties\":[{\"role\":\"ST\",\"name\":\"Two\"}]," LINES_JSON
+         "}");
     /* an item between the one object: the list goes on */
     reads(map, BEG "N1*BY*B~N1*ST*One~N1*VN*V~" PO1,
           "{" BEG_JSON ",\"parties\":[{\"role\":\"BY\",\"name\":\"B\"},{\"role\":\"VN\",\"name\":\"V\"}],"
@@ -896,20 +908,22 @@ static void test_components(void **state)
                                              "    REF04-1 <-> related_kind\n    REF04-2 <-> related_value\n" PO1_LINES;
     (void)state;
     goes(map, BEG "REF*CO*1**DP>22~" PO1,
-         "{" BEG_JSON ",\"references\":[{\"kind\":\"CO\",\"value\":\"1\",\"related_kind\":\"DP\",\"related_value\":\"22\"}],"
-         LINES_JSON "}");
+         "{" BEG_JSON ",\"references\":[{\"kind\":\"CO\",\"value\":\"1\",\"related_kind\":\"DP\",\"related_value\":"
+                      "\"22\"}]," LINES_JSON "}");
     /* components that no line names are kept, by path */
     goes(map, BEG "REF*CO*1**DP>22>IA>9~" PO1,
-         "{" BEG_JSON ",\"references\":[{\"kind\":\"CO\",\"value\":\"1\",\"related_kind\":\"DP\",\"related_value\":\"22\","
-         "\"unmapped\":[{\"path\":\"REF.REF04-3\",\"value\":\"IA\"},{\"path\":\"REF.REF04-4\",\"value\":\"9\"}]}],"
-         LINES_JSON "}");
+         "{" BEG_JSON
+         ",\"references\":[{\"kind\":\"CO\",\"value\":\"1\",\"related_kind\":\"DP\",\"related_value\":\"22\","
+         "\"unmapped\":[{\"path\":\"REF.REF04-3\",\"value\":\"IA\"},{\"path\":\"REF.REF04-4\",\"value\":\"9\"}]}]"
+         "," LINES_JSON "}");
 }
 
 static void test_dotted_names(void **state)
 {
-    static const char map[] = HEAD BEG_LINES PO1_LINES "  CTT01 check count lines\n  CTT03 <-> totals.weight decimal\n  CTT07 <-> totals.text\n"
-                                                       "  CTT/AMT.AMT02 <-> totals.amount decimal\n"
-                                                       "  CTT/AMT.AMT01 <-> totals.kind\n";
+    static const char map[] = HEAD BEG_LINES PO1_LINES
+        "  CTT01 check count lines\n  CTT03 <-> totals.weight decimal\n  CTT07 <-> totals.text\n"
+        "  CTT/AMT.AMT02 <-> totals.amount decimal\n"
+        "  CTT/AMT.AMT01 <-> totals.kind\n";
     (void)state;
     reads(map, BEG PO1 "CTT*1**12*LB~AMT*TT*47.5~",
          "{" BEG_JSON "," LINES_JSON ",\"totals\":{\"weight\":\"12\",\"amount\":\"47.5\",\"kind\":\"TT\"},"
@@ -944,17 +958,24 @@ static void test_pairs_that_share(void **state)
         "    SDQ03..SDQ22 pairs <-> allocations[].(location quantity)\n      SDQ01 <-> unit\n";
     (void)state;
     goes(map, BEG PO1 "SDQ*EA**01*10*02*20~",
-         "{" BEG_JSON ",\"lines\":[{" LINE_JSON ",\"allocations\":[{\"location\":\"01\",\"quantity\":\"10\",\"unit\":\"EA\"},"
+         "{" BEG_JSON ",\"lines\":[{" LINE_JSON
+         ",\"allocations\":[{\"location\":\"01\",\"quantity\":\"10\",\"unit\":\"EA\"},"
          "{\"location\":\"02\",\"quantity\":\"20\",\"unit\":\"EA\"}]}]}");
     /* neighbours that share are packed, ten a segment; others begin one of their own */
     goes(map, BEG PO1 "SDQ*EA**01*1*02*2*03*3*04*4*05*5*06*6*07*7*08*8*09*9*10*10~SDQ*EA**11*11~SDQ*CA**12*12~",
          "{" BEG_JSON ",\"lines\":[{" LINE_JSON ",\"allocations\":["
-         "{\"location\":\"01\",\"quantity\":\"1\",\"unit\":\"EA\"},{\"location\":\"02\",\"quantity\":\"2\",\"unit\":\"EA\"},"
-         "{\"location\":\"03\",\"quantity\":\"3\",\"unit\":\"EA\"},{\"location\":\"04\",\"quantity\":\"4\",\"unit\":\"EA\"},"
-         "{\"location\":\"05\",\"quantity\":\"5\",\"unit\":\"EA\"},{\"location\":\"06\",\"quantity\":\"6\",\"unit\":\"EA\"},"
-         "{\"location\":\"07\",\"quantity\":\"7\",\"unit\":\"EA\"},{\"location\":\"08\",\"quantity\":\"8\",\"unit\":\"EA\"},"
-         "{\"location\":\"09\",\"quantity\":\"9\",\"unit\":\"EA\"},{\"location\":\"10\",\"quantity\":\"10\",\"unit\":\"EA\"},"
-         "{\"location\":\"11\",\"quantity\":\"11\",\"unit\":\"EA\"},{\"location\":\"12\",\"quantity\":\"12\",\"unit\":\"CA\"}"
+         "{\"location\":\"01\",\"quantity\":\"1\",\"unit\":\"EA\"},{\"location\":\"02\",\"quantity\":\"2\",\"unit\":"
+         "\"EA\"},"
+         "{\"location\":\"03\",\"quantity\":\"3\",\"unit\":\"EA\"},{\"location\":\"04\",\"quantity\":\"4\",\"unit\":"
+         "\"EA\"},"
+         "{\"location\":\"05\",\"quantity\":\"5\",\"unit\":\"EA\"},{\"location\":\"06\",\"quantity\":\"6\",\"unit\":"
+         "\"EA\"},"
+         "{\"location\":\"07\",\"quantity\":\"7\",\"unit\":\"EA\"},{\"location\":\"08\",\"quantity\":\"8\",\"unit\":"
+         "\"EA\"},"
+         "{\"location\":\"09\",\"quantity\":\"9\",\"unit\":\"EA\"},{\"location\":\"10\",\"quantity\":\"10\",\"unit\":"
+         "\"EA\"},"
+         "{\"location\":\"11\",\"quantity\":\"11\",\"unit\":\"EA\"},{\"location\":\"12\",\"quantity\":\"12\",\"unit\":"
+         "\"CA\"}"
          "]}]}");
 }
 
@@ -1174,7 +1195,8 @@ static void test_lines_that_no_guide_has(void **state)
 /* --- Memory --- */
 
 static const char everything[] = HEAD
-    "  must map BEG03\n  BEG01 <-> purpose code own\n  BEG02 <-> type\n  BEG03 <-> number\n  BEG05 <-> ordered_on date\n"
+    "  must map BEG03\n  BEG01 <-> purpose code own\n  BEG02 <-> type\n  BEG03 <-> number\n  BEG05 <-> ordered_on "
+    "date\n"
     "  CUR02 <-> currency\n  CUR01 <-> kind code role default buyer\n  REF[IA].REF02 <-> vendor\n"
     "  REF <-> references[] use reference\n  DTM[010].(DTM02 DTM03 DTM04) <-> ship_at datetime\n"
     "  N1[ST] <-> ship_to use party\n  N1 <-> parties[]\n    N101 <-> role\n    use party\n" PO1_LINES
@@ -1222,7 +1244,8 @@ static void read_without_memory(const struct map_plan *plan, const char *whole, 
         result = failing_malloc_stop();
         same = r.out.n == strlen(whole) && memcmp(r.out.p, whole, r.out.n) == 0;
         if (code == 0 && !same)
-            fail_msg("allocation %zu failing: success, and of the record:\n%.*s", n, SLICE_FMT(slice_from(buf_slice(&r.out), r.out.n > 600 ? r.out.n - 600 : 0)));
+            fail_msg("allocation %zu failing: success, and of the record:\n%.*s", n,
+                     SLICE_FMT(slice_from(buf_slice(&r.out), r.out.n > 600 ? r.out.n - 600 : 0)));
         if (result.live - (r.out.p != NULL) - (r.findings.p != NULL))
             fail_msg("allocation %zu failing: %zu blocks left", n, result.live);
         reading_deinit(&r);
