@@ -91,16 +91,28 @@ static int add_datetime(const struct slice value[3], struct buf *out, const char
     return 0;
 }
 
+/* Room behind out for all that a conversion makes of v, and `more` bytes; v moves along when it lies in out itself. */
+static bool room_behind(struct buf *out, bool own, size_t at, struct slice *v, size_t more)
+{
+    if (!buf_reserve(out, v->n + more + 64))
+        return false;
+    if (own)
+        v->p = out->p + at;
+    return true;
+}
+
 int convert_read(const struct map_op *op, const struct slice value[3], struct buf *out, const char **why_r)
 {
     struct slice v = value[0];
     size_t done = 0;
-    bool implied = false;
+    bool implied = false, own = false; /* own: v lies in out, from `done` on */
 
     *why_r = "";
     for (unsigned i = 0; i < op->n_conversions; i++) {
         const struct conversion *c = &op->conversion[i];
         size_t start = out->n;
+        if (!room_behind(out, own, done, &v, c->kind == CONVERT_IMPLIED ? c->number[0] : 0))
+            return -1;
         switch (c->kind) {
         case CONVERT_DATETIME:
             if (add_datetime(value, out, why_r) < 0)
@@ -141,14 +153,10 @@ int convert_read(const struct map_op *op, const struct slice value[3], struct bu
             for (size_t k = 0; k < v.n; k++)
                 buf_add_char(out, v.p[k] >= 'a' && v.p[k] <= 'z' ? (char)(v.p[k] - 32) : v.p[k]);
             break;
-        case CONVERT_IMPLIED: {
+        case CONVERT_IMPLIED:
             implied = true;
-            char *p = buf_reserve(out, v.n + c->number[0] + 4);
-            if (!p)
-                return -1;
-            out->n = (size_t)(convert_implied(p, v.p, v.n, c->number[0]) - out->p);
+            out->n = (size_t)(convert_implied(out->p + start, v.p, v.n, c->number[0]) - out->p);
             break;
-        }
         default:
             continue;
         }
@@ -156,21 +164,19 @@ int convert_read(const struct map_op *op, const struct slice value[3], struct bu
             return -1;
         v = slice(out->p + start, out->n - start);
         done = start;
+        own = true;
     }
     /* places that the element's type implies, where no conversion names others */
     if (op->decimals && op->field && op->field->type == RECORD_DECIMAL && !implied && v.n) {
-        char *p = buf_reserve(out, v.n + op->decimals + 4u);
         size_t start = out->n;
-        if (!p)
+        if (!room_behind(out, own, done, &v, op->decimals))
             return -1;
         for (size_t k = v.p[0] == '-'; k < v.n; k++)
             if (!is_digit(v.p[k])) {
                 *why_r = "a whole number";
                 return -1;
             }
-        if (v.p >= out->p && v.p < out->p + out->room) /* the buffer may have moved */
-            v.p = out->p + done;
-        out->n = (size_t)(convert_implied(p, v.p, v.n, op->decimals) - out->p);
+        out->n = (size_t)(convert_implied(out->p + start, v.p, v.n, op->decimals) - out->p);
         done = start;
     }
     if (out->n == 0) {
