@@ -3,29 +3,25 @@
 
 struct checking {
     struct command_context *c;
-    struct reading_count count;
+    struct reading reading;
+    struct maps *maps;
+    const struct map *const *partner_map;
+    unsigned n_partner_map;
+    struct translate_counts count;
     const struct input *in;
 };
 
-static int on_finding(void *ctx, const struct finding *f)
+static void render(void *ctx, const struct finding *f, struct buf *to)
 {
-    struct checking *k = ctx;
-
-    if (f->severity == SEVERITY_IGNORE)
-        return 0;
-    reading_count(&k->count, f);
-    printer_finding(k->c->out, f, slice_of(k->in->name));
-    return printer_failed(k->c->out) ? ERR_STOP : 0;
+    const struct checking *k = ctx;
+    printer_render_finding(k->c->out, f, slice_of(k->in->name), to);
 }
 
-static int on_document_end(void *ctx, const struct edi_document *d)
+static int give_findings(void *ctx, const char *p, size_t n)
 {
     struct checking *k = ctx;
-
-    k->count.documents++;
-    if (d->errors)
-        k->count.refused++;
-    return 0;
+    printer_raw(k->c->out, slice(p, n));
+    return printer_failed(k->c->out) ? ERR_STOP : 0;
 }
 
 static void plural(struct printer *p, uint64_t n, const char *what)
@@ -35,9 +31,9 @@ static void plural(struct printer *p, uint64_t n, const char *what)
 
 static void summary(struct printer *p, const struct checking *k)
 {
-    const struct reading_count *count = &k->count;
+    const struct translate_counts *count = &k->count;
 
-    if (count->no_edi && !count->documents)
+    if (count->errors && !count->documents)
         reading_hint(p, k->in);
     printer_safe(p, slice_of(k->in->name));
     printer_text(p, ": ");
@@ -59,43 +55,38 @@ static void summary(struct printer *p, const struct checking *k)
     printer_text(p, "\n");
 }
 
-static int check_file(struct command_context *c, struct reading *r, const char *path)
+static int check_file(struct checking *k, const char *path)
 {
-    struct checking k = { .c = c };
-    const struct edi_sink sink = { .ctx = &k, .finding = on_finding, .document_end = on_document_end };
-    struct edi_reader_options reader_options;
-    struct edi_reader *reader = NULL;
-    struct err err = { 0 };
-    struct input in;
-    int rc, code;
+    struct translate_options o = { .maps = k->maps, .partner_map = k->partner_map, .n_partner_map = k->n_partner_map,
+                                   .check = true, .render = render, .findings = give_findings, .ctx = k };
+    struct input in = { .fd = -1 };
+    int code;
 
-    if (input_open(path, &in, &err) < 0) {
-        command_fail(c, &err);
-        return EXIT_CODE_UNAVAILABLE;
-    }
-    k.in = &in;
-    reading_options(r, &reader_options);
-    rc = edi_reader_new(&reader_options, &sink, &reader, &err);
-    if (rc == 0)
-        rc = input_feed(&in, reader, c->progress, &err);
-    edi_reader_free(&reader);
+    k->in = &in;
+    code = reading_translate(k->c, &k->reading, &o, path, &in, &k->count);
+    if (in.fd < 0)
+        return code;
+    if (code == EXIT_CODE_OK && !k->c->out->json)
+        summary(k->c->out, k);
     input_close(&in);
-
-    code = reading_result(c, r, rc, &err);
-    if (rc == 0 && !c->out->json)
-        summary(c->out, &k);
-    return k.count.errors ? exit_code_worse(code, EXIT_CODE_DATA) : code;
+    return k->count.errors ? exit_code_worse(code, EXIT_CODE_DATA) : code;
 }
 
 int command_check(struct command_context *c)
 {
-    struct reading reading;
-    int code = reading_init(c, &reading);
+    struct checking k = { .c = c };
+    struct err err = { 0 };
+    int code = reading_init(c, &k.reading);
 
     if (code)
         return code;
-    for (unsigned i = 0; i < c->n && !printer_failed(c->out); i++)
-        code = exit_code_worse(code, check_file(c, &reading, c->argument[i]));
-    reading_deinit(&reading);
+    if (maps_new(buf_text(&k.reading.maps), &k.maps, &err) < 0)
+        code = command_fail(c, &err);
+    if (code == 0)
+        code = reading_partner_maps(c, &k.reading, k.maps, &k.partner_map, &k.n_partner_map);
+    for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)
+        code = exit_code_worse(code, check_file(&k, c->argument[i]));
+    maps_free(&k.maps);
+    reading_deinit(&k.reading);
     return code;
 }

@@ -158,14 +158,19 @@ void printer_end_row(struct printer *p)
     written(p);
 }
 
-void printer_finding(struct printer *p, const struct finding *f, struct slice file)
+void printer_render_finding(const struct printer *p, const struct finding *f, struct slice file, struct buf *to)
 {
     if (p->json) {
-        finding_json(f, file, &p->buf);
+        finding_json(f, file, to);
     } else {
-        finding_text(f, file, p->colour, &p->buf);
-        buf_add_char(&p->buf, '\n');
+        finding_text(f, file, p->colour, to);
+        buf_add_char(to, '\n');
     }
+}
+
+void printer_finding(struct printer *p, const struct finding *f, struct slice file)
+{
+    printer_render_finding(p, f, file, &p->buf);
     written(p);
 }
 

@@ -54,8 +54,9 @@ void printer_field(struct printer *p, const char *name, struct slice value, unsi
 void printer_field_number(struct printer *p, const char *name, uint64_t value, unsigned width);
 void printer_end_row(struct printer *p);
 
-/* A finding in the printer's form. */
+/* A finding in the printer's form; and the same into a buffer, which touches nothing of the printer. */
 void printer_finding(struct printer *p, const struct finding *f, struct slice file);
+void printer_render_finding(const struct printer *p, const struct finding *f, struct slice file, struct buf *to);
 
 /* Words broken into lines of at most `width` columns, each `indent` blanks in; the first without, when the text
  * before it stands there already. Paragraphs are parted by an empty line. */

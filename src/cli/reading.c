@@ -189,6 +189,43 @@ int reading_result(struct command_context *c, struct reading *r, int rc, struct 
     return exit_code_worse(code, command_fail(c, err));
 }
 
+int reading_translate(struct command_context *c, struct reading *r, struct translate_options *o, const char *path,
+                      struct input *in_r, struct translate_counts *counts_r)
+{
+    enum { SMALL = 256 << 10 };
+    struct edi_reader_options reader;
+    struct translate *translate = NULL;
+    struct err err = { 0 };
+    int rc;
+
+    *counts_r = (struct translate_counts){ 0 };
+    if (input_open(path, in_r, &err) < 0) {
+        command_fail(c, &err);
+        return EXIT_CODE_UNAVAILABLE;
+    }
+    reading_options(r, &reader);
+    o->guides = reader.guides;
+    o->partner = reader.partner;
+    o->n_partner = reader.n_partner;
+    o->policy = reader.policy;
+    o->complaints = reader.complaints;
+    /* a small file is done before a thread has started */
+    if (in_r->size && in_r->size < SMALL)
+        o->threads = 1;
+    rc = translate_new(o, &translate, &err);
+    if (rc == 0) {
+        int ended;
+        rc = input_feed(in_r, translate_reader(translate), c->progress, &err);
+        ended = translate_end(translate, counts_r, &err);
+        if (rc == 0)
+            rc = ended;
+    }
+    translate_free(&translate);
+    if (rc < 0 && !err.text[0])
+        err_set(&err, rc, "%s: %s", in_r->name, err_name(rc));
+    return reading_result(c, r, rc, &err);
+}
+
 void reading_count(struct reading_count *count, const struct finding *f)
 {
     if (f->severity == SEVERITY_ERROR)

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "flow/translate.h"
 #include "flow/agreement.h"
 
 enum { READING_GUIDES = 128 };
@@ -41,6 +42,10 @@ bool reading_complain(struct command_context *c, struct complaints *complaints);
 
 /* After a reader ended with rc: shows what it and the guides have to say, returns the exit code that follows. */
 int reading_result(struct command_context *c, struct reading *r, int rc, struct err *err);
+/* Reads one file through flow/translate with the guides and the policy of r, filled in here; the rest of `o` is the
+ * caller's. Returns the exit code; *in_r stays open unless it is EXIT_CODE_UNAVAILABLE with in_r->fd < 0. */
+int reading_translate(struct command_context *c, struct reading *r, struct translate_options *o, const char *path,
+                      struct input *in_r, struct translate_counts *counts_r);
 
 /* How many findings of which kind. */
 struct reading_count {

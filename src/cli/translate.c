@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "cli/reading.h"
-#include "flow/translate.h"
 
 struct translating {
     struct command_context *c;
@@ -20,11 +19,8 @@ struct translating {
 
 static void render(void *ctx, const struct finding *f, struct buf *to)
 {
-    struct translating *t = ctx;
-    if (t->c->err->json)
-        finding_json(f, slice_of(t->in->name), to);
-    else
-        finding_text(f, slice_of(t->in->name), t->c->err->colour, to);
+    const struct translating *t = ctx;
+    printer_render_finding(t->c->err, f, slice_of(t->in->name), to);
 }
 
 static int give_records(void *ctx, const char *p, size_t n)
@@ -43,56 +39,24 @@ static int give_findings(void *ctx, const char *p, size_t n)
 
 static int translate_file(struct translating *t, const char *path)
 {
-    struct command_context *c = t->c;
-    struct edi_reader_options reader;
-    struct translate_options o = { .maps = t->maps, .map = t->map, .threads = t->threads, .render = render,
-                                   .records = give_records, .findings = give_findings, .ctx = t,
-                                   .complaints = &t->reading.complaints };
-    struct translate_counts counts = { 0 };
-    struct translate *translate = NULL;
-    struct err err = { 0 };
-    struct input in;
-    int rc, code = EXIT_CODE_OK;
+    struct translate_options o = { .maps = t->maps, .map = t->map, .partner_map = t->partner_map,
+                                   .n_partner_map = t->n_partner_map, .threads = t->threads, .render = render,
+                                   .records = give_records, .findings = give_findings, .ctx = t };
+    struct translate_counts counts;
+    struct input in = { .fd = -1 };
+    int code;
 
-    if (input_open(path, &in, &err) < 0) {
-        command_fail(c, &err);
-        return EXIT_CODE_UNAVAILABLE;
-    }
     t->in = &in;
-    reading_options(&t->reading, &reader);
-    o.guides = reader.guides;
-    o.partner = reader.partner;
-    o.n_partner = reader.n_partner;
-    o.policy = reader.policy;
-    o.partner_map = t->partner_map;
-    o.n_partner_map = t->n_partner_map;
     if (t->reading.partner_file)
         o.partner_name = t->reading.partner_file->name;
-    if (command_has(c, OPTION_TRANSMISSION))
-        o.transmission = slice_of(command_value(c, OPTION_TRANSMISSION));
-    /* a small file is done before a thread has started */
-    if (in.size && in.size < 256 << 10)
-        o.threads = 1;
-    rc = translate_new(&o, &translate, &err);
-    if (rc == 0) {
-        int ended;
-        rc = input_feed(&in, translate_reader(translate), c->progress, &err);
-        ended = translate_end(translate, &counts, &err);
-        if (rc == 0)
-            rc = ended;
-    }
-    translate_free(&translate);
-    if (rc == 0 && counts.documents == 0 && counts.errors)
-        reading_hint(c->err, &in);
+    if (command_has(t->c, OPTION_TRANSMISSION))
+        o.transmission = slice_of(command_value(t->c, OPTION_TRANSMISSION));
+    code = reading_translate(t->c, &t->reading, &o, path, &in, &counts);
+    if (in.fd < 0)
+        return code;
+    if (code == EXIT_CODE_OK && counts.documents == 0 && counts.errors)
+        reading_hint(t->c->err, &in);
     input_close(&in);
-    if (reading_complain(c, &t->reading.complaints))
-        code = EXIT_CODE_CONFIG;
-    if (rc < 0 && rc != ERR_STOP) {
-        err.code = rc;
-        if (!err.text[0])
-            err_set(&err, rc, "%s: %s", in.name, err_name(rc));
-        code = exit_code_worse(code, command_fail(c, &err));
-    }
     return counts.errors ? exit_code_worse(code, EXIT_CODE_DATA) : code;
 }
 

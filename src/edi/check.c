@@ -731,12 +731,24 @@ static void check_one(struct checker *c, const struct segment *s, const struct e
     }
 }
 
+/* "PO106, PO107" */
+static void name_elements(char *room, size_t size, struct slice tag, uint64_t mask)
+{
+    size_t n = 0;
+    room[0] = 0;
+    for (unsigned k = 1; mask && n + 12 < size; k++, mask >>= 1)
+        if (mask & 1)
+            n += (size_t)snprintf(room + n, size - n, "%s%.*s%02u", n ? ", " : "", SLICE_FMT(tag), k);
+}
+
 static void check_note(struct checker *c, const struct segment *s, const struct segment_def *def,
                        const struct note *note, uint64_t present)
 {
     uint64_t wanted = note->kind == 'C' || note->kind == 'L' ? note->others : note->mask;
     uint64_t lacking = wanted & ~present;
     struct remark r = { .code = FINDING_ELEMENT_CONDITION };
+    char names[120];
+    name_elements(names, sizeof(names), def->tag, note->kind == 'C' || note->kind == 'L' ? note->others : note->mask);
     if (note->kind == 'E') {
         uint64_t there = present & note->mask;
         there &= there - 1; /* the first may stay */
@@ -744,17 +756,18 @@ static void check_note(struct checker *c, const struct segment *s, const struct 
         r.element = (unsigned)__builtin_ctzll(there) + 1;
         r.value = segment_element(s, r.element);
         snprintf(r.found, sizeof(r.found), "is there, and so is another");
-        snprintf(r.expected, sizeof(r.expected), "only one of these elements: note %.*s", SLICE_FMT(note->text));
+        snprintf(r.expected, sizeof(r.expected), "only one of %s: note %.*s", names, SLICE_FMT(note->text));
     } else {
         r.element = lacking ? (unsigned)__builtin_ctzll(lacking) + 1 : note->first;
         r.missing = true;
         snprintf(r.found, sizeof(r.found), "missing");
-        snprintf(r.expected, sizeof(r.expected),
-                 note->kind == 'P'   ? "all or none of these elements: note %.*s"
-                 : note->kind == 'R' ? "at least one of these elements: note %.*s"
-                 : note->kind == 'C' ? "it goes with the first of these elements: note %.*s"
-                                     : "the first of these elements needs one of the others: note %.*s",
-                 SLICE_FMT(note->text));
+        if (note->kind == 'P')
+            snprintf(r.expected, sizeof(r.expected), "all or none of %s: note %.*s", names, SLICE_FMT(note->text));
+        else if (note->kind == 'R')
+            snprintf(r.expected, sizeof(r.expected), "at least one of %s: note %.*s", names, SLICE_FMT(note->text));
+        else
+            snprintf(r.expected, sizeof(r.expected), "%.*s%02u needs %s%s: note %.*s", SLICE_FMT(def->tag), note->first,
+                     note->kind == 'L' ? "one of " : "", names, SLICE_FMT(note->text));
     }
     if (r.element <= def->n)
         r.about = def->use[r.element - 1].element;

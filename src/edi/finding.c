@@ -284,7 +284,9 @@ void finding_acknowledgment(const struct finding *f, struct buf *out)
 {
     const struct finding_row *row = &finding_rows[f->code];
 
-    if (!row->acknowledgment)
+    if (!row->acknowledgment || f->code == FINDING_ELEMENT_TRAILING)
+        return;
+    if (f->code == FINDING_GROUP_SYNTAX && f->place.element != 6) /* 716 has no code for it before 005010 */
         return;
     switch (row->level) {
     case LEVEL_FILE:
@@ -379,7 +381,7 @@ void finding_text(const struct finding *f, struct slice file, bool colour, struc
     finding_message(f, out);
     buf_add_char(out, '\n');
 
-    if (f->severity != SEVERITY_ERROR)
+    if (row->level == LEVEL_INTERCHANGE && f->severity != SEVERITY_ERROR) /* a TA1 is sent when asked for */
         return;
     said = out->n;
     buf_add_text(out, row->level == LEVEL_INTERCHANGE ? "the TA1 will say: " : "the 997 will say: ");

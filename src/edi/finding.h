@@ -42,7 +42,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(SEGMENT_NOT_IN_SET, "X12-AK3-6", "unexpected-segments", LEVEL_SEGMENT, SEVERITY_ERROR, "6", "the segment does not belong to this transaction set") \
     ROW(SEGMENT_SEQUENCE, "X12-AK3-7", "unexpected-segments", LEVEL_SEGMENT, SEVERITY_ERROR, "7", "the segment is out of sequence") \
     ROW(SEGMENT_NOT_USED, "X12-AK3-I6", NULL, LEVEL_SEGMENT, SEVERITY_ERROR, "2", "the partner's guide does not use this segment") \
-    ROW(SEGMENT_COUNT, "WRONG-COUNT", "wrong-counts", LEVEL_SEGMENT, SEVERITY_WARNING, "8", "a total does not agree with what was counted") \
+    ROW(SEGMENT_COUNT, "WRONG-COUNT", "wrong-counts", LEVEL_SEGMENT, SEVERITY_WARNING, NULL, "a total does not agree with what was counted") \
     /* transaction sets: AK502 (718) */ \
     ROW(SET_UNSUPPORTED, "X12-AK5-1", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, "1", "there is no guide for this transaction set") \
     ROW(SET_TRAILER, "X12-AK5-2", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, "2", "the SE segment is missing") \
@@ -58,7 +58,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(GROUP_TRAILER, "X12-AK9-3", "missing-trailers", LEVEL_GROUP, SEVERITY_WARNING, "3", "the GE segment is missing") \
     ROW(GROUP_CONTROL, "X12-AK9-4", "wrong-references", LEVEL_GROUP, SEVERITY_WARNING, "4", "GE02 is not GS06") \
     ROW(GROUP_COUNT, "X12-AK9-5", "wrong-counts", LEVEL_GROUP, SEVERITY_WARNING, "5", "GE01 does not agree with the number of transaction sets") \
-    ROW(GROUP_SYNTAX, "X12-AK9-6", "envelope-content", LEVEL_GROUP, SEVERITY_WARNING, "6", "an element of GS or GE is wrong") \
+    ROW(GROUP_SYNTAX, "GROUP-CONTENT", "envelope-content", LEVEL_GROUP, SEVERITY_WARNING, "6", "an element of GS or GE is wrong") \
     ROW(GROUP_OUTSIDE, "GROUP-OUTSIDE-INTERCHANGE", "missing-envelopes", LEVEL_GROUP, SEVERITY_WARNING, "3", "a group outside an interchange") \
     /* interchanges: TA105 (I18) */ \
     ROW(INTERCHANGE_TRAILER, "X12-TA1-023", "missing-trailers", LEVEL_INTERCHANGE, SEVERITY_WARNING, "023", "the file ends before the IEA segment") \

@@ -53,6 +53,7 @@ struct edi_reader {
     struct lexer_index index;
     struct edi_syntax syntax;
     bool has_syntax;
+    uint64_t syntax_at;             /* the place in the file where it was found */
     bool isa_irregular;             /* the ISA at hand is not of fixed length */
 
     bool run_open;                  /* the last run ended inside a document */
@@ -354,6 +355,12 @@ static int envelope_remark(void *ctx, const struct segment *s, const struct rema
     return hand_over(r, s, &f);
 }
 
+/* Dates had six digits then. */
+static bool is_before_004010(struct slice version)
+{
+    return version.n >= 5 && slice_cmp(version, SLICE("004010")) < 0 && !slice_starts(SLICE("004010"), version);
+}
+
 static void check_envelope(struct edi_reader *r, const struct segment *s, enum finding_code code)
 {
     static const struct edi_syntax no_parts = { 0 };
@@ -369,6 +376,7 @@ static void check_envelope(struct edi_reader *r, const struct segment *s, enum f
     r->outside.guide = r->in.envelope;
     r->outside.syntax = &no_parts;
     r->outside.stopped = 0;
+    r->outside.short_dates = code == FINDING_GROUP_SYNTAX && is_before_004010(r->in.group.version);
     r->outside_code = code;
     check_elements(&r->outside, s, def);
     if (r->outside.stopped)
@@ -477,6 +485,23 @@ static int find_envelope(struct edi_reader *r)
     return result < 0 ? stop(r, result) : 0;
 }
 
+/* Some pad the ISA with no-break spaces, in UTF-8: they are padding all the same. */
+static void trim_padding(struct slice *v)
+{
+    size_t n = v->n;
+    bool odd = false;
+    while (n) {
+        if (v->p[n - 1] == ' ')
+            n--;
+        else if (n >= 2 && v->p[n - 2] == '\xc2' && v->p[n - 1] == '\xa0')
+            n -= 2, odd = true;
+        else
+            break;
+    }
+    if (odd)
+        v->n = n;
+}
+
 static int open_interchange(struct edi_reader *r, const struct segment *isa)
 {
     struct edi_interchange *i = &r->in.interchange;
@@ -490,6 +515,8 @@ static int open_interchange(struct edi_reader *r, const struct segment *isa)
         i->element[k] = slice(r->in.isa_text, 0);
     if (isa) {
         keep_elements(isa, r->in.isa_text, i->element, ISA_ELEMENTS);
+        for (unsigned k = 2; k <= 8; k += 2)
+            trim_padding(&i->element[k]);
         i->control = i->element[13];
         i->offset = r->base_offset + (uint64_t)(isa->base + isa->start - r->buf);
     }
@@ -502,6 +529,8 @@ static int open_interchange(struct edi_reader *r, const struct segment *isa)
 
 static int take_isa(struct edi_reader *r, const struct segment *s)
 {
+    static const uint8_t width[] = { 0, 2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1 };
+    unsigned odd = 0;
     uint32_t length;
     if (r->level != OUTSIDE)
         close_interchange_early(r);
@@ -509,15 +538,20 @@ static int take_isa(struct edi_reader *r, const struct segment *s)
         return r->stopped;
     length = s->at[s->n] - s->start + 1;
     r->isa_irregular = length != ISA_LENGTH;
-    for (unsigned k = 1; k <= 16 && k <= s->n && !r->isa_irregular; k++) {
-        static const uint8_t width[] = { 0, 2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1 };
-        r->isa_irregular = s->at[k] - s->at[k - 1] - 1 != width[k];
-    }
+    for (unsigned k = 1; k <= 16 && k <= s->n && !odd; k++)
+        if (s->at[k] - s->at[k - 1] - 1 != width[k])
+            odd = k;
+    r->isa_irregular |= odd != 0;
     if (r->isa_irregular) {
-        char found[80];
+        char found[120], expected[80] = "106 bytes with elements of fixed width";
         snprintf(found, sizeof(found), "has %u bytes", length);
-        find(r, length > ISA_LENGTH ? FINDING_ISA_LONG : FINDING_ISA_SHORT, s, 0, found,
-             "106 bytes with elements of fixed width");
+        if (odd) {
+            struct slice v = segment_element(s, odd);
+            snprintf(found, sizeof(found), "has %u bytes; ISA%02u has %zu%s", length, odd, v.n,
+                     v.n && memmem(v.p, v.n, "\xc2\xa0", 2) ? ", padded with no-break spaces" : "");
+            snprintf(expected, sizeof(expected), "106 bytes, %u for ISA%02u", width[odd], odd);
+        }
+        find(r, length > ISA_LENGTH ? FINDING_ISA_LONG : FINDING_ISA_SHORT, s, 0, found, expected);
     }
     if (!r->syntax.component)
         find(r, FINDING_INTERCHANGE_COMPONENT_SEPARATOR, s, 16, "cannot separate components",
@@ -765,8 +799,7 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     d->guide = guide;
     if (guide) {
         check_begin(&r->checker, guide);
-        r->checker.short_dates = r->in.group.version.n >= 5 && slice_cmp(r->in.group.version, slice_of("004010")) < 0 &&
-                                 !slice_starts(slice_of("004010"), r->in.group.version);
+        r->checker.short_dates = is_before_004010(r->in.group.version);
     }
     if (r->sink.document)
         call(r, r->sink.document(r->sink.ctx, d));
@@ -965,6 +998,7 @@ static enum found find_syntax(struct edi_reader *r, bool last)
         if (found == FOUND) {
             r->started = r->has_syntax = true;
             r->garbage = r->garbage_told = false;
+            r->syntax_at = r->base_offset + r->from;
             return FOUND;
         }
         if (found == NEED_MORE)
@@ -1201,7 +1235,7 @@ static enum walk walk(struct edi_reader *r, bool last)
         memcpy(&tag, base + s.start, 4);
         tag &= s.at[0] - s.start >= 4 ? UINT32_MAX : (1u << (8 * (s.at[0] - s.start))) - 1;
         /* behind an interchange other delimiters may be in force */
-        if (__builtin_expect(r->level == OUTSIDE, 0) && r->in.interchanges &&
+        if (__builtin_expect(r->level == OUTSIDE, 0) && r->in.interchanges && r->base_offset + r->from != r->syntax_at &&
             !starts_envelope(base + s.start, end - s.start, "ISA")) {
             r->has_syntax = false;
             return WALK_AGAIN;

@@ -91,6 +91,8 @@ static int choose_plan(void *ctx, const struct edi_document *d, const struct map
 static int take_records(void *ctx, const char *p, size_t n)
 {
     struct worker *w = ctx;
+    if (w->t->options.check)
+        return 0;
     if (!w->job)
         return w->t->options.records ? w->t->options.records(w->t->options.ctx, p, n) : 0;
     buf_add(&w->job->records, p, n);
@@ -158,7 +160,8 @@ static int worker_init(struct worker *w, struct translate *t, int (*run)(void *,
                                     .n_partner = t->options.n_partner, .policy = t->options.policy,
                                     .complaints = &w->complaints, .run = run, .run_ctx = t };
     struct map_read_options m = { .choose = choose_plan, .write = take_records, .finding = take_finding,
-                                  .document_end = end_document, .ctx = w, .batch = true, .transmission = t->options.transmission,
+                                  .document_end = end_document, .ctx = w, .batch = true,
+                                  .optional = t->options.check, .transmission = t->options.transmission,
                                   .partner = t->options.partner_name };
     struct edi_sink sink = { .ctx = w, .finding = take_finding, .document_end = end_document };
     int r;

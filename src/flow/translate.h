@@ -26,6 +26,7 @@ struct translate_options {
     struct slice transmission, partner_name;
     /* Turns a finding into text; on a worker's thread, so it must touch nothing but `to`. */
     void (*render)(void *ctx, const struct finding *f, struct buf *to);
+    bool check;                             /* findings only: `records` is not called, a set may be without a map */
     /* Take records and rendered findings, in the order of the input; negative stops. */
     int (*records)(void *ctx, const char *p, size_t n);
     int (*findings)(void *ctx, const char *p, size_t n);

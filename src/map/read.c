@@ -1213,7 +1213,8 @@ static int take_document(void *ctx, const struct edi_document *d)
     if (answer < 0)
         return stop(r, answer);
     if (!r->plan) {
-        map_finding(r, NULL, FINDING_MAP_MISSING, 0, 0, "there is no map for it", "a map");
+        if (!r->options.optional)
+            map_finding(r, NULL, FINDING_MAP_MISSING, 0, 0, "there is no map for it", "a map");
         return r->stopped;
     }
     r->trailer = 0;

@@ -159,7 +159,8 @@ static void test_column_when_all_is_one_line(void **state)
     f.severity = SEVERITY_WARNING;
     text_is(&f, "850.edi: document 2 (850, control 0002), segment 8, line 1, column 813: PO1*1*ten*EA*9.50~\n"
                 "                                                                              ^~~\n"
-                "warning X12-AK4-6: PO102 Quantity Ordered: \"ten\" is not a number (R 1/15)\n");
+                "warning X12-AK4-6: PO102 Quantity Ordered: \"ten\" is not a number (R 1/15)\n"
+                "the 997 will say: AK3*PO1*8*PO1*8  AK4*2*330*6*ten\n");
 }
 
 /* The column, counted in characters, at which `c` first stands in the line of `text` numbered `line` from 0. */

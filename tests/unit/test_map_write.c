@@ -358,7 +358,7 @@ static void wrong_records(void **state)
         { BEG ",\"contacts\":[{\"name\":\"X\"}]," LINES, NULL,
           "X12-AK4-1 contacts[0].role: missing, expected ID 2/2 (PER01 Contact Function Code)\n" },
         { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\",\"items\":[{\"scheme\":\"vendor\"}]}]", NULL,
-          "X12-AK4-2 lines[0].items[0].id: missing, expected all or none of these elements: note P0607 (PO107 Product/Service"
+          "X12-AK4-2 lines[0].items[0].id: missing, expected all or none of PO106, PO107: note P0607 (PO107 Product/Service"
           " ID)\n" },
         { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM ",\"allocations\":[{\"location\":\"1\",\"quantity\":\"1\","
           "\"unit\":\"LBR\"}]}]", NULL,
