@@ -121,13 +121,16 @@ static int take_finding(void *ctx, const struct finding *f)
         return w->line.failed;
     if (w->t->n_workers) {
         /* the reader's own: behind what the documents before it have to say, which is not known yet */
-        struct job *j = w->t->submitted > w->t->given ? &w->t->job[(w->t->submitted - 1) % w->t->n_jobs] : NULL;
+        struct job *j = w->t->submitted > w->t->given ? &w->t->job[w->t->submitted % w->t->n_jobs] : NULL;
         if (j) {
             pthread_mutex_lock(&w->t->lock);
             while (j->state != JOB_DONE && !w->t->failed)
                 pthread_cond_wait(&w->t->done, &w->t->lock);
-            buf_add_slice(&j->findings, buf_slice(&w->line));
-            r = j->findings.failed;
+            r = w->t->failed;
+            if (r == 0) {
+                buf_add_slice(&j->findings, buf_slice(&w->line));
+                r = j->findings.failed;
+            }
             pthread_mutex_unlock(&w->t->lock);
             return r;
         }
