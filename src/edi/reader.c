@@ -361,6 +361,12 @@ static bool is_before_004010(struct slice version)
     return version.n >= 5 && slice_cmp(version, SLICE("004010")) < 0 && !slice_starts(SLICE("004010"), version);
 }
 
+/* Dates had six digits before 004010. */
+static bool has_short_dates(struct slice version)
+{
+    return version.n >= 5 && slice_cmp(version, slice_of("004010")) < 0 && !slice_starts(slice_of("004010"), version);
+}
+
 static void check_envelope(struct edi_reader *r, const struct segment *s, enum finding_code code)
 {
     static const struct edi_syntax no_parts = { 0 };
@@ -682,6 +688,15 @@ static bool is_new_set(struct edi_reader *r, struct slice set)
     return true;
 }
 
+/* 004010, 004010VICS; 00401, as ISA12 has it */
+static bool is_version(struct slice s)
+{
+    size_t n = 0;
+    while (n < s.n && n < 6 && is_digit(s.p[n]))
+        n++;
+    return n == 6 || (n == 5 && s.n == 5 && s.p[0] == '0' && s.p[1] == '0');
+}
+
 static int choose_guide(struct edi_reader *r, const struct guide **guide_r)
 {
     struct edi_document *d = &r->document;
@@ -695,9 +710,9 @@ static int choose_guide(struct edi_reader *r, const struct guide **guide_r)
             *guide_r = r->options.partner[i];
             return 0;
         }
-    if (version.n == 0)
+    if (!is_version(version))
         version = r->in.interchange.element[12];
-    if (version.n == 0)
+    if (!is_version(version))
         version = slice_of("004010");
     if (version.n > 6)
         version.n = 6;
@@ -727,6 +742,12 @@ static void tell_substitution(struct edi_reader *r, const struct segment *s)
     char found[160], version[40];
     if (asked.n == 5 && g->version.n == 6 && slice_starts(g->version, asked))
         return;
+    if (asked.n && !is_version(asked) && !g->base.n) {
+        snprintf(found, sizeof(found), "GS08 names no version; the %.*s is read with %.*s", SLICE_FMT(g->set),
+                 SLICE_FMT(g->version));
+        find(r, FINDING_VERSION_SUBSTITUTED, s, 0, found, "a version of six digits, such as 004010");
+        return;
+    }
     if (asked.n > 6)
         asked.n = 6;
     if (asked.n == 0 || slice_eq(asked, g->version) || g->base.n)
@@ -799,7 +820,7 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     d->guide = guide;
     if (guide) {
         check_begin(&r->checker, guide);
-        r->checker.short_dates = is_before_004010(r->in.group.version);
+        r->checker.short_dates = has_short_dates(r->in.group.version);
     }
     if (r->sink.document)
         call(r, r->sink.document(r->sink.ctx, d));
@@ -1446,7 +1467,7 @@ static bool is_outer_trailer(const struct edi_reader *r, size_t at)
 /* Hands over the documents that start at r->from. WALK_AGAIN: something else follows them. */
 static enum walk split_documents(struct edi_reader *r, bool last)
 {
-    size_t start = r->from, whole = r->from, at = r->from;
+    size_t start = r->from, whole = r->from, whole_end = r->from, at = r->from;
     struct edi_run run = { .begins = !r->run_open };
     bool open = r->run_open, counted = false, new_set = false;
 
@@ -1477,11 +1498,11 @@ static enum walk split_documents(struct edi_reader *r, bool last)
             bool used;
             look_at_st(r, p, next, &used, &new_set);
             if (open) /* an SE is missing: the other reader will find out */
-                whole = blanks;
+                whole = blanks, whole_end = at;
             if (used || new_set) {
                 if (hand_over_run(r, &run, start, at, true) < 0)
                     return WALK_DONE;
-                r->from = start = whole = blanks;
+                r->from = start = whole = whole_end = blanks;
                 run.duplicate = used;
                 run.new_set = new_set;
             }
@@ -1489,7 +1510,7 @@ static enum walk split_documents(struct edi_reader *r, bool last)
             run.documents++;
         } else if (is_tag(r, p, "SE")) {
             open = false;
-            whole = (size_t)(next - r->buf);
+            whole = whole_end = (size_t)(next - r->buf);
         } else if (next > p + 1 && (!open || ((*p == 'G' || *p == 'I') &&
                                               (is_tag(r, p, "GE") || is_tag(r, p, "GS") || is_tag(r, p, "IEA") ||
                                                starts_envelope(p, r->n - at, "ISA"))))) {
@@ -1520,8 +1541,8 @@ static enum walk split_documents(struct edi_reader *r, bool last)
             numbers_forget(&r->numbers);
             r->n_sets_seen -= new_set;
         }
-        if (whole > start)
-            hand_over_run(r, &run, start, whole, true);
+        if (whole > start && hand_over_run(r, &run, start, whole_end, true) == 0)
+            r->from = whole;
     }
     return WALK_DONE;
 }

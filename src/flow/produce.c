@@ -6,6 +6,7 @@
  */
 #include "flow/produce.h"
 
+
 #include <stdio.h>
 #include <stdlib.h>
 
@@ -72,6 +73,7 @@ struct produce {
     struct output *at;                  /* NULL: none */
     struct envelope envelope;
     uint64_t next_interchange, next_group, next_document;
+    uint64_t ordinal;               /* of the last document in its group, as its record's id has it; 0: not known */
     /* the record at hand */
     bool refused;
     int stopped;
@@ -651,7 +653,7 @@ static void refuse_envelope(struct produce *p, const struct output *o)
 }
 
 /* Sees to it that the envelope is open. ERR_DATA: refused. */
-static int open_envelope(struct produce *p, struct output *o, const struct envelope *e, struct before *b,
+static int open_envelope(struct produce *p, struct output *o, const struct envelope *e, bool anew, struct before *b,
                          struct err *err)
 {
     bool interchange = p->at != o || !same_interchange(&p->envelope, e);
@@ -660,8 +662,11 @@ static int open_envelope(struct produce *p, struct output *o, const struct envel
     int rc;
 
     b->opened = false;
-    if (!interchange && same_group(&p->envelope, e))
-        return 0;
+    if (!interchange && same_group(&p->envelope, e)) {
+        if (!anew)
+            return 0;
+        interchange = true;
+    }
     b->at = p->at;
     b->envelope = p->envelope;
     b->next_interchange = p->next_interchange;
@@ -818,10 +823,23 @@ static int prepare(struct produce *p, const struct record *record, const struct 
     return p->refused ? ERR_DATA : 0;
 }
 
+/* The last part of a record's id, ".../0001/2": which document of its group it was. 0: it has none. */
+static uint64_t ordinal_of(const struct record *record)
+{
+    uint32_t node = json_member(record->tape, 0, SLICE("id"));
+    struct slice id = node ? json_raw(record->tape, node) : slice(NULL, 0);
+    const char *last = id.n ? memrchr(id.p, '/', id.n) : NULL;
+    uint64_t ordinal = 0;
+    if (!last || !slice_number(slice(last + 1, (size_t)(id.p + id.n - last) - 1), UINT32_MAX, &ordinal))
+        return 0;
+    return ordinal;
+}
+
 static int write_record(struct produce *p, const struct record *record, struct err *err)
 {
     struct source s;
     struct envelope e;
+    uint64_t ordinal;
     struct before before = { .opened = false };
     struct choice *choice;
     struct output *output, *old = p->at;
@@ -835,7 +853,10 @@ static int write_record(struct produce *p, const struct record *record, struct e
         rc = prepare(p, record, &s, &choice, &output, &e, &back, err);
     if (rc < 0)
         return rc;
-    rc = open_envelope(p, output, &e, &before, err);
+    /* ids count the documents of a group: one that does not go on belongs to another interchange that looks the same */
+    ordinal = p->options.interchange ? 0 : ordinal_of(record);
+    rc = open_envelope(p, output, &e, ordinal && ordinal <= p->ordinal, &before, err);
+    p->ordinal = ordinal;
     if (rc == 0) {
         bool same = back && slice_eq(s.set, choice->guide->set) && slice_eq(s.version, slice_of(choice->version));
         uint64_t errors = p->counts.errors;

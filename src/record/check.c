@@ -194,13 +194,13 @@ void record_finding_text(const struct record_finding *f, struct buf *out)
     else
         buf_add_text(out, "the record");
     buf_add_text(out, ": ");
-    buf_add_text(out, f->words);
-    if (f->found.n && f->code != RECORD_KEY_UNKNOWN_FINDING && f->code != RECORD_KEY_TWICE_FINDING) {
-        buf_add_text(out, ": found ");
+    if (f->found.n && f->found.p[0] != '[' && f->found.p[0] != '{' && f->code != RECORD_KEY_UNKNOWN_FINDING && f->code != RECORD_KEY_TWICE_FINDING) {
         buf_add_safe(out, f->found, 100);
+        buf_add_char(out, ' ');
     }
+    buf_add_text(out, f->words);
     if (f->expected[0]) {
-        buf_add_text(out, f->found.n ? ", expected " : ": expected ");
+        buf_add_text(out, ", expected ");
         buf_add_safe(out, slice_of(f->expected), LONGEST_WORDS);
     }
     if (f->hint[0]) {

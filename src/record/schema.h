@@ -112,17 +112,17 @@ bool record_is_datetime(struct slice s);
 /* What is wrong with a record. */
 #define RECORD_FINDINGS(ROW) \
     ROW(KEY_UNKNOWN, "RECORD-KEY-UNKNOWN", "the record has no field of this name") \
-    ROW(KEY_TWICE, "RECORD-KEY-TWICE", "a field stands twice in one object") \
-    ROW(MISSING, "RECORD-MISSING", "a required field is missing") \
-    ROW(TYPE, "RECORD-TYPE", "a value is of the wrong type") \
-    ROW(DECIMAL, "RECORD-DECIMAL", "a decimal is not a decimal") \
-    ROW(DATE, "RECORD-DATE", "a date is not a date") \
-    ROW(TIME, "RECORD-TIME", "a time is not a time") \
-    ROW(DATETIME, "RECORD-DATETIME", "a date with time is not one") \
-    ROW(VALUE, "RECORD-VALUE", "a value is not one of those allowed") \
-    ROW(LENGTH, "RECORD-LENGTH", "a text is too short or too long") \
-    ROW(ITEMS, "RECORD-ITEMS", "a list has too few or too many items") \
-    ROW(KIND, "RECORD-KIND", "a record of another kind or version")
+    ROW(KEY_TWICE, "RECORD-KEY-TWICE", "stands twice in one object") \
+    ROW(MISSING, "RECORD-MISSING", "missing") \
+    ROW(TYPE, "RECORD-TYPE", "is of the wrong type") \
+    ROW(DECIMAL, "RECORD-DECIMAL", "is not a decimal") \
+    ROW(DATE, "RECORD-DATE", "is not a date") \
+    ROW(TIME, "RECORD-TIME", "is not a time") \
+    ROW(DATETIME, "RECORD-DATETIME", "is not a date with a time") \
+    ROW(VALUE, "RECORD-VALUE", "is not one of the values allowed") \
+    ROW(LENGTH, "RECORD-LENGTH", "is too short or too long") \
+    ROW(ITEMS, "RECORD-ITEMS", "has too few or too many items") \
+    ROW(KIND, "RECORD-KIND", "is of another kind or version")
 
 enum record_finding_code {
 #define ROW(id, name, words) RECORD_##id##_FINDING,

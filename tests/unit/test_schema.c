@@ -345,45 +345,45 @@ static const struct {
       "\"names\":{\"x\":\"1.5\"},\"unmapped\":{\"a\":{\"b\":[]}},\"a_name_that_is_longer_than_16\":\"\"}", "" },
     { START ",\"p\\u0075rpose\":\"\\u0063hange\",\"ordered_on\":\"2026\\u002d01-15\"}", "" },
     { START ",\"purpose\":\"caf\\u00e9\"}", "" },
-    { "[]", "the record: a value is of the wrong type: found [, expected an object" },
-    { "{}", "record: a required field is missing: expected a string\n"
-            "version: a required field is missing: expected a whole number\n"
-            "number: a required field is missing: expected a string\n"
-            "lines: a required field is missing: expected an array" },
-    { "{\"record\":\"invoice\",\"x\":1}", "record: a record of another kind or version: found \"invoice\", expected \"order\"" },
-    { "{\"record\":\"order\",\"version\":2}", "version: a record of another kind or version: found 2, expected 1" },
+    { "[]", "the record: is of the wrong type, expected an object" },
+    { "{}", "record: missing, expected a string\n"
+            "version: missing, expected a whole number\n"
+            "number: missing, expected a string\n"
+            "lines: missing, expected an array" },
+    { "{\"record\":\"invoice\",\"x\":1}", "record: \"invoice\" is of another kind or version, expected \"order\"" },
+    { "{\"record\":\"order\",\"version\":2}", "version: 2 is of another kind or version, expected 1" },
     { START ",\"purpos\":\"change\"}", "purpos: the record has no field of this name, expected a field of the schema; did you mean \"purpose\"?" },
     { START ",\"zzz\":{\"a\":1}}", "zzz: the record has no field of this name, expected a field of the schema" },
-    { START ",\"number\":\"2\"}", "number: a field stands twice in one object, expected it once" },
-    { START ",\"numb\\u0065r\":\"2\"}", "numb\\u0065r: a field stands twice in one object, expected it once" },
-    { START ",\"purpose\":\"chnge\"}", "purpose: a value is not one of those allowed: found \"chnge\", expected one of \"original\", \"change\", \"caf\xc3\xa9\"; did you mean \"change\"?" },
-    { START ",\"purpose\":5}", "purpose: a value is of the wrong type: found 5, expected a string" },
-    { START ",\"purpose\":null}", "purpose: a value is of the wrong type: found null, expected a string" },
-    { START ",\"ordered_on\":\"2026-02-30\"}", "ordered_on: a date is not a date: found \"2026-02-30\", expected a date in a string, such as \"2026-01-15\"" },
-    { START ",\"at\":\"1230\"}", "at: a time is not a time: found \"1230\", expected a time in a string, such as \"12:30\"" },
-    { START ",\"ship_at\":\"now\"}", "ship_at: a date with time is not one: found \"now\", expected a date, perhaps with time and zone, in a string, such as \"2026-01-15T12:30Z\"" },
-    { START ",\"test\":\"yes\"}", "test: a value is of the wrong type: found \"yes\", expected true or false" },
-    { START ",\"days\":3}", "days: a value is not one of those allowed: found 3, expected one of 1, 2, 30" },
-    { START ",\"days\":1.0}", "days: a value is of the wrong type: found 1.0, expected a whole number" },
-    { START ",\"ship_to\":\"x\"}", "ship_to: a value is of the wrong type: found \"x\", expected an object" },
+    { START ",\"number\":\"2\"}", "number: stands twice in one object, expected it once" },
+    { START ",\"numb\\u0065r\":\"2\"}", "numb\\u0065r: stands twice in one object, expected it once" },
+    { START ",\"purpose\":\"chnge\"}", "purpose: \"chnge\" is not one of the values allowed, expected one of \"original\", \"change\", \"caf\xc3\xa9\"; did you mean \"change\"?" },
+    { START ",\"purpose\":5}", "purpose: 5 is of the wrong type, expected a string" },
+    { START ",\"purpose\":null}", "purpose: null is of the wrong type, expected a string" },
+    { START ",\"ordered_on\":\"2026-02-30\"}", "ordered_on: \"2026-02-30\" is not a date, expected a date in a string, such as \"2026-01-15\"" },
+    { START ",\"at\":\"1230\"}", "at: \"1230\" is not a time, expected a time in a string, such as \"12:30\"" },
+    { START ",\"ship_at\":\"now\"}", "ship_at: \"now\" is not a date with a time, expected a date, perhaps with time and zone, in a string, such as \"2026-01-15T12:30Z\"" },
+    { START ",\"test\":\"yes\"}", "test: \"yes\" is of the wrong type, expected true or false" },
+    { START ",\"days\":3}", "days: 3 is not one of the values allowed, expected one of 1, 2, 30" },
+    { START ",\"days\":1.0}", "days: 1.0 is of the wrong type, expected a whole number" },
+    { START ",\"ship_to\":\"x\"}", "ship_to: \"x\" is of the wrong type, expected an object" },
     { START ",\"ship_to\":{\"nam\":\"x\"}}", "ship_to.nam: the record has no field of this name, expected a field of the schema; did you mean \"name\"?" },
-    { START ",\"notes\":\"x\"}", "notes: a value is of the wrong type: found \"x\", expected an array" },
+    { START ",\"notes\":\"x\"}", "notes: \"x\" is of the wrong type, expected an array" },
     { START ",\"notes\":[\"\xc3\xa9\xc3\xa9\xc3\xa9\",\"\\u00e9\\ud83d\\ude00a\"]}", "" },
-    { START ",\"notes\":[\"abcd\"]}", "notes[0]: a text is too short or too long: found \"abcd\", expected at most 3 characters, not 4" },
-    { START ",\"notes\":[\"a\",\"b\",\"c\"]}", "notes: a list has too few or too many items: found [, expected at most 2 items, not 3" },
+    { START ",\"notes\":[\"abcd\"]}", "notes[0]: \"abcd\" is too short or too long, expected at most 3 characters, not 4" },
+    { START ",\"notes\":[\"a\",\"b\",\"c\"]}", "notes: has too few or too many items, expected at most 2 items, not 3" },
     { "{\"record\":\"order\",\"version\":1,\"number\":\"\",\"lines\":[]}",
-      "number: a text is too short or too long: found \"\", expected at least 1 characters, not 0\n"
-      "lines: a list has too few or too many items: found [, expected at least 1 items, not 0" },
+      "number: \"\" is too short or too long, expected at least 1 characters, not 0\n"
+      "lines: has too few or too many items, expected at least 1 items, not 0" },
     { "{\"record\":\"order\",\"version\":1,\"number\":\"1\",\"lines\":[{\"quantity\":\"1\"},{\"quantity\":\"ten\"},{\"unit\":\"EA\"},5,"
       "{\"quantity\":\"1\",\"lines\":[{\"quantity\":2}]}]}",
-      "lines[1].quantity: a decimal is not a decimal: found \"ten\", expected a decimal in a string, such as \"12.50\"\n"
-      "lines[2].quantity: a required field is missing: expected a decimal in a string, such as \"12.50\"\n"
-      "lines[3]: a value is of the wrong type: found 5, expected an object\n"
-      "lines[4].lines[0].quantity: a value is of the wrong type: found 2, expected a decimal in a string, such as \"12.50\"" },
-    { START ",\"names\":{\"x\":\"y\"}}", "names.x: a decimal is not a decimal: found \"y\", expected a decimal in a string, such as \"12.50\"" },
-    { START ",\"names\":{\"x\":\"1\",\"x\":\"2\"}}", "names.x: a field stands twice in one object, expected it once" },
-    { START ",\"anything\":[0,{\"a\":{\"b\":1,\"b\":2}}]}", "anything[1].a.b: a field stands twice in one object, expected it once" },
-    { START ",\"unmapped\":{\"a\":{\"b\":1,\"\\u0062\":2}}}", "unmapped.a.\\u0062: a field stands twice in one object, expected it once" },
+      "lines[1].quantity: \"ten\" is not a decimal, expected a decimal in a string, such as \"12.50\"\n"
+      "lines[2].quantity: missing, expected a decimal in a string, such as \"12.50\"\n"
+      "lines[3]: 5 is of the wrong type, expected an object\n"
+      "lines[4].lines[0].quantity: 2 is of the wrong type, expected a decimal in a string, such as \"12.50\"" },
+    { START ",\"names\":{\"x\":\"y\"}}", "names.x: \"y\" is not a decimal, expected a decimal in a string, such as \"12.50\"" },
+    { START ",\"names\":{\"x\":\"1\",\"x\":\"2\"}}", "names.x: stands twice in one object, expected it once" },
+    { START ",\"anything\":[0,{\"a\":{\"b\":1,\"b\":2}}]}", "anything[1].a.b: stands twice in one object, expected it once" },
+    { START ",\"unmapped\":{\"a\":{\"b\":1,\"\\u0062\":2}}}", "unmapped.a.\\u0062: stands twice in one object, expected it once" },
 };
 
 static int gather(void *context, const struct record_finding *finding)
