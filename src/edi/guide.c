@@ -1234,6 +1234,8 @@ static int load_guide(const struct context *x, struct slice standard, struct sli
         return result(x, before, "the guide");
     }
     r = read_whole(x, &lines, &line, &guide);
+    if (r == 0)
+        r = result(x, before, "the guide"); /* the heading's own errors count, too */
     if (r < 0)
         return r;
     r = keep_guide(x, guide, false);
@@ -1592,6 +1594,8 @@ static int read_delta(struct guides *guides, struct slice file, struct slice tex
     }
     if (line.n < 4 || !slice_is(line.word[2].s, "from")) {
         r = read_whole(&x, &lines, &line, &g);
+        if (r == 0)
+            r = result(&x, before, "the guide");
     } else {
         struct slice id = line.word[1].s, title = line.n > 4 && line.word[4].quoted ? line.word[4].s : slice(NULL, 0);
         r = guides_by_id(guides, line.word[3].s, complaints, &base, err);

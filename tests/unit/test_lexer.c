@@ -1,0 +1,222 @@
+/*
+ * lexer: blocks of chance and blocks made to hurt, at every alignment and every length: each way to index them gives
+ * what plain C gives; and what plain C gives is what lexer.h says.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+
+#include <cmocka.h>
+
+#include "edi/lexer.h"
+#include "failing_malloc.h"
+
+static const enum lexer_kind kinds[] = { LEXER_PLAIN, LEXER_SSE2, LEXER_AVX2, LEXER_NEON, LEXER_BEST };
+static const struct edi_syntax usual = { '*', '~', '>', 0, 0 };
+
+static uint64_t next_random(uint64_t *state)
+{
+    *state = *state * 6364136223846793005u + 1442695040888963407u;
+    return *state >> 33;
+}
+
+static void index_with(enum lexer_kind kind, struct lexer_index *x, const char *block, size_t n, const struct edi_syntax *syntax)
+{
+    lexer_function *f = lexer_choose(kind);
+    assert_non_null(f);
+    f(x, block, n, syntax);
+}
+
+static void same_as_plain(const char *block, size_t n, const struct edi_syntax *syntax)
+{
+    struct lexer_index plain, other;
+
+    assert_int_equal(lexer_index_init(&plain, n, NULL), 0);
+    assert_int_equal(lexer_index_init(&other, n, NULL), 0);
+    index_with(LEXER_PLAIN, &plain, block, n, syntax);
+    for (unsigned i = 1; i < sizeof(kinds) / sizeof(kinds[0]); i++) {
+        if (!lexer_choose(kinds[i]))
+            continue;
+        index_with(kinds[i], &other, block, n, syntax);
+        assert_int_equal(other.n_delimiters, plain.n_delimiters);
+        assert_int_equal(other.n_segments, plain.n_segments);
+        assert_int_equal(other.open_flags, plain.open_flags);
+        if (plain.n_delimiters)
+            assert_memory_equal(other.delimiter, plain.delimiter, plain.n_delimiters * sizeof(*plain.delimiter));
+        if (plain.n_segments)
+            assert_memory_equal(other.end, plain.end, plain.n_segments * sizeof(*plain.end));
+    }
+    lexer_index_deinit(&plain);
+    lexer_index_deinit(&other);
+}
+
+static void test_names(void **state)
+{
+    (void)state;
+    assert_string_equal(lexer_name(lexer_choose(LEXER_PLAIN)), "plain C");
+    assert_non_null(lexer_choose(LEXER_BEST));
+    assert_string_equal(lexer_name(NULL), "none");
+    for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
+        if (lexer_choose(kinds[i]))
+            assert_true(strcmp(lexer_name(lexer_choose(kinds[i])), "none") != 0);
+}
+
+/* What lies behind the block is never taken for a part of it. */
+static void test_every_length_and_alignment(void **state)
+{
+    static const char alphabet[] = "***~~>^\n\rAB1 \"\\\x80\x7f\x01";
+    char room[64 + 300 + 64];
+    uint64_t random = 42;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(room); i++)
+        room[i] = alphabet[next_random(&random) % (sizeof(alphabet) - 1)];
+    for (size_t shift = 0; shift < 64; shift += shift < 4 ? 1 : 7)
+        for (size_t n = 0; n <= 300; n++)
+            same_as_plain(room + shift, n, &usual);
+}
+
+static void test_chance(void **state)
+{
+    static const struct edi_syntax syntaxes[] = {
+        { '*', '~', '>', 0, 0 },      { '*', '\n', ':', '^', 0 }, { '|', '\r', 0, 0, 0 }, { 0x1d, 0x1e, 0x1f, 0x1c, 0 },
+        { '+', '\'', ':', '*', '?' }, { '*', (char)0x85, (char)0xff, 0, 0 }, { ' ', '"', '\\', 0x7f, 0 }, { 1, 2, 0, 0, 0 },
+    };
+    enum { ROOM = 5000 };
+    char *room = malloc(ROOM + 64);
+    uint64_t random = 7;
+
+    (void)state;
+    assert_non_null(room);
+    for (unsigned round = 0; round < 400; round++) {
+        const struct edi_syntax *x = &syntaxes[round % (sizeof(syntaxes) / sizeof(syntaxes[0]))];
+        unsigned density = (unsigned)next_random(&random) % 64 + 1;
+        size_t n = next_random(&random) % ROOM;
+        for (size_t i = 0; i < ROOM + 64; i++) {
+            uint64_t v = next_random(&random);
+            const char special[] = { x->element, x->terminator, x->component, x->repetition, '\n', '\r', '"', x->element };
+            room[i] = v % density == 0 ? special[v >> 8 & 7] : (char)(v >> 16);
+        }
+        same_as_plain(room, n, x);
+    }
+    free(room);
+}
+
+/* Every byte value, with every flag that it may set. */
+static void test_flags(void **state)
+{
+    struct lexer_index x;
+    char block[64 + 64];
+
+    (void)state;
+    assert_int_equal(lexer_index_init(&x, 64, NULL), 0);
+    for (unsigned kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++)
+        for (unsigned c = 0; c < 256 && lexer_choose(kinds[kind]); c++) {
+            unsigned expected = c == '>' ? SEGMENT_PARTS : c < 0x20 || c >= 0x7f || c == '"' || c == '\\' ? SEGMENT_ESCAPE : 0;
+            memset(block, 'x', sizeof(block));
+            memcpy(block, "AA*b?c~DD*e~", 12);
+            block[4] = (char)c;
+            index_with(kinds[kind], &x, block, 12, &usual);
+            if (c == '~') {
+                assert_int_equal(x.n_segments, 3);
+                continue;
+            }
+            assert_int_equal(x.n_segments, 2);
+            assert_int_equal(x.end[0] & 3, expected);
+            assert_int_equal(x.end[1] & 3, 0);
+        }
+    lexer_index_deinit(&x);
+}
+
+/* One or two control characters behind a terminator are layout; a third is data. At every place of a block. */
+static void test_line_breaks(void **state)
+{
+    char block[300 + 64];
+
+    (void)state;
+    for (unsigned breaks = 0; breaks <= 3; breaks++)
+        for (size_t at = 1; at < 200; at++) {
+            struct lexer_index x;
+            size_t n = at;
+            memset(block, 'a', sizeof(block));
+            block[n++] = '~';
+            for (unsigned i = 0; i < breaks; i++)
+                block[n++] = i % 2 ? '\n' : '\r';
+            n += 5;
+            block[n++] = '~';
+            assert_int_equal(lexer_index_init(&x, n, NULL), 0);
+            for (unsigned kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++) {
+                if (!lexer_choose(kinds[kind]))
+                    continue;
+                index_with(kinds[kind], &x, block, n, &usual);
+                assert_int_equal(x.n_segments, 2);
+                assert_int_equal(x.end[1] & 3, breaks > 2 ? SEGMENT_ESCAPE : 0);
+            }
+            lexer_index_deinit(&x);
+        }
+}
+
+/* What is open at the end carries its flags. */
+static void test_open(void **state)
+{
+    struct lexer_index x;
+    char block[128] = "A*b~C*d>e\"";
+
+    (void)state;
+    assert_int_equal(lexer_index_init(&x, 64, NULL), 0);
+    index_with(LEXER_BEST, &x, block, 8, &usual);
+    assert_int_equal(x.open_flags, SEGMENT_PARTS);
+    index_with(LEXER_BEST, &x, block, 10, &usual);
+    assert_int_equal(x.open_flags, SEGMENT_PARTS | SEGMENT_ESCAPE);
+    assert_int_equal(x.n_segments, 1);
+    lexer_index_deinit(&x);
+}
+
+static void test_elements(void **state)
+{
+    char block[128] = "PO1*1**EA*~";
+    uint32_t at[] = { 3, 5, 6, 9, 10 };
+    struct segment s = { block, at, 0, 4, 0 };
+
+    (void)state;
+    assert_true(slice_is(segment_tag(&s), "PO1"));
+    assert_true(slice_is(segment_element(&s, 1), "1"));
+    assert_int_equal(segment_element(&s, 2).n, 0);
+    assert_true(slice_is(segment_element(&s, 3), "EA"));
+    assert_int_equal(segment_element(&s, 4).n, 0);
+    assert_int_equal(segment_element(&s, 5).n, 0);
+    assert_true(slice_is(segment_bytes(&s), "PO1*1**EA*"));
+}
+
+static int init(void *arg)
+{
+    struct lexer_index x;
+    int code = lexer_index_init(&x, 1000, NULL);
+
+    (void)arg;
+    if (code == 0)
+        lexer_index_deinit(&x);
+    return code;
+}
+
+static void test_memory(void **state)
+{
+    struct lexer_index x;
+    struct err err;
+
+    (void)state;
+    assert_int_equal(lexer_index_init(&x, (size_t)1 << 29, &err), ERR_LIMIT);
+    assert_int_equal(fail_each_allocation(init, NULL), 2);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_names),       cmocka_unit_test(test_every_length_and_alignment),
+        cmocka_unit_test(test_chance),      cmocka_unit_test(test_flags),
+        cmocka_unit_test(test_line_breaks), cmocka_unit_test(test_open),
+        cmocka_unit_test(test_elements),    cmocka_unit_test(test_memory),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
