@@ -1265,8 +1265,14 @@ static COLD int remark(void *ctx, const struct segment *s, const struct remark *
             for (unsigned i = 0; i < w->work->n_members && !a; i++)
                 a = action_for(&w->work->member[i]->owner, r->element, r->component);
             of = w->of;
-            if (a && a->list)
-                item = (r->element - w->work->spread[0].take->first) / w->work->spread[0].take->group;
+            /* which item it lacks is known from those beside it */
+            for (unsigned e = r->element > 1 ? r->element - 1 : 1; a && a->list && e <= r->element + 1 && e <= 64; e++)
+                if (w->filled >> (e - 1) & 1 && w->cell[e - 1].from && w->cell[e - 1].from->list == a->list &&
+                    !(w->composite >> (e - 1) & 1)) {
+                    of = w->cell[e - 1].frame;
+                    item = w->cell[e - 1].item;
+                    break;
+                }
         }
         if (a && a->kind != ACTION_CONSTANT && a->op->field)
             f.path = path_to(w, of, a->list, item, a->op->field);
