@@ -1143,6 +1143,31 @@ static bool is_late(const struct map_op *op)
     return op->quick == QUICK_SLOW || op->quick == QUICK_DATETIME;
 }
 
+/* How much reading can write: an element may go to several fields, and a table's words are as long as they like. */
+static void measure(struct map_take *t)
+{
+    uint8_t times[UINT8_MAX + 1] = { 0 };
+
+    t->copies = 1;
+    t->fixed = 512;
+    for (unsigned i = 0; i < t->n_ops; i++) {
+        const struct map_op *op = &t->op[i];
+        if (op->quick == QUICK_NONE)
+            continue;
+        t->fixed += (size_t)op->key_n + op->beside_n + 64;
+        for (unsigned k = 0; k < op->n_conversions; k++) {
+            const struct conversion *c = &op->conversion[k];
+            t->fixed += (c->table ? c->table->longest * 6 : 0) + (c->kind == CONVERT_IMPLIED ? c->number[0] : 0);
+        }
+        for (unsigned e = 0; e < 3; e++) {
+            uint8_t *n = &times[op->element[e]];
+            *n = *n < UINT8_MAX - 1 ? (uint8_t)(*n + (op->beside ? 2 : 1)) : UINT8_MAX;
+            if (op->element[e] && *n > t->copies)
+                t->copies = *n;
+        }
+    }
+}
+
 /* How the reader finds an op by its element. Ops of several elements, with guards and checks are run after the
  * others. */
 static bool index_ops(struct compiling *x, struct map_take *t)
@@ -1282,6 +1307,8 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
     for (size_t i = 0; i < m.n; i++) {
         if (m.take[i]->kind == TAKE_SEGMENT && !index_ops(x, m.take[i]))
             return false;
+        for (struct map_take *t = m.take[i]; t; t = t->pairs)
+            measure(t);
         struct map_take **link = &s->program[m.take[i]->node - s->first];
         while (*link)
             link = &(*link)->next;

@@ -109,6 +109,9 @@ struct map_take {
     unsigned n_late;
     bool mixed;                     /* running by element would not give the map's order of fields */
     uint32_t *components;           /* [element - 1]: bits of the components that ops name; NULL: none are named */
+    /* the most that its ops write of one segment, or pairs and spreads of one group: six times the segment's bytes
+     * (as JSON may have to escape them) for each of `copies`, and `fixed` bytes */
+    size_t copies, fixed;
     /* lists */
     const struct record_field *field;   /* of a list, object or folded text; NULL otherwise */
     struct slice open;              /* `"lines":[` or `"ship_to":` */

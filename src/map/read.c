@@ -216,9 +216,13 @@ static char *more_room(struct map_reader *r, struct buf *b, size_t n)
     return p;
 }
 
-static inline char *room_for(struct map_reader *r, struct buf *b, const struct segment *s)
+static inline size_t most_of(const struct map_take *t, const struct segment *s)
 {
-    size_t n = (size_t)(s->at[s->n] - s->start) * 6 + 16384;
+    return (size_t)(s->at[s->n] - s->start) * 6 * t->copies + t->fixed;
+}
+
+static inline char *room_for(struct map_reader *r, struct buf *b, size_t n)
+{
     return __builtin_expect(b->room - b->n >= n && !b->failed, 1) ? b->p + b->n : more_room(r, b, n);
 }
 
@@ -867,6 +871,7 @@ static bool run_pairs(struct map_reader *r, struct instance *i, const struct map
                       uint64_t present)
 {
     uint64_t range = t->last >= 64 ? ~0ull : (1ull << t->last) - 1;
+    size_t most = most_of(t, s);
     unsigned groups;
     struct buf *b;
     char *p;
@@ -876,10 +881,15 @@ static bool run_pairs(struct map_reader *r, struct instance *i, const struct map
         return false;
     groups = (64 - (unsigned)__builtin_clzll(present & range) - t->first) / t->group + 1;
     b = list_target(r, i, t);
-    if (!b || !(p = room_for(r, b, s)))
+    if (!b || !(p = room_for(r, b, most)))
         return false;
     for (unsigned k = 0; k < groups; k++) {
         unsigned offset = k * t->group;
+        if (__builtin_expect(b->room - (size_t)(p - b->p) < most, 0)) {
+            b->n = (size_t)(p - b->p);
+            if (!(p = room_for(r, b, most)))
+                return false;
+        }
         if (t->kind == TAKE_SPREAD) {
             if (present >> (t->first - 1 + offset) & 1)
                 p = run_group(r, t, &t->op[0], 1, s, offset, p);
@@ -887,14 +897,7 @@ static bool run_pairs(struct map_reader *r, struct instance *i, const struct map
         }
         *p++ = '{';
         p = run_group(r, t, t->op, t->shared, s, offset, p);
-        if (t->n_ops > t->shared) {
-            if ((size_t)(p - b->p) + (size_t)(s->at[s->n] - s->start) * 6 + 4096 > b->room) {
-                b->n = (size_t)(p - b->p);
-                if (!(p = room_for(r, b, s)))
-                    return false;
-            }
-            p = run_group(r, t, t->op + t->shared, t->n_ops - t->shared, s, 0, p);
-        }
+        p = run_group(r, t, t->op + t->shared, t->n_ops - t->shared, s, 0, p);
         if (p[-1] == ',')
             p--;
         *p++ = '}';
@@ -929,7 +932,7 @@ static void run_segment(struct map_reader *r, struct instance *i, const struct m
                         uint64_t present)
 {
     struct buf *b = t->owner ? i->to : field_target(r, i, t->segment);
-    char *p = room_for(r, b, s);
+    char *p = room_for(r, b, most_of(t, s));
     if (!p)
         return;
     p = run_ops(r, t, s, present, p);
@@ -968,7 +971,7 @@ static void run_leaf(struct map_reader *r, struct instance *i, const struct map_
 {
     struct buf *b = t->scope->list ? list_target(r, i, t) : field_target(r, i, t->segment);
     char *p;
-    if (!b || !(p = room_for(r, b, s)))
+    if (!b || !(p = room_for(r, b, most_of(t->scope->owner, s) + t->open.n)))
         return;
     if (t->once)
         i->once |= 1ull << (t->once - 1);

@@ -81,6 +81,8 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
                                        slice_eq(line.word[0].s, line.word[1].s) };
         if (row->word.n && !row->json.p)
             return NULL;
+        if (row->json.n + row->code.n * 6 > t->longest)
+            t->longest = row->json.n + row->code.n * 6;
     }
     while ((1u << bits) < t->n * 4 + 1)
         bits++;

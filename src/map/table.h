@@ -29,6 +29,7 @@ struct map_table {
     unsigned n;
     bool refuse;                /* codes without a row are errors */
     bool one_to_one;
+    size_t longest;             /* the most bytes that a code with its word makes in JSON */
     struct map_table_slot *by_code;
     uint16_t *by_word;          /* row numbers + 1 */
     unsigned shift;

@@ -802,6 +802,35 @@ static void test_other_conversions(void **state)
            "{" BEG_JSON ",\"vendor\":\"ab c\"," LINES_JSON "}", BEG "REF*IA*AB C~" PO1);
 }
 
+/* A map may make much of little: what a segment becomes is measured by the map as well. */
+static void test_long_texts(void **state)
+{
+    enum { LENGTH = 40000 };
+    struct buf map, json, word;
+
+    (void)state;
+    buf_init(&map, 1 << 20);
+    buf_init(&json, 1 << 20);
+    buf_init(&word, 1 << 20);
+    buf_add_text(&json, "{" BEG_JSON ",\"vendor\":\"0.");
+    for (unsigned i = 1; i < LENGTH; i++)
+        buf_add_char(&json, '0');
+    buf_add_text(&json, "5\"," LINES_JSON "}");
+    buf_printf(&map, HEAD BEG_LINES "  REF[IA].REF02 -> vendor implied %u\n" PO1_LINES, (unsigned)LENGTH);
+    reads(buf_text(&map), BEG "REF*IA*5~" PO1, buf_text(&json));
+
+    for (unsigned i = 0; i < LENGTH; i++)
+        buf_add_char(&word, (char)('a' + i % 26));
+    buf_clear(&json);
+    buf_printf(&json, "{" BEG_JSON ",\"vendor\":\"%s\"," LINES_JSON "}", buf_text(&word));
+    buf_clear(&map);
+    buf_printf(&map, HEAD BEG_LINES "  REF[IA].REF02 <-> vendor code long\n" PO1_LINES "table long\n  A %s\n", buf_text(&word));
+    goes(buf_text(&map), BEG "REF*IA*A~" PO1, buf_text(&json));
+    buf_deinit(&map);
+    buf_deinit(&json);
+    buf_deinit(&word);
+}
+
 static void test_default_and_const(void **state)
 {
     static const char map[] = HEAD BEG_LINES "  CUR02 <-> currency\n  CUR01 <-> kind code own default buyer\n" PO1_LINES
@@ -1297,6 +1326,7 @@ int main(void)
         cmocka_unit_test(test_dates),
         cmocka_unit_test(test_decimals),
         cmocka_unit_test(test_other_conversions),
+        cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_default_and_const),
         cmocka_unit_test(test_guards),
         cmocka_unit_test(test_inherit),
