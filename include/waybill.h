@@ -259,7 +259,7 @@ enum waybill_type {
 WAYBILL_API const struct waybill_value *waybill_get(const struct waybill_value *value, const char *path);
 /* The text of a scalar; NULL: there is none, or it is an object or list. */
 WAYBILL_API const char *waybill_text(const struct waybill_value *value, const char *path);
-/* Its length in bytes; a text may hold no NUL, so that strlen() finds the same. */
+/* Its length in bytes. Texts hold no NUL, so that strlen() finds the same: one that a partner sent is U+FFFD here. */
 WAYBILL_API size_t waybill_length(const struct waybill_value *value);
 /* A decimal or integer as a whole number, and how many of its digits stand behind the point: "12.50" is 1250 and 2.
  * Exact. WAYBILL_MISSING: there is no such value; WAYBILL_DATA: it is no decimal; WAYBILL_LIMIT: it has more than 18

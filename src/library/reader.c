@@ -196,11 +196,27 @@ static int tell_document(struct waybill_reader *r, const struct edi_document *d)
     return answer_of(r, r->on_document(r->document_ctx, &out));
 }
 
+/* A NUL of the partner's cannot stand in a text: U+FFFD takes its place. */
+static void replace_nuls(struct buf *json)
+{
+    for (size_t i = 0; i + 6 <= json->n; i++)
+        if (json->p[i] == '\\') {
+            if (memcmp(json->p + i, "\\u0000", 6) == 0)
+                memcpy(json->p + i, "\\ufffd", 6);
+            i++;
+        }
+}
+
 static int give_record(struct waybill_reader *r)
 {
     const struct waybill_value *record;
     struct err err = { 0 };
     int rc = library_values_make(&r->values, buf_slice(&r->record), &record, &err);
+
+    if (rc == ERR_DATA) {
+        replace_nuls(&r->record);
+        rc = library_values_make(&r->values, buf_slice(&r->record), &record, &err);
+    }
 
     if (rc == ERR_LIMIT)
         return err_set(&r->reason, rc, "a record is larger than its ceiling of %zu bytes allows", r->ceiling);

@@ -237,6 +237,28 @@ static void test_decimals(void **state)
     }
 }
 
+static int look_at_nul(void *ctx, const struct waybill_value *order)
+{
+    ++*(unsigned *)ctx;
+    assert_string_equal(waybill_text(order, "vendor_number"), "A\xef\xbf\xbd\\u0000B");
+    return 0;
+}
+
+static void test_a_nul_of_the_partners(void **state)
+{
+    static const char text[] = ISA GS "ST*850*0001~BEG*00*SA*1**20260115~REF*IA*A\0\\u0000B~PO1*1*1*EA*1~CTT*1~SE*6*0001~"
+                                      END("1");
+    struct waybill_reader *reader = reader_new();
+    unsigned orders = 0;
+
+    (void)state;
+    waybill_reader_on_record(reader, look_at_nul, &orders);
+    assert_int_equal(waybill_reader_feed(reader, text, sizeof(text) - 1, NULL), 0);
+    assert_int_equal(waybill_reader_end(reader, NULL), 0);
+    assert_int_equal(orders, 1);
+    waybill_reader_free(&reader);
+}
+
 static int copy_json(void *ctx, const struct waybill_value *record)
 {
     size_t n;
@@ -984,6 +1006,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_records),
         cmocka_unit_test(test_decimals),
+        cmocka_unit_test(test_a_nul_of_the_partners),
         cmocka_unit_test(test_json_is_the_record),
         cmocka_unit_test(test_a_record_over_its_ceiling),
         cmocka_unit_test(test_checking_only),
