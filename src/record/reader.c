@@ -156,7 +156,7 @@ void record_reader_free(struct record_reader **reader)
 
 /* --- the window --- */
 
-/* Makes the window larger, up to `most`. False: it is that large. */
+/* Makes the window larger, up to `most`. 1: it is; 0: it is that large already; negative: memory is out. */
 static int widen(struct window *w, size_t most, struct err *err)
 {
     size_t room = w->room < most / 2 ? w->room * 2 : most;
