@@ -169,7 +169,7 @@ static bool same_path(const struct path *a, const struct path *b)
 /* Could `a`, standing first, take what `b` is for? */
 static bool claims(const struct path *a, const struct path *b)
 {
-    if (a->n_steps != b->n_steps)
+    if (a->n_steps != b->n_steps || a->n_steps == 0)
         return false;
     for (unsigned i = 0; i < a->n_steps; i++)
         if (!slice_eq(a->step[i].tag, b->step[i].tag))
@@ -184,6 +184,8 @@ static struct map_line *merge(struct compiling *x, struct map_line *base, struct
     for (struct map_line *d = delta; d; d = next) {
         struct map_line **link = &base;
         next = d->next;
+        if (d->left.n_steps == 0) /* its syntax was complained of */
+            continue;
         while (*link && !same_path(&(*link)->left, &d->left))
             link = &(*link)->next;
         if (*link && d->drop) {
