@@ -5,8 +5,8 @@
  *     document -> record -> document   the document made from the record gives the same record
  *     odd record -> document -> record the same record, unless the writer said that it is not
  *
- * Records are made along the plans of the base maps, documents along their guides: every segment, element, code list and
- * relational note takes part. The numbers are the same in each run; WAYBILL_PROPERTY_CASES asks for more cases,
+ * Records are made along the plans of the base maps, documents along their guides: every segment, element, code list
+ * and relational note takes part. The numbers are the same in each run; WAYBILL_PROPERTY_CASES asks for more cases,
  * WAYBILL_PROPERTY_SEED for those of one seed, which a failure tells.
  */
 #include <setjmp.h>
@@ -221,14 +221,11 @@ static unsigned odd_written;    /* odd records that could be written */
 
 static bool add_composite(struct chance *c, const struct element *e, struct buf *to)
 {
-    uint64_t must = 0;
     for (unsigned i = 0; i < 200; i++) {
         uint64_t set = 0;
         bool good = true;
         size_t end;
         for (unsigned k = 0; k < e->n_parts; k++) {
-            if (e->part[k].requirement == REQ_MANDATORY)
-                must |= 1ull << k;
             if (e->part[k].requirement == REQ_MANDATORY || perhaps(c, i < 100 ? 30 : 10))
                 set |= 1ull << k;
         }
@@ -252,36 +249,18 @@ static bool add_composite(struct chance *c, const struct element *e, struct buf 
     return false;
 }
 
-/* A time needs its date, where a map makes one value of them, and a zone its time. */
-static bool whole_moments(const struct map_take *t, uint64_t set)
-{
-    for (unsigned i = 0; i < t->n_ops; i++) {
-        const uint8_t *e = t->op[i].element;
-        for (unsigned k = 1; k < 3; k++)
-            if (e[k] && set >> (e[k] - 1) & 1 && !(set >> (e[k - 1] - 1) & 1))
-                return false;
-    }
-    return true;
-}
-
-/* Nor is there a text segment without its text. */
-static bool moments_hold(const struct map_scope *s, struct slice tag, uint64_t set)
+/* A segment of a text that the map takes has its text. */
+static bool has_text(const struct map_scope *s, struct slice tag, uint64_t set)
 {
     for (unsigned i = 0; i < s->n_order; i++) {
         const struct map_take *t = s->order[i];
-        if (slice_eq(guide->node[t->segment].tag, tag) &&
-            (!whole_moments(t, set) || (t->kind == TAKE_FOLD && !(set >> (t->op[0].element[0] - 1) & 1))))
+        if (t->kind == TAKE_FOLD && slice_eq(guide->node[t->segment].tag, tag) &&
+            !(set >> (t->op[0].element[0] - 1) & 1))
             return false;
-        if (t->kind == TAKE_SCOPE && !moments_hold(t->scope, tag, set))
+        if (t->kind == TAKE_SCOPE && !has_text(t->scope, tag, set))
             return false;
     }
     return true;
-}
-
-/* Composites that no line of the base maps names. */
-static bool unmapped_composite(const struct segment_def *def, unsigned k)
-{
-    return (slice_is(def->tag, "PWK") && k == 7) || (slice_is(def->tag, "CTB") && k == 6);
 }
 
 static bool add_segment(struct chance *c, const struct guide_node *node, struct buf *to)
@@ -291,12 +270,11 @@ static bool add_segment(struct chance *c, const struct guide_node *node, struct 
     size_t start = to->n, end;
 
     for (unsigned k = 0; k < def->n && k < 64; k++)
-        if (!(def->not_used >> k & 1) && def->use[k].element->type != TYPE_B &&
-            !unmapped_composite(def, k))
+        if (!(def->not_used >> k & 1) && def->use[k].element->type != TYPE_B)
             may |= 1ull << k;
     for (unsigned i = 0; i < 50 && !set; i++) {
         set = choose(c, def, may, 0);
-        if (!moments_hold(plan->root, def->tag, set))
+        if (!has_text(plan->root, def->tag, set))
             set = 0;
     }
     if (!set)
@@ -351,8 +329,9 @@ static void add_envelope(struct buf *to, struct slice body)
     unsigned n = 2;
     for (size_t i = 0; i < body.n; i++)
         n += body.p[i] == '~';
-    buf_printf(to, "ISA*00*          *00*          *ZZ*NORTHWIND      *ZZ*ACMECORP       *260115*0905*%s*%.5s*000000042*"
-                   "0*P*>~GS*%s*NORTH*ACME*20260115*0905*7*X*%s~ST*%s*0001~",
+    buf_printf(to,
+               "ISA*00*          *00*          *ZZ*NORTHWIND      *ZZ*ACMECORP       *260115*0905*%s*%.5s*000000042*"
+               "0*P*>~GS*%s*NORTH*ACME*20260115*0905*7*X*%s~ST*%s*0001~",
                type->version[2] == '5' ? "^" : "U", type->version[2] == '5' ? "00501" : "00401", type->group,
                type->version, type->set);
     buf_add_slice(to, body);
@@ -401,15 +380,24 @@ static bool is_taken(const struct map_take *chain, const struct map_take *own, u
 /* Values that a record may hold and a document perhaps not: too long, other letters, delimiters, codes of nobody. */
 static void add_odd(struct chance *c, const struct map_op *op, const struct element_use *use, struct buf *to)
 {
-    static const char *const texts[] = { "caf\xc3\xa9", "\xc3\x9c" "ber", "\xe2\x82\xac 5", "a*b", "a~b", "a>b", "a^b", " lead", "trail ",
-                                         "  ", "two  blanks", "small", "x\ty", "a\nb", "\xf0\x9f\x98\x80", "0", "-", "\"q\"",
-                                         "back\\slash", "stand_alone", "IA", "buyer", "keep" };
-    static const char *const decimals[] = { "0", "-1", "0.5", "12.50", "-0.05", "99999999999999999999", "0.123456789012", "-12.34",
-                                            "007", "100", "1.00" };
-    static const char *const dates[] = { "2026-02-28", "1999-12-31", "1949-01-01", "2050-06-01", "0001-01-01", "9999-12-31" };
-    static const char *const moments[] = { "2026-02-28", "2026-02-28T00:00", "2026-02-28T23:59:59", "2026-02-28T12:00:00.50",
-                                           "2026-02-28T12:00Z", "2026-02-28T12:00[ET]", "2026-02-28T12:00:30[LT]",
-                                           "2026-02-28[ET]", "2026-02-28Z", "2026-02-28T12:00-05:30", "2026-02-28T12:00[XYZ]" };
+    static const char *const texts[] = { "caf\xc3\xa9", "\xc3\x9cX",   "\xe2\x82\xac 5",
+                                         "a*b",         "a~b",         "a>b",
+                                         "a^b",         " lead",       "trail ",
+                                         "  ",          "two  blanks", "small",
+                                         "x\ty",        "a\nb",        "\xf0\x9f\x98\x80",
+                                         "0",           "-",           "\"q\"",
+                                         "back\\slash", "stand_alone", "IA",
+                                         "buyer",       "keep" };
+    static const char *const decimals[] = {
+        "0", "-1", "0.5", "12.50", "-0.05", "99999999999999999999", "0.123456789012", "-12.34", "007", "100", "1.00"
+    };
+    static const char *const dates[] = { "2026-02-28", "1999-12-31", "1949-01-01",
+                                         "2050-06-01", "0001-01-01", "9999-12-31" };
+    static const char *const moments[] = {
+        "2026-02-28",        "2026-02-28T00:00",       "2026-02-28T23:59:59",     "2026-02-28T12:00:00.50",
+        "2026-02-28T12:00Z", "2026-02-28T12:00[ET]",   "2026-02-28T12:00:30[LT]", "2026-02-28[ET]",
+        "2026-02-28Z",       "2026-02-28T12:00-05:30", "2026-02-28T12:00[XYZ]"
+    };
 #define ONE_OF(list) list[below(c, sizeof(list) / sizeof(list[0]))]
     add_name(to, op->field);
     switch (op->field->type) {
@@ -441,8 +429,8 @@ static void add_odd(struct chance *c, const struct map_op *op, const struct elem
 }
 
 /* The value of one op, as the record has it. False: nothing was added. */
-static bool add_field(struct chance *c, const struct map_op *op, const struct element_use *use, const struct map_take *own,
-                      const struct map_take *chain, struct buf *to)
+static bool add_field(struct chance *c, const struct map_op *op, const struct element_use *use,
+                      const struct map_take *own, const struct map_take *chain, struct buf *to)
 {
     const struct map_table_row *row = NULL;
     struct buf value;
@@ -623,6 +611,18 @@ static void add_spread(struct chance *c, const struct map_take *t, const struct 
     }
     buf_add_char(to, ']');
     buf_deinit(&value);
+}
+
+/* A time needs its date, where a map makes one value of them, and a zone its time. */
+static bool whole_moments(const struct map_take *t, uint64_t set)
+{
+    for (unsigned i = 0; i < t->n_ops; i++) {
+        const uint8_t *e = t->op[i].element;
+        for (unsigned k = 1; k < 3; k++)
+            if (e[k] && set >> (e[k] - 1) & 1 && !(set >> (e[k - 1] - 1) & 1))
+                return false;
+    }
+    return true;
 }
 
 /* The fields that a segment gives. False: it cannot be made, nothing was added. */
