@@ -105,6 +105,8 @@ struct map_writer {
     /* the record at hand */
     const struct record *record;
     struct edi_writer *out;
+    struct edi_mark mark;
+    bool dry;                               /* nothing of what is written stays */
     struct edi_syntax syntax;
     struct checker checker;
     uint64_t segments;
@@ -1393,6 +1395,11 @@ static int end_segment(struct map_writer *w, bool always)
             misplaced(w, node);
         check_segment(&w->checker, &s, node);
     }
+    if (UNLIKELY(w->dry && w->segments % 512 == 0)) {
+        edi_writer_rewind(w->out, &w->mark);
+        if (edi_writer_mark(w->out, &w->mark) < 0)
+            return writer_failed(w);
+    }
     if (UNLIKELY(w->stopped))
         return w->stopped;
     return 1;
@@ -2281,26 +2288,27 @@ static int write_body(struct map_writer *w, const struct record *record)
     return code;
 }
 
-int map_write_record(struct map_writer *w, const struct record *record, struct edi_writer *out, struct slice control,
-                     struct slice implementation, map_write_finding_fn *finding, void *ctx, struct err *err)
+enum run {
+    RUN_HELD,       /* what was written can be taken back */
+    RUN_DRY,        /* nothing of it stays */
+    RUN_FREE        /* it goes out at once */
+};
+
+/* From ST to SE. */
+static int write_set(struct map_writer *w, const struct record *record, enum run run, struct slice control,
+                     struct slice implementation)
 {
-    struct edi_mark mark;
-    struct err own;
+    struct edi_writer *out = w->out;
     char count[24];
     int code, n;
 
-    w->record = record;
-    w->out = out;
-    w->finding = finding;
-    w->ctx = ctx;
-    w->err = err ? err : &own;
-    w->err->code = 0;
     begin_record(w);
-    code = edi_writer_mark(out, &mark);
+    w->dry = run == RUN_DRY;
+    code = edi_writer_mark(out, &w->mark);
     if (code < 0)
         return writer_failed(w);
-    w->syntax = mark.state.syntax;
-    if (w->options.discard)
+    w->syntax = w->mark.state.syntax;
+    if (run == RUN_FREE)
         edi_writer_release(out);
     check_begin(&w->checker, w->plan->guide);
     code = edi_write_document(out, w->plan->guide->set, control, implementation);
@@ -2322,17 +2330,37 @@ int map_write_record(struct map_writer *w, const struct record *record, struct e
     if (!code && w->errors)
         code = err_set(w->err, ERR_DATA, "the record cannot be written: %llu reason%s", (unsigned long long)w->errors,
                        w->errors == 1 ? "" : "s");
-    if (!code && (code = edi_write_document_end(out)) < 0)
+    if (!code && !w->dry && (code = edi_write_document_end(out)) < 0)
         writer_failed(w);
-    if (!w->options.discard) {
-        if (code < 0)
-            edi_writer_rewind(out, &mark);
-        else
-            edi_writer_release(out);
-    }
+    if (w->dry || (run == RUN_HELD && code < 0))
+        edi_writer_rewind(out, &w->mark);
+    else if (run == RUN_HELD)
+        edi_writer_release(out);
     if (w->stopped)
         return err_set(w->err, w->stopped, "stopped");
     return code;
+}
+
+int map_write_record(struct map_writer *w, const struct record *record, struct edi_writer *out, struct slice control,
+                     struct slice implementation, map_write_finding_fn *finding, void *ctx, struct err *err)
+{
+    struct err own;
+    int code;
+
+    w->record = record;
+    w->out = out;
+    w->finding = finding;
+    w->ctx = ctx;
+    w->err = err ? err : &own;
+    w->err->code = 0;
+    if (w->options.discard)
+        return write_set(w, record, RUN_FREE, control, implementation);
+    if (!record->streamed)
+        return write_set(w, record, RUN_HELD, control, implementation);
+    /* too large to be held: first it is only looked at */
+    code = write_set(w, record, RUN_DRY, control, implementation);
+    w->finding = NULL;
+    return code < 0 ? code : write_set(w, record, RUN_FREE, control, implementation);
 }
 
 /* ---- the writer ---- */

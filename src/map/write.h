@@ -10,8 +10,9 @@
  *         map_write_record(w, record, out, SLICE("0001"), SLICE(""), finding, ctx, &err);
  *     map_writer_free(&w);
  *
- * Records may be streamed (record/reader.h): memory is then bounded by the largest item, not by the record, if the
- * caller can throw output away (`discard`).
+ * Records may be streamed (record/reader.h): memory is then bounded by the largest item, not by the record. Such a
+ * record is gone through twice, once only to see whether it can be written, unless the caller can throw output away
+ * (`discard`).
  *
  * The plan, its guide and its record kind must outlive the writer. A writer keeps memory between records, belongs to
  * one thread, never prints and opens nothing.
@@ -26,8 +27,8 @@
 
 struct map_write_options {      /* zero: the default */
     bool write_unmapped;        /* guide and partner are those the record came from: `unmapped` goes back to its places */
-    bool discard;               /* after a refusal the caller throws away what was written: nothing is held in memory.
-                                   Without it the output of one record must fit under the edi_writer's ceiling */
+    bool discard;               /* after a refusal the caller throws away what was written (and clears the edi_writer):
+                                   nothing is held in memory, and large records need one run, not two */
     const struct finding_policy *policy;    /* severities of the guide's findings; NULL: the defaults */
 };
 

@@ -593,12 +593,11 @@ static void samples(void **state)
             in_set |= slice_starts(line, SLICE("ST*"));
         }
         five = strstr(buf_text(&edi), "*005010") != NULL;
-        for (int streamed = 0; streamed < 2; streamed++) {
+        for (int streamed = 0; streamed < 3; streamed++) {
             struct run r;
             run_init(&r, plan_from(maps, NULL, five ? "x12/005010/850" : "x12/004010/850"));
             r.streamed = streamed && json.n > 8000 ? 6000 : 0;
-            if (streamed)
-                r.options.discard = true;
+            r.options.discard = streamed == 2;
             run_ok(&r, buf_text(&json));
             assert_string_equal(buf_text(&r.said.text), "");
             assert_string_equal(buf_text(&r.out), buf_text(&body));
@@ -631,6 +630,24 @@ static void refusals(void **state)
     assert_int_equal(run_text(&r, records, sizeof(records) - 1), ERR_STOP);
     assert_int_equal(r.said.errors, 1);
     run_deinit(&r);
+
+    /* the same of records too large to be held: here of 1,000 lines, the last one without a scheme */
+    for (int good = 0; good < 2; good++) {
+        struct buf json;
+        buf_init(&json, 1 << 20);
+        buf_add_text(&json, HEAD BEG ",\"lines\":[");
+        for (unsigned i = 0; i < 1000; i++)
+            buf_add_text(&json, LINE ",");
+        buf_add_text(&json, good ? LINE "]}" : "{\"quantity\":\"1\",\"unit\":\"LBR\",\"items\":[{\"id\":\"9\"}]}]}");
+        run_init(&r, plan_from(maps, NULL, "x12/004010/850"));
+        r.streamed = 1000;
+        assert_int_equal(run_text(&r, buf_text(&json), json.n), 0);
+        assert_int_equal(r.refused, !good);
+        assert_int_equal(r.said.errors, !good);
+        assert_int_equal(r.out.n, good ? strlen(BEG_OUT) + 1001 * strlen(PO1_OUT) + strlen("CTT*1001*10010\n") : 0);
+        run_deinit(&r);
+        buf_deinit(&json);
+    }
 
     /* a ceiling of the output */
     run_init(&r, plan_from(maps, NULL, "x12/004010/850"));
