@@ -148,6 +148,8 @@ void buf_add_json(struct buf *b, struct slice s)
             buf_add_char(b, (char)c);
         } else if (c == '\n') {
             buf_add_text(b, "\\n");
+        } else if (c == 0) { /* our own reader, like many, takes no NUL */
+            buf_add_text(b, "\\ufffd");
         } else if (c < 0x20 || c == 0x7f) {
             buf_printf(b, "\\u%04x", c);
         } else if (c < 0x80) {

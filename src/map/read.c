@@ -165,6 +165,9 @@ static char *put_escaped(char *p, const char *v, size_t n)
         if (c == '"' || c == '\\') {
             *p++ = '\\';
             *p++ = (char)c;
+        } else if (c == 0) { /* our own reader, like many, takes no NUL */
+            memcpy(p, "\\ufffd", 6);
+            p += 6;
         } else if (c < 0x20 || c == 0x7f) {
             static const char hex[] = "0123456789abcdef";
             memcpy(p, "\\u00", 4);
