@@ -1,0 +1,670 @@
+/*
+ * dictionary: a version's segments, elements and code lists. Only what makes guides looks in here; see guide.h.
+ *
+ * A version is read in two steps. The files' headings (which segment, which element stands where) are read when
+ * the version is first needed; a segment or element is resolved, and a code list built, when something asks for
+ * it. So a document pays for what its guide uses and not for the whole dictionary.
+ *
+ * A version's own segments hide those of the version it stands on; elements are always looked up from the version
+ * that asks, so a segment that did not change still gets the new version's elements. Everything lives in the arena
+ * of its `guides`.
+ */
+#include "edi/guide_inside.h"
+
+#include <stdio.h>
+
+/* A block of a dictionary file: where its heading and its lines stand. */
+struct block {
+    struct block *chain;        /* in its hash slot */
+    char kind;                  /* 's'egment, 'c'omposite, 'e'lement */
+    struct slice id;
+    struct slice file;
+    struct slice text;          /* heading and body */
+    uint32_t line;              /* of the heading, less one */
+};
+
+enum { BLOCK_SLOTS = 1024 };
+
+struct code_source {
+    const struct block *block;
+    struct element *lower;      /* whose list + and - speak of; NULL: none */
+};
+
+struct resolved {
+    struct resolved *chain;
+    struct slice id;
+    struct segment_def *segment;    /* one of the two */
+    struct element *element;
+};
+
+struct guide_version {
+    struct guide_version *next;
+    struct slice standard, name;
+    struct guide_version *lower;
+    struct block *block[BLOCK_SLOTS];
+    struct resolved *resolved[BLOCK_SLOTS];
+};
+
+/* Two slots and one behind: no key is in it. */
+static const uint64_t no_slots[4];
+const struct codes codes_none = { .slot = no_slots, .shift = 63, .mask = 1 };
+
+static unsigned slot_of(struct slice id)
+{
+    return (unsigned)(slice_hash(id) % BLOCK_SLOTS);
+}
+
+static const struct block *find_block(const struct guide_version *v, char kind, struct slice id)
+{
+    for (; v; v = v->lower)
+        for (const struct block *b = v->block[slot_of(id)]; b; b = b->chain)
+            if (slice_eq(b->id, id) && (b->kind == kind || (kind == 'e' && b->kind == 'c')))
+                return b;
+    return NULL;
+}
+
+/* Notes which blocks a dictionary file has, without reading what is in them. */
+static bool read_headings(const struct guide_context *x, struct guide_version *v, struct slice file, struct slice text)
+{
+    struct lines lines;
+    struct line line;
+    lines_init(&lines, file, text, &x->g->arena, x->complaints);
+    while (lines_next(&lines, &line)) {
+        struct slice kind = line.word[0].s, id = line.n > 1 ? line.word[1].s : slice(NULL, 0);
+        struct block *b;
+        unsigned slot = slot_of(id);
+        size_t start = line.offset;
+        uint32_t number = line.number;
+        if (!slice_is(kind, "segment") && !slice_is(kind, "composite") && !slice_is(kind, "element")) {
+            guide_complain(&lines, &line, 0, "expected \"segment\", \"composite\" or \"element\"");
+            lines_skip(&lines, line.depth);
+            continue;
+        }
+        if (id.n == 0) {
+            guide_complain(&lines, &line, 1, "a name is expected here");
+            lines_skip(&lines, line.depth);
+            continue;
+        }
+        for (b = v->block[slot]; b; b = b->chain)
+            if (slice_eq(b->id, id) && (b->kind == 's') == (kind.p[0] == 's'))
+                break;
+        if (b)
+            guide_complain(&lines, &line, 1, "this is defined twice in the version");
+        lines_skip(&lines, line.depth);
+        b = ARENA_NEW(&x->g->arena, struct block);
+        if (!b)
+            return guide_nomem(x);
+        *b = (struct block){ v->block[slot], kind.p[0], id, file, slice(text.p + start, lines.at - start), number - 1 };
+        v->block[slot] = b;
+    }
+    return !x->complaints->nomem;
+}
+
+int dictionary_load(const struct guide_context *x, struct slice standard, struct slice name, unsigned depth,
+                    struct guide_version **version_r)
+{
+    static const char *const files[] = { "segments", "elements" };
+    struct guide_version *v;
+    struct slice text, file;
+    struct lines lines;
+    struct line line;
+    char path[4096];
+    unsigned before = x->complaints->count;
+    int r;
+
+    for (v = x->g->version; v; v = v->next)
+        if (slice_eq(v->standard, standard) && slice_eq(v->name, name)) {
+            *version_r = v;
+            return 0;
+        }
+    if (depth > 20)
+        return err_set(x->err, ERR_CONFIG, "versions stand on each other in a circle");
+    v = ARENA_NEW(&x->g->arena, struct guide_version);
+    if (!v)
+        return err_nomem(x->err);
+    v->standard = arena_copy(&x->g->arena, standard);
+    v->name = arena_copy(&x->g->arena, name);
+    if (!v->standard.p || !v->name.p)
+        return err_nomem(x->err);
+
+    snprintf(path, sizeof(path), "%.*s/%.*s/%.*s/version.guide", SLICE_FMT(x->g->directory), SLICE_FMT(standard),
+             SLICE_FMT(name));
+    r = guide_read_file(x, path, &text, &file);
+    if (r < 0)
+        return r;
+    lines_init(&lines, file, text, &x->g->arena, x->complaints);
+    while (lines_next(&lines, &line)) {
+        if (!slice_is(line.word[0].s, "version") || line.n < 2 || !slice_eq(line.word[1].s, name) ||
+            (line.n != 2 && (line.n != 4 || !slice_is(line.word[2].s, "from")))) {
+            guide_complain(&lines, &line, 0,
+                           "expected \"version NAME\" or \"version NAME from LOWER\", NAME as the folder's");
+            continue;
+        }
+        if (line.n == 4) {
+            r = dictionary_load(x, standard, line.word[3].s, depth + 1, &v->lower);
+            if (r < 0)
+                return r;
+        }
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        snprintf(path, sizeof(path), "%.*s/%.*s/%.*s/%s.guide", SLICE_FMT(x->g->directory), SLICE_FMT(standard),
+                 SLICE_FMT(name), files[i]);
+        r = guide_read_file(x, path, &text, &file);
+        if (r == ERR_MISSING)
+            continue;
+        if (r < 0)
+            return r;
+        if (!read_headings(x, v, file, text))
+            return err_nomem(x->err);
+    }
+    r = guide_result(x, before, "the version's dictionary");
+    if (r < 0)
+        return r;
+    v->next = x->g->version;
+    x->g->version = v;
+    *version_r = v;
+    return 0;
+}
+
+static bool read_type(struct slice word, enum element_type *type_r, uint8_t *decimals_r)
+{
+    static const struct {
+        const char *name;
+        enum element_type type;
+    } types[] = { { "AN", TYPE_AN }, { "ID", TYPE_ID }, { "R", TYPE_R }, { "DT", TYPE_DT }, { "TM", TYPE_TM },
+                  { "B", TYPE_B } };
+    *decimals_r = 0;
+    if (word.n == 2 && word.p[0] == 'N' && is_digit(word.p[1])) {
+        *type_r = TYPE_N;
+        *decimals_r = (uint8_t)(word.p[1] - '0');
+        return true;
+    }
+    for (unsigned i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+        if (slice_is(word, types[i].name)) {
+            *type_r = types[i].type;
+            return true;
+        }
+    return false;
+}
+
+static struct element *resolve_element(const struct guide_context *x, struct guide_version *v, struct slice id);
+
+static bool read_note(const struct lines *lines, const struct line *line, unsigned i, unsigned n, struct note *note_r)
+{
+    struct slice w = line->word[i].s;
+    *note_r = (struct note){ .kind = w.n ? w.p[0] : 0, .text = w };
+    if (w.n < 5 || w.n % 2 == 0 || !memchr("PRECL", note_r->kind, 5)) {
+        guide_complain(lines, line, i, "a relational note is P, R, E, C or L and two or more positions, such as P0607");
+        return false;
+    }
+    for (size_t k = 1; k < w.n; k += 2) {
+        uint64_t position;
+        if (!slice_number(slice(w.p + k, 2), 64, &position) || position == 0 || position > n) {
+            guide_complain(lines, line, i, "the note names a position that the segment does not have");
+            return false;
+        }
+        if (k == 1)
+            note_r->first = (uint8_t)position;
+        note_r->mask |= 1ull << (position - 1);
+    }
+    note_r->others = note_r->mask & ~(1ull << (note_r->first - 1));
+    return true;
+}
+
+/* What the checker's fast half does with a use. */
+void dictionary_settle(struct element_use *u)
+{
+    const struct element *e = u->element;
+    u->quick = (uint8_t)e->type;
+    if (e->type == TYPE_COMPOSITE) {
+        bool alone = e->n_parts > 0;
+        for (unsigned i = 1; i < e->n_parts; i++)
+            alone = alone && e->part[i].requirement != REQ_MANDATORY;
+        for (unsigned i = 0; i < e->n_notes; i++)
+            alone = alone && !(e->note[i].mask & 1) && e->note[i].kind != 'R';
+        if (alone) {
+            u->quick = e->part[0].quick;
+            u->min = e->part[0].min;
+            u->max = e->part[0].max;
+            u->needs_codes = e->part[0].needs_codes;
+            u->codes = e->part[0].codes;
+        }
+    }
+    if (u->quick == TYPE_ID && !u->needs_codes)
+        u->quick = TYPE_AN;
+    u->range = u->max - u->min;
+    u->list = u->codes ? u->codes : &codes_none;
+}
+
+/* Pairs of neighbours, most of all notes, are checked all at once: they go behind the others. */
+static void settle_notes(struct segment_def *s)
+{
+    for (unsigned i = 0; i < s->n_notes; i++) {
+        struct note n = s->note[i];
+        if (n.kind == 'P' && n.mask == 3ull << (n.first - 1)) {
+            s->pairs |= 1ull << (n.first - 1);
+            continue;
+        }
+        memmove(&s->note[s->n_single + 1], &s->note[s->n_single], (i - s->n_single) * sizeof(n));
+        s->note[s->n_single++] = n;
+    }
+}
+
+/* The lines of a segment or composite: uses and notes. */
+static bool read_uses(const struct guide_context *x, struct guide_version *v, struct lines *lines, unsigned depth,
+                      struct element_use **use_r, unsigned *n_r, struct note **note_r, unsigned *n_notes_r)
+{
+    struct line line;
+    size_t room = 0, note_room = 0;
+    *use_r = NULL;
+    *note_r = NULL;
+    *n_r = *n_notes_r = 0;
+    while (lines_next(lines, &line)) {
+        uint64_t number;
+        if (line.depth <= depth)
+            break;
+        if (slice_is(line.word[0].s, "note")) {
+            for (unsigned i = 1; i < line.n; i++) {
+                *note_r = arena_grow(&x->g->arena, *note_r, *n_notes_r, &note_room, sizeof(**note_r));
+                if (!*note_r)
+                    return guide_nomem(x);
+                if (read_note(lines, &line, i, *n_r, &(*note_r)[*n_notes_r]))
+                    (*n_notes_r)++;
+            }
+            continue;
+        }
+        if (!slice_number(line.word[0].s, LIMIT_ELEMENTS, &number) || number != *n_r + 1) {
+            guide_complain(lines, &line, 0, "expected the next position, or \"note\"");
+            continue;
+        }
+        if (line.n < 3 || line.n > 4) {
+            guide_complain(lines, &line, line.n < 3 ? line.n : 4, "expected: position element requirement [repeat]");
+            continue;
+        }
+        *use_r = arena_grow(&x->g->arena, *use_r, *n_r, &room, sizeof(**use_r));
+        if (!*use_r)
+            return guide_nomem(x);
+        struct element_use *u = &(*use_r)[(*n_r)++];
+        struct slice requirement = line.word[2].s;
+        *u = (struct element_use){ .repeat = 1 };
+        u->requirement = slice_is(requirement, "M") ? REQ_MANDATORY : slice_is(requirement, "X") ? REQ_CONDITIONAL
+                                                                                                   : REQ_OPTIONAL;
+        if (u->requirement == REQ_OPTIONAL && !slice_is(requirement, "O"))
+            guide_complain(lines, &line, 2, "the requirement is M, O or X");
+        if (line.n == 4) {
+            uint64_t repeat;
+            if (slice_is(line.word[3].s, ">1"))
+                u->repeat = UINT16_MAX;
+            else if (slice_number(line.word[3].s, UINT16_MAX - 1, &repeat) && repeat)
+                u->repeat = (uint16_t)repeat;
+            else
+                guide_complain(lines, &line, 3, "the repeat count is a number or >1");
+        }
+        u->element = resolve_element(x, v, line.word[1].s);
+        if (!u->element) {
+            if (x->complaints->nomem)
+                return false;
+            guide_complain(lines, &line, 1, "this element is not defined in the version");
+            (*n_r)--;
+            continue;
+        }
+        u->min = u->element->min;
+        u->max = u->element->max;
+        u->needs_codes = u->element->has_codes;
+        dictionary_settle(u);
+    }
+    return !x->complaints->nomem;
+}
+
+static void *remember(const struct guide_context *x, struct guide_version *v, struct slice id, struct segment_def *s,
+                      struct element *e)
+{
+    struct resolved *r = ARENA_NEW(&x->g->arena, struct resolved);
+    unsigned slot = slot_of(id);
+    if (!r)
+        return guide_nomem(x);
+    *r = (struct resolved){ v->resolved[slot], id, s, e };
+    v->resolved[slot] = r;
+    return r;
+}
+
+static struct element *resolve_element(const struct guide_context *x, struct guide_version *v, struct slice id)
+{
+    const struct block *b;
+    struct element *e;
+    struct lines lines;
+    struct line line;
+    struct guide_version *home = v;
+
+    for (struct resolved *r = v->resolved[slot_of(id)]; r; r = r->chain)
+        if (r->element && slice_eq(r->id, id))
+            return r->element;
+    b = find_block(v, 'e', id);
+    if (!b)
+        return NULL;
+    /* a simple element of a lower version is the same in this one: share it and its code list */
+    if (b->kind == 'e') {
+        while (home->lower && find_block(home->lower, 'e', id) == b)
+            home = home->lower;
+        if (home != v)
+            return resolve_element(x, home, id);
+    }
+    lines_init_part(&lines, b->file, b->text, b->line, &x->g->arena, x->complaints);
+    e = ARENA_NEW(&x->g->arena, struct element);
+    if (!e)
+        return guide_nomem(x);
+    if (!lines_next(&lines, &line))
+        return NULL;
+    e->id = b->id;
+    if (b->kind == 'c') {
+        e->type = TYPE_COMPOSITE;
+        if (line.n > 2)
+            e->name = line.word[2].s;
+        if (!read_uses(x, v, &lines, 0, &e->part, &e->n_parts, &e->note, &e->n_notes))
+            return NULL;
+    } else {
+        uint64_t min, max;
+        if (line.n < 6 || !read_type(line.word[2].s, &e->type, &e->decimals) ||
+            !slice_number(line.word[3].s, UINT32_MAX, &min) || !slice_number(line.word[4].s, UINT32_MAX, &max) ||
+            min > max) {
+            guide_complain(&lines, &line, 2,
+                           "expected: element NUMBER TYPE MIN MAX \"NAME\", TYPE one of AN ID N0 to N9 R DT TM B");
+            min = 1;
+            max = 1;
+        }
+        e->min = (uint32_t)min;
+        e->max = (uint32_t)max;
+        e->name = line.n > 5 ? line.word[5].s : line.word[1].s;
+        if (line.n == 8 && slice_is(line.word[6].s, "external"))
+            e->external = line.word[7].s;
+        else if (line.n > 6)
+            guide_complain(&lines, &line, 6, "only: external \"SOURCE\" can stand here");
+        if (lines_next(&lines, &line)) {
+            e->has_codes = true;
+            e->source = ARENA_NEW(&x->g->arena, struct code_source);
+            if (!e->source)
+                return guide_nomem(x);
+            e->source->block = b;
+            if ((slice_is(line.word[0].s, "+") || slice_is(line.word[0].s, "-")) && line.n > 1 && home->lower)
+                e->source->lower = resolve_element(x, home->lower, id);
+        }
+    }
+    if (x->complaints->nomem || !remember(x, v, b->id, NULL, e))
+        return NULL;
+    return e;
+}
+
+struct segment_def *dictionary_segment(const struct guide_context *x, struct guide_version *v, struct slice tag)
+{
+    const struct block *b;
+    struct segment_def *s;
+    struct lines lines;
+    struct line line;
+
+    for (struct resolved *r = v->resolved[slot_of(tag)]; r; r = r->chain)
+        if (r->segment && slice_eq(r->id, tag))
+            return r->segment;
+    b = find_block(v, 's', tag);
+    if (!b)
+        return NULL;
+    lines_init_part(&lines, b->file, b->text, b->line, &x->g->arena, x->complaints);
+    s = ARENA_NEW(&x->g->arena, struct segment_def);
+    if (!s)
+        return guide_nomem(x);
+    if (!lines_next(&lines, &line))
+        return NULL;
+    s->tag = b->id;
+    if (s->tag.n > 4)
+        guide_complain(&lines, &line, 1, "a segment's tag has at most 4 characters");
+    s->key = s->tag.n <= 4 ? (uint32_t)slice_key(s->tag) : 0;
+    s->name = line.n > 2 ? line.word[2].s : s->tag;
+    if (line.n == 5 && slice_is(line.word[3].s, "qualifier")) {
+        uint64_t number;
+        if (slice_number(line.word[4].s, LIMIT_ELEMENTS, &number))
+            s->qualifier = (unsigned)number;
+        else
+            guide_complain(&lines, &line, 4, "a position is expected here");
+    } else if (line.n > 3) {
+        guide_complain(&lines, &line, 3, "only: qualifier NN can stand here");
+    }
+    if (!read_uses(x, v, &lines, 0, &s->use, &s->n, &s->note, &s->n_notes))
+        return NULL;
+    if (s->qualifier == 0 && s->n && s->use[0].element->type == TYPE_ID)
+        s->qualifier = 1;
+    for (unsigned i = 0; i < s->n && i < 64; i++)
+        if (s->use[i].requirement == REQ_MANDATORY)
+            s->mandatory |= 1ull << i;
+    settle_notes(s);
+    s->binary = slice_is(s->tag, "BIN") || slice_is(s->tag, "BDS");
+    if (x->complaints->nomem || !remember(x, v, b->id, s, NULL))
+        return NULL;
+    return s;
+}
+
+const struct segment_def *guide_segment(const struct guide *guide, struct slice tag)
+{
+    struct complaints ignored;
+    struct guide_context x = { guide->owner, &ignored, NULL };
+    const struct segment_def *s;
+    for (unsigned i = 1; i < guide->n; i++)
+        if (guide->node[i].def && slice_eq(guide->node[i].tag, tag))
+            return guide->node[i].def;
+    if (!guide->directory)
+        return NULL;
+    complaints_init(&ignored);
+    pthread_mutex_lock(&guide->owner->lock);
+    s = dictionary_segment(&x, guide->directory, tag);
+    pthread_mutex_unlock(&guide->owner->lock);
+    complaints_deinit(&ignored);
+    return s;
+}
+
+/* ---- code lists ---- */
+
+bool codes_add(struct arena *arena, struct code_line **list, size_t *n, size_t *room, struct code_line c)
+{
+    *list = arena_grow(arena, *list, *n, room, sizeof(**list));
+    if (!*list)
+        return false;
+    (*list)[(*n)++] = c;
+    return true;
+}
+
+bool codes_build(struct arena *arena, const struct code_line *list, size_t n, struct codes **codes_r)
+{
+    struct codes *c = ARENA_NEW(arena, struct codes);
+    unsigned bits = 2;
+    uint64_t *slot;
+    size_t slots;
+    while (((size_t)1 << bits) < n * 4 + 1)
+        bits++;
+    slots = (size_t)1 << bits;
+    if (!c)
+        return false;
+    slot = ARENA_ARRAY(arena, slots + 1, uint64_t);
+    c->slot = slot;
+    c->name = ARENA_ARRAY(arena, slots, uint32_t);
+    c->codes = ARENA_ARRAY(arena, n + 1, struct slice);
+    c->names = ARENA_ARRAY(arena, n + 1, struct slice);
+    if (!slot || !c->name || !c->codes || !c->names)
+        return false;
+    c->shift = 64 - bits;
+    c->mask = (uint32_t)slots - 1;
+    for (size_t i = 0; i < n; i++) {
+        uint64_t key = slice_key(list[i].code);
+        uint32_t at = (uint32_t)(key * CODES_MULTIPLIER >> c->shift);
+        while (slot[at] && slot[at] != key)
+            at = (at + 1) & c->mask;
+        if (slot[at] == key || key == 0)
+            continue;
+        slot[at] = key;
+        c->name[at] = c->n;
+        c->codes[c->n] = list[i].code;
+        c->names[c->n++] = list[i].name;
+    }
+    *codes_r = c;
+    return true;
+}
+
+/* The code lines of a block as they nearly always are: `  CODE Name` or `  CODE "A name"`. 0: something else is
+ * there, the reader of lines must look; negative: memory is out. These lists are the bulk of a dictionary, and most
+ * of what a start costs. */
+static int plain_codes(struct arena *arena, struct slice text, struct code_line **list_r, size_t *n_r)
+{
+    const char *p = text.p, *end = text.p + text.n;
+    struct code_line *list;
+    size_t n = 0, most = 1;
+
+    for (const char *q = p; (q = memchr(q, '\n', (size_t)(end - q))) != NULL; q++)
+        most++;
+    list = ARENA_ARRAY(arena, most, struct code_line);
+    if (!list)
+        return ERR_NOMEM;
+    p = memchr(p, '\n', text.n); /* the heading */
+    while (p && ++p < end) {
+        const char *stop = memchr(p, '\n', (size_t)(end - p)), *next = stop;
+        const char *code, *name;
+        if (!stop)
+            stop = end;
+        while (stop > p && (stop[-1] == ' ' || stop[-1] == '\r'))
+            stop--;
+        while (p < stop && *p == ' ')
+            p++;
+        if (p < stop && *p != '#') {
+            for (code = p; p < stop && *p > ' '; p++)
+                ;
+            if (p - code > 8 || *code == '"' || ((*code == '+' || *code == '-') && p - code == 1))
+                return 0;
+            list[n].code = slice(code, (size_t)(p - code));
+            while (p < stop && *p == ' ')
+                p++;
+            name = p;
+            if (name < stop && *name == '"') {
+                if (stop - name < 2 || stop[-1] != '"')
+                    return 0;
+                name++;
+                stop--;
+            }
+            for (p = name; p < stop; p++)
+                if (*p == '"' || *p == '\\' || *p == '#' || *p == '\t')
+                    return 0;
+            list[n++].name = slice(name, (size_t)(stop - name));
+        }
+        p = next;
+    }
+    *list_r = list;
+    *n_r = n;
+    return 1;
+}
+
+/* The codes that the lines of an element's block name; + and - against the lower version's. */
+static bool element_codes(struct guides *g, struct element *e, struct complaints *complaints)
+{
+    const struct block *b = e->source->block;
+    struct code_line *list = NULL;
+    size_t n = 0, room = 0;
+    struct lines lines;
+    struct line line;
+    int plain;
+
+    if (e->codes)
+        return true;
+    plain = e->source->lower ? 0 : plain_codes(&g->arena, b->text, &list, &n);
+    if (plain)
+        return plain > 0 && codes_build(&g->arena, list, n, &e->codes);
+    list = NULL;
+    n = 0;
+    if (e->source->lower && e->source->lower->has_codes) {
+        struct element *lower = e->source->lower;
+        if (!element_codes(g, lower, complaints))
+            return false;
+        for (uint32_t i = 0; i < lower->codes->n; i++)
+            if (!codes_add(&g->arena, &list, &n, &room,
+                           (struct code_line){ lower->codes->codes[i], lower->codes->names[i] }))
+                return false;
+    }
+    lines_init_part(&lines, b->file, b->text, b->line, &g->arena, complaints);
+    lines_next(&lines, &line);
+    while (lines_next(&lines, &line)) {
+        bool plus = slice_is(line.word[0].s, "+") && line.n > 1 && e->source->lower;
+        bool minus = slice_is(line.word[0].s, "-") && line.n > 1 && e->source->lower;
+        unsigned i = plus || minus;
+        struct slice code = line.word[i].s, name = line.n > i + 1 ? line.word[i + 1].s : slice(NULL, 0);
+        if (code.n > 8) {
+            guide_complain(&lines, &line, i, "a code has at most 8 characters");
+            continue;
+        }
+        if (line.n > i + 2) /* a name of several words may go without quotes */
+            name = slice(name.p, (size_t)(line.word[line.n - 1].s.p + line.word[line.n - 1].s.n - name.p));
+        if (minus) {
+            for (size_t k = 0; k < n; k++)
+                if (slice_eq(list[k].code, code)) {
+                    memmove(&list[k], &list[k + 1], (n - k - 1) * sizeof(*list));
+                    n--;
+                    break;
+                }
+        } else if (!codes_add(&g->arena, &list, &n, &room, (struct code_line){ code, name })) {
+            return false;
+        }
+    }
+    return !complaints->nomem && codes_build(&g->arena, list, n, &e->codes);
+}
+
+struct codes *guide_codes(const struct guide *guide, struct element_use *use)
+{
+    struct codes *c = __atomic_load_n(&use->codes, __ATOMIC_ACQUIRE);
+    if (!c && use->needs_codes && use->element->type == TYPE_COMPOSITE) {
+        c = guide_codes(guide, &use->element->part[0]);
+        __atomic_store_n(&use->codes, c, __ATOMIC_RELEASE);
+    } else if (!c && use->needs_codes) {
+        struct complaints ignored;
+        complaints_init(&ignored);
+        pthread_mutex_lock(&guide->owner->lock);
+        if (use->element->codes || element_codes(guide->owner, use->element, &ignored)) {
+            c = use->element->codes;
+            __atomic_store_n(&use->codes, c, __ATOMIC_RELEASE);
+        }
+        pthread_mutex_unlock(&guide->owner->lock);
+        complaints_deinit(&ignored);
+    }
+    if (c)
+        __atomic_store_n(&use->list, c, __ATOMIC_RELEASE);
+    return c;
+}
+
+bool guide_check_codes(const struct guide *guide, struct complaints *complaints)
+{
+    unsigned before = complaints->count;
+    bool done = true;
+    pthread_mutex_lock(&guide->owner->lock);
+    for (unsigned i = 1; done && i < guide->n; i++) {
+        const struct segment_def *def = guide->node[i].def;
+        for (unsigned k = 0; def && done && k < def->n; k++) {
+            struct element *e = def->use[k].element;
+            for (unsigned c = 0; done && c < e->n_parts; c++)
+                if (e->part[c].element->has_codes)
+                    done = element_codes(guide->owner, e->part[c].element, complaints);
+            if (e->has_codes)
+                done = element_codes(guide->owner, e, complaints);
+        }
+    }
+    pthread_mutex_unlock(&guide->owner->lock);
+    if (!done)
+        complaints->nomem = true;
+    return done && complaints->count == before;
+}
+
+struct slice codes_name(const struct codes *codes, struct slice code)
+{
+    uint64_t key = slice_key(code);
+    uint32_t i;
+    if (!codes || key == 0)
+        return slice(NULL, 0);
+    i = (uint32_t)(key * CODES_MULTIPLIER >> codes->shift);
+    while (codes->slot[i] != key) {
+        if (codes->slot[i] == 0)
+            return slice(NULL, 0);
+        i = (i + 1) & codes->mask;
+    }
+    return codes->names[codes->name[i]];
+}

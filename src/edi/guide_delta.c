@@ -1,0 +1,307 @@
+/*
+ * guide_delta: partners' guides, which say only what differs from another guide. See guide.h.
+ *
+ * A delta copies the nodes of its base, and of its segments those that it changes; the base stays as it is.
+ */
+#include "edi/guide_inside.h"
+
+#include "edi/path.h"
+
+enum { MOST_VARIANTS = 64 };
+
+static bool copy_nodes(const struct guide_context *x, const struct guide *base, struct guide *g)
+{
+    *g = *base;
+    g->variant = NULL;
+    g->n_variants = 0;
+    g->node = ARENA_ARRAY(&x->g->arena, base->n, struct guide_node);
+    if (!g->node)
+        return guide_nomem(x);
+    memcpy(g->node, base->node, base->n * sizeof(*g->node));
+    return true;
+}
+
+static struct segment_def *own_segment(const struct guide_context *x, const struct segment_def *def)
+{
+    struct segment_def *s = ARENA_NEW(&x->g->arena, struct segment_def);
+    if (!s)
+        return guide_nomem(x);
+    *s = *def;
+    s->base = def->base ? def->base : def;
+    s->use = ARENA_ARRAY(&x->g->arena, def->n, struct element_use);
+    if (!s->use)
+        return guide_nomem(x);
+    memcpy(s->use, def->use, def->n * sizeof(*s->use));
+    return s;
+}
+
+/* A delta may speak of a segment in general (variant NULL) or with a qualifier. */
+static struct guide_variant *variant_of(const struct guide_context *x, struct guide *g, struct guide_node *node,
+                                        const struct path_step *step, size_t *room, const struct lines *lines,
+                                        const struct line *line)
+{
+    unsigned element = step->select[0].element ? step->select[0].element : node->def->qualifier;
+    struct guide_variant *v;
+    if (step->n_selects != 1 || element == 0) {
+        guide_complain(lines, line, 0,
+                       element ? "one qualifier is expected here" : "this segment has no qualifier; write [NN=CODE]");
+        return NULL;
+    }
+    for (unsigned i = 0; i < g->n_variants; i++)
+        if (g->variant[i].node == node->ordinal && g->variant[i].element == element &&
+            slice_eq(g->variant[i].code_text, step->select[0].value))
+            return &g->variant[i];
+    if (g->n_variants == MOST_VARIANTS) {
+        guide_complain(lines, line, 0, "too many segments with qualifiers");
+        return NULL;
+    }
+    g->variant = arena_grow(&x->g->arena, g->variant, g->n_variants, room, sizeof(*g->variant));
+    if (!g->variant)
+        return guide_nomem(x);
+    v = &g->variant[g->n_variants];
+    *v = (struct guide_variant){ .node = node->ordinal, .element = element, .code = slice_key(step->select[0].value),
+                                 .code_text = step->select[0].value, .bit = (uint8_t)g->n_variants };
+    v->def = own_segment(x, node->def);
+    if (!v->def)
+        return NULL;
+    g->n_variants++;
+    node->has_variants = true;
+    return v;
+}
+
+static bool own_codes(const struct guide_context *x, const struct guide *g, const struct lines *lines,
+                      const struct line *line, unsigned word, struct element_use *use)
+{
+    struct slice verb = line->word[word].s;
+    struct codes *old = guide_codes(g, use), *made;
+    struct code_line *list = NULL;
+    size_t n = 0, room = 0;
+
+    if (word + 1 >= line->n) {
+        guide_complain(lines, line, word + 1, "codes are expected here");
+        return true;
+    }
+    if (!slice_is(verb, "only"))
+        for (uint32_t i = 0; old && i < old->n; i++) {
+            bool dropped = false;
+            for (unsigned k = word + 1; slice_is(verb, "without") && k < line->n; k++)
+                dropped |= slice_eq(line->word[k].s, old->codes[i]);
+            if (!dropped &&
+                !codes_add(&x->g->arena, &list, &n, &room, (struct code_line){ old->codes[i], old->names[i] }))
+                return guide_nomem(x);
+        }
+    for (unsigned k = word + 1; !slice_is(verb, "without") && k < line->n; k++) {
+        struct slice code = line->word[k].s;
+        if (code.n > 8)
+            guide_complain(lines, line, k, "a code has at most 8 characters");
+        else if (!codes_add(&x->g->arena, &list, &n, &room, (struct code_line){ code, codes_name(old, code) }))
+            return guide_nomem(x);
+    }
+    if (!codes_build(&x->g->arena, list, n, &made))
+        return guide_nomem(x);
+    use->codes = made;
+    use->list = made;
+    use->needs_codes = true;
+    return true;
+}
+
+/* The words behind an element's path. */
+static bool change_use(const struct guide_context *x, const struct guide *g, const struct lines *lines,
+                       const struct line *line, unsigned word, struct segment_def *s, struct element_use *use,
+                       uint64_t bit)
+{
+    struct slice verb = line->word[word].s;
+    uint64_t min, max;
+    if (slice_is(verb, "must") && word + 1 == line->n) {
+        use->requirement = REQ_MANDATORY;
+        s->mandatory |= bit;
+    } else if (slice_is(verb, "may") && word + 1 == line->n) {
+        use->requirement = REQ_OPTIONAL;
+        s->mandatory &= ~bit;
+    } else if (slice_is(verb, "not") && word + 2 == line->n && slice_is(line->word[word + 1].s, "used")) {
+        use->requirement = REQ_NOT_USED;
+        s->mandatory &= ~bit;
+        s->not_used |= bit;
+    } else if (slice_is(verb, "only") || slice_is(verb, "also") || slice_is(verb, "without")) {
+        return own_codes(x, g, lines, line, word, use);
+    } else if (slice_is(verb, "length") && word + 3 == line->n &&
+               slice_number(line->word[word + 1].s, UINT32_MAX, &min) &&
+               slice_number(line->word[word + 2].s, UINT32_MAX, &max) && min <= max) {
+        use->min = (uint32_t)min;
+        use->max = (uint32_t)max;
+    } else {
+        guide_complain(lines, line, word,
+                       "expected: must | may | not used | only CODES | also CODES | without CODES | length MIN MAX");
+    }
+    return true;
+}
+
+static bool change_node(struct guide *g, const struct lines *lines, const struct line *line, unsigned word,
+                        struct guide_node *node, struct guide_variant *variant)
+{
+    struct slice verb = line->word[word].s;
+    struct guide_node *loop = node->trigger ? &g->node[node->parent] : node;
+    if (slice_is(verb, "must") && word + 1 == line->n) {
+        if (variant) {
+            struct guide_node *around = &g->node[(node->trigger ? loop : node)->parent];
+            variant->must = true;
+            around->musts |= 1ull << variant->bit;
+        } else {
+            loop->required = node->required = true;
+        }
+    } else if (slice_is(verb, "may") && word + 1 == line->n && !variant) {
+        loop->required = node->required = false;
+    } else if (slice_is(verb, "not") && word + 2 == line->n && slice_is(line->word[word + 1].s, "used")) {
+        if (variant)
+            variant->not_used = true;
+        else
+            loop->not_used = node->not_used = true;
+    } else if (slice_is(verb, "max") && word + 2 == line->n && !variant &&
+               guide_read_max(line->word[word + 1].s, &loop->max)) {
+        /* done */
+    } else {
+        guide_complain(lines, line, word,
+                       variant ? "expected: must | not used" : "expected: must | may | not used | max N");
+    }
+    return true;
+}
+
+static bool read_change(const struct guide_context *x, struct guide *g, const struct lines *lines,
+                        const struct line *line, size_t *room)
+{
+    struct slice tags[PATH_STEPS];
+    const struct guide_node *found = NULL;
+    struct guide_node *node;
+    struct guide_variant *variant = NULL;
+    const struct path_step *last;
+    struct path path;
+    unsigned word = 0;
+
+    if (!path_read(lines, line, &word, &path))
+        return !x->complaints->nomem;
+    if (word >= line->n) {
+        guide_complain(lines, line, word, "what is different? expected: must, may, not used, …");
+        return true;
+    }
+    for (unsigned i = 0; i < path.n_steps; i++)
+        tags[i] = path.step[i].tag;
+    /* from the top; else, for a single name, the first place where it stands */
+    found = guide_node_at(g, &g->node[0], tags, path.n_steps);
+    for (unsigned i = 1; !found && path.n_steps == 1 && i < g->n; i++)
+        if (slice_eq(g->node[i].tag, tags[0]))
+            found = &g->node[i];
+    if (!found) {
+        guide_complain(lines, line, 0, "the guide has no such segment or loop there");
+        return true;
+    }
+    node = &g->node[found->ordinal];
+    while (node->loop && node->first != NODE_NONE)
+        node = &g->node[node->first];
+    last = &path.step[path.n_steps - 1];
+    if (!node->def)
+        return true;
+    if (last->n_selects) {
+        variant = variant_of(x, g, node, last, room, lines, line);
+        if (!variant)
+            return !x->complaints->nomem;
+    }
+    if (path.n_elements == 0)
+        return change_node(g, lines, line, word, node, variant);
+    if (!variant && !node->def->base) {
+        node->def = own_segment(x, node->def);
+        if (!node->def)
+            return false;
+    }
+    struct segment_def *s = (struct segment_def *)(variant ? variant->def : node->def);
+    for (unsigned i = 0; i < path.n_elements; i++) {
+        unsigned k = path.element[i].element, c = path.element[i].component;
+        struct element_use *use;
+        if (k > s->n || (c && (s->use[k - 1].element->type != TYPE_COMPOSITE || c > s->use[k - 1].element->n_parts))) {
+            guide_complain(lines, line, path.first_word, "the segment has no such element");
+            continue;
+        }
+        use = &s->use[k - 1];
+        if (c) {
+            struct element *e = ARENA_NEW(&x->g->arena, struct element);
+            struct element_use *parts = ARENA_ARRAY(&x->g->arena, use->element->n_parts, struct element_use);
+            if (!e || !parts)
+                return guide_nomem(x);
+            *e = *use->element;
+            memcpy(parts, e->part, e->n_parts * sizeof(*parts));
+            e->part = parts;
+            use->element = e;
+            use = &parts[c - 1];
+        }
+        if (!change_use(x, g, lines, line, word, s, use, c || k > 64 ? 0 : 1ull << (k - 1)))
+            return false;
+        dictionary_settle(use);
+        if (c) {
+            s->use[k - 1].codes = NULL;
+            dictionary_settle(&s->use[k - 1]);
+        }
+    }
+    return true;
+}
+
+static int read_delta(struct guides *guides, struct slice file, struct slice text, struct complaints *complaints,
+                      const struct guide **guide_r, struct err *err)
+{
+    struct guide_context x = { guides, complaints, err };
+    unsigned before = complaints->count;
+    struct lines lines;
+    struct line line;
+    struct guide *g = NULL;
+    const struct guide *base;
+    size_t room = 0;
+    int r;
+
+    *guide_r = NULL;
+    lines_init(&lines, file, text, &guides->arena, complaints);
+    if (!lines_next(&lines, &line) || !slice_is(line.word[0].s, "guide") || line.n < 2) {
+        struct place at = { .file = file, .line = 1 };
+        complain(complaints, &at, "a guide begins with: guide NAME from STANDARD/VERSION/SET");
+        return guide_result(&x, before, "the guide");
+    }
+    if (line.n < 4 || !slice_is(line.word[2].s, "from")) {
+        r = guide_read_whole(&x, &lines, &line, &g);
+        if (r == 0)
+            r = guide_result(&x, before, "the guide");
+    } else {
+        struct slice id = line.word[1].s, title = line.n > 4 && line.word[4].quoted ? line.word[4].s : slice(NULL, 0);
+        r = guides_by_id(guides, line.word[3].s, complaints, &base, err);
+        if (r == ERR_MISSING) {
+            guide_complain(&lines, &line, 3, "there is no such guide");
+            r = guide_result(&x, before, "the guide");
+        }
+        if (r < 0)
+            return r;
+        g = ARENA_NEW(&guides->arena, struct guide);
+        if (!g || !copy_nodes(&x, base, g))
+            return err_nomem(err);
+        g->id = id;
+        g->base = base->id;
+        if (title.n)
+            g->title = title;
+        while (lines_next(&lines, &line))
+            if (!read_change(&x, g, &lines, &line, &room))
+                break;
+        /* steps depend on what is mandatory and not used */
+        g->n_tags = 0;
+        r = guide_finish(&x, g, before, "the guide");
+    }
+    if (r == 0)
+        r = guide_keep(&x, g, true);
+    if (r == 0)
+        *guide_r = g;
+    return r;
+}
+
+int guides_read_delta(struct guides *g, struct slice file, struct slice text, struct complaints *complaints,
+                      const struct guide **guide_r, struct err *err)
+{
+    int r;
+    pthread_mutex_lock(&g->lock);
+    r = read_delta(g, file, text, complaints, guide_r, err);
+    pthread_mutex_unlock(&g->lock);
+    return r;
+}

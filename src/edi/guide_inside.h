@@ -1,0 +1,74 @@
+/*
+ * guide_inside: what the files that make guides share: dictionary.c (versions, segments, elements, code lists),
+ * guide.c (nodes and steps), guide_delta.c (partners' guides). Nobody else includes it.
+ */
+#ifndef WAYBILL_EDI_GUIDE_INSIDE_H
+#define WAYBILL_EDI_GUIDE_INSIDE_H
+
+#include <pthread.h>
+
+#include "base/lines.h"
+#include "edi/guide.h"
+
+struct text_file {
+    struct text_file *next;
+    struct buf text;
+};
+
+struct loaded_guide {
+    struct loaded_guide *next;
+    struct guide *guide;
+    bool partner;
+};
+
+struct guides {
+    struct arena arena;
+    struct slice directory;
+    struct guide_version *version;
+    struct loaded_guide *guide;
+    struct text_file *file;
+    pthread_mutex_t lock;       /* around everything that is read, loaded or built */
+};
+
+/* What a reading function works with. */
+struct guide_context {
+    struct guides *g;
+    struct complaints *complaints;
+    struct err *err;
+};
+
+/* ---- guide.c ---- */
+
+/* Notes that memory is out; NULL, so that it can be returned. */
+void *guide_nomem(const struct guide_context *x);
+/* What a reading function returns: 0 when no complaint has come since there were `complaints_before`. */
+int guide_result(const struct guide_context *x, unsigned complaints_before, const char *what);
+/* Reads a file that the guides keep; its text and name live as long as they do. */
+int guide_read_file(const struct guide_context *x, const char *path, struct slice *text_r, struct slice *name_r);
+void guide_complain(const struct lines *lines, const struct line *line, unsigned word, const char *what);
+/* A number of occurrences: digits, or >1. */
+bool guide_read_max(struct slice word, uint32_t *max_r);
+/* A guide that stands on no other; its heading was read. */
+int guide_read_whole(const struct guide_context *x, struct lines *lines, const struct line *heading,
+                     struct guide **guide_r);
+/* Numbers the tags and lays out the steps. */
+int guide_finish(const struct guide_context *x, struct guide *g, unsigned before, const char *what);
+int guide_keep(const struct guide_context *x, struct guide *g, bool partner);
+
+/* ---- dictionary.c ---- */
+
+int dictionary_load(const struct guide_context *x, struct slice standard, struct slice name, unsigned depth,
+                    struct guide_version **version_r);
+/* A segment of a version, or of those it stands on. NULL: there is none, or memory is out. */
+struct segment_def *dictionary_segment(const struct guide_context *x, struct guide_version *v, struct slice tag);
+/* What the checker's fast half does with a use. */
+void dictionary_settle(struct element_use *u);
+
+struct code_line {
+    struct slice code, name;
+};
+
+bool codes_add(struct arena *arena, struct code_line **list, size_t *n, size_t *room, struct code_line c);
+bool codes_build(struct arena *arena, const struct code_line *list, size_t n, struct codes **codes_r);
+
+#endif
