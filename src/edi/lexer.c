@@ -114,7 +114,8 @@ typedef struct masks mask_function(const char *p, const struct edi_syntax *synta
 ALWAYS_INLINE void index_block(struct lexer_index *x, const char *block, size_t n, const struct edi_syntax *syntax,
                                mask_function *masks_of)
 {
-    struct state s = { x->delimiter, x->end, 0, 0, 0 };
+    /* a block begins behind a terminator, wherever the input was cut */
+    struct state s = { x->delimiter, x->end, 1, 0, 0 };
     size_t i = 0;
     for (; i + 64 <= n; i += 64)
         take_masks(&s, (uint32_t)i, masks_of(block + i, syntax), (uint32_t)(s.delimiter - x->delimiter));

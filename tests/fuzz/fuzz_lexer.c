@@ -24,7 +24,7 @@ static void check(const struct lexer_index *x, const char *p, size_t n, const st
 {
     uint32_t d = 0, s = 0;
     unsigned flags = 0;
-    bool layout = false, second = false;
+    bool layout = true, second = false;
 
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)p[i];
