@@ -613,22 +613,22 @@ static bool element_codes(struct guides *g, struct element *e, struct complaints
 struct codes *guide_codes(const struct guide *guide, struct element_use *use)
 {
     struct codes *c = __atomic_load_n(&use->codes, __ATOMIC_ACQUIRE);
-    if (!c && use->needs_codes && use->element->type == TYPE_COMPOSITE) {
+    struct complaints ignored;
+
+    if (c || !use->needs_codes)
+        return c;
+    complaints_init(&ignored);
+    pthread_mutex_lock(&guide->owner->lock); /* a partner's guide may be copying the use */
+    if (use->element->type == TYPE_COMPOSITE)
         c = guide_codes(guide, &use->element->part[0]);
+    else if (use->element->codes || element_codes(guide->owner, use->element, &ignored))
+        c = use->element->codes;
+    if (c) {
         __atomic_store_n(&use->codes, c, __ATOMIC_RELEASE);
-    } else if (!c && use->needs_codes) {
-        struct complaints ignored;
-        complaints_init(&ignored);
-        pthread_mutex_lock(&guide->owner->lock);
-        if (use->element->codes || element_codes(guide->owner, use->element, &ignored)) {
-            c = use->element->codes;
-            __atomic_store_n(&use->codes, c, __ATOMIC_RELEASE);
-        }
-        pthread_mutex_unlock(&guide->owner->lock);
-        complaints_deinit(&ignored);
-    }
-    if (c)
         __atomic_store_n(&use->list, c, __ATOMIC_RELEASE);
+    }
+    pthread_mutex_unlock(&guide->owner->lock);
+    complaints_deinit(&ignored);
     return c;
 }
 
