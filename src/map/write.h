@@ -26,7 +26,7 @@
 #include "record/reader.h"
 
 struct map_write_options {      /* zero: the default */
-    bool write_unmapped;        /* guide and partner are those the record came from: `unmapped` goes back to its places */
+    bool write_unmapped;        /* guide and partner are those the record came from: `unmapped` goes back in */
     bool discard;               /* after a refusal the caller throws away what was written (and clears the edi_writer):
                                    nothing is held in memory, and large records need one run, not two */
     const struct finding_policy *policy;    /* severities of the guide's findings; NULL: the defaults */

@@ -114,7 +114,7 @@ struct field_name {
     uint8_t type;               /* enum json_type that its values have */
     bool careful;               /* there is more to hold against the kind */
     bool lost;                  /* no line writes it */
-    uint8_t element;            /* of the own segment (or, of pairs, of the first): where it goes as it is; 0: elsewhere */
+    uint8_t element;            /* of the own segment (of pairs: the first) where it goes as it is; 0: elsewhere */
     bool settled;               /* with collect_own() there is nothing more to do for it */
     uint16_t follows;           /* the field that stood behind this one the last time */
 };

@@ -176,7 +176,8 @@ static int run_text(struct run *r, const char *json, size_t n)
         while (more) {
             line = slice_cut(rest, '\n', &rest, &more);
             if (line.n && !slice_starts(line, SLICE("ISA")) && !slice_starts(line, SLICE("GS*")) &&
-                !slice_starts(line, SLICE("GE*")) &&                !slice_starts(line, SLICE("ST*")) && !slice_starts(line, SLICE("SE*"))) {
+                !slice_starts(line, SLICE("GE*")) && !slice_starts(line, SLICE("ST*")) &&
+                !slice_starts(line, SLICE("SE*"))) {
                 buf_add_slice(&r->out, line);
                 buf_add_char(&r->out, '\n');
             }
@@ -248,15 +249,19 @@ static void plain_orders(void **state)
         /* a default goes with something else only */
         { BEG ",\"currency\":\"EUR\"," LINES, BEG_OUT "CUR*BY*EUR\n" PO1_OUT CTT_OUT, "" },
         /* dotted fields share the segment of others; a loop begins even if only its inside holds something */
-        { BEG "," LINES ",\"totals\":{\"weight\":\"12\",\"weight_unit\":\"LBR\",\"amount\":\"3\",\"amount_kind\":\"total\"}",
+        { BEG "," LINES ",\"totals\":{\"weight\":\"12\",\"weight_unit\":\"LBR\",\"amount\":\"3\","
+          "\"amount_kind\":\"total\"}",
           BEG_OUT PO1_OUT "CTT*1*10*12*LB\nAMT*TT*3\n", "" },
-        { BEG "," LINES ",\"totals\":{\"amount\":\"3\",\"amount_kind\":\"total\"}", BEG_OUT PO1_OUT CTT_OUT "AMT*TT*3\n",
+        { BEG "," LINES ",\"totals\":{\"amount\":\"3\",\"amount_kind\":\"total\"}",
+          BEG_OUT PO1_OUT CTT_OUT "AMT*TT*3\n",
           "" },
         /* named parties first, then the list */
-        { BEG ",\"parties\":[{\"role\":\"ship_to\",\"name\":\"C\"}],\"ship_to\":{\"name\":\"B\",\"city\":\"XY\"}," LINES,
+        { BEG ",\"parties\":[{\"role\":\"ship_to\",\"name\":\"C\"}],\"ship_to\":{\"name\":\"B\",\"city\":\"XY\"}"
+          "," LINES,
           BEG_OUT "N1*ST*B\nN4*XY\nN1*ST*C\n" PO1_OUT CTT_OUT, "" },
         /* hash total: no marks, no signs */
-        { BEG ",\"lines\":[{\"quantity\":\"10.5\",\"unit\":\"LBR\"," ITEM "},{\"quantity\":\"-2\",\"unit\":\"LBR\"," ITEM "}]",
+        { BEG ",\"lines\":[{\"quantity\":\"10.5\",\"unit\":\"LBR\"," ITEM "},{\"quantity\":\"-2\","
+          "\"unit\":\"LBR\"," ITEM "}]",
           BEG_OUT "PO1**10.5*LB***UP*012345678905\nPO1**-2*LB***UP*012345678905\nCTT*2*107\n", "" },
     };
     (void)state;
@@ -268,32 +273,39 @@ static void values(void **state)
     static const struct row rows[] = {
         /* the partner's own code, if it still stands for the word */
         { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\",\"unit_code\":\"LB\"," ITEM "},"
-          "{\"quantity\":\"2\",\"unit_code\":\"CA\"," ITEM "},{\"quantity\":\"3\",\"unit\":\"foo\",\"unit_code\":\"CA\"," ITEM "},"
+          "{\"quantity\":\"2\",\"unit_code\":\"CA\"," ITEM "},{\"quantity\":\"3\",\"unit\":\"foo\","
+          "\"unit_code\":\"CA\"," ITEM "},"
           "{\"quantity\":\"4\",\"unit\":\"LBR\",\"unit_code\":\"CA\"," ITEM "}]",
           BEG_OUT "PO1**1*LB***UP*012345678905\nPO1**2*CA***UP*012345678905\nPO1**3*CA***UP*012345678905\n"
                   "PO1**4*LB***UP*012345678905\nCTT*4*10\n",
           "MAP-LOSS lines[3].unit_code: \"CA\" is not written: it stands for something else\n" },
         /* implied places */
-        { BEG ",\"allowances\":[{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"-15.5\",\"settlement\":\"off_invoice\"},"
+        { BEG ",\"allowances\":[{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"-15.5\","
+          "\"settlement\":\"off_invoice\"},"
           "{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"0.05\",\"settlement\":\"off_invoice\"}]," LINES,
           BEG_OUT "SAC*C*D240***-1550*******02\nSAC*C*D240***5*******02\n" PO1_OUT CTT_OUT, "" },
-        { BEG ",\"allowances\":[{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"15.005\",\"settlement\":\"off_invoice\"}]," LINES,
+        { BEG ",\"allowances\":[{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"15.005\","
+          "\"settlement\":\"off_invoice\"}]," LINES,
           NULL,
-          "MAP-VALUE allowances[0].amount: \"15.005\" has too many decimals, expected no more decimals than the place has"
+          "MAP-VALUE allowances[0].amount: \"15.005\" has too many decimals, expected no more decimals than the "
+          "place has"
           " (SAC05 Amount)\n" },
         /* dates, times, zones */
-        { BEG ",\"requested_ship_at\":\"2026-01-02T12:30+02:00\",\"requested_delivery_at\":\"2026-01-02T12:30:15[ET]\","
+        { BEG ",\"requested_ship_at\":\"2026-01-02T12:30+02:00\","
+          "\"requested_delivery_at\":\"2026-01-02T12:30:15[ET]\","
           "\"ship_not_before_at\":\"2026-01-02T12:30-05:00\",\"ship_not_after_at\":\"2026-01-02T12:30-05:00[ES]\","
           "\"cancel_after_at\":\"2026-01-02T12:30Z\"," LINES,
           BEG_OUT "DTM*010*20260102*1230*02\nDTM*002*20260102*123015*ET\nDTM*037*20260102*1230*20\n"
                   "DTM*038*20260102*1230*ES\nDTM*001*20260102*1230*UT\n" PO1_OUT CTT_OUT,
           "" },
         { BEG ",\"requested_ship_at\":\"2026-01-02T12:30+05:30\"," LINES, NULL,
-          "MAP-VALUE requested_ship_at: \"2026-01-02T12:30+05:30\" cannot be written, expected a zone in full hours, at most"
+          "MAP-VALUE requested_ship_at: \"2026-01-02T12:30+05:30\" cannot be written, expected a zone in full "
+          "hours, at most"
           " twelve from Greenwich, or a code of element 623 in brackets (DTM02 Date)\n" },
         /* what cannot be data */
         { BEG ",\"vendor_name\":\"A*B\",\"vendor_number\":\"1\"," LINES, NULL,
-          "MAP-CHARACTER vendor_name: \"A*B\" the value holds \"*\", which is the element separator (REF03 Description)\n" },
+          "MAP-CHARACTER vendor_name: \"A*B\" the value holds \"*\", which is the element separator (REF03 "
+          "Description)\n" },
     };
     (void)state;
     CHECK_ROWS(plan_from(maps, NULL, "x12/004010/850"), rows);
@@ -303,37 +315,48 @@ static void lists(void **state)
 {
     static const struct row rows[] = {
         /* pairs with gaps */
-        { BEG ",\"lines\":[{\"quantity\":\"10\",\"unit\":\"LBR\",\"items\":[{},{\"scheme\":\"gtin-12\",\"id\":\"012345678905\"},"
+        { BEG ",\"lines\":[{\"quantity\":\"10\",\"unit\":\"LBR\",\"items\":[{},{\"scheme\":\"gtin-12\","
+          "\"id\":\"012345678905\"},"
           "{},{\"scheme\":\"vendor\",\"id\":\"9\"},{}]}]",
           BEG_OUT "PO1**10*LB*****UP*012345678905***VN*9\n" CTT_OUT, "" },
         { BEG ",\"lines\":[{\"quantity\":\"10\",\"unit\":\"LBR\",\"items\":[{},{},{},{},{},{},{},{},{},{},"
           "{\"scheme\":\"vendor\",\"id\":\"9\"}]}]", NULL,
-          "MAP-LIST lines[0].items[10]: has no place: the list has more items than the segment can hold, expected at most 10"
+          "MAP-LIST lines[0].items[10]: has no place: the list has more items than the segment can hold, "
+          "expected at most 10"
           " (PO106 Product/Service ID Qualifier)\n" },
         /* pairs that share fields: neighbours that agree, ten at most */
         { BEG ",\"lines\":[{\"quantity\":\"10\",\"unit\":\"LBR\"," ITEM ",\"allocations\":["
-          "{\"location\":\"L1\",\"quantity\":\"1\",\"unit\":\"LBR\"},{},{\"location\":\"L2\",\"quantity\":\"2\",\"unit\":\"LBR\"},"
+          "{\"location\":\"L1\",\"quantity\":\"1\",\"unit\":\"LBR\"},{},{\"location\":\"L2\",\"quantity\":\"2\","
+          "\"unit\":\"LBR\"},"
           "{\"location\":\"L3\",\"quantity\":\"3\",\"unit\":\"CMQ\",\"scheme\":\"assigned_by_buyer\"},"
           "{\"location\":\"L4\",\"quantity\":\"4\",\"unit\":\"CMQ\",\"scheme\":\"assigned_by_buyer\"}]}]",
           BEG_OUT "PO1**10*LB***UP*012345678905\nSDQ*LB**L1*1***L2*2\nSDQ*CC*92*L3*3*L4*4\n" CTT_OUT, "" },
         { BEG ",\"lines\":[{\"quantity\":\"10\",\"unit\":\"LBR\"," ITEM ",\"allocations\":["
-          "{\"location\":\"L1\",\"quantity\":\"1\",\"unit\":\"LBR\"},{\"location\":\"L2\",\"quantity\":\"2\",\"unit\":\"LBR\"},"
-          "{\"location\":\"L3\",\"quantity\":\"3\",\"unit\":\"LBR\"},{\"location\":\"L4\",\"quantity\":\"4\",\"unit\":\"LBR\"},"
-          "{\"location\":\"L5\",\"quantity\":\"5\",\"unit\":\"LBR\"},{\"location\":\"L6\",\"quantity\":\"6\",\"unit\":\"LBR\"},"
-          "{\"location\":\"L7\",\"quantity\":\"7\",\"unit\":\"LBR\"},{\"location\":\"L8\",\"quantity\":\"8\",\"unit\":\"LBR\"},"
-          "{\"location\":\"L9\",\"quantity\":\"9\",\"unit\":\"LBR\"},{\"location\":\"LA\",\"quantity\":\"1\",\"unit\":\"LBR\"},"
+          "{\"location\":\"L1\",\"quantity\":\"1\",\"unit\":\"LBR\"},{\"location\":\"L2\",\"quantity\":\"2\","
+          "\"unit\":\"LBR\"},"
+          "{\"location\":\"L3\",\"quantity\":\"3\",\"unit\":\"LBR\"},{\"location\":\"L4\",\"quantity\":\"4\","
+          "\"unit\":\"LBR\"},"
+          "{\"location\":\"L5\",\"quantity\":\"5\",\"unit\":\"LBR\"},{\"location\":\"L6\",\"quantity\":\"6\","
+          "\"unit\":\"LBR\"},"
+          "{\"location\":\"L7\",\"quantity\":\"7\",\"unit\":\"LBR\"},{\"location\":\"L8\",\"quantity\":\"8\","
+          "\"unit\":\"LBR\"},"
+          "{\"location\":\"L9\",\"quantity\":\"9\",\"unit\":\"LBR\"},{\"location\":\"LA\",\"quantity\":\"1\","
+          "\"unit\":\"LBR\"},"
           "{\"location\":\"LB\",\"quantity\":\"2\",\"unit\":\"LBR\"}]}]",
-          BEG_OUT "PO1**10*LB***UP*012345678905\nSDQ*LB**L1*1*L2*2*L3*3*L4*4*L5*5*L6*6*L7*7*L8*8*L9*9*LA*1\nSDQ*LB**LB*2\n"
+          BEG_OUT "PO1**10*LB***UP*012345678905\nSDQ*LB**L1*1*L2*2*L3*3*L4*4*L5*5*L6*6*L7*7*L8*8*L9*9*LA*1\n"
+                  "SDQ*LB**LB*2\n"
                   CTT_OUT, "" },
         /* scalars over elements and segments */
-        { BEG ",\"buyer\":{\"name\":\"A\",\"street\":[\"a\",\"b\",\"c\"]}," LINES, BEG_OUT "N1*BY*A\nN3*a*b\nN3*c\n" PO1_OUT CTT_OUT,
+        { BEG ",\"buyer\":{\"name\":\"A\",\"street\":[\"a\",\"b\",\"c\"]},"
+          LINES, BEG_OUT "N1*BY*A\nN3*a*b\nN3*c\n" PO1_OUT CTT_OUT,
           "" },
         /* a text in pieces */
         { BEG ",\"notes\":[{\"kind\":\"lot\",\"value\":\"1\",\"text\":\"one\\r\\ntwo\"}]," LINES,
           BEG_OUT "N9*LT*1\nMSG*one\nMSG*two\n" PO1_OUT CTT_OUT, "" },
         { BEG ",\"notes\":[{\"kind\":\"lot\",\"value\":\"1\",\"text\":\"one\\n\\ntwo\"}]," LINES,
           BEG_OUT "N9*LT*1\nMSG*one\nMSG*two\n" PO1_OUT CTT_OUT,
-          "MAP-LOSS notes[0].text: \"one\\x0a\\x0atwo\" loses a line break: behind an empty or a full line nothing stands for it\n" },
+          "MAP-LOSS notes[0].text: \"one\\x0a\\x0atwo\" loses a line break: behind an empty or a full line "
+          "nothing stands for it\n" },
     };
     (void)state;
     CHECK_ROWS(plan_from(maps, NULL, "x12/004010/850"), rows);
@@ -343,12 +366,15 @@ static void wrong_records(void **state)
 {
     static const struct row rows[] = {
         { BEG, NULL, "RECORD-MISSING lines: missing, expected an array\n" },
-        { BEG ",\"number\":\"2\"," LINES, NULL, "RECORD-KEY-TWICE number: \"2\" stands twice in one object, expected it once\n" },
+        { BEG ",\"number\":\"2\"," LINES, NULL, "RECORD-KEY-TWICE number: \"2\" stands twice in one object, "
+          "expected it once\n" },
         { BEG ",\"foo\":1," LINES, NULL,
           "RECORD-KEY-UNKNOWN foo: \"1\" the record has no field of this name, expected a field of the schema\n" },
         { BEG ",\"lines\":[{\"quantity\":\"ten\"},{\"quantity\":5,\"items\":[7]}]", NULL,
-          "RECORD-DECIMAL lines[0].quantity: \"ten\" is not a decimal, expected a decimal in a string, such as \"12.50\"\n"
-          "RECORD-TYPE lines[1].quantity: \"5\" is of the wrong type, expected a decimal in a string, such as \"12.50\"\n"
+          "RECORD-DECIMAL lines[0].quantity: \"ten\" is not a decimal, expected a decimal in a string, such as "
+          "\"12.50\"\n"
+          "RECORD-TYPE lines[1].quantity: \"5\" is of the wrong type, expected a decimal in a string, such as "
+          "\"12.50\"\n"
           "RECORD-TYPE lines[1].items[0]: \"7\" is of the wrong type, expected an object\n" },
         { BEG ",\"buyer\":{\"name\":null}," LINES, NULL,
           "RECORD-TYPE buyer.name: \"null\" is of the wrong type, expected a string\n" },
@@ -358,11 +384,14 @@ static void wrong_records(void **state)
         { BEG ",\"contacts\":[{\"name\":\"X\"}]," LINES, NULL,
           "X12-AK4-1 contacts[0].role: missing, expected ID 2/2 (PER01 Contact Function Code)\n" },
         { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\",\"items\":[{\"scheme\":\"vendor\"}]}]", NULL,
-          "X12-AK4-2 lines[0].items[0].id: missing, expected all or none of PO106, PO107: note P0607 (PO107 Product/Service"
+          "X12-AK4-2 lines[0].items[0].id: missing, expected all or none of PO106, PO107: note P0607 (PO107 "
+          "Product/Service"
           " ID)\n" },
-        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM ",\"allocations\":[{\"location\":\"1\",\"quantity\":\"1\","
+        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM ",\"allocations\":[{\"location\":\"1\","
+          "\"quantity\":\"1\","
           "\"unit\":\"LBR\"}]}]", NULL,
-          "X12-AK4-4 lines[0].allocations[0].location: \"1\" has 1 character, expected at least 2 (SDQ03 Identification Code)\n" },
+          "X12-AK4-4 lines[0].allocations[0].location: \"1\" has 1 character, expected at least 2 (SDQ03 "
+          "Identification Code)\n" },
     };
     (void)state;
     CHECK_ROWS(plan_from(maps, NULL, "x12/004010/850"), rows);
@@ -397,9 +426,11 @@ static void conversions(void **state)
         "table dept\n  A eins\n  B zwei\n  * refuse\n";
     static const struct row rows[] = {
         { BEG ",\"vendor_number\":\"66120\",\"vendor_name\":\" Acme é \"," LINES, NULL,
-          "MAP-CHARACTER vendor_name: \"ACME é\" the character \"é\" (U+00E9) is not in the extended character set (REF03"
+          "MAP-CHARACTER vendor_name: \"ACME é\" the character \"é\" (U+00E9) is not in the extended character "
+          "set (REF03"
           " Description)\nMAP-LOSS lines[0].unit_price: is not written: no line of the map takes it\n" },
-        { BEG ",\"vendor_number\":\"66120\",\"vendor_name\":\" Acme \",\"department\":\"38\",\"department_name\":\"zwei\"," LINES,
+        { BEG ",\"vendor_number\":\"66120\",\"vendor_name\":\" Acme \",\"department\":\"38\","
+          "\"department_name\":\"zwei\"," LINES,
           "BEG*00*SA*77**20260102**AC\nREF*IA*0066120*ACME\nREF*DP*0038*B\nPO1**10*LB***UP*012345678905\n",
           "MAP-LOSS lines[0].unit_price: is not written: no line of the map takes it\n" },
         { BEG ",\"department_name\":\"drei\"," LINES, NULL,
@@ -460,15 +491,18 @@ static void told_apart(void **state)
         "    DTM <-> dates[]\n      DTM01 <-> kind  code date-kind\n      (DTM02 DTM03 DTM04) <-> at  datetime\n"
         "      DTM05 <-> period_format\n      DTM06 <-> period\n";
     static const struct row rows[] = {
-        { BEG ",\"references\":[{\"kind\":\"CO\",\"value\":\"1\"},{\"kind\":\"PO\",\"value\":\"2\"}],\"lines\":[" NO_DAY "]",
+        { BEG ",\"references\":[{\"kind\":\"CO\",\"value\":\"1\"},{\"kind\":\"PO\",\"value\":\"2\"}],"
+          "\"lines\":[" NO_DAY "]",
           BEG_OUT "REF*CO*1\nREF*PO**2\n" P, "" },
         { BEG ",\"references\":[{\"kind\":\"VN\",\"value\":\"3\"}],\"lines\":[" NO_DAY "]", NULL,
           "X12-AK4-2 references[0].value: missing, expected at least one of REF02, REF03: note R0203 (REF02 Reference"
           " Identification)\n"
           "MAP-LOSS references[0].value: is not written: the lines that take it are for other cases\n" },
         { BEG ",\"dates\":[{\"kind\":\"002\",\"at\":\"2026-02-03\"}],\"lines\":[" NO_DAY "]", NULL,
-          "MAP-VALUE dates[0].kind: \"002\" does not fit, expected what stands for 010 there (DTM01 Date/Time Qualifier)\n" },
-        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM ",\"dates\":[{\"kind\":\"010\",\"at\":\"2026-02-03\"},"
+          "MAP-VALUE dates[0].kind: \"002\" does not fit, expected what stands for 010 there (DTM01 Date/Time "
+          "Qualifier)\n" },
+        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM ",\"dates\":[{\"kind\":\"010\","
+          "\"at\":\"2026-02-03\"},"
           "{\"kind\":\"002\",\"at\":\"2026-02-04\"}]}]",
           BEG_OUT P "DTM*002*20260204\nDTM*010*20260203\n", "" },
     };
@@ -487,7 +521,8 @@ static void misread(void **state)
         "  CTT/AMT <-> amounts[]\n    AMT01 <-> kind\n    AMT02 <-> amount  decimal\n";
     static const struct row rows[] = {
         { BEG ",\"lines\":[" NO_DAY "],\"amounts\":[{\"amount\":\"3\",\"kind\":\"TT\"}]", NULL,
-          "MAP-PLACE amounts[0]: would be read as part of loop AMT, expected a segment before it that leads to loop CTT"
+          "MAP-PLACE amounts[0]: would be read as part of loop AMT, expected a segment before it that leads to "
+          "loop CTT"
           " (AMT Monetary Amount)\n" },
     };
     struct maps *own;
@@ -507,8 +542,10 @@ static void leftovers(void **state)
     static const char text[] = MAP MAP_LINES
         "  REF[IA].REF02 <-> vendor_number\n  N1[ST] <-> ship_to\n    N102 <-> name\n" MAP_PO1
         "    PID[F].PID05 <-> text\n  CTT01 check count lines\n";
-    static const char record[] = HEAD BEG ",\"vendor_number\":\"685492\",\"ship_to\":{\"name\":\"WEST\",\"unmapped\":["
-        LEFT("N1.N103", "92") "," LEFT("N1.N104", "4054") "," LEFT("N3.N301", "172") "]},\"lines\":[{\"number\":\"1\","
+    static const char record[] = HEAD BEG ",\"vendor_number\":\"685492\",\"ship_to\":{\"name\":\"WEST\","
+          "\"unmapped\":["
+        LEFT("N1.N103", "92") "," LEFT("N1.N104", "4054") "," LEFT("N3.N301", "172") "]},"
+          "\"lines\":[{\"number\":\"1\","
         "\"quantity\":\"50\",\"unit\":\"LBR\"," ITEM ",\"text\":\"LOW\",\"unmapped\":[" LEFT("PO1.PO104", "15.27") ","
         LEFT("PO1.PO109", "2261996") "," LEFT("PO1.PO108", "IN") "," LEFT("CTP/CTP.CTP02", "RTL") ","
         LEFT("CTP/CTP.CTP03", "39.01") "," LEFT("PID/PID.PID02", "08") "," LEFT("PID#2/PID.PID01", "F") ","
@@ -545,7 +582,8 @@ static void leftovers(void **state)
     run_init(&r, plan_from(own, text, "x12/004010/850"));
     r.options.write_unmapped = true;
     run_ok(&r, HEAD BEG ",\"lines\":[" NO_DAY "],\"unmapped\":[" LEFT("", "x") "," LEFT("FOO.FOO01", "x") ","
-               LEFT("BEG.BEG", "x") "," LEFT("BEG", "x") "," LEFT("A/B/C/D/E/F/G/H/I/J.J01", "x") "," LEFT("BEG[.BEG03", "x") ","
+               LEFT("BEG.BEG", "x") "," LEFT("BEG", "x") "," LEFT("A/B/C/D/E/F/G/H/I/J.J01", "x") ","
+               LEFT("BEG[.BEG03", "x") ","
                LEFT("BEG.BEG03", "other") "]}");
     assert_int_equal(r.said.errors, 0);
     assert_int_equal(r.said.warnings, 7);
@@ -616,7 +654,8 @@ static void refusals(void **state)
         HEAD BEG "," LINES "}\n"
         HEAD BEG ",\"lines\":[{\"quantity\":\"1\",\"items\":[{\"scheme\":\"vendor\"}]}]}\n"
         HEAD BEG "," LINES ",\"foo\":1}\n"
-        HEAD "\"purpose\":\"original\",\"type\":\"stand_alone\",\"number\":\"78\",\"ordered_on\":\"2026-01-02\"," LINES "}\n";
+        HEAD "\"purpose\":\"original\",\"type\":\"stand_alone\",\"number\":\"78\",\"ordered_on\":\"2026-01-02\","
+          LINES "}\n";
     struct run r;
     (void)state;
     run_init(&r, plan_from(maps, NULL, "x12/004010/850"));
