@@ -1255,6 +1255,9 @@ static enum walk walk(struct edi_reader *r, bool last)
         }
         memcpy(&tag, base + s.start, 4);
         tag &= s.at[0] - s.start >= 4 ? UINT32_MAX : (1u << (8 * (s.at[0] - s.start))) - 1;
+        /* a NUL in it must not make it look like a shorter one */
+        if (__builtin_expect(s.flags & SEGMENT_ESCAPE, 0) && memchr(base + s.start, 0, s.at[0] - s.start))
+            tag = UINT32_MAX;
         /* behind an interchange other delimiters may be in force */
         if (__builtin_expect(r->level == OUTSIDE, 0) && r->in.interchanges && r->base_offset + r->from != r->syntax_at &&
             !starts_envelope(base + s.start, end - s.start, "ISA")) {

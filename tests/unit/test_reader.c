@@ -347,6 +347,7 @@ static void reads(const char *text, const char *expected)
 #define ISA_OF(control) "ISA*00*          *00*          *ZZ*NORTH          *ZZ*ACME           *260115*0905*U*00401*" control "*0*P*>~"
 #define ISA ISA_OF("000000042")
 #define GS "GS*PO*NORTH*ACME*20260115*0905*7*X*004010~"
+#define GS8 "GS*PO*NORTH*ACME*20260115*0905*8*X*004010~"
 #define ORDER(control) "ST*850*" control "~BEG*00*SA*4711**20260115~PO1*1*5*EA*9.5~CTT*1~SE*5*" control "~"
 #define END "GE*1*7~IEA*1*000000042~"
 
@@ -367,7 +368,7 @@ static void test_one(void **state)
 static void test_groups_and_interchanges(void **state)
 {
     (void)state;
-    reads(ISA GS ORDER("0001") ORDER("0002") "GE*2*7~" GS ORDER("0001") "GE*1*7~IEA*2*000000042~"
+    reads(ISA GS ORDER("0001") ORDER("0002") "GE*2*7~" GS8 ORDER("0001") "GE*1*8~IEA*2*000000042~"
               ISA_OF("000000043") GS ORDER("0001") "GE*1*7~IEA*1*000000043~",
           "interchange 1 at 0 NORTH 000000042\n"
           " group 1 PO 7 004010\n"
@@ -376,7 +377,7 @@ static void test_groups_and_interchanges(void **state)
           "  document 2 850 0002\n"
           "  document ends: 5 segments, 0 errors, 0 warnings\n"
           " group ends: 2 documents, 2 accepted\n"
-          " group 2 PO 7 004010\n"
+          " group 2 PO 8 004010\n"
           "  document 3 850 0001\n"
           "  document ends: 5 segments, 0 errors, 0 warnings\n"
           " group ends: 1 documents, 1 accepted\n"
@@ -548,7 +549,7 @@ static void test_duplicates(void **state)
 {
     (void)state;
     reads(ISA GS ORDER("0001") ORDER("0003") ORDER("0002") ORDER("0001") ORDER("0004") ORDER("3") "GE*6*7~"
-              GS ORDER("0001") "GE*1*7~IEA*2*000000042~",
+              GS8 ORDER("0001") "GE*1*8~IEA*2*000000042~",
           "interchange 1 at 0 NORTH 000000042\n"
           " group 1 PO 7 004010\n"
           "  document 1 850 0001\n"
@@ -568,11 +569,20 @@ static void test_duplicates(void **state)
           "! X12-AK4-4 error i1 g1 d6 s5 1:544 @543 SE02 \"3\"\n"
           "  document ends: 5 segments, 2 errors, 1 warnings\n"
           " group ends: 6 documents, 5 accepted\n"
-          " group 2 PO 7 004010\n"
+          " group 2 PO 8 004010\n"
           "  document 7 850 0001\n"
           "  document ends: 5 segments, 0 errors, 0 warnings\n"
           " group ends: 1 documents, 1 accepted\n"
           "interchange ends: 2 groups, ta1 000\n");
+}
+
+/* The same interchange and the same group number again are told, other numbers are not. */
+static void test_duplicate_envelopes(void **state)
+{
+    (void)state;
+    reads(ISA GS ORDER("0001") "GE*1*7~" GS ORDER("0002") "GE*1*7~IEA*2*000000042~" ISA_OF("000000042") GS8 ORDER("0003")
+              "GE*1*8~IEA*1*000000042~",
+          "?");
 }
 
 /* The substitution is said once for each set of a group. */
@@ -1144,6 +1154,7 @@ int main(void)
         cmocka_unit_test(test_wrong_counts),
         cmocka_unit_test(test_outside),
         cmocka_unit_test(test_duplicates),
+        cmocka_unit_test(test_duplicate_envelopes),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_sets_without_guide),
         cmocka_unit_test(test_line_breaks),
