@@ -1259,7 +1259,8 @@ static enum walk walk(struct edi_reader *r, bool last)
         if (__builtin_expect(s.flags & SEGMENT_ESCAPE, 0) && memchr(base + s.start, 0, s.at[0] - s.start))
             tag = UINT32_MAX;
         /* behind an interchange other delimiters may be in force */
-        if (__builtin_expect(r->level == OUTSIDE, 0) && r->in.interchanges && r->base_offset + r->from != r->syntax_at &&
+        if (__builtin_expect(r->level == OUTSIDE, 0) && r->in.interchanges && !r->joined &&
+            r->base_offset + r->from != r->syntax_at &&
             !starts_envelope(base + s.start, end - s.start, "ISA")) {
             r->has_syntax = false;
             return WALK_AGAIN;
@@ -1633,9 +1634,14 @@ static void end_binary(struct edi_reader *r)
 static void walk_run(struct edi_reader *r, bool last)
 {
     while (r->from < r->n && !r->stopped) {
+        size_t before = r->from;
         drop_skipped(r);
         if (r->skip || r->skip_terminator || walk(r, last) != WALK_AGAIN)
             break;
+        if (r->from == before) { /* an ISA with other delimiters: no run holds one, if it is not a part of wrong data */
+            find(r, FINDING_INTERCHANGE_STRUCTURE, NULL, 0, "an ISA inside a transaction set", "SE, GE and IEA before");
+            break;
+        }
     }
 }
 
