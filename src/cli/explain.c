@@ -291,6 +291,8 @@ static int explain_file(struct command_context *c, struct reading *r, const char
     buf_deinit(&x.held);
     input_close(&in);
 
+    if (x.count.errors)
+        code = EXIT_CODE_DATA;
     return exit_code_worse(code, reading_result(c, r, rc, &err));
 }
 

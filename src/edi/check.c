@@ -65,7 +65,7 @@ static void check_musts(struct checker *c, const struct segment *s, const struct
         if (!(missing >> v->bit & 1))
             continue;
         r.tag = c->guide->node[v->node].tag;
-        r.loop = loop_of(c->guide, loop);
+        r.loop = loop_of(c->guide, &c->guide->node[v->node]);
         snprintf(r.found, sizeof(r.found), "missing");
         snprintf(r.expected, sizeof(r.expected), "%.*s with %.*s in element %02u, as the partner's guide demands",
                  SLICE_FMT(r.tag), SLICE_FMT(v->code_text), v->element);
@@ -124,7 +124,7 @@ static const struct guide_node *no_place(struct checker *c, const struct segment
             snprintf(r.found, sizeof(r.found), "the %.*s is not used in the %.*s", SLICE_FMT(def->name),
                      SLICE_FMT(c->guide->set));
         else
-            snprintf(r.found, sizeof(r.found), "version %.*s knows no such segment", SLICE_FMT(c->guide->version));
+            snprintf(r.found, sizeof(r.found), "no guide of version %.*s has this segment", SLICE_FMT(c->guide->version));
     } else if (c->at) {
         snprintf(r.found, sizeof(r.found), "cannot follow %.*s%s%.*s", SLICE_FMT(c->at->tag), r.loop.n ? " in loop " : "",
                  SLICE_FMT(r.loop));

@@ -286,6 +286,8 @@ void finding_acknowledgment(const struct finding *f, struct buf *out)
 
     if (!row->acknowledgment || f->code == FINDING_ELEMENT_TRAILING)
         return;
+    if (slice_is(f->set, "997") || slice_is(f->set, "999")) /* acknowledgments are not acknowledged */
+        return;
     if (f->code == FINDING_GROUP_SYNTAX && f->place.element != 6) /* 716 has no code for it before 005010 */
         return;
     switch (row->level) {

@@ -57,12 +57,14 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     /* groups: AK905 (716) */ \
     ROW(GROUP_TRAILER, "X12-AK9-3", "missing-trailers", LEVEL_GROUP, SEVERITY_WARNING, "3", "the GE segment is missing") \
     ROW(GROUP_CONTROL, "X12-AK9-4", "wrong-references", LEVEL_GROUP, SEVERITY_WARNING, "4", "GE02 is not GS06") \
+    ROW(GROUP_DUPLICATE, "GROUP-DUPLICATE", "wrong-references", LEVEL_GROUP, SEVERITY_WARNING, NULL, "GS06 occurs twice in the interchange") \
     ROW(GROUP_COUNT, "X12-AK9-5", "wrong-counts", LEVEL_GROUP, SEVERITY_WARNING, "5", "GE01 does not agree with the number of transaction sets") \
     ROW(GROUP_SYNTAX, "GROUP-CONTENT", "envelope-content", LEVEL_GROUP, SEVERITY_WARNING, "6", "an element of GS or GE is wrong") \
     ROW(GROUP_OUTSIDE, "GROUP-OUTSIDE-INTERCHANGE", "missing-envelopes", LEVEL_GROUP, SEVERITY_WARNING, "3", "a group outside an interchange") \
     /* interchanges: TA105 (I18) */ \
     ROW(INTERCHANGE_TRAILER, "X12-TA1-023", "missing-trailers", LEVEL_INTERCHANGE, SEVERITY_WARNING, "023", "the file ends before the IEA segment") \
     ROW(INTERCHANGE_CONTROL, "X12-TA1-001", "wrong-references", LEVEL_INTERCHANGE, SEVERITY_WARNING, "001", "IEA02 is not ISA13") \
+    ROW(INTERCHANGE_DUPLICATE, "X12-TA1-025", "wrong-references", LEVEL_INTERCHANGE, SEVERITY_WARNING, "025", "ISA13 occurs twice for the same sender and receiver") \
     ROW(INTERCHANGE_COUNT, "X12-TA1-021", "wrong-counts", LEVEL_INTERCHANGE, SEVERITY_WARNING, "021", "IEA01 does not agree with the number of groups") \
     ROW(INTERCHANGE_CONTENT, "X12-TA1-024", "envelope-content", LEVEL_INTERCHANGE, SEVERITY_WARNING, "024", "an element of ISA or IEA is wrong") \
     ROW(INTERCHANGE_STRUCTURE, "X12-TA1-022", NULL, LEVEL_INTERCHANGE, SEVERITY_ERROR, "022", "the control structure is wrong") \

@@ -71,6 +71,8 @@ struct edi_reader {
     uint64_t told, told_segment;    /* elements of a segment that errors were told of */
     char st_text[ENVELOPE_TEXT];
     struct numbers numbers;         /* ST02 seen in the group */
+    struct numbers group_numbers;   /* GS06 seen in the interchange */
+    struct numbers interchange_numbers; /* ISA13 seen in the file, with sender and receiver: hashes */
     struct cached_guide cached[CACHED_GUIDES];
     unsigned next_cached;
 
@@ -111,6 +113,8 @@ int edi_reader_new(const struct edi_reader_options *options, const struct edi_si
         return result;
     }
     numbers_init(&r->numbers);
+    numbers_init(&r->group_numbers);
+    numbers_init(&r->interchange_numbers);
     r->checker = (struct checker){ .remark = document_remark, .ctx = r, .syntax = &r->syntax,
                                    .structure_only = options->structure_only };
     r->outside = (struct checker){ .remark = envelope_remark, .ctx = r };
@@ -124,6 +128,8 @@ void edi_reader_free(struct edi_reader **reader)
     if (!r)
         return;
     numbers_deinit(&r->numbers);
+    numbers_deinit(&r->group_numbers);
+    numbers_deinit(&r->interchange_numbers);
     lexer_index_deinit(&r->index);
     free(r->buf);
     free(r);
@@ -306,7 +312,7 @@ int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct s
 
 uint32_t edi_reader_occurrence(const struct edi_reader *r, const struct guide_node *node)
 {
-    return node->depth < LIMIT_LOOP_DEPTH && r->checker.current[node->depth] == node->ordinal
+    return node->depth <= LIMIT_LOOP_DEPTH && r->checker.current[node->depth] == node->ordinal
                ? r->checker.count[node->depth]
                : 1;
 }
@@ -517,6 +523,7 @@ static int open_interchange(struct edi_reader *r, const struct segment *isa)
     i->ta1 = "000";
     r->level = IN_INTERCHANGE;
     r->blanks_told = r->empty_told = false;
+    numbers_clear(&r->group_numbers);
     for (unsigned k = 0; k <= ISA_ELEMENTS; k++)
         i->element[k] = slice(r->in.isa_text, 0);
     if (isa) {
@@ -531,6 +538,21 @@ static int open_interchange(struct edi_reader *r, const struct segment *isa)
     if (r->sink.interchange)
         call(r, r->sink.interchange(r->sink.ctx, i));
     return r->stopped;
+}
+
+/* Has the same sender sent the same receiver an interchange of this number, in this file? */
+static bool is_known_interchange(struct edi_reader *r)
+{
+    static const uint8_t which[] = { 5, 6, 7, 8, 13 };
+    char text[sizeof(which) * 24] = "i"; /* never a number by itself */
+    size_t n = 1;
+    for (unsigned i = 0; i < sizeof(which); i++) {
+        struct slice v = slice_trim(r->in.interchange.element[which[i]]);
+        if (v.n > 20)
+            v.n = 20;
+        n += (size_t)snprintf(text + n, sizeof(text) - n, "%.*s:", SLICE_FMT(v));
+    }
+    return r->in.interchange.control.n && !numbers_add(&r->interchange_numbers, slice(text, n));
 }
 
 static int take_isa(struct edi_reader *r, const struct segment *s)
@@ -559,6 +581,9 @@ static int take_isa(struct edi_reader *r, const struct segment *s)
         }
         find(r, length > ISA_LENGTH ? FINDING_ISA_LONG : FINDING_ISA_SHORT, s, 0, found, expected);
     }
+    if (is_known_interchange(r))
+        find(r, FINDING_INTERCHANGE_DUPLICATE, s, 13, "was used before in this file by the same sender",
+             "a number of its own for each interchange");
     if (!r->syntax.component)
         find(r, FINDING_INTERCHANGE_COMPONENT_SEPARATOR, s, 16, "cannot separate components",
              "a character that is neither a letter or digit nor another delimiter");
@@ -643,6 +668,8 @@ static int open_group(struct edi_reader *r, const struct segment *gs)
     r->level = IN_GROUP;
     if (gs)
         check_envelope(r, gs, FINDING_GROUP_SYNTAX);
+    if (gs && g->control.n && !numbers_add(&r->group_numbers, g->control))
+        find(r, FINDING_GROUP_DUPLICATE, gs, 6, "was used before in this interchange", "a number of its own for each group");
     if (r->sink.group && !r->stopped)
         call(r, r->sink.group(r->sink.ctx, g));
     return r->stopped;
@@ -845,7 +872,7 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     else if (r->joined ? r->duplicate : !numbers_add(&r->numbers, d->control))
         find(r, FINDING_SET_DUPLICATE, s, 2, "was used before in this group", "a number of its own for each transaction set");
     r->duplicate = false;
-    if (r->numbers.nomem)
+    if (r->numbers.nomem || r->group_numbers.nomem || r->interchange_numbers.nomem)
         stop(r, err_nomem(r->err));
     return r->stopped ? r->stopped : take_segment(r, s);
 }

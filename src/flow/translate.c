@@ -68,8 +68,12 @@ static int choose_plan(void *ctx, const struct edi_document *d, const struct map
     }
     *plan_r = NULL;
     pthread_mutex_lock(&t->lock);
-    if (map && !slice_eq(map_set(map), d->set))
-        map = NULL;
+    if (map && !slice_eq(map_set(map), d->set)) { /* the map that was named is for another set */
+        pthread_mutex_unlock(&t->lock);
+        w->guide = d->guide;
+        w->plan = NULL;
+        return 0;
+    }
     for (unsigned i = 0; !map && i < t->options.n_partner_map; i++)
         if (slice_eq(map_set(t->options.partner_map[i]), d->set))
             map = t->options.partner_map[i];

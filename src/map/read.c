@@ -255,6 +255,8 @@ static void add_total(struct total *total, struct slice v)
     uint64_t digits = 0;
     int64_t whole = 0, part = 0, scale = 1000000;
     bool minus = false, mark = false;
+    if (v.n > 18)
+        total->unknown = true;
     for (size_t i = 0; i < v.n && i < 18; i++) {
         char c = v.p[i];
         if (!is_digit(c) && c != '-' && c != '.')

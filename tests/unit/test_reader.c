@@ -582,7 +582,24 @@ static void test_duplicate_envelopes(void **state)
     (void)state;
     reads(ISA GS ORDER("0001") "GE*1*7~" GS ORDER("0002") "GE*1*7~IEA*2*000000042~" ISA_OF("000000042") GS8 ORDER("0003")
               "GE*1*8~IEA*1*000000042~",
-          "?");
+          "interchange 1 at 0 NORTH 000000042\n"
+          " group 1 PO 7 004010\n"
+          "  document 1 850 0001\n"
+          "  document ends: 5 segments, 0 errors, 0 warnings\n"
+          " group ends: 1 documents, 1 accepted\n"
+          "! GROUP-DUPLICATE i1 g2 1:224 @223 GS06 \"7\"\n"
+          " group 2 PO 7 004010\n"
+          "  document 2 850 0002\n"
+          "  document ends: 5 segments, 0 errors, 0 warnings\n"
+          " group ends: 1 documents, 1 accepted\n"
+          "interchange ends: 2 groups, ta1 000\n"
+          "interchange 2 at 356 NORTH 000000042\n"
+          "! X12-TA1-025 i2 1:357 @356 ISA13 \"000000042\"\n"
+          " group 1 PO 8 004010\n"
+          "  document 3 850 0003\n"
+          "  document ends: 5 segments, 0 errors, 0 warnings\n"
+          " group ends: 1 documents, 1 accepted\n"
+          "interchange ends: 1 groups, ta1 000\n");
 }
 
 /* The substitution is said once for each set of a group. */
