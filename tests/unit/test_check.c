@@ -133,9 +133,9 @@ static const struct check_case cases[] = {
       "X12-AK4-2 TAX03 Location Identifier: missing (expected all or none of TAX02, TAX03: note P0203) | AK3*TAX*3**8  AK4*3*310*2\n"
       "TRAILING-EMPTY TAX03: the last element is empty (expected nothing behind the last element that holds something) | \n" },
     { "004010", "ZZZ*1~", "CTT*1~",
-      "X12-AK3-1 ZZZ: version 004010 knows no such segment | AK3*ZZZ*3**1\n" },
+      "X12-AK3-1 ZZZ: no guide of version 004010 has this segment | AK3*ZZZ*3**1\n" },
     { "004010", "HL*1**S~", "CTT*1~",
-      "X12-AK3-1 HL: version 004010 knows no such segment | AK3*HL*3**1\n" },
+      "X12-AK3-1 HL: no guide of version 004010 has this segment | AK3*HL*3**1\n" },
     { "004010", "N3*street~", "CTT*1~",
       "X12-AK3-7 N3: cannot follow BEG | AK3*N3*3**7\n" },
     { "004010", "", "CUR*BY*USD~CTT*1~",
