@@ -102,6 +102,8 @@ struct map_writer {
     size_t room_used;
     const struct work *work;
     const struct frame *of;
+    struct frame *member[MOST_MEMBERS];     /* objects of `of` that have fields in it, too */
+    unsigned n_members;
     /* the record at hand */
     const struct record *record;
     struct edi_writer *out;
@@ -468,6 +470,7 @@ static void begin_segment(struct map_writer *w, const struct work *k, const stru
     w->room_used = 0;
     w->work = k;
     w->of = f;
+    w->n_members = 0;
     if (UNLIKELY(w->segment_arena.block != NULL))
         arena_reset(&w->segment_arena);
 }
@@ -1470,6 +1473,7 @@ static int run_segment(struct map_writer *w, struct frame *f, const struct work 
         code = collect_own(w, m, k->member[i], f->tape, f->at[k->member_field[i]]);
         if (code >= 0)
             code = run_rest(w, m, &k->member[i]->owner);
+        w->member[w->n_members++] = m;
         always |= !w->substance && code >= 0 && holds_more(m);
     }
     if (code >= 0)
@@ -2065,11 +2069,10 @@ static bool joins(const struct work *k, const struct left *l)
     return l->seen + 1 == l->occurrence && (k->n_select == 0 || (l->trigger && !l->whole));
 }
 
-static int merge_left(struct map_writer *w)
+static int merge_left_of(struct map_writer *w, const struct frame *f)
 {
-    const struct frame *f = keeper(w);
     int code = 0;
-    for (struct left *l = w->work->take ? f->left : NULL; l && !code; l = l->next)
+    for (struct left *l = f->left; l && !code; l = l->next)
         if (joins(w->work, l)) {
             l->done = true;
             code = fill_left(w, f, l);
@@ -2077,11 +2080,27 @@ static int merge_left(struct map_writer *w)
     return code;
 }
 
-static void count_left(struct map_writer *w)
+static int merge_left(struct map_writer *w)
 {
-    const struct frame *f = keeper(w);
+    int code = w->work->take ? merge_left_of(w, keeper(w)) : 0;
+    for (unsigned i = 0; w->work->take && i < w->n_members && !code; i++)
+        if (w->member[i] != keeper(w))
+            code = merge_left_of(w, w->member[i]);
+    return code;
+}
+
+static void count_left_of(const struct map_writer *w, const struct frame *f)
+{
     for (struct left *l = f->left; l; l = l->next)
         l->seen += l->node->ordinal == w->work->segment;
+}
+
+static void count_left(struct map_writer *w)
+{
+    count_left_of(w, keeper(w));
+    for (unsigned i = 0; i < w->n_members; i++)
+        if (w->member[i] != keeper(w))
+            count_left_of(w, w->member[i]);
 }
 
 /* Segments of which nothing else is in the record, those that stand before a node. */

@@ -53,6 +53,9 @@ static const char schema[] =
     "  \"totals\": {\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\n"
     "   \"weight\": {\"type\": \"string\", \"format\": \"decimal\"}, \"text\": {\"type\": \"string\"},\n"
     "   \"kind\": {\"type\": \"string\"}, \"amount\": {\"type\": \"string\", \"format\": \"decimal\"}}},\n"
+    "  \"sums\": {\"type\": \"object\", \"additionalProperties\": false, \"properties\": {\n"
+    "   \"weight\": {\"type\": \"string\", \"format\": \"decimal\"}, \"text\": {\"type\": \"string\"},\n"
+    "   \"unmapped\": {\"$ref\": \"#/$defs/unmapped\"}}},\n"
     "  \"rejected\": {\"type\": \"array\", \"items\": {\"type\": \"object\"}},\n"
     "  \"unmapped\": {\"$ref\": \"#/$defs/unmapped\"}},\n"
     " \"$defs\": {\n"
@@ -954,7 +957,7 @@ static void test_dotted_names(void **state)
         "  CTT/AMT.AMT02 <-> totals.amount decimal\n"
         "  CTT/AMT.AMT01 <-> totals.kind\n";
     (void)state;
-    reads(map, BEG PO1 "CTT*1**12*LB~AMT*TT*47.5~",
+    goes(map, BEG PO1 "CTT*1**12*LB~AMT*TT*47.5~",
          "{" BEG_JSON "," LINES_JSON ",\"totals\":{\"weight\":\"12\",\"amount\":\"47.5\",\"kind\":\"TT\"},"
          "\"unmapped\":[{\"path\":\"CTT/CTT.CTT04\",\"value\":\"LB\"}]}");
     goes(map, BEG PO1 "CTT*1~AMT*TT*47.5~",
@@ -1079,6 +1082,26 @@ static void test_unmapped(void **state)
     /* what a qualified line leaves */
     goes(HEAD BEG_LINES "  REF[IA].REF02 <-> vendor\n" PO1_LINES, BEG "REF*IA*1*x~" PO1,
          "{" BEG_JSON ",\"vendor\":\"1\"," LINES_JSON ",\"unmapped\":[{\"path\":\"REF[IA].REF03\",\"value\":\"x\"}]}");
+}
+
+/* What is left over of a segment goes into the segment that the lines of others write, whoever keeps it. */
+static void test_unmapped_joins(void **state)
+{
+    static const char map[] = HEAD BEG_LINES PO1_LINES "  CTT01 check count lines\n  CTT03 <-> sums.weight decimal\n"
+                                                       "  CTT07 <-> sums.text\n";
+    (void)state;
+    goes(map, BEG PO1 "CTT*1**12*LB~",
+         "{" BEG_JSON "," LINES_JSON ",\"sums\":{\"weight\":\"12\",\"unmapped\":["
+         "{\"path\":\"CTT.CTT04\",\"value\":\"LB\"}]}}");
+    goes(map, BEG PO1 "CTT*1*5~",
+         "{" BEG_JSON "," LINES_JSON ",\"sums\":{\"unmapped\":[{\"path\":\"CTT.CTT02\",\"value\":\"5\"}]}}");
+    goes(map, BEG PO1 "CTT*1*5***2*CF~AMT*TT*3~",
+         "{" BEG_JSON "," LINES_JSON ",\"sums\":{\"unmapped\":[{\"path\":\"CTT.CTT02\",\"value\":\"5\"},"
+         "{\"path\":\"CTT.CTT05\",\"value\":\"2\"},{\"path\":\"CTT.CTT06\",\"value\":\"CF\"},"
+         "{\"path\":\"AMT.AMT01\",\"value\":\"TT\"},{\"path\":\"AMT.AMT02\",\"value\":\"3\"}]}}");
+    /* nothing but what is left over */
+    goes(HEAD BEG_LINES PO1_LINES "  CTT03 <-> sums.weight decimal\n", BEG PO1 "CTT*1~",
+         "{" BEG_JSON "," LINES_JSON ",\"sums\":{\"unmapped\":[{\"path\":\"CTT.CTT01\",\"value\":\"1\"}]}}");
 }
 
 /* --- Partners --- */
@@ -1342,6 +1365,7 @@ int main(void)
         cmocka_unit_test(test_truncated_total),
         cmocka_unit_test(test_always),
         cmocka_unit_test(test_unmapped),
+        cmocka_unit_test(test_unmapped_joins),
         cmocka_unit_test(test_partner),
         cmocka_unit_test(test_partner_refused),
         cmocka_unit_test(test_one_way),
