@@ -569,31 +569,49 @@ static void add_hash(struct check_work *check, struct slice v)
 
 /* ---- conversions ---- */
 
-/* The partner's code for a word; `beside` may be empty. False: refused. */
+/* The partner's code for a word; `beside` may be empty. What is no word stays as it is if it comes back as it is: a code
+ * of the table does not. False: refused. */
 static ALWAYS_INLINE bool code_of(const struct action *a, struct slice word, struct slice beside, struct slice *v_r,
                                   bool *lost_r)
 {
+    const struct map_table *t = a->words->table;
     const struct map_table_row *row;
 
     *lost_r = false;
     if (beside.n) {
-        const struct map_table_row *other =
-            beside.n <= 8 ? map_table_code(a->words->table, slice_key(beside)) : NULL;
-        if (LIKELY(other && slice_eq(other->word, word))) {
+        const struct map_table_row *other = beside.n <= 8 ? map_table_code(t, slice_key(beside)) : NULL;
+        if (LIKELY(other ? slice_eq(other->word, word) : slice_eq(beside, word) && !t->refuse)) {
             *v_r = beside;
             return true;
         }
     }
     row = words_find(a->words, word);
-    if (UNLIKELY(beside.n)) {
-        if (!row) {
-            *v_r = beside;
-            return true;
-        }
-        *lost_r = !slice_eq(beside, row->code);
+    if (UNLIKELY(!row)) {
+        *v_r = word;
+        return !beside.n && !t->refuse && !(word.n <= 8 && map_table_code(t, slice_key(word)));
     }
-    *v_r = row ? row->code : word;
-    return row || !a->words->table->refuse;
+    *v_r = row->code;
+    *lost_r = beside.n && !slice_eq(beside, row->code);
+    return true;
+}
+
+static COLD void refuse_word(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
+                             struct slice word, struct slice beside)
+{
+    const struct map_table *t = a->words->table;
+    const struct map_table_row *row = word.n <= 8 ? map_table_code(t, slice_key(word)) : NULL;
+    const struct map_table_row *other = beside.n && beside.n <= 8 ? map_table_code(t, slice_key(beside)) : NULL;
+    char found[200], expected[200] = "";
+
+    snprintf(found, sizeof(found), "is no word of table %.*s", SLICE_FMT(t->name));
+    if (other)
+        snprintf(expected, sizeof(expected), "%.*s, as %.*s says", SLICE_FMT(other->word),
+                 SLICE_FMT(a->op->beside->name));
+    else if (beside.n)
+        snprintf(expected, sizeof(expected), "what %.*s says", SLICE_FMT(a->op->beside->name));
+    else if (row)
+        snprintf(found, sizeof(found), "is no word of table %.*s (%.*s is)", SLICE_FMT(t->name), SLICE_FMT(row->word));
+    refuse_value(w, a, f, item, word, found, expected);
 }
 
 static int set_datetime(struct map_writer *w, const struct action *a, unsigned element, const struct frame *f,
@@ -640,7 +658,7 @@ static COLD int convert_back(struct map_writer *w, const struct action *a, unsig
         switch (c->kind) {
         case CONVERT_CODE:
             if (!code_of(a, v, beside, &v, &lost)) {
-                refuse_value(w, a, f, item, v, "has no code in the map's table", "");
+                refuse_word(w, a, f, item, v, beside);
                 return 0;
             }
             continue;
@@ -723,7 +741,7 @@ static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *val
                 return code;
         }
         if (UNLIKELY(!code_of(a, word, beside, &v, &lost))) {
-            refuse_value(w, a, f, item, word, "has no code in the map's table", "");
+            refuse_word(w, a, f, item, word, beside);
             return 0;
         }
         if (UNLIKELY(lost))
@@ -1224,6 +1242,16 @@ static struct slice code_missing(const struct guide *g, const struct remark *r)
     return slice(NULL, 0);
 }
 
+/* Is the value that a remark speaks of a code or word of the action's table? Words became one, so a value that is none was
+ * kept as it is. */
+static bool is_code(const struct action *a, const struct remark *r)
+{
+    return r->code != FINDING_ELEMENT_SHORT && r->code != FINDING_ELEMENT_LONG && r->code != FINDING_ELEMENT_CODE
+               ? true
+               : words_find(a->words, r->value) ||
+                     (r->value.n <= 8 && map_table_code(a->words->table, slice_key(r->value)));
+}
+
 /* What the checker has to say, in the record's terms. */
 static COLD int remark(void *ctx, const struct segment *s, const struct remark *r)
 {
@@ -1234,7 +1262,7 @@ static COLD int remark(void *ctx, const struct segment *s, const struct remark *
                                    .segment = w->segments, .missing = r->missing };
     const struct frame *of = w->of;
     const struct action *a = NULL;
-    char place[160];
+    char place[160], found[200];
 
     if (r->tag.n) { /* a segment is missing */
         const struct record_field *field = NULL;
@@ -1278,6 +1306,12 @@ static COLD int remark(void *ctx, const struct segment *s, const struct remark *
                     item = w->cell[e - 1].item;
                     break;
                 }
+        }
+        if (a && a->words && r->value.n && !is_code(a, r)) {
+            snprintf(found, sizeof(found), "is no word of table %.*s and no code",
+                     SLICE_FMT(a->words->table->name));
+            f.found = found;
+            f.expected = r->code == FINDING_ELEMENT_CODE ? r->expected : "";
         }
         if (a && a->kind != ACTION_CONSTANT && a->op->field)
             f.path = path_to(w, of, a->list, item, a->op->field);

@@ -273,12 +273,11 @@ static void values(void **state)
     static const struct row rows[] = {
         /* the partner's own code, if it still stands for the word */
         { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\",\"unit_code\":\"LB\"," ITEM "},"
-          "{\"quantity\":\"2\",\"unit_code\":\"CA\"," ITEM "},{\"quantity\":\"3\",\"unit\":\"foo\","
-          "\"unit_code\":\"CA\"," ITEM "},"
+          "{\"quantity\":\"2\",\"unit_code\":\"CA\"," ITEM "},"
           "{\"quantity\":\"4\",\"unit\":\"LBR\",\"unit_code\":\"CA\"," ITEM "}]",
-          BEG_OUT "PO1**1*LB***UP*012345678905\nPO1**2*CA***UP*012345678905\nPO1**3*CA***UP*012345678905\n"
-                  "PO1**4*LB***UP*012345678905\nCTT*4*10\n",
-          "MAP-LOSS lines[3].unit_code: \"CA\" is not written: it stands for something else\n" },
+          BEG_OUT "PO1**1*LB***UP*012345678905\nPO1**2*CA***UP*012345678905\n"
+                  "PO1**4*LB***UP*012345678905\nCTT*3*7\n",
+          "MAP-LOSS lines[2].unit_code: \"CA\" is not written: it stands for something else\n" },
         /* implied places */
         { BEG ",\"allowances\":[{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"-15.5\","
           "\"settlement\":\"off_invoice\"},"
@@ -306,6 +305,38 @@ static void values(void **state)
         { BEG ",\"vendor_name\":\"A*B\",\"vendor_number\":\"1\"," LINES, NULL,
           "MAP-CHARACTER vendor_name: \"A*B\" the value holds \"*\", which is the element separator (REF03 "
           "Description)\n" },
+    };
+    (void)state;
+    CHECK_ROWS(plan_from(maps, NULL, "x12/004010/850"), rows);
+}
+
+/* A partner's code where a word belongs would come back as another word. */
+static void codes_for_words(void **state)
+{
+#define UNIT(unit) BEG ",\"lines\":[{\"quantity\":\"1\"," unit "," ITEM "}]"
+    static const struct row rows[] = {
+        { UNIT("\"unit\":\"LB\""), NULL,
+          "MAP-VALUE lines[0].unit: \"LB\" is no word of table unit (LBR is) "
+          "(PO103 Unit or Basis for Measurement Code)\n" },
+        { UNIT("\"unit\":\"ST\""), NULL,
+          "MAP-VALUE lines[0].unit: \"ST\" is no word of table unit (SET is) "
+          "(PO103 Unit or Basis for Measurement Code)\n" },
+        { UNIT("\"unit\":\"foo\",\"unit_code\":\"CA\""), NULL,
+          "MAP-VALUE lines[0].unit: \"foo\" is no word of table unit, expected XCS, as unit_code says "
+          "(PO103 Unit or Basis for Measurement Code)\n" },
+        { UNIT("\"unit\":\"foo\",\"unit_code\":\"Q9\""), NULL,
+          "MAP-VALUE lines[0].unit: \"foo\" is no word of table unit, expected what unit_code says "
+          "(PO103 Unit or Basis for Measurement Code)\n" },
+        { "\"purpose\":\"00\",\"type\":\"SA\",\"number\":\"77\",\"ordered_on\":\"2026-01-02\"," LINES, NULL,
+          "MAP-VALUE purpose: \"00\" is no word of table order-purpose (original is) "
+          "(BEG01 Transaction Set Purpose Code)\n"
+          "MAP-VALUE type: \"SA\" is no word of table order-type (stand_alone is) (BEG02 Purchase Order Type Code)\n" },
+        { UNIT("\"unit\":\"LBR\"") ",\"amounts\":[{\"kind\":\"wibble\",\"amount\":\"1\"}]", NULL,
+          "X12-AK4-5 amounts[0].kind: \"wibble\" is no word of table amount-kind and no code "
+          "(AMT01 Amount Qualifier Code)\n" },
+        /* what is neither a word nor a code of the table is kept: EA is the same in both */
+        { UNIT("\"unit\":\"EA\""), BEG_OUT "PO1**1*EA***UP*012345678905\nCTT*1*1\n", "" },
+        { UNIT("\"unit\":\"EA\",\"unit_code\":\"EA\""), BEG_OUT "PO1**1*EA***UP*012345678905\nCTT*1*1\n", "" },
     };
     (void)state;
     CHECK_ROWS(plan_from(maps, NULL, "x12/004010/850"), rows);
@@ -434,7 +465,7 @@ static void conversions(void **state)
           "BEG*00*SA*77**20260102**AC\nREF*IA*0066120*ACME\nREF*DP*0038*B\nPO1**10*LB***UP*012345678905\n",
           "MAP-LOSS lines[0].unit_price: is not written: no line of the map takes it\n" },
         { BEG ",\"department_name\":\"drei\"," LINES, NULL,
-          "MAP-VALUE department_name: \"drei\" has no code in the map's table (REF03 Description)\n"
+          "MAP-VALUE department_name: \"drei\" is no word of table dept (REF03 Description)\n"
           "MAP-LOSS lines[0].unit_price: is not written: no line of the map takes it\n" },
         { BEG ",\"currency\":\"EUR\"," LINES,
           "BEG*00*SA*77**20260102**AC\nCUR*BY*EUR\nPO1**10*LB***UP*012345678905\n",
@@ -498,12 +529,12 @@ static void told_apart(void **state)
           "X12-AK4-2 references[0].value: missing, expected at least one of REF02, REF03: note R0203 (REF02 Reference"
           " Identification)\n"
           "MAP-LOSS references[0].value: is not written: the lines that take it are for other cases\n" },
-        { BEG ",\"dates\":[{\"kind\":\"002\",\"at\":\"2026-02-03\"}],\"lines\":[" NO_DAY "]", NULL,
+        { BEG ",\"dates\":[{\"kind\":\"delivery_requested\",\"at\":\"2026-02-03\"}],\"lines\":[" NO_DAY "]", NULL,
           "MAP-VALUE dates[0].kind: \"002\" does not fit, expected what stands for 010 there (DTM01 Date/Time "
           "Qualifier)\n" },
-        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM ",\"dates\":[{\"kind\":\"010\","
+        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"LBR\"," ITEM ",\"dates\":[{\"kind\":\"ship_requested\","
           "\"at\":\"2026-02-03\"},"
-          "{\"kind\":\"002\",\"at\":\"2026-02-04\"}]}]",
+          "{\"kind\":\"delivery_requested\",\"at\":\"2026-02-04\"}]}]",
           BEG_OUT P "DTM*002*20260204\nDTM*010*20260203\n", "" },
     };
     struct maps *own;
@@ -769,7 +800,8 @@ static void expressions(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(plain_orders), cmocka_unit_test(values),     cmocka_unit_test(lists),
+        cmocka_unit_test(plain_orders),  cmocka_unit_test(values),      cmocka_unit_test(lists),
+        cmocka_unit_test(codes_for_words),
         cmocka_unit_test(wrong_records), cmocka_unit_test(conversions), cmocka_unit_test(inherited),
         cmocka_unit_test(told_apart),    cmocka_unit_test(misread),     cmocka_unit_test(leftovers),
         cmocka_unit_test(samples),       cmocka_unit_test(refusals),    cmocka_unit_test(memory),

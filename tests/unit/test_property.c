@@ -399,6 +399,15 @@ static void add_odd(struct chance *c, const struct map_op *op, const struct elem
         "2026-02-28Z",       "2026-02-28T12:00-05:30", "2026-02-28T12:00[XYZ]"
     };
 #define ONE_OF(list) list[below(c, sizeof(list) / sizeof(list[0]))]
+    if (op->table && op->table->n && (op->beside || perhaps(c, 40))) { /* a partner's code where a word belongs */
+        add_name(to, op->field);
+        add_string(to, op->table->row[below(c, op->table->n)].code);
+        if (op->beside && perhaps(c, 50)) {
+            add_name(to, op->beside);
+            add_string(to, op->table->row[below(c, op->table->n)].code);
+        }
+        return;
+    }
     add_name(to, op->field);
     switch (op->field->type) {
     case RECORD_DECIMAL:
@@ -436,7 +445,7 @@ static bool add_field(struct chance *c, const struct map_op *op, const struct el
     struct buf value;
     bool added = false;
 
-    if (c->odd && perhaps(c, c->odd) && !op->fallback.n && !op->beside &&
+    if (c->odd && perhaps(c, c->odd) && !op->fallback.n && (!op->beside || op->table) &&
         !(chain && chain->next && op->element[0] == guide->node[own->segment].def->qualifier)) {
         add_odd(c, op, use, to);
         return true;
