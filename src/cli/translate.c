@@ -101,7 +101,7 @@ int command_translate(struct command_context *c)
         return command_usage(c, "--threads: expected a number from 1 to 64");
     t.threads = (unsigned)number;
     if (to ? slice_is(slice_of(to), "x12") : holds_records(c->argument[0]))
-        return translate_to_document(c);
+        return translate_to_document(c, t.threads);
 
     code = reading_init(c, &t.reading);
     if (code)

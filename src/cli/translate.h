@@ -5,6 +5,6 @@
 #include "cli/command.h"
 
 /* --to x12: records in, documents out. Returns the exit code. */
-int translate_to_document(struct command_context *c);
+int translate_to_document(struct command_context *c, unsigned threads);
 
 #endif

@@ -206,7 +206,7 @@ static int write_files(struct writing *w, struct produce_options *o)
     return code;
 }
 
-int translate_to_document(struct command_context *c)
+int translate_to_document(struct command_context *c, unsigned threads)
 {
     struct writing w = { .c = c };
     struct produce_options o;
@@ -238,6 +238,7 @@ int translate_to_document(struct command_context *c)
     o.n_guides = w.reading.n_partner;
     o.policy = &w.reading.policy;
     o.now = civil_time();
+    o.threads = threads;
     o.transliterate = allows_characters(&w);
     o.write.write = on_write;
     o.write.ctx = &w;

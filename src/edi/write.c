@@ -738,6 +738,19 @@ int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r)
     return 1;
 }
 
+int edi_write_segments(struct edi_writer *w, struct slice bytes, uint64_t n)
+{
+    if (w->failed)
+        return w->failed;
+    if (w->in_segment)
+        return misused(w, "segments are added behind one that has ended");
+    buf_add_slice(&w->out, bytes);
+    if (w->out.failed)
+        return fail_buffer(w, &w->out);
+    w->state.segments += n;
+    return 0;
+}
+
 /* --- Envelopes -------------------------------------------------------------------------------------------- */
 
 static struct slice or_else(struct slice s, const char *other)

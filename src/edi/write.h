@@ -114,6 +114,8 @@ int edi_write_binary(struct edi_writer *w, unsigned element, struct slice value)
 /* 1: the segment was written. 0: it held nothing and was left out; `always` writes it even so. *segment_r (may be
  * NULL) shows its bytes until the next call of the writer; base is NULL when it was left out. */
 int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r);
+/* Segments written elsewhere in the same syntax: their bytes, terminators included, and how many they are. */
+int edi_write_segments(struct edi_writer *w, struct slice bytes, uint64_t n);
 /* Forgets the segment begun. */
 void edi_write_cancel(struct edi_writer *w);
 

@@ -15,7 +15,8 @@
  * envelope is only written once a record in it is.
  *
  * The caller owns everything that the options name, and keeps it until produce_free(). A producer belongs to one
- * thread, never prints, opens nothing and never asks the clock.
+ * thread, never prints, opens nothing and never asks the clock. With several `threads` it starts others for its own
+ * work; output, findings and progress come on the caller's all the same, in the order of the records.
  */
 #ifndef WAYBILL_FLOW_PRODUCE_H
 #define WAYBILL_FLOW_PRODUCE_H
@@ -44,6 +45,7 @@ struct produce_options {
                                                    from `interchange`; without `document` from 1 in each group */
     const struct edi_time *date;                /* of ISA and GS, whatever the records say; NULL: not given */
     struct edi_time now;                        /* where nothing else says it */
+    unsigned threads;                           /* that compose records, the caller's among them; 0: one a processor */
     bool transliterate;                         /* also where the partner file does not say so */
     /* Output. `write` may be NULL only in tests. Syntax, line end, character set and so on are those of the partner
      * file, else these. */

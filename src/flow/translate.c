@@ -3,12 +3,12 @@
 
 #include <pthread.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/limits.h"
+#include "flow/threads.h"
 #include "map/read.h"
 
-enum { MOST_THREADS = 8, PADDING = 64, JOB_BYTES = LIMIT_CHUNK * 2 + PADDING, MOST_JOB_BYTES = LIMIT_SEGMENT * 2 + PADDING };
+enum { PADDING = 64, JOB_BYTES = LIMIT_CHUNK * 2 + PADDING, MOST_JOB_BYTES = LIMIT_SEGMENT * 2 + PADDING };
 enum job_state { JOB_FREE, JOB_READY, JOB_TAKEN, JOB_DONE };
 
 struct job {
@@ -344,19 +344,13 @@ static int start_workers(struct translate *t, unsigned n, struct err *err)
 int translate_new(const struct translate_options *options, struct translate **t_r, struct err *err)
 {
     struct translate *t = calloc(1, sizeof(*t));
-    unsigned threads = options->threads;
+    unsigned threads = threads_for(options->threads);
     int r;
 
     *t_r = NULL;
     if (!t)
         return err_nomem(err);
     t->options = *options;
-    if (threads == 0) {
-        long n = sysconf(_SC_NPROCESSORS_ONLN);
-        threads = n > 0 ? (unsigned)n : 1;
-    }
-    if (threads > MOST_THREADS)
-        threads = MOST_THREADS;
     if (pthread_mutex_init(&t->lock, NULL) != 0) {
         free(t);
         return err_nomem(err);

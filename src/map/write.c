@@ -112,6 +112,7 @@ struct map_writer {
     struct edi_syntax syntax;
     struct checker checker;
     uint64_t segments;
+    size_t body_from, body_to;              /* in what `out` has gathered */
     uint64_t errors;
     int stopped;                            /* by the callback */
     map_write_finding_fn *finding;
@@ -2372,8 +2373,10 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
         check_envelope(w, SLICE("ST"), w->plan->guide->set, control, implementation);
         code = w->stopped;
     }
+    w->body_from = edi_writer_output(out).n;
     if (!code)
         code = write_body(w, record);
+    w->body_to = edi_writer_output(out).n;
     if (!code) {
         w->segments++;
         n = snprintf(count, sizeof(count), "%llu", (unsigned long long)w->segments);
@@ -2469,6 +2472,11 @@ void map_writer_free(struct map_writer **writer)
     free(w->frame);
     free(w);
     *writer = NULL;
+}
+
+struct slice map_writer_body(const struct map_writer *w)
+{
+    return slice(edi_writer_output(w->out).p + w->body_from, w->body_to - w->body_from);
 }
 
 uint64_t map_writer_segments(const struct map_writer *w)

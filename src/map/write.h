@@ -64,6 +64,8 @@ int map_write_record(struct map_writer *w, const struct record *record, struct e
                      struct slice implementation, map_write_finding_fn *finding, void *ctx, struct err *err);
 /* Of the record written last: its segments, ST and SE counted. */
 uint64_t map_writer_segments(const struct map_writer *w);
+/* What stands between its ST and SE, when `out` gathers its output; valid until `out` is used again. */
+struct slice map_writer_body(const struct map_writer *w);
 
 /* As one line for people (no newline): `lines[3].unit: "XX" is not in the code list, expected … (PO103 Unit or Basis
  * for Measurement Code)`. */

@@ -815,6 +815,34 @@ int record_reader_next(struct record_reader *r, const struct record **record_r, 
     return 1;
 }
 
+int record_reader_keep(struct record_reader *r, struct record_kept *kept, struct err *err)
+{
+    struct json_tape other = kept->tape;
+
+    if (!other.ceiling) {
+        json_tape_init(&other, (size_t)r->tape.ceiling * sizeof(struct json_node));
+        other.path = r->tape.path;
+        buf_init(&kept->text, r->options.memory + r->options.chunk);
+    }
+    buf_clear(&kept->text);
+    buf_add(&kept->text, r->tape.text.p, r->record.size);
+    if (kept->text.failed)
+        return err_nomem(err);
+    kept->tape = r->tape;
+    kept->tape.text = buf_slice(&kept->text);
+    r->tape = other;
+    kept->record = r->record;
+    kept->record.tape = &kept->tape;
+    kept->record.reader = NULL;
+    return 0;
+}
+
+void record_kept_deinit(struct record_kept *kept)
+{
+    json_tape_deinit(&kept->tape);
+    buf_deinit(&kept->text);
+}
+
 /* --- items --- */
 
 void record_items_begin(const struct record *record, uint32_t node, struct record_items *it_r)

@@ -25,6 +25,7 @@
 #ifndef WAYBILL_RECORD_READER_H
 #define WAYBILL_RECORD_READER_H
 
+#include "base/buf.h"
 #include "record/schema.h"
 
 struct record_reader_options {      /* zero: the default */
@@ -61,6 +62,17 @@ void record_reader_free(struct record_reader **reader);
 /* 1: a record. 0: the end. ERR_DATA, or ERR_LIMIT with words that say which: this record cannot be read, the next call
  * goes on behind it. ERR_IO, ERR_NOMEM: for good, every further call returns the same. */
 int record_reader_next(struct record_reader *reader, const struct record **record_r, struct err *err);
+/* A record that stays when its reader goes on: its text and tape are taken over. Serves again and again; zero at first. */
+struct record_kept {
+    struct record record;
+    struct json_tape tape;
+    struct buf text;
+};
+
+/* The record read last, which must not be streamed. It may then be used beside its reader, by another thread too.
+ * ERR_NOMEM. */
+int record_reader_keep(struct record_reader *reader, struct record_kept *kept, struct err *err);
+void record_kept_deinit(struct record_kept *kept);
 /* After a bad record: where it starts. */
 void record_reader_place(const struct record_reader *reader, uint64_t *number_r, uint64_t *line_r, uint64_t *offset_r);
 

@@ -1,0 +1,746 @@
+/*
+ * compose: see compose.h.
+ *
+ * A body is written inside an interchange and group of the composer's own, which open the same way as the real ones
+ * will (delimiters and dates depend on the version), and is taken out of them.
+ */
+#include "flow/compose.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/limits.h"
+
+enum { CHOICES = 16, MEMORY = 1 << 20, NUMBER_MOST = 999999999 };
+
+/* The record's object "source". Slices borrow from its text or from the arena. */
+struct source {
+    struct slice standard, version, set, sender, receiver, interchange, group, document, usage, sent_at, group_sender,
+        group_receiver, group_sent_at, implementation;
+};
+
+/* What kinds of records are written with. */
+struct choice {
+    const struct map *map;
+    const struct guide *guide;
+    bool unmapped;
+    bool substituted;       /* the guide is of another version */
+    char version[ENVELOPE_TEXT_MOST];
+    struct map_writer *writer;
+};
+
+/* A writer for each line `x12` of the partner file, for bodies. */
+struct output {
+    struct edi_writer *writer;
+    char version[ENVELOPE_TEXT_MOST];   /* of the interchange and group that are open in it; empty: none are */
+};
+
+struct composer {
+    const struct produce_options *options;
+    pthread_mutex_t *lock;
+    struct output *output;
+    unsigned n_outputs;
+    struct choice choice[CHOICES];
+    unsigned n_choices, oldest;
+    struct arena arena;             /* of the record at hand */
+    struct composed *made;
+    struct told_list *telling;      /* where findings go */
+    struct choice *chosen;
+    bool refused, nomem;
+};
+
+/* --- Making and freeing ---------------------------------------------------------------- */
+
+static void told_clear(struct told_list *l)
+{
+    l->first = NULL;
+    l->end = &l->first;
+}
+
+void composed_init(struct composed *m)
+{
+    memset(m, 0, sizeof(*m));
+    buf_init(&m->body, LIMIT_ITEM);
+    arena_init(&m->arena, LIMIT_ITEM);
+    told_clear(&m->before);
+    told_clear(&m->findings);
+}
+
+void composed_deinit(struct composed *m)
+{
+    buf_deinit(&m->body);
+    arena_deinit(&m->arena);
+}
+
+unsigned compose_outputs(const struct produce_options *o)
+{
+    return o->agreement ? agreement_partner(o->agreement)->n_x12 : 1;
+}
+
+const struct partner_x12 *compose_x12(const struct produce_options *o, unsigned output)
+{
+    return o->agreement ? &agreement_partner(o->agreement)->x12[output] : NULL;
+}
+
+int compose_writer(const struct produce_options *o, unsigned output, bool gathers, struct edi_writer **writer_r,
+                   struct err *err)
+{
+    const struct partner_x12 *x = compose_x12(o, output);
+    struct edi_write_options write = o->write;
+
+    if (gathers)
+        write.write = NULL;
+    if (x) {
+        write.syntax = x->syntax;
+        write.line_end = x->line_end;
+        write.charset = x->charset;
+        write.transliterate = x->transliterate;
+        write.replace = x->replace;
+    }
+    write.transliterate = write.transliterate || o->transliterate;
+    return edi_writer_new(&write, writer_r, err);
+}
+
+int composer_new(const struct produce_options *options, pthread_mutex_t *lock, struct composer **composer_r,
+                 struct err *err)
+{
+    struct composer *c = calloc(1, sizeof(*c));
+
+    *composer_r = NULL;
+    if (!c)
+        return err_nomem(err);
+    c->options = options;
+    c->lock = lock;
+    arena_init(&c->arena, MEMORY);
+    c->n_outputs = compose_outputs(options);
+    c->output = calloc(c->n_outputs + 1, sizeof(*c->output));
+    if (!c->output) {
+        composer_free(&c);
+        return err_nomem(err);
+    }
+    *composer_r = c;
+    return 0;
+}
+
+void composer_free(struct composer **composer)
+{
+    struct composer *c = *composer;
+
+    if (!c)
+        return;
+    for (unsigned i = 0; i < c->n_choices; i++)
+        map_writer_free(&c->choice[i].writer);
+    for (unsigned i = 0; c->output && i < c->n_outputs; i++)
+        edi_writer_free(&c->output[i].writer);
+    free(c->output);
+    arena_deinit(&c->arena);
+    free(c);
+    *composer = NULL;
+}
+
+/* --- Findings ------------------------------------------------------------------------ */
+
+static const char *keep_words(struct arena *a, const char *words)
+{
+    return arena_copy(a, slice(words, strlen(words) + 1)).p;
+}
+
+/* Keeps a finding until it is its record's turn. */
+static int keep(struct composer *c, const struct map_write_finding *f, const struct guide *once)
+{
+    struct arena *a = &c->made->arena;
+    struct told *t = ARENA_NEW(a, struct told);
+
+    if (!t)
+        return ERR_NOMEM;
+    *t = (struct told){ .once = once, .finding = *f };
+    t->finding.path = arena_copy(a, f->path);
+    t->finding.value = arena_copy(a, f->value);
+    t->finding.place = arena_copy(a, f->place);
+    t->finding.found = keep_words(a, f->found);
+    t->finding.expected = keep_words(a, f->expected);
+    if ((f->path.n && !t->finding.path.p) || (f->value.n && !t->finding.value.p) ||
+        (f->place.n && !t->finding.place.p) || !t->finding.found || !t->finding.expected)
+        return ERR_NOMEM;
+    *c->telling->end = t;
+    c->telling->end = &t->next;
+    c->refused |= f->severity == SEVERITY_ERROR;
+    return 0;
+}
+
+static int keep_finding(void *ctx, const struct map_write_finding *f)
+{
+    return keep(ctx, f, NULL);
+}
+
+/* An error of our own: refuses the record. */
+static void refuse(struct composer *c, const char *code, const char *path, struct slice value, const char *found,
+                   const char *expected)
+{
+    const struct map_write_finding f = {
+        .code = code,
+        .severity = SEVERITY_ERROR,
+        .path = slice_of(path),
+        .value = value,
+        .found = found,
+        .expected = expected,
+        .missing = value.n == 0,
+    };
+    c->nomem |= keep(c, &f, NULL) < 0;
+}
+
+/* --- The record ---------------------------------------------------------------------- */
+
+static int member_text(struct composer *c, const struct json_tape *tape, uint32_t object, const char *name,
+                       struct slice *text_r, struct err *err)
+{
+    uint32_t node = json_member(tape, object, slice_of(name));
+
+    *text_r = slice(NULL, 0);
+    if (!node || tape->node[node].type != JSON_STRING)
+        return 0;
+    return json_string(tape, node, &c->arena, text_r) < 0 ? err_nomem(err) : 0;
+}
+
+static int read_source(struct composer *c, const struct json_tape *tape, struct source *s, struct err *err)
+{
+    const struct {
+        const char *name;
+        struct slice *text;
+    } fields[] = {
+        { "standard", &s->standard },       { "version", &s->version },
+        { "set", &s->set },                 { "sender", &s->sender },
+        { "receiver", &s->receiver },       { "interchange", &s->interchange },
+        { "group", &s->group },             { "document", &s->document },
+        { "usage", &s->usage },             { "sent_at", &s->sent_at },
+        { "group_sender", &s->group_sender }, { "group_receiver", &s->group_receiver },
+        { "group_sent_at", &s->group_sent_at }, { "implementation", &s->implementation },
+    };
+    uint32_t object = json_member(tape, 0, SLICE("source"));
+
+    *s = (struct source){ .standard = { NULL, 0 } };
+    if (!object || tape->node[object].type != JSON_OBJECT)
+        return 0;
+    for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+        if (member_text(c, tape, object, fields[i].name, fields[i].text, err) < 0)
+            return ERR_NOMEM;
+    return 0;
+}
+
+/* --- Time ---------------------------------------------------------------------------- */
+
+static bool two_digits(struct slice s, size_t at, int *value_r)
+{
+    if (s.n < at + 2 || !is_digit(s.p[at]) || !is_digit(s.p[at + 1]))
+        return false;
+    *value_r = (s.p[at] - '0') * 10 + s.p[at + 1] - '0';
+    return true;
+}
+
+/* How much of s is a date, perhaps with a time; 0: it is none. */
+static size_t read_time(struct slice s, struct edi_time *t)
+{
+    int century, year;
+
+    *t = (struct edi_time){ .second = -1 };
+    if (s.n < 10 || !record_is_date(slice(s.p, 10)) || !two_digits(s, 0, &century) || !two_digits(s, 2, &year) ||
+        !two_digits(s, 5, &t->month) || !two_digits(s, 8, &t->day))
+        return 0;
+    t->year = century * 100 + year;
+    if (s.n < 16 || s.p[10] != 'T' || s.p[13] != ':' || !two_digits(s, 11, &t->hour) ||
+        !two_digits(s, 14, &t->minute))
+        return 10;
+    if (s.n < 19 || s.p[16] != ':' || !two_digits(s, 17, &t->second))
+        return 16;
+    return 19;
+}
+
+bool produce_time(struct slice text, struct edi_time *time_r)
+{
+    return text.n && read_time(text, time_r) == text.n && time_r->hour < 24 && time_r->minute < 60 &&
+           time_r->second < 60;
+}
+
+/* --- Maps and guides ------------------------------------------------------------------- */
+
+/* The map for a kind of record. 0 with NULL in *map_r: there is none. */
+static int choose_map(struct composer *c, struct slice kind, const struct source *s, const struct partner_route *route,
+                      const struct map **map_r, struct err *err)
+{
+    const struct partner *partner = c->options->agreement ? agreement_partner(c->options->agreement) : NULL;
+    struct complaints *complaints = c->options->complaints;
+    int rc = ERR_MISSING;
+
+    *map_r = c->options->map;
+    if (!*map_r && route)
+        *map_r = agreement_map(c->options->agreement, (unsigned)(route - partner->route));
+    if (*map_r)
+        return 0;
+    if (route) {
+        rc = maps_by_set(c->options->maps, SLICE("x12"), route->document, complaints, map_r, err);
+    } else if (s->set.n && slice_is(s->standard, "x12")) {
+        rc = maps_by_set(c->options->maps, SLICE("x12"), s->set, complaints, map_r, err);
+        if (rc == 0 && !slice_eq(map_kind(*map_r)->name, kind))
+            rc = ERR_MISSING;
+    }
+    if (rc == ERR_MISSING && !route)
+        rc = maps_by_record(c->options->maps, SLICE("x12"), kind, complaints, map_r, err);
+    if (rc == ERR_MISSING) {
+        *map_r = NULL;
+        return 0;
+    }
+    return rc;
+}
+
+/* The guide that a document of this version is written by. */
+static int choose_guide(struct composer *c, struct slice set, struct slice version, const struct guide **guide_r,
+                        bool *substituted_r, struct err *err)
+{
+    int rc;
+
+    *substituted_r = false;
+    for (unsigned i = 0; i < c->options->n_guides; i++)
+        if (slice_eq(c->options->guide[i]->set, set)) {
+            *guide_r = c->options->guide[i];
+            return 0;
+        }
+    rc = guides_find(c->options->guides, SLICE("x12"), version, set, c->options->complaints, guide_r, err);
+    if (rc == 0)
+        *substituted_r = !slice_eq((*guide_r)->version, slice(version.p, version.n < 6 ? version.n : 6));
+    return rc;
+}
+
+/* What a map with a version needs to be written, kept for the next record. ERR_DATA: refused. */
+static int choose(struct composer *c, const struct map *map, struct slice version, bool unmapped,
+                  struct choice **choice_r, struct err *err)
+{
+    const struct map_write_options how = { .write_unmapped = unmapped, .policy = c->options->policy };
+    struct choice *k, made = { .map = map, .unmapped = unmapped };
+    const struct map_plan *plan;
+    int rc;
+
+    for (unsigned i = 0; i < c->n_choices; i++) {
+        k = &c->choice[i];
+        if (k->map == map && k->unmapped == unmapped && slice_is(version, k->version)) {
+            *choice_r = k;
+            return 0;
+        }
+    }
+    if (version.n >= ENVELOPE_TEXT_MOST) {
+        refuse(c, "ENVELOPE", "source.version", version, "is too long for a version", "");
+        return ERR_DATA;
+    }
+    rc = choose_guide(c, map_set(map), version, &made.guide, &made.substituted, err);
+    if (rc == ERR_MISSING) {
+        refuse(c, "NO-GUIDE", "source.version", version, "is a version without a guide for this document", "");
+        return ERR_DATA;
+    }
+    if (rc == 0)
+        rc = map_plan_for(c->options->maps, map, made.guide, c->options->complaints, &plan, err);
+    if (rc == 0)
+        rc = map_writer_new(plan, &how, &made.writer, err);
+    if (rc < 0)
+        return rc == ERR_DATA || rc == ERR_MISSING ? ERR_CONFIG : rc;
+    memcpy(made.version, version.p, version.n);
+    if (c->n_choices < CHOICES) {
+        k = &c->choice[c->n_choices++];
+    } else {
+        k = &c->choice[c->oldest++ % CHOICES];
+        map_writer_free(&k->writer);
+    }
+    *k = made;
+    *choice_r = k;
+    return 0;
+}
+
+/* --- Envelopes ------------------------------------------------------------------------- */
+
+static void put(struct composer *c, struct envelope *e, enum envelope_text field, struct slice text, const char *path)
+{
+    if (text.n >= ENVELOPE_TEXT_MOST)
+        refuse(c, "ENVELOPE", path, text, "is too long", "");
+    else if (text.n)
+        memcpy(e->text[field], text.p, text.n);
+}
+
+/* Qualifier and id of "ZZ:NORTHWIND". */
+static void put_party(struct composer *c, struct envelope *e, enum envelope_text qualifier, struct slice party,
+                      const char *path)
+{
+    struct slice id;
+    bool found;
+    struct slice before = slice_cut(party, ':', &id, &found);
+
+    if (!found || !before.n || !id.n) {
+        refuse(c, "ENVELOPE", path, party, "is not a qualifier and an id with a colon between them", "ZZ:NORTHWIND");
+        return;
+    }
+    put(c, e, qualifier, before, path);
+    put(c, e, (enum envelope_text)(qualifier + 1), id, path);
+}
+
+static bool party_is(struct slice party, struct slice qualifier, struct slice id)
+{
+    return party.n == qualifier.n + 1 + id.n && slice_starts(party, qualifier) && party.p[qualifier.n] == ':' &&
+           slice_eq(slice_from(party, qualifier.n + 1), id);
+}
+
+/* Between whom a document goes. */
+struct address {
+    int output;         /* -1: none is for this */
+    const struct partner_group *group;
+    bool from_us;
+    bool back;          /* sender and receiver are those the record came with */
+};
+
+static bool group_is_for(const struct partner_group *g, struct slice set)
+{
+    for (unsigned i = 0; i < g->n_documents; i++)
+        if (slice_eq(g->document[i], set))
+            return true;
+    return g->n_documents == 0;
+}
+
+/* The group of an x12 line for a document: the one that the record came with, else the first. */
+static const struct partner_group *choose_group(const struct partner_x12 *x, struct slice set, struct slice code)
+{
+    const struct partner_group *first = NULL;
+
+    for (unsigned i = 0; i < x->n_groups; i++) {
+        if (!group_is_for(&x->group[i], set))
+            continue;
+        if (code.n && slice_eq(x->group[i].them, code))
+            return &x->group[i];
+        if (!first)
+            first = &x->group[i];
+    }
+    return first;
+}
+
+static void choose_address(struct composer *c, const struct source *s, const struct partner_route *route,
+                           struct slice set, struct address *a)
+{
+    *a = (struct address){ .from_us = !route || route->send, .output = -1 };
+    if (!c->options->agreement) {
+        a->output = 0;
+        a->back = true;
+        return;
+    }
+    for (unsigned i = 0; i < c->n_outputs; i++) {
+        const struct partner_x12 *x = compose_x12(c->options, i);
+        struct slice them = a->from_us ? s->receiver : s->sender, us = a->from_us ? s->sender : s->receiver;
+        bool back = party_is(them, x->qualifier, x->id) && party_is(us, x->our_qualifier, x->our_id);
+        const struct partner_group *group =
+            choose_group(x, set, !back ? slice(NULL, 0) : a->from_us ? s->group_receiver : s->group_sender);
+
+        if (x->n_groups && !group)
+            continue;
+        if (a->output < 0 || (back && !a->back)) {
+            a->output = (int)i;
+            a->group = group;
+            a->back = back;
+        }
+    }
+    if (a->output < 0 && c->n_outputs)
+        refuse(c, "ENVELOPE", "record", set, "is no document that a group of the partner file is for", "");
+    else if (a->output < 0)
+        refuse(c, "ENVELOPE", "record", slice(NULL, 0), "the partner file has no line \"x12\"", "");
+}
+
+static char usage_of(const struct partner_group *group, const struct source *s)
+{
+    char theirs = group ? group->usage : 'P';
+
+    if (theirs == 'T' || slice_is(s->usage, "test"))
+        return 'T';
+    return theirs == 'I' || slice_is(s->usage, "information") ? 'I' : 'P';
+}
+
+static void address_envelope(struct composer *c, const struct address *a, const struct source *s, struct envelope *e)
+{
+    const struct partner_x12 *x = compose_x12(c->options, (unsigned)a->output);
+    enum envelope_text them = a->from_us ? RECEIVER_QUALIFIER : SENDER_QUALIFIER;
+    enum envelope_text us = a->from_us ? SENDER_QUALIFIER : RECEIVER_QUALIFIER;
+    enum envelope_text group_them = a->from_us ? GROUP_RECEIVER : GROUP_SENDER;
+    enum envelope_text group_us = a->from_us ? GROUP_SENDER : GROUP_RECEIVER;
+
+    if (x) {
+        put(c, e, them, x->qualifier, "");
+        put(c, e, (enum envelope_text)(them + 1), x->id, "");
+        put(c, e, us, x->our_qualifier, "");
+        put(c, e, (enum envelope_text)(us + 1), x->our_id, "");
+        if (a->group) {
+            put(c, e, group_them, a->group->them, "");
+            put(c, e, group_us, a->group->us, "");
+        }
+        e->acknowledgment = agreement_partner(c->options->agreement)->expect & PARTNER_TA1;
+    } else {
+        if (s->sender.n)
+            put_party(c, e, SENDER_QUALIFIER, s->sender, "source.sender");
+        else
+            refuse(c, "ENVELOPE", "source.sender", slice(NULL, 0), "is missing, and there is no partner file", "");
+        if (s->receiver.n)
+            put_party(c, e, RECEIVER_QUALIFIER, s->receiver, "source.receiver");
+        else
+            refuse(c, "ENVELOPE", "source.receiver", slice(NULL, 0), "is missing, and there is no partner file", "");
+    }
+    if (a->back && !a->group) {
+        put(c, e, GROUP_SENDER, s->group_sender, "source.group_sender");
+        put(c, e, GROUP_RECEIVER, s->group_receiver, "source.group_receiver");
+    }
+}
+
+static void number_envelope(struct composer *c, const struct address *a, const struct source *s, struct envelope *e)
+{
+    if (a->back) {
+        put(c, e, INTERCHANGE_CONTROL, s->interchange, "source.interchange");
+        put(c, e, GROUP_CONTROL, s->group, "source.group");
+    }
+    if (c->options->interchange)
+        return;
+    if (!a->back)
+        refuse(c, "CONTROL-NUMBER", "", slice(NULL, 0), "no control number was given for what is sent", "");
+    else if (!s->interchange.n || !s->group.n || !s->document.n)
+        refuse(c, "CONTROL-NUMBER",
+               !s->interchange.n ? "source.interchange" : !s->group.n ? "source.group" : "source.document",
+               slice(NULL, 0), "is missing, and no control number was given", "");
+}
+
+static void date_envelope(struct composer *c, const struct address *a, const struct source *s, struct envelope *e)
+{
+    e->at = c->options->date ? *c->options->date : c->options->now;
+    if (!c->options->date && a->back) {
+        struct edi_time t;
+        if (read_time(s->sent_at, &t))
+            e->at = t;
+        e->group_at = read_time(s->group_sent_at, &t) ? t : e->at;
+        return;
+    }
+    e->group_at = e->at;
+}
+
+/* --- One record -------------------------------------------------------------------------- */
+
+/* The last part of a record's id, ".../0001/2": which document of its group it was. 0: it has none. */
+static uint64_t ordinal_of(const struct record *record)
+{
+    uint32_t node = json_member(record->tape, 0, SLICE("id"));
+    struct slice id = node ? json_raw(record->tape, node) : slice(NULL, 0);
+    const char *last = id.n ? memrchr(id.p, '/', id.n) : NULL;
+    uint64_t ordinal = 0;
+    if (!last || !slice_number(slice(last + 1, (size_t)(id.p + id.n - last) - 1), UINT32_MAX, &ordinal))
+        return 0;
+    return ordinal;
+}
+
+/* A record's own ST02, which has four digits at least. */
+static struct slice own_number(struct arena *arena, struct slice document)
+{
+    char text[16];
+    uint64_t number;
+
+    if (document.n >= 4 || !slice_number(document, NUMBER_MOST, &number))
+        return arena_copy(arena, document);
+    return arena_copy(arena, slice(text, (size_t)snprintf(text, sizeof(text), "%04u", (unsigned)number)));
+}
+
+static void warn_of_version(struct composer *c, const struct choice *k)
+{
+    enum finding_code code = FINDING_VERSION_SUBSTITUTED;
+    struct map_write_finding f = {
+        .code = finding_rows[code].name,
+        .severity = c->options->policy ? (enum severity)c->options->policy->severity[code] : finding_rows[code].severity,
+        .path = SLICE("source.version"),
+        .value = slice_of(k->version),
+        .found = "has no guide of its own, that of another version is used",
+        .expected = "",
+        .place = k->guide->id,
+    };
+
+    if (f.severity == SEVERITY_IGNORE)
+        return;
+    /* said once; but an error is one for every record */
+    c->nomem |= keep(c, &f, f.severity == SEVERITY_ERROR ? NULL : k->guide) < 0;
+}
+
+/* All but the body. ERR_DATA: refused. */
+static int prepare(struct composer *c, const struct record *record, const struct source *s, struct err *err)
+{
+    struct composed *m = c->made;
+    struct envelope *e = &m->envelope;
+    const struct partner *partner = c->options->agreement ? agreement_partner(c->options->agreement) : NULL;
+    const struct partner_route *route;
+    const struct map *map;
+    const struct guide *guide;
+    struct address a;
+    struct slice kind, version;
+    uint32_t rejected = json_member(record->tape, 0, SLICE("rejected"));
+    int rc = member_text(c, record->tape, 0, "record", &kind, err);
+
+    if (rc < 0)
+        return rc;
+    if (!kind.n) {
+        refuse(c, "RECORD-MISSING", "record", slice(NULL, 0), "is missing", "the kind of record, such as \"order\"");
+        return ERR_DATA;
+    }
+    if (rejected) {
+        refuse(c, "RECORD-REJECTED", "rejected", slice(NULL, 0), "says that the record was refused when it was read", "");
+        return ERR_DATA;
+    }
+    route = partner ? partner_route_of_record(partner, kind) : NULL;
+    rc = choose_map(c, kind, s, route, &map, err);
+    if (rc < 0)
+        return rc;
+    if (!map) {
+        refuse(c, "NO-MAP", "record", kind, "is a kind of record without a map to X12", "");
+        return ERR_DATA;
+    }
+    if (!slice_eq(map_kind(map)->name, kind)) {
+        refuse(c, "NO-MAP", "record", kind, "is not the kind of record that the map is for", "");
+        return ERR_DATA;
+    }
+    choose_address(c, s, route, map_set(map), &a);
+    if (c->refused)
+        return ERR_DATA;
+
+    version = a.group ? a.group->version : slice(NULL, 0);
+    if (!version.n && slice_is(s->standard, "x12") && slice_eq(s->set, map_set(map)))
+        version = s->version;
+    if (!version.n) {
+        rc = guides_by_id(c->options->guides, map_guide(map, 0), c->options->complaints, &guide, err);
+        if (rc < 0)
+            return rc == ERR_MISSING ? ERR_CONFIG : rc;
+        version = guide->version;
+    }
+    rc = choose(c, map, version,
+                a.back && slice_eq(s->set, map_set(map)) && slice_is(s->standard, "x12") &&
+                    slice_eq(slice(version.p, version.n < 6 ? version.n : 6),
+                             slice(s->version.p, s->version.n < 6 ? s->version.n : 6)),
+                &c->chosen, err);
+    if (rc < 0)
+        return rc;
+    guide = c->chosen->guide;
+    if (c->chosen->substituted)
+        warn_of_version(c, c->chosen);
+
+    address_envelope(c, &a, s, e);
+    put(c, e, GROUP_CODE, guide->group, "");
+    put(c, e, VERSION, version, "source.version");
+    number_envelope(c, &a, s, e);
+    date_envelope(c, &a, s, e);
+    e->usage = usage_of(a.group, s);
+    m->output = (unsigned)a.output;
+    m->set = guide->set;
+    m->document = own_number(&m->arena, s->document);
+    if (a.back && slice_eq(s->set, guide->set) && slice_eq(s->version, slice_of(c->chosen->version)))
+        m->implementation = arena_copy(&m->arena, s->implementation);
+    if ((s->document.n && !m->document.p) || (m->implementation.n && !m->implementation.p))
+        return err_nomem(err);
+    /* ids count the documents of a group: one that does not go on belongs to another interchange that looks the same */
+    m->ordinal = c->options->interchange ? 0 : ordinal_of(record);
+    m->addressed = !c->refused;
+    return c->refused ? ERR_DATA : 0;
+}
+
+void compose_envelope(struct composer *c, const struct record *record, struct composed *m)
+{
+    struct source s;
+
+    c->made = m;
+    c->telling = &m->before;
+    c->refused = c->nomem = false;
+    c->chosen = NULL;
+    arena_reset(&c->arena);
+    arena_reset(&m->arena);
+    told_clear(&m->before);
+    told_clear(&m->findings);
+    buf_clear(&m->body);
+    memset(&m->envelope, 0, sizeof(m->envelope));
+    m->set = m->document = m->implementation = slice(NULL, 0);
+    m->addressed = false;
+    m->segments = m->ordinal = 0;
+    m->code = 0;
+    m->err.code = 0;
+    m->code = read_source(c, record->tape, &s, &m->err);
+    if (m->code < 0)
+        return;
+    if (c->lock)
+        pthread_mutex_lock(c->lock);
+    m->code = prepare(c, record, &s, &m->err);
+    if (c->lock)
+        pthread_mutex_unlock(c->lock);
+    if (c->nomem)
+        m->code = err_nomem(&m->err);
+}
+
+int compose_into(struct composer *c, const struct record *record, const struct composed *m, struct edi_writer *out,
+                 struct slice control, map_write_finding_fn *finding, void *ctx, struct err *err)
+{
+    return map_write_record(c->chosen->writer, record, out, control, m->implementation, finding, ctx, err);
+}
+
+/* An interchange and a group for bodies of that version. ERR_DATA: it is no version that could be in an envelope. */
+static int open_like(struct composer *c, const struct composed *m, struct edi_writer **writer_r, struct err *err)
+{
+    struct output *o = &c->output[m->output];
+    const struct partner_x12 *x = compose_x12(c->options, m->output);
+    const char *version = m->envelope.text[VERSION];
+    const struct edi_envelope e = {
+        .at = m->envelope.at,
+        .sender = SLICE("A"),
+        .receiver = SLICE("B"),
+        .interchange_version = x ? x->version : slice(NULL, 0),
+        .interchange_control = SLICE("1"),
+        .group = SLICE("AB"),
+        .group_control = SLICE("1"),
+        .version = slice_of(version),
+    };
+    int rc = 0;
+
+    if (!o->writer && (rc = compose_writer(c->options, m->output, true, &o->writer, err)) < 0)
+        return rc;
+    *writer_r = o->writer;
+    if (o->version[0] && strcmp(o->version, version) == 0)
+        return 0;
+    o->version[0] = 0;
+    edi_writer_clear(o->writer);
+    rc = edi_write_interchange(o->writer, &e);
+    if (rc == 0)
+        rc = edi_write_group(o->writer, &e);
+    if (rc < 0)
+        return err_set(err, rc, "%s", edi_writer_error(o->writer)->text);
+    edi_writer_taken(o->writer);
+    memcpy(o->version, version, sizeof(o->version));
+    return 0;
+}
+
+void compose(struct composer *c, const struct record *record, struct composed *m)
+{
+    struct edi_writer *out;
+    struct slice control;
+    int rc;
+
+    compose_envelope(c, record, m);
+    if (m->code < 0)
+        return;
+    rc = open_like(c, m, &out, &m->err);
+    /* then the real envelope cannot be opened either, and that is told with the record's own fields */
+    if (rc == ERR_DATA)
+        return;
+    c->telling = &m->findings;
+    control = c->options->interchange ? SLICE("0001") : m->document;
+    if (rc == 0)
+        rc = compose_into(c, record, m, out, control, keep_finding, c, &m->err);
+    if (rc == ERR_LIMIT)
+        rc = ERR_DATA;
+    /* what no finding tells, the words do */
+    if (rc == ERR_DATA && !c->refused)
+        refuse(c, "RECORD-REFUSED", "", slice(NULL, 0), m->err.text, "");
+    if (rc == 0) {
+        buf_add_slice(&m->body, map_writer_body(c->chosen->writer));
+        m->segments = map_writer_segments(c->chosen->writer) - 2;
+        edi_writer_taken(out);
+        rc = m->body.failed ? err_set(&m->err, m->body.failed, "%s", err_name(m->body.failed)) : 0;
+    }
+    m->code = c->nomem ? err_nomem(&m->err) : rc;
+}

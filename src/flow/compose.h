@@ -1,0 +1,98 @@
+/*
+ * compose: one record on its way to a document: the map, the guide and the envelope it gets, and what will stand
+ * between ST and SE.
+ *
+ * Nothing here depends on the records before it: no control number is taken, nothing goes out. So records are
+ * composed side by side, each composer on a thread of its own, and put in order afterwards (produce.h).
+ *
+ * A composer belongs to one thread; it borrows the producer's options. What it makes belongs to the caller and serves
+ * again for the next record. Never prints, opens nothing.
+ */
+#ifndef WAYBILL_FLOW_COMPOSE_H
+#define WAYBILL_FLOW_COMPOSE_H
+
+#include <pthread.h>
+
+#include "base/arena.h"
+#include "flow/produce.h"
+
+enum { ENVELOPE_TEXT_MOST = 40 };
+
+/* What ISA and GS say of a record, by value: envelopes are compared as they are. */
+enum envelope_text {
+    SENDER_QUALIFIER,
+    SENDER,
+    RECEIVER_QUALIFIER,
+    RECEIVER,
+    INTERCHANGE_CONTROL,    /* of the record's source; empty where it is not written back */
+    INTERCHANGE_TEXTS,
+    GROUP_SENDER = INTERCHANGE_TEXTS,
+    GROUP_RECEIVER,
+    GROUP_CONTROL,
+    GROUP_CODE,
+    VERSION,
+    ENVELOPE_TEXTS
+};
+
+struct envelope {
+    char text[ENVELOPE_TEXTS][ENVELOPE_TEXT_MOST];
+    struct edi_time at, group_at;
+    char usage;
+    bool acknowledgment;
+};
+
+/* A finding that waits to be told. */
+struct told {
+    struct told *next;
+    const struct guide *once;           /* said once for each guide and version; NULL: always */
+    struct map_write_finding finding;
+};
+
+struct told_list {
+    struct told *first, **end;
+};
+
+/* What became of a record. */
+struct composed {
+    int code;                   /* 0; ERR_DATA: it is refused, the findings tell why; else `err` does */
+    struct err err;
+    bool addressed;             /* output and envelope are known; if not, it is refused */
+    unsigned output;            /* which line x12 of the partner file, from 0; 0 without one */
+    struct envelope envelope;
+    struct slice set;           /* ST01; the guide's */
+    struct slice document;      /* ST02, where it is the record's own */
+    struct slice implementation;        /* ST03, may be empty */
+    uint64_t ordinal;           /* the last part of the record's id: which document of its group it was; 0: not known */
+    struct buf body;            /* between ST and SE */
+    uint64_t segments;          /* in it */
+    struct told_list before, findings;  /* told before the envelope is opened, and behind */
+    struct arena arena;         /* of the findings and texts */
+};
+
+void composed_init(struct composed *m);
+void composed_deinit(struct composed *m);
+
+struct composer;
+
+/* `lock` is held while maps and guides are looked for; NULL: nobody else does. */
+int composer_new(const struct produce_options *options, pthread_mutex_t *lock, struct composer **composer_r,
+                 struct err *err);
+void composer_free(struct composer **composer);
+
+/* The edi_writer for a line x12 of the partner file (without one: for all), set up as the options say; one that
+ * `gathers` gives nothing to their `write`. */
+int compose_writer(const struct produce_options *options, unsigned output, bool gathers, struct edi_writer **writer_r,
+                   struct err *err);
+unsigned compose_outputs(const struct produce_options *options);
+/* The line itself; NULL without a partner file. */
+const struct partner_x12 *compose_x12(const struct produce_options *options, unsigned output);
+
+/* Everything of a record that is not streamed. */
+void compose(struct composer *c, const struct record *record, struct composed *m);
+/* A streamed one in two steps: first all but the body, */
+void compose_envelope(struct composer *c, const struct record *record, struct composed *m);
+/* then, when the caller has opened the envelope in `out`, the document from ST to SE. As map_write_record(). */
+int compose_into(struct composer *c, const struct record *record, const struct composed *m, struct edi_writer *out,
+                 struct slice control, map_write_finding_fn *finding, void *ctx, struct err *err);
+
+#endif
