@@ -515,6 +515,8 @@ static const struct element *element_of(struct compiling *x, const struct map_li
 
 static void choose_quick(struct map_op *op, const struct element *e)
 {
+    const enum record_type type = !op->field ? RECORD_STRING : (op->field->type == RECORD_ARRAY ? op->field->item
+                                                                                                : op->field->type);
     unsigned others = 0, dates = 0;
     for (unsigned i = 0; i < op->n_conversions; i++) {
         uint8_t k = op->conversion[i].kind;
@@ -532,6 +534,8 @@ static void choose_quick(struct map_op *op, const struct element *e)
         op->quick = QUICK_CODE;
     else if (e && e->type == TYPE_N && e->decimals && op->field && op->field->type == RECORD_DECIMAL)
         op->quick = QUICK_IMPLIED;
+    else if (type == RECORD_DECIMAL && e && e->type != TYPE_N)
+        op->quick = e->type == TYPE_R ? QUICK_DECIMAL : QUICK_SLOW;
     else
         op->quick = QUICK_TEXT;
     op->decimals = e && e->type == TYPE_N ? e->decimals : 0;

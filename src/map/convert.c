@@ -64,11 +64,67 @@ static int add_time(struct slice v, struct buf *out, const char **why)
     return 0;
 }
 
-/* Element 623: UT and GM are Z; 01 to 24 and the letters stay as they are, in brackets. */
+char *convert_exponent(char *to, struct slice v)
+{
+    struct slice digits, exponent;
+    char *p = to;
+    size_t whole, n = 0;
+    uint64_t shift;
+    bool found, minus;
+    int64_t mark;
+
+    digits = slice_cut(v, 'E', &exponent, &found);
+    minus = exponent.n && exponent.p[0] == '-';
+    if (!found || digits.n > DECIMAL_DIGITS - 4 || !record_is_decimal(digits) ||
+        !slice_number(slice_from(exponent, minus), 999, &shift))
+        return NULL;
+    if (digits.p[0] == '-') {
+        *p++ = '-';
+        digits = slice_from(digits, 1);
+    }
+    whole = digits.n;
+    for (size_t i = 0; i < digits.n; i++) {
+        if (digits.p[i] == '.')
+            whole = n;
+        else
+            p[n++] = digits.p[i];
+    }
+    whole = whole < n ? whole : n;
+    mark = (int64_t)whole + (minus ? -(int64_t)shift : (int64_t)shift); /* digits before the mark */
+    while (n > 1 && p[0] == '0' && mark > 1) {
+        memmove(p, p + 1, --n);
+        mark--;
+    }
+    if (n == 1 && p[0] == '0')
+        return p + 1;
+    if (mark > DECIMAL_DIGITS - 4 || (mark <= 0 && n + (size_t)-mark > DECIMAL_DIGITS - 4))
+        return NULL;
+    if (mark <= 0) {
+        memmove(p + 2 - mark, p, n);
+        memset(p, '0', (size_t)(2 - mark));
+        p[1] = '.';
+        return p + (size_t)(2 - mark) + n;
+    }
+    if ((size_t)mark < n) {
+        memmove(p + mark + 1, p + mark, n - (size_t)mark);
+        p[mark] = '.';
+        return p + n + 1;
+    }
+    memset(p + n, '0', (size_t)mark - n);
+    return p + mark;
+}
+
+/* Element 623: UT is Z, 01 to 12 are hours east of Greenwich, 13 to 24 are 12 to 1 hours west of it. All others stay as
+ * they are, in brackets. */
 static void add_zone(struct slice v, struct buf *out)
 {
+    uint64_t hours;
     if (slice_is(v, "UT")) {
         buf_add_char(out, 'Z');
+        return;
+    }
+    if (v.n == 2 && slice_number(v, 24, &hours) && hours) {
+        buf_printf(out, "%c%02u:00", hours <= 12 ? '+' : '-', (unsigned)(hours <= 12 ? hours : 25 - hours));
         return;
     }
     buf_add_char(out, '[');
@@ -99,6 +155,11 @@ static bool room_behind(struct buf *out, bool own, size_t at, struct slice *v, s
     if (own)
         v->p = out->p + at;
     return true;
+}
+
+static bool is_decimal_field(const struct record_field *field)
+{
+    return field && (field->type == RECORD_DECIMAL || (field->type == RECORD_ARRAY && field->item == RECORD_DECIMAL));
 }
 
 int convert_read(const struct map_op *op, const struct slice value[3], struct buf *out, const char **why_r)
@@ -177,6 +238,18 @@ int convert_read(const struct map_op *op, const struct slice value[3], struct bu
                 return -1;
             }
         out->n = (size_t)(convert_implied(out->p + start, v.p, v.n, op->decimals) - out->p);
+        done = start;
+    } else if (is_decimal_field(op->field) && v.n && !record_is_decimal(v)) {
+        size_t start = out->n;
+        char *end;
+        if (!room_behind(out, own, done, &v, DECIMAL_DIGITS))
+            return -1;
+        end = convert_exponent(out->p + start, v);
+        if (!end) {
+            *why_r = "a decimal";
+            return -1;
+        }
+        out->n = (size_t)(end - out->p);
         done = start;
     }
     if (out->n == 0) {

@@ -67,7 +67,16 @@ struct map_op {
     uint32_t line;
 };
 
-enum quick_op { QUICK_TEXT, QUICK_DATE, QUICK_CODE, QUICK_IMPLIED, QUICK_DATETIME, QUICK_SLOW, QUICK_NONE /* writes only */ };
+enum quick_op {
+    QUICK_TEXT,
+    QUICK_DECIMAL,      /* of an element of type R: may have an exponent */
+    QUICK_DATE,
+    QUICK_CODE,
+    QUICK_IMPLIED,
+    QUICK_DATETIME,
+    QUICK_SLOW,
+    QUICK_NONE          /* writes only */
+};
 enum { DIRECTION_READ = 1, DIRECTION_WRITE = 2, DIRECTION_BOTH = 3 };
 
 struct map_select {

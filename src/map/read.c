@@ -471,6 +471,30 @@ static char *run_datetime(struct map_reader *r, const struct map_take *t, const 
     return p;
 }
 
+/* A number with an exponent, in plain digits. */
+static __attribute__((noinline)) char *run_exponent(struct map_reader *r, const struct map_op *op,
+                                                    const struct segment *s, unsigned k, struct slice v, char *p)
+{
+    char *end;
+    p = put_key(p, op->key, op->key_n);
+    end = convert_exponent(p, v);
+    if (!end && memchr(v.p, 'E', v.n)) /* the check has told of all others */
+        map_finding(r, s, FINDING_MAP_VALUE, k, op->component, "cannot be converted", "a decimal of 44 digits at most");
+    p = end ? end : put_value(p, v.p, v.n, s->flags);
+    memcpy(p, "\",", 2);
+    return p + 2;
+}
+
+/* Is it a number without an exponent? The check has found it a number; there is room behind. */
+static inline bool is_plain(const char *v, size_t n)
+{
+    uint64_t word;
+    memcpy(&word, v, 8);
+    if (n > 8)
+        return !memchr(v, 'E', n);
+    return n == 0 || !(word << (64 - 8 * n) & 0x4040404040404040);
+}
+
 /* A code that has no text made for it. */
 static __attribute__((noinline)) char *run_code(struct map_reader *r, const struct map_op *op, const struct segment *s,
                                                 unsigned k, struct slice v, char *p)
@@ -514,7 +538,9 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
     }
     if (__builtin_expect(op->counted, 0))
         add_total(&r->total, slice(v, size));
-    if (__builtin_expect(op->quick == QUICK_TEXT, 1)) {
+    if (__builtin_expect(op->quick <= QUICK_DECIMAL, 1)) {
+        if (op->quick == QUICK_DECIMAL && __builtin_expect(!is_plain(v, size), 0))
+            return run_exponent(r, op, s, k, slice(v, size), p);
         p = put_key(p, op->key, op->key_n);
         p = put_value(p, v, size, s->flags);
     } else if (op->quick == QUICK_CODE) {

@@ -764,8 +764,11 @@ static void test_dates(void **state)
           "{" BEG_JSON ",\"cancel_at\":\"2026-02-03\",\"ship_at\":\"2026-02-04\"," LINES_JSON "}");
     writes(DATES, "{" BEG_JSON ",\"cancel_at\":\"2026-02-03\",\"ship_at\":\"2026-02-04\"," LINES_JSON "}",
            BEG "DTM*010*20260204~DTM*001*20260203~" PO1);
-    writes(DATES, AT("2026-02-03T12:30-05:00"), BEG "DTM*010*20260203*1230*20~" PO1);
-    writes(DATES, AT("2026-02-03T12:30+02:00"), BEG "DTM*010*20260203*1230*02~" PO1);
+    goes(DATES, BEG "DTM*010*20260203*1230*20~" PO1, AT("2026-02-03T12:30-05:00"));
+    goes(DATES, BEG "DTM*010*20260203*1230*02~" PO1, AT("2026-02-03T12:30+02:00"));
+    goes(DATES, BEG "DTM*010*20260203*1230*12~" PO1, AT("2026-02-03T12:30+12:00"));
+    goes(DATES, BEG "DTM*010*20260203*1230*13~" PO1, AT("2026-02-03T12:30-12:00"));
+    goes(DATES, BEG "DTM*010*20260203*1230*24~" PO1, AT("2026-02-03T12:30-01:00"));
 #undef AT
 #undef DATES
 }
@@ -784,6 +787,46 @@ static void test_decimals(void **state)
            BEG "SAC*C*D240***1500~" PO1 "CTT*1~");
     writes(map, "{" BEG_JSON ",\"kind\":\"C\",\"charge\":\"-0.05\"," LINES_JSON "}",
            BEG "SAC*C*D240***-5~" PO1 "CTT*1~");
+}
+
+/* X12 allows exponents in type R; records have none. What is no decimal at all never gets into a field of decimals. */
+static void test_exponents(void **state)
+{
+    static const struct {
+        const char *sent, *record;
+    } rows[] = {
+        { "1E5", "100000" },       { "1E-2", "0.01" },        { "1.5E3", "1500" },      { "-15E-1", "-1.5" },
+        { "0.001E2", "0.1" },      { "0E5", "0" },            { "-1.2345E2", "-123.45" }, { "12345678E1", "123456780" },
+        { "1.2345678E-3", "0.0012345678" }, { "5.", "5." },   { "-.5", "-.5" },         { "5.E1", "50" },
+        { ".5E1", "5" },           { "1E40", "10000000000000000000000000000000000000000" },
+    };
+    static const char map[] = HEAD BEG_LINES PO1_LINES "  REF[IA].REF02 <-> amount decimal\n";
+    char sent[200], record[400];
+    struct setting s;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        snprintf(sent, sizeof(sent), BEG "PO1*1*%s*EA*9.5**UP*123456789012~", rows[i].sent);
+        snprintf(record, sizeof(record), "{" BEG_JSON ",\"lines\":[{\"number\":\"1\",\"quantity\":\"%s\","
+                 "\"unit\":\"EA\",\"price\":\"9.5\",\"items\":[{\"scheme\":\"UP\",\"id\":\"123456789012\"}]}]}",
+                 rows[i].record);
+        reads(map, sent, record);
+        assert_true(record_is_decimal(slice_of(rows[i].record)));
+    }
+    compile_well(&s, map, NULL);
+    reads_with(&s, BEG "PO1*1*1E60*EA~",
+               "{" BEG_JSON ",\"lines\":[{\"number\":\"1\",\"quantity\":\"1E60\",\"unit\":\"EA\"}],\"rejected\":[{"
+               "\"code\":\"MAP-VALUE\",\"segment\":3,\"text\":\"PO102 Quantity Ordered: \\\"1E60\\\" cannot be converted "
+               "(expected a decimal of 44 digits at most)\"}]}",
+               "MAP-VALUE PO102 Quantity Ordered: \"1E60\" cannot be converted (expected a decimal of 44 digits at "
+               "most)\n");
+    reads_with(&s, BEG "REF*IA*ten~" PO1,
+               "{" BEG_JSON ",\"amount\":\"ten\"," LINES_JSON ",\"rejected\":[{"
+               "\"code\":\"MAP-VALUE\",\"segment\":3,\"text\":\"REF02 Reference Identification: \\\"ten\\\" cannot be "
+               "converted (expected a decimal)\"}]}",
+               "MAP-VALUE REF02 Reference Identification: \"ten\" cannot be converted (expected a decimal)\n");
+    clean_up(&s);
+    goes(map, BEG "REF*IA*12.5~" PO1, "{" BEG_JSON ",\"amount\":\"12.5\"," LINES_JSON "}");
 }
 
 static void test_other_conversions(void **state)
@@ -1348,6 +1391,7 @@ int main(void)
         cmocka_unit_test(test_beside),
         cmocka_unit_test(test_dates),
         cmocka_unit_test(test_decimals),
+        cmocka_unit_test(test_exponents),
         cmocka_unit_test(test_other_conversions),
         cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_default_and_const),

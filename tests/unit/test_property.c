@@ -52,6 +52,7 @@ struct chance {
     unsigned density;       /* percent of what may be left out that is there */
     unsigned left;          /* segments that may still be made of what may be left out */
     unsigned odd;           /* percent of values that are not what the guide wants */
+    bool exponents;         /* numbers may have them: in documents */
 };
 
 static uint64_t next(struct chance *c)
@@ -141,7 +142,9 @@ static bool add_value(struct chance *c, const struct element_use *use, struct bu
         return true;
     case TYPE_R:
         n = n > 8 ? 8 : n;
-        if (n > 2 && perhaps(c, 40)) {
+        if (c->exponents && use->min <= 2 && use->max >= 6 && perhaps(c, 5))
+            buf_printf(to, "%u.5E%s%u", 1 + below(c, 9), perhaps(c, 50) ? "-" : "", below(c, 3));
+        else if (n > 2 && perhaps(c, 40)) {
             add_digits(c, to, n - 2);
             buf_add_char(to, '.');
             add_digits(c, to, 2);
@@ -1131,6 +1134,7 @@ static void one_document(uint64_t seed)
     buf_init(&body, CEILING);
     buf_init(&text, CEILING);
     lines = 0;
+    c.exponents = true;
     add_loop(&c, &guide->node[0], &body);
     add_envelope(&text, buf_slice(&body));
     read_document(buf_slice(&text), &json, &errors);
