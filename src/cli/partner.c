@@ -263,6 +263,9 @@ static const char man_head[] =
     "is written as the partner would send it. Control numbers and times of the record are used again only where\n"
     "sender and receiver are those that the record came with; otherwise the caller gives them. A record from a test\n"
     "stays a test.\n"
+    ".PP\n"
+    "An interchange that is read is to be one from the partner to us, or from us to the partner, as a line x12 says\n"
+    "it. One of others is refused with all that is in it; \\fBallow other\\-partner\\fR makes that a warning.\n"
     ".SH KEYWORDS\n";
 
 /* Text for roff: nothing in it may be taken for a request or an escape. */

@@ -172,6 +172,8 @@ void reading_options(struct reading *r, struct edi_reader_options *options_r)
         .guides = r->guides,
         .partner = r->partner,
         .n_partner = r->n_partner,
+        .between = r->partner_file ? r->partner_file->parties : NULL,
+        .n_between = r->partner_file ? r->partner_file->n_x12 : 0,
         .policy = r->policy,
         .complaints = &r->complaints,
     };
@@ -207,6 +209,8 @@ int reading_translate(struct command_context *c, struct reading *r, struct trans
     o->guides = reader.guides;
     o->partner = reader.partner;
     o->n_partner = reader.n_partner;
+    o->between = reader.between;
+    o->n_between = reader.n_between;
     o->policy = reader.policy;
     o->complaints = reader.complaints;
     /* a small file is done before a thread has started */

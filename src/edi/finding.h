@@ -65,6 +65,8 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(INTERCHANGE_TRAILER, "X12-TA1-023", "missing-trailers", LEVEL_INTERCHANGE, SEVERITY_WARNING, "023", "the file ends before the IEA segment") \
     ROW(INTERCHANGE_CONTROL, "X12-TA1-001", "wrong-references", LEVEL_INTERCHANGE, SEVERITY_WARNING, "001", "IEA02 is not ISA13") \
     ROW(INTERCHANGE_DUPLICATE, "X12-TA1-025", "wrong-references", LEVEL_INTERCHANGE, SEVERITY_WARNING, "025", "ISA13 occurs twice for the same sender and receiver") \
+    ROW(INTERCHANGE_SENDER, "X12-TA1-006", "other-partner", LEVEL_INTERCHANGE, SEVERITY_ERROR, "006", "the sender is not the one that the partner file names") \
+    ROW(INTERCHANGE_RECEIVER, "X12-TA1-008", "other-partner", LEVEL_INTERCHANGE, SEVERITY_ERROR, "008", "the receiver is not the one that the partner file names") \
     ROW(INTERCHANGE_COUNT, "X12-TA1-021", "wrong-counts", LEVEL_INTERCHANGE, SEVERITY_WARNING, "021", "IEA01 does not agree with the number of groups") \
     ROW(INTERCHANGE_CONTENT, "X12-TA1-024", "envelope-content", LEVEL_INTERCHANGE, SEVERITY_WARNING, "024", "an element of ISA or IEA is wrong") \
     ROW(INTERCHANGE_STRUCTURE, "X12-TA1-022", NULL, LEVEL_INTERCHANGE, SEVERITY_ERROR, "022", "the control structure is wrong") \

@@ -555,6 +555,72 @@ static bool is_known_interchange(struct edi_reader *r)
     return r->in.interchange.control.n && !numbers_add(&r->interchange_numbers, slice(text, n));
 }
 
+/* Partner bytes, made safe, as a C string. */
+static void safe_text(struct edi_reader *r, struct slice s, size_t most, char *out, size_t room)
+{
+    struct buf safe;
+    buf_init(&safe, 400);
+    buf_add_safe(&safe, s, most);
+    snprintf(out, room, "%s", buf_text(&safe));
+    if (safe.failed == ERR_NOMEM)
+        stop(r, err_nomem(r->err));
+    buf_deinit(&safe);
+}
+
+/* Is this the party of elements n and n + 1 of the ISA? */
+static bool is_party(const struct edi_reader *r, unsigned n, struct slice qualifier, struct slice id)
+{
+    const struct slice *element = r->in.interchange.element;
+    return slice_eq(slice_trim(element[n]), qualifier) && slice_eq(slice_trim(element[n + 1]), id);
+}
+
+/* A party that nobody expects: said at its id, or at its qualifier when the id is right. */
+static void find_stranger(struct edi_reader *r, const struct segment *s, enum finding_code code, unsigned n,
+                          const char *who, struct slice qualifier, struct slice id)
+{
+    bool same_id = slice_eq(slice_trim(r->in.interchange.element[n + 1]), id);
+    char found[120], expected[120], party[40];
+    struct finding f = { .code = code, .found = found, .expected = expected };
+
+    safe_text(r, slice_trim(r->in.interchange.element[n]), 20, party, sizeof(party));
+    if (same_id)
+        snprintf(found, sizeof(found), "is not the qualifier of %s", who);
+    else
+        snprintf(found, sizeof(found), "with qualifier %s is not %s", party, who);
+    snprintf(expected, sizeof(expected), "%.*s:%.*s, as the partner file says", SLICE_FMT(qualifier), SLICE_FMT(id));
+    f.place.element = same_id ? n : n + 1;
+    f.value = slice_trim(segment_element(s, f.place.element));
+    hand_over(r, s, &f);
+    if (f.severity == SEVERITY_ERROR)
+        r->in.interchange.foreign = finding_rows[code].name;
+}
+
+/* The interchange goes from the partner to us, or from us to the partner. */
+static void check_parties(struct edi_reader *r, const struct segment *s)
+{
+    const struct edi_parties *of_sender = NULL;
+    bool from_us = false;
+
+    for (unsigned i = 0; i < r->options.n_between; i++) {
+        const struct edi_parties *p = &r->options.between[i];
+        bool from_partner = is_party(r, 5, p->qualifier, p->id), ours = is_party(r, 5, p->our_qualifier, p->our_id);
+        if ((from_partner && is_party(r, 7, p->our_qualifier, p->our_id)) ||
+            (ours && is_party(r, 7, p->qualifier, p->id)))
+            return;
+        if (!of_sender && (from_partner || ours)) {
+            of_sender = p;
+            from_us = ours;
+        }
+    }
+    if (!of_sender)
+        find_stranger(r, s, FINDING_INTERCHANGE_SENDER, 5, "this partner", r->options.between[0].qualifier,
+                      r->options.between[0].id);
+    else if (from_us)
+        find_stranger(r, s, FINDING_INTERCHANGE_RECEIVER, 7, "this partner", of_sender->qualifier, of_sender->id);
+    else
+        find_stranger(r, s, FINDING_INTERCHANGE_RECEIVER, 7, "us", of_sender->our_qualifier, of_sender->our_id);
+}
+
 static int take_isa(struct edi_reader *r, const struct segment *s)
 {
     static const uint8_t width[] = { 0, 2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1 };
@@ -588,19 +654,9 @@ static int take_isa(struct edi_reader *r, const struct segment *s)
         find(r, FINDING_INTERCHANGE_COMPONENT_SEPARATOR, s, 16, "cannot separate components",
              "a character that is neither a letter or digit nor another delimiter");
     check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
+    if (r->options.n_between && !r->stopped)
+        check_parties(r, s);
     return r->stopped;
-}
-
-/* Partner bytes, made safe, as a C string. */
-static void safe_text(struct edi_reader *r, struct slice s, size_t most, char *out, size_t room)
-{
-    struct buf safe;
-    buf_init(&safe, 400);
-    buf_add_safe(&safe, s, most);
-    snprintf(out, room, "%s", buf_text(&safe));
-    if (safe.failed == ERR_NOMEM)
-        stop(r, err_nomem(r->err));
-    buf_deinit(&safe);
 }
 
 static bool same_number(struct slice a, struct slice b)
@@ -836,7 +892,8 @@ static int take_st(struct edi_reader *r, const struct segment *s)
         return r->stopped;
     keep_elements(s, r->st_text, element, 3);
     *d = (struct edi_document){ .set = element[1], .control = element[2], .implementation = element[3],
-                                .interchange = &r->in.interchange, .group = &r->in.group };
+                                .interchange = &r->in.interchange, .group = &r->in.group,
+                                .errors = r->in.interchange.foreign != NULL };
     d->ordinal = ++r->in.documents;
     d->in_group = ++r->in.group.documents;
     r->level = IN_DOCUMENT;

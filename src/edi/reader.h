@@ -24,6 +24,8 @@ struct edi_interchange {
     uint64_t offset;
     unsigned errors;                            /* findings of severity error on the interchange's own level */
     const char *ta1;                            /* TA105 of its first error, "000" */
+    const char *foreign;                        /* it is between others than options.between and refused with all in
+                                                   it: the finding's code; NULL: it is not */
 };
 
 struct edi_group {
@@ -70,6 +72,12 @@ struct edi_sink {
     int (*finding)(void *ctx, const struct finding *f);
 };
 
+/* Two that send each other interchanges, as in ISA05 to ISA08 without padding. */
+struct edi_parties {
+    struct slice qualifier, id;                 /* the partner */
+    struct slice our_qualifier, our_id;         /* us */
+};
+
 struct edi_reader;
 
 /* A run of documents as they lie in the file, for another reader (on another thread) to read. */
@@ -90,6 +98,8 @@ struct edi_reader_options {
     struct guides *guides;                  /* must outlive the reader */
     const struct guide *const *partner;     /* guides that go before those of the standard, by their set */
     unsigned n_partner;
+    const struct edi_parties *between;      /* an interchange of others, either way, is refused; NULL: anybody's is read */
+    unsigned n_between;
     struct finding_policy policy;           /* finding_policy_init() gives the defaults */
     enum lexer_kind lexer;
     bool structure_only;                    /* envelopes and places, no element checks: for explain and speed tests */

@@ -164,7 +164,8 @@ static int worker_init(struct worker *w, struct translate *t, int (*run)(void *,
                        struct err *err)
 {
     struct edi_reader_options o = { .guides = t->options.guides, .partner = t->options.partner,
-                                    .n_partner = t->options.n_partner, .policy = t->options.policy,
+                                    .n_partner = t->options.n_partner, .between = t->options.between,
+                                    .n_between = t->options.n_between, .policy = t->options.policy,
                                     .complaints = &w->complaints, .run = run, .run_ctx = t };
     struct map_read_options m = { .choose = choose_plan, .write = take_records, .finding = take_finding,
                                   .document_end = end_document, .ctx = w, .batch = true,

@@ -21,6 +21,8 @@ struct translate_options {
     unsigned n_partner_map;
     const struct guide *const *partner;     /* a partner's guides */
     unsigned n_partner;
+    const struct edi_parties *between;      /* as in edi_reader_options */
+    unsigned n_between;
     struct finding_policy policy;
     unsigned threads;                       /* 0: as many as there are processors, at most 8 */
     struct slice transmission, partner_name;

@@ -1262,6 +1262,11 @@ static int take_document(void *ctx, const struct edi_document *d)
         buf_clear(&r->inherited[i]);
     memset(r->counts, 0, sizeof(r->counts));
     r->total = (struct total){ 0 };
+    if (d->interchange->foreign) {
+        buf_printf(&r->rejected, "{\"code\":\"%s\",\"segment\":1,\"text\":\"the interchange is between others than the "
+                                 "partner file names\"},", d->interchange->foreign);
+        r->n_rejected++;
+    }
     if (begin_record(r, d) < 0 || !open_instance(r, r->plan->root, &r->out))
         return r->stopped;
     return failed(r, &r->out);

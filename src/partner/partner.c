@@ -490,11 +490,13 @@ static void check_block(struct reading *r, const struct partner_setting *owner)
 
 static bool make_x12(struct reading *r, const struct partner_setting *owner, struct partner *p)
 {
+    struct edi_parties *parties;
     struct partner_x12 *x;
 
-    if (!make_array(r, owner, "x12", sizeof(*x), &x))
+    if (!make_array(r, owner, "x12", sizeof(*x), &x) || !make_array(r, owner, "x12", sizeof(*parties), &parties))
         return false;
     p->x12 = x;
+    p->parties = parties;
     for (const struct partner_setting *s = owner->first; s; s = s->next) {
         if (strcmp(s->keyword->name, "x12") != 0)
             continue;
@@ -503,6 +505,7 @@ static bool make_x12(struct reading *r, const struct partner_setting *owner, str
         x->version = value_of(s, "version");
         split_party(s->value[0], &x->qualifier, &x->id);
         split_party(value_of(s, "us"), &x->our_qualifier, &x->our_id);
+        *parties++ = (struct edi_parties){ x->qualifier, x->id, x->our_qualifier, x->our_id };
         if (!make_groups(r, s, x))
             return false;
         x++;

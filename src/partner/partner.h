@@ -25,6 +25,7 @@
 #include "edi/charset.h"
 #include "edi/finding.h"
 #include "edi/lexer.h"
+#include "edi/reader.h"
 
 /* --- The language ------------------------------------------------------------------- */
 
@@ -163,6 +164,7 @@ struct partner {
     struct slice file;          /* its path, as given */
     struct slice name, title, role;
     const struct partner_x12 *x12;
+    const struct edi_parties *parties;      /* of each line `x12`, once more: for edi_reader_options.between */
     unsigned n_x12;
     const struct partner_route *route;
     unsigned n_routes;
