@@ -133,8 +133,15 @@ const struct command commands[] = {
         .help = "write the acknowledgment of a file",
         .description =
             "Checks FILE and writes the 997 that answers it: which transaction sets are accepted, accepted with "
-            "errors, or rejected, and why. Sender and receiver are turned round. Findings go to standard error.",
-        .example = { { "waybill ack --control 17 850.edi >997.edi", "answer an order" } },
+            "errors, or rejected, and why; and a TA1 where the interchange asks for one or is wrong itself. Sender and "
+            "receiver are turned round, version and separators are those received. Findings go to standard error.\n\n"
+            "--control gives the number of the first interchange written and of its group; those behind it count on. A "
+            "partner takes a number once. Without --control the answer is numbered from 1, which is said.\n\n"
+            "The exit code speaks of the answer: 0 also where documents are rejected, 65 where something in the file "
+            "cannot be answered.",
+        .example = { { "waybill ack --control 17 850.edi >997.edi", "answer an order" },
+                     { "waybill ack --strict --partner northwind.conf --control 18 850.edi >997.edi",
+                       "with the partner's guide and what he is allowed, and nothing else" } },
         .option = { OPTION_CONTROL, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE, OPTION_JSON,
                     OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_ack,
