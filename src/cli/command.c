@@ -207,11 +207,11 @@ const struct command commands[] = {
             "Reads maps and reports every error in them with its place, for every guide that a map names. Of maps that "
             "are right it tells, by name, what they leave out: elements of the guide that no line reads (they go to "
             "`unmapped`) or writes, and fields of the record that no line fills or writes (what they hold is lost). "
-            "That is no error. MAP is a map of the maps folder, such as x12/850-order, or a file; without MAP all maps "
-            "of the maps folder are read.",
+            "That is no error. MAP is a map of the maps folder, such as x12/850-order, or a file, whose guide is "
+            "FILE.guide beside FILE.map or given by --guide; without MAP all maps of the maps folder are read.",
         .example = {
             { "waybill map check x12/850-order", "one map" },
-            { "waybill map check --guide northwind/850.guide northwind/850.map", "a partner's" },
+            { "waybill map check partners/northwind/850.map", "a partner's, with 850.guide beside it" },
         },
         .option = { OPTION_GUIDE, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_map_check,

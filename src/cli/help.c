@@ -225,9 +225,11 @@ static void complete_maps(struct printer *p, const char *suffix, struct slice ty
 
     buf_init(&path, PATH_CEILING);
     if (maps_find(NULL, &path, NULL) == 0 && maps_list_read(buf_text(&path), suffix, &list, NULL) == 0) {
-        for (size_t i = 0; i < list.n; i++)
-            if (maps_is_guide(list.name[i]))
-                candidate(p, slice_of(list.name[i]), "", typed);
+        for (size_t i = 0; i < list.n; i++) {
+            struct slice map = maps_map_name(list.name[i]);
+            if (slice_is(SLICE(".map"), suffix) ? map.n > 0 : maps_is_guide(list.name[i]))
+                candidate(p, map.n ? map : slice_of(list.name[i]), "", typed);
+        }
         maps_list_free(&list);
     }
     buf_deinit(&path);

@@ -96,25 +96,6 @@ static int say_why(struct checking *k, int rc, struct err *err)
 
 /* ---- maps and guides ---- */
 
-/* A map by its name, or by its file. */
-static int find_map(struct checking *k, const char *name, const struct map **map_r)
-{
-    struct err err = { 0 }, by_file = { 0 };
-    int rc;
-
-    *map_r = NULL;
-    rc = maps_by_name(k->maps, slice_of(name), &k->reading.complaints, map_r, &err);
-    if (rc == ERR_MISSING || (rc < 0 && strchr(name, '.') && rc != ERR_CONFIG && rc != ERR_NOMEM)) {
-        rc = maps_by_file(k->maps, name, &k->reading.complaints, map_r, &by_file);
-        if (rc == ERR_IO || rc == ERR_MISSING) {
-            command_say(k->c, "there is no map \"%s\", and no such file", name);
-            return EXIT_CODE_CONFIG;
-        }
-        err = by_file;
-    }
-    return rc == 0 ? EXIT_CODE_OK : say_why(k, rc, &err);
-}
-
 static int find_guide(struct checking *k, struct slice id, const struct guide **guide_r)
 {
     struct err err = { 0 };
@@ -256,23 +237,6 @@ static int check_map(struct checking *k, const struct map *map, bool well)
     return code;
 }
 
-/* The folder's own name is the map's: x12/850-order/850-order is x12/850-order. Empty: it is not such a file. */
-static struct slice name_of(const char *path)
-{
-    struct slice folder, last = slice_of(path), all = last;
-    bool more = true;
-    while (more) {
-        struct slice rest;
-        slice_cut(last, '/', &rest, &more);
-        if (more)
-            last = rest;
-    }
-    if (all.n < last.n * 2 + 1)
-        return slice(NULL, 0);
-    folder = slice(all.p, all.n - last.n - 1);
-    return slice_eq(slice_from(folder, folder.n - last.n), last) ? folder : slice(NULL, 0);
-}
-
 /* Calls for every map of the maps folder. */
 static int each_map(struct checking *k, int (*function)(struct checking *k, const struct map *map, bool well))
 {
@@ -283,7 +247,7 @@ static int each_map(struct checking *k, int (*function)(struct checking *k, cons
     if (maps_list_read(buf_text(&k->reading.maps), ".map", &list, &err) < 0)
         return command_fail(k->c, &err);
     for (size_t i = 0; i < list.n && !printer_failed(k->c->out); i++) {
-        struct slice name = name_of(list.name[i]);
+        struct slice name = maps_map_name(list.name[i]);
         const struct map *map = NULL;
         int rc;
         if (!name.n) {
@@ -312,7 +276,8 @@ int command_map_check(struct command_context *c)
         code = each_map(&k, check_map);
     for (unsigned i = 0; i < c->n && !printer_failed(c->out); i++) {
         const struct map *map = NULL;
-        int one = find_map(&k, c->argument[i], &map);
+        int one = reading_map(c, &k.reading, k.maps, c->argument[i], &map);
+        complain_once(&k);
         if (map) /* also for more errors */
             one = exit_code_worse(one, check_map(&k, map, one == EXIT_CODE_OK));
         code = exit_code_worse(code, one);

@@ -72,6 +72,23 @@ bool maps_is_guide(const char *name)
     return true;
 }
 
+struct slice maps_map_name(const char *name)
+{
+    struct slice all = slice_of(name), last = all;
+    bool more = true;
+
+    while (more) {
+        struct slice rest;
+        slice_cut(last, '/', &rest, &more);
+        if (more)
+            last = rest;
+    }
+    if (all.n < last.n * 2 + 1)
+        return slice(NULL, 0);
+    all.n -= last.n + 1;
+    return slice_eq(slice_from(all, all.n - last.n), last) ? all : slice(NULL, 0);
+}
+
 static int add_name(struct maps_list *list, const char *name, size_t n, struct err *err)
 {
     if (list->n == NAMES)

@@ -22,5 +22,8 @@ int maps_list_read(const char *folder, const char *suffix, struct maps_list *lis
 void maps_list_free(struct maps_list *list);
 /* Whether a file of a version's folder is a guide, and not the version's segments and elements. */
 bool maps_is_guide(const char *name);
+/* A map lies in a folder of its own name: x12/850-order for x12/850-order/850-order. Borrows from `name`; empty: it does
+ * not lie so. */
+struct slice maps_map_name(const char *name);
 
 #endif

@@ -1,6 +1,8 @@
 /* reading: see reading.h. */
 #include "cli/reading.h"
 
+#include <unistd.h>
+
 #include "base/file.h"
 #include "base/limits.h"
 #include "cli/maps.h"
@@ -127,6 +129,106 @@ int reading_partner_maps(struct command_context *c, struct reading *r, struct ma
     }
     *map_r = agreement_maps(r->agreement, n_r);
     return EXIT_CODE_OK;
+}
+
+/* Says that there is no such map, and which there are. */
+static int no_such_map(struct command_context *c, struct reading *r, const char *name)
+{
+    struct maps_list list = { .n = 0 };
+    struct slice best = { NULL, 0 };
+    unsigned distance = 3;
+    struct err err = { 0 };
+
+    command_say(c, "there is no map \"%s\", and no such file", name);
+    if (maps_list_read(buf_text(&r->maps), ".map", &list, &err) < 0)
+        return command_fail(c, &err);
+    for (size_t i = 0; i < list.n; i++) {
+        struct slice map = maps_map_name(list.name[i]), last = map;
+        while (memchr(last.p, '/', last.n))
+            last = slice_from(last, (size_t)((const char *)memchr(last.p, '/', last.n) - last.p) + 1);
+        /* "850-order" is as near as can be to "x12/850-order" */
+        if (last.n && slice_is(last, name)) {
+            best = map;
+            distance = 0;
+        }
+        suggest(slice_of(name), map, &best, &distance);
+    }
+    if (best.n)
+        printer_printf(c->err, "hint: did you mean \"%.*s\"?\n", SLICE_FMT(best));
+    printer_text(c->err, "`waybill map list` lists the maps.\n");
+    maps_list_free(&list);
+    return EXIT_CODE_CONFIG;
+}
+
+/* Is the guide of this id in the maps folder, or read already? */
+static bool has_guide(struct reading *r, struct slice id)
+{
+    struct complaints ignored;
+    const struct guide *guide;
+    int rc;
+
+    for (unsigned i = 0; i < r->n_partner; i++)
+        if (slice_eq(r->partner[i]->id, id))
+            return true;
+    complaints_init(&ignored);
+    rc = guides_by_id(r->guides, id, &ignored, &guide, NULL);
+    complaints_deinit(&ignored);
+    return rc != ERR_MISSING;
+}
+
+/* The guide of a map that is a file: --guide gave it, or it lies beside the map. */
+static int read_guide_beside(struct command_context *c, struct reading *r, const char *path, const struct map *map)
+{
+    struct slice name = slice_of(path), id = map_guide(map, 0);
+    struct buf beside;
+    int code = EXIT_CODE_OK;
+
+    if (!id.n || has_guide(r, id))
+        return EXIT_CODE_OK;
+    if (name.n > 4 && slice_is(slice_from(name, name.n - 4), ".map"))
+        name.n -= 4;
+    buf_init(&beside, PATH_CEILING);
+    buf_add_slice(&beside, name);
+    buf_add_text(&beside, ".guide");
+    if (access(buf_text(&beside), F_OK) == 0 && r->n_texts < OPTION_VALUES && r->n_partner < READING_GUIDES)
+        code = read_partner_guide(c, r, buf_text(&beside));
+    if (code == EXIT_CODE_OK && !has_guide(r, id)) {
+        command_say(c, "%s: there is no guide \"%.*s\", which the map is for", path, SLICE_FMT(id));
+        printer_printf(c->err, "hint: it is looked for in %s and in the maps folder; --guide names it.\n",
+                       buf_text(&beside));
+        code = EXIT_CODE_CONFIG;
+    }
+    buf_deinit(&beside);
+    return code;
+}
+
+int reading_map(struct command_context *c, struct reading *r, struct maps *maps, const char *name,
+                const struct map **map_r)
+{
+    struct err err = { 0 };
+    int code, rc = maps_by_name(maps, slice_of(name), &r->complaints, map_r, &err);
+    bool file = rc == ERR_MISSING;
+
+    if (file && access(name, F_OK) < 0)
+        return no_such_map(c, r, name);
+    if (file)
+        rc = maps_by_file(maps, name, &r->complaints, map_r, &err);
+    if (file && *map_r) {
+        code = read_guide_beside(c, r, name, *map_r);
+        if (code) {
+            *map_r = NULL;
+            reading_complain(c, &r->complaints);
+            return code;
+        }
+    }
+    if (rc == 0)
+        return EXIT_CODE_OK;
+    if (*map_r && rc != ERR_NOMEM)
+        return EXIT_CODE_CONFIG;
+    if (reading_complain(c, &r->complaints) && rc == ERR_CONFIG)
+        return EXIT_CODE_CONFIG;
+    err.code = rc == ERR_NOMEM || rc == ERR_IO ? rc : ERR_CONFIG;
+    return command_fail(c, &err);
 }
 
 int reading_init(struct command_context *c, struct reading *r)

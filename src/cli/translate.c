@@ -76,19 +76,6 @@ static bool holds_records(const char *path)
     return false;
 }
 
-static int choose_map(struct translating *t, const char *name)
-{
-    struct err err = { 0 };
-    int rc = maps_by_name(t->maps, slice_of(name), &t->reading.complaints, &t->map, &err);
-    if (rc == ERR_MISSING)
-        rc = maps_by_file(t->maps, name, &t->reading.complaints, &t->map, &err);
-    if (rc == 0)
-        return EXIT_CODE_OK;
-    reading_complain(t->c, &t->reading.complaints);
-    err.code = rc == ERR_NOMEM ? rc : ERR_CONFIG;
-    return command_fail(t->c, &err);
-}
-
 int command_translate(struct command_context *c)
 {
     struct translating t = { .c = c };
@@ -111,7 +98,8 @@ int command_translate(struct command_context *c)
     if (code == 0)
         code = reading_partner_maps(c, &t.reading, t.maps, &t.partner_map, &t.n_partner_map);
     if (code == 0 && command_has(c, OPTION_MAP))
-        code = choose_map(&t, command_value(c, OPTION_MAP));
+        code = reading_map(c, &t.reading, t.maps, command_value(c, OPTION_MAP), &t.map);
+    reading_complain(c, &t.reading.complaints);
     for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)
         code = exit_code_worse(code, translate_file(&t, c->argument[i]));
     maps_free(&t.maps);

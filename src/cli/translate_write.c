@@ -146,22 +146,6 @@ static bool allows_characters(struct writing *w)
            (partner_allows(w->reading.partner_file, name) || partner_allows(w->reading.partner_file, code));
 }
 
-static int choose_map(struct writing *w, const char *name, const struct map **map_r)
-{
-    struct complaints *complaints = &w->reading.complaints;
-    struct err err = { 0 };
-    int rc = maps_by_name(w->maps, slice_of(name), complaints, map_r, &err);
-
-    if (rc == ERR_MISSING)
-        rc = maps_by_file(w->maps, name, complaints, map_r, &err);
-    if (rc == 0)
-        return EXIT_CODE_OK;
-    if (reading_complain(w->c, complaints) && rc == ERR_CONFIG)
-        return EXIT_CODE_CONFIG;
-    err.code = rc == ERR_NOMEM ? rc : ERR_CONFIG;
-    return command_fail(w->c, &err);
-}
-
 /* --- Files -------------------------------------------------------------------------------- */
 
 static int write_file(struct writing *w, const char *path)
@@ -229,7 +213,8 @@ int translate_to_document(struct command_context *c, unsigned threads)
     if (code == 0)
         code = reading_partner_maps(c, &w.reading, w.maps, &unused, &n);
     if (code == 0 && command_has(c, OPTION_MAP))
-        code = choose_map(&w, command_value(c, OPTION_MAP), &o.map);
+        code = reading_map(c, &w.reading, w.maps, command_value(c, OPTION_MAP), &o.map);
+    reading_complain(c, &w.reading.complaints);
     o.guides = w.reading.guides;
     o.maps = w.maps;
     o.complaints = &w.reading.complaints;

@@ -2,6 +2,7 @@
 #include "flow/translate.h"
 
 #include <pthread.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
@@ -53,6 +54,7 @@ struct translate {
     bool quit;
     int failed;
     bool locks;
+    char no_map[400];               /* what is said of a set that the map which was named is not for */
 };
 
 static int choose_plan(void *ctx, const struct edi_document *d, const struct map_plan **plan_r)
@@ -170,7 +172,8 @@ static int worker_init(struct worker *w, struct translate *t, int (*run)(void *,
     struct map_read_options m = { .choose = choose_plan, .write = take_records, .finding = take_finding,
                                   .document_end = end_document, .ctx = w, .batch = true,
                                   .optional = t->options.check, .transmission = t->options.transmission,
-                                  .partner = t->options.partner_name };
+                                  .partner = t->options.partner_name,
+                                  .no_map = t->no_map[0] ? t->no_map : NULL };
     struct edi_sink sink = { .ctx = w, .finding = take_finding, .document_end = end_document };
     int r;
 
@@ -352,6 +355,9 @@ int translate_new(const struct translate_options *options, struct translate **t_
     if (!t)
         return err_nomem(err);
     t->options = *options;
+    if (options->map)
+        snprintf(t->no_map, sizeof(t->no_map), "the map %.*s is for the %.*s", SLICE_FMT(map_name(options->map)),
+                 SLICE_FMT(map_set(options->map)));
     if (pthread_mutex_init(&t->lock, NULL) != 0) {
         free(t);
         return err_nomem(err);

@@ -1248,7 +1248,8 @@ static int take_document(void *ctx, const struct edi_document *d)
         return stop(r, answer);
     if (!r->plan) {
         if (!r->options.optional)
-            map_finding(r, NULL, FINDING_MAP_MISSING, 0, 0, "there is no map for it", "a map");
+            map_finding(r, NULL, FINDING_MAP_MISSING, 0, 0,
+                        r->options.no_map ? r->options.no_map : "there is no map for this transaction set", "");
         return r->stopped;
     }
     r->trailer = 0;

@@ -24,6 +24,7 @@ struct map_read_options {
     void *ctx;
     struct slice transmission;      /* the correlation id; written when not empty */
     struct slice partner;           /* the same */
+    const char *no_map;             /* what is found where `choose` gives no plan; NULL: there is no map */
     bool optional;                  /* a document without a map is no finding: for checking */
     bool batch;                     /* gather the lines of several documents, up to `flush` */
     size_t flush;                   /* bytes to gather before `write` is called; 0: 64 KiB */
