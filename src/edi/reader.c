@@ -97,14 +97,13 @@ int edi_reader_new(const struct edi_reader_options *options, const struct edi_si
     r->room = FIRST_ROOM;
     r->base_line = r->known.line = 1;
     r->in.interchange.ta1 = "000";
-    r->buf = malloc(r->room + PADDING);
+    r->buf = calloc(1, r->room + PADDING);
     r->lex = lexer_choose(options->lexer);
     if (!r->lex) {
         result = err_set(err, ERR_USAGE, "this machine cannot run the lexer that was asked for");
     } else if (!r->buf) {
         result = err_nomem(err);
     } else {
-        memset(r->buf, 0, r->room + PADDING);
         result = lexer_index_init(&r->index, r->room, err);
     }
     if (result < 0) {

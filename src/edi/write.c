@@ -27,6 +27,8 @@ enum {
 /* How far the envelopes are open. */
 enum { OPEN_NOTHING, OPEN_INTERCHANGE, OPEN_GROUP, OPEN_DOCUMENT };
 
+enum { ESCAPES_UNKNOWN, ESCAPES_NONE, ESCAPES_SOME };
+
 #define ALWAYS_INLINE inline __attribute__((always_inline))
 #define LIKELY(x) __builtin_expect(!!(x), 1)
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
@@ -44,6 +46,7 @@ struct edi_writer {
     bool substance;                 /* the segment holds more than constants */
     bool in_segment;
     bool parts;
+    uint8_t escapes;                /* ESCAPES_…: does the segment at hand hold bytes that JSON escapes? */
     bool held;                      /* a mark */
     bool broken;                    /* output failed: nothing mends that */
     unsigned last;                  /* element written last */
@@ -103,7 +106,7 @@ static void use_syntax(struct edi_writer *w, const struct edi_syntax *s)
     w->narrow = w->options.charset == CHARSET_BASIC || s->release;
     for (unsigned i = 0; i < 4; i++)
         for (unsigned j = 0; j < 16; j++)
-            w->delimiter[i][j] = (uint8_t)(all[i] ? all[i] : s->element);
+            w->delimiter[i][j] = (uint8_t)(all[i] ? all[i] : s->terminator);
     memset(w->ending, 0, sizeof(w->ending));
     w->ending[0] = s->terminator;
     w->ending_n = 1;
@@ -304,13 +307,12 @@ static ALWAYS_INLINE bool any(signed16 v)
 #endif
 }
 
-/* Is there any byte in v that needs the slow way? */
-static ALWAYS_INLINE bool unusual(const struct edi_writer *w, bytes16 v)
+/* The bytes in v that need the slow way, but for element separators. */
+static ALWAYS_INLINE signed16 unusual_bytes(const struct edi_writer *w, bytes16 v)
 {
     signed16 s = (signed16)v;
-    signed16 bad = (signed16)(s < 0x20) | (signed16)(s == 0x7f) | (signed16)(v == w->delimiter[0]) |
-                   (signed16)(v == w->delimiter[1]) | (signed16)(v == w->delimiter[2]) |
-                   (signed16)(v == w->delimiter[3]);
+    signed16 bad = (signed16)(s < 0x20) | (signed16)(s == 0x7f) | (signed16)(v == w->delimiter[1]) |
+                   (signed16)(v == w->delimiter[2]) | (signed16)(v == w->delimiter[3]);
 
     if (UNLIKELY(w->narrow)) {
         if (w->options.charset == CHARSET_BASIC)
@@ -319,7 +321,12 @@ static ALWAYS_INLINE bool unusual(const struct edi_writer *w, bytes16 v)
         if (w->syntax.release)
             bad |= (signed16)(v == (uint8_t)w->syntax.release);
     }
-    return any(bad);
+    return bad;
+}
+
+static ALWAYS_INLINE bool unusual(const struct edi_writer *w, bytes16 v)
+{
+    return any(unusual_bytes(w, v) | (signed16)(v == w->delimiter[0]));
 }
 
 static inline bytes16 load16(const char *p)
@@ -329,7 +336,32 @@ static inline bytes16 load16(const char *p)
     return v;
 }
 
-/* Copies n bytes, at least one, and looks at each. True: the slow way. */
+/* Copies n bytes, at least one. */
+static ALWAYS_INLINE void copy_plain(char *to, const char *p, size_t n)
+{
+    if (n > 16) {
+        memcpy(to, p, n);
+    } else if (n >= 8) {
+        uint64_t low, high;
+        memcpy(&low, p, 8);
+        memcpy(&high, p + n - 8, 8);
+        memcpy(to, &low, 8);
+        memcpy(to + n - 8, &high, 8);
+    } else if (n >= 4) {
+        uint32_t low, high;
+        memcpy(&low, p, 4);
+        memcpy(&high, p + n - 4, 4);
+        memcpy(to, &low, 4);
+        memcpy(to + n - 4, &high, 4);
+    } else {
+        char first = p[0], middle = p[n >> 1], last = p[n - 1];
+        to[0] = first;
+        to[n >> 1] = middle;
+        to[n - 1] = last;
+    }
+}
+
+/* The same, and looks at each. True: the slow way. */
 static ALWAYS_INLINE bool copy(const struct edi_writer *w, char *to, const char *p, size_t n)
 {
     uint64_t low, high;
@@ -546,6 +578,68 @@ int edi_write_element(struct edi_writer *w, unsigned element, struct slice value
     return code < 0 ? code : 0;
 }
 
+/* The sum of 16 bytes. */
+static ALWAYS_INLINE unsigned sum16(bytes16 v)
+{
+    const uint64_t half = 0x00ff00ff00ff00ffu;
+    words2 w = (words2)v;
+    uint64_t pairs = (w[0] & half) + (w[0] >> 8 & half) + (w[1] & half) + (w[1] >> 8 & half);
+
+    return (unsigned)(pairs * 0x0001000100010001u >> 48);
+}
+
+int edi_write_elements(struct edi_writer *w, uint64_t mask, const struct slice *value, size_t stride)
+{
+    const char *const values = (const char *)value;
+    const size_t start = w->out.n;
+    size_t n = 0, at = start, from;
+    signed16 bad = { 0 }, escapes = { 0 };
+    unsigned last = 0, found = 0;
+    char *p;
+
+    if (UNLIKELY(w->failed || !w->in_segment || w->last))
+        return misplaced(w, 1);
+    if (UNLIKELY(mask == 0))
+        return 0;
+    for (uint64_t left = mask; left; left &= left - 1)
+        n += ((const struct slice *)(values + (size_t)__builtin_ctzll(left) * stride))->n;
+    if (UNLIKELY(!has_room(w, n)))
+        return fail_buffer(w, &w->out);
+    p = w->out.p;
+    for (uint64_t left = mask; left; left &= left - 1) {
+        unsigned element = (unsigned)__builtin_ctzll(left);
+        const struct slice *v = (const struct slice *)(values + (size_t)element * stride);
+        do {
+            w->at[last] = (uint32_t)at;
+            p[at++] = w->syntax.element;
+        } while (UNLIKELY(last++ < element));
+        if (UNLIKELY(v->n == 0))
+            return 1;
+        copy_plain(p + at, v->p, v->n);
+        at += v->n;
+    }
+    /* what was copied is looked at as a whole: besides the separators written there must be none */
+    memset(p + at, '0', 16);
+    for (from = start; from < at;) {
+        size_t end = at - from > 255 * 16 ? from + 255 * 16 : at;
+        bytes16 separators = { 0 };
+        for (; from < end; from += 16) {
+            bytes16 v = load16(p + from);
+            bad |= unusual_bytes(w, v);
+            escapes |= (signed16)(v == '"') | (signed16)(v == '\\');
+            separators -= (bytes16)(v == w->delimiter[0]);
+        }
+        found += sum16(separators);
+    }
+    if (UNLIKELY(any(bad) || found != last))
+        return 1;
+    w->out.n = at;
+    w->last = last;
+    w->substance = true;
+    w->escapes = any(escapes) ? ESCAPES_SOME : ESCAPES_NONE;
+    return 0;
+}
+
 int edi_write_constant(struct edi_writer *w, unsigned element, struct slice value)
 {
     int code = write_element(w, element, value);
@@ -672,6 +766,7 @@ int edi_write_begin(struct edi_writer *w, struct slice tag)
     w->last = w->repetition = w->component = 0;
     w->in_segment = true;
     w->substance = w->parts = false;
+    w->escapes = ESCAPES_UNKNOWN;
     return 0;
 }
 
@@ -684,8 +779,8 @@ void edi_write_cancel(struct edi_writer *w)
     w->last = NOWHERE;
 }
 
-/* SEGMENT_ESCAPE for bytes just written, as the lexer says it. Reads past the end: SLACK lies there. */
-static unsigned escape_flag(const char *p, size_t n)
+/* SEGMENT_ESCAPE for bytes just written, as the lexer says it? Reads past the end: SLACK lies there. */
+static bool escape_flag(const char *p, size_t n)
 {
     static const unsigned char tail[32] = { 255, 255, 255, 255, 255, 255, 255, 255,
                                             255, 255, 255, 255, 255, 255, 255, 255 };
@@ -699,7 +794,7 @@ static unsigned escape_flag(const char *p, size_t n)
             b &= (signed16)load16((const char *)tail + 16 - (n - i));
         bad |= b;
     }
-    return any(bad) ? SEGMENT_ESCAPE : 0;
+    return any(bad);
 }
 
 int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r)
@@ -730,7 +825,10 @@ int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r)
         segment_r->at = w->at;
         segment_r->start = (uint32_t)w->start;
         segment_r->n = w->last;
-        segment_r->flags = escape_flag(w->out.p + w->start, end - w->start) | (w->parts ? SEGMENT_PARTS : 0);
+        segment_r->flags = w->parts ? SEGMENT_PARTS : 0;
+        if (w->escapes == ESCAPES_UNKNOWN ? escape_flag(w->out.p + w->start, end - w->start)
+                                          : w->escapes == ESCAPES_SOME)
+            segment_r->flags |= SEGMENT_ESCAPE;
     }
     w->in_segment = false;
     w->last = NOWHERE;

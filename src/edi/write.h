@@ -102,6 +102,10 @@ int edi_write_document_end(struct edi_writer *w);
  * same as values not given. */
 int edi_write_begin(struct edi_writer *w, struct slice tag);
 int edi_write_element(struct edi_writer *w, unsigned element, struct slice value);
+/* All elements of the segment at hand at once, the first: for each bit k of `mask` the value of element k + 1 lies k times
+ * `stride` bytes behind `value`. 1: some value is empty or needs more than copying; nothing was written, they are to be
+ * written one by one. */
+int edi_write_elements(struct edi_writer *w, uint64_t mask, const struct slice *value, size_t stride);
 /* The same for a qualifier or other fixed value: alone it makes no segment. */
 int edi_write_constant(struct edi_writer *w, unsigned element, struct slice value);
 /* A component of an element's repetition; repetition and component from 1, ascending inside each other. */

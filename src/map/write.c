@@ -1396,6 +1396,7 @@ static int end_segment(struct map_writer *w, bool always)
 {
     const struct guide_node *node;
     struct segment s;
+    uint64_t mask;
     int code;
 
     if (UNLIKELY(w->some_left)) {
@@ -1410,7 +1411,14 @@ static int end_segment(struct map_writer *w, bool always)
     code = edi_write_begin(w->out, w->work->tag);
     if (UNLIKELY(code < 0))
         return writer_failed(w);
-    for (uint64_t mask = w->filled; mask; mask &= mask - 1) {
+    mask = w->filled;
+    if (LIKELY(!w->composite)) {
+        code = edi_write_elements(w->out, mask, &w->cell[0].text, sizeof(w->cell[0]));
+        if (UNLIKELY(code < 0))
+            return writer_failed(w);
+        mask = code ? mask : 0;
+    }
+    for (; mask; mask &= mask - 1) {
         unsigned k = (unsigned)__builtin_ctzll(mask);
         if (UNLIKELY(w->composite >> k & 1))
             code = write_parts(w, k + 1);

@@ -682,6 +682,62 @@ static void test_every_allocation_may_fail(void **state)
     assert_true(fail_each_allocation(write_something, NULL) > 3);
 }
 
+/* Elements written at once are those written one by one, or it says so. */
+static void test_elements_at_once(void **state)
+{
+    static const char *const words[] = { "A", "BC", "123", "1234", "12345678", "O'BRIEN & SONS 12", "quote\" here",
+                                         "back\\slash", "0123456789012345678901234567890123", "st*r", "til~de",
+                                         "co>lon", "tab\there", "\xc3\x9c", "" };
+    enum { WORDS = sizeof(words) / sizeof(words[0]), PLAIN = 9, ELEMENTS = 40 };
+    struct cell {
+        int before;
+        struct slice value;
+    } cell[ELEMENTS];
+    uint64_t seed = 1, plain = 0, odd = 0;
+
+    (void)state;
+    for (unsigned round = 0; round < 2000; round++) {
+        struct edi_writer *at_once = writer(), *one_by_one = writer();
+        struct segment a, b;
+        uint64_t mask = 0;
+        bool expected = true;
+        int code;
+
+        for (unsigned i = 0; i < ELEMENTS; i++) {
+            unsigned word;
+            seed = seed * 6364136223846793005u + 1442695040888963407u;
+            word = (unsigned)(seed >> 33) % (round % 2 ? PLAIN : WORDS);
+            cell[i].value = slice_of(words[word]);
+            if ((seed >> 40) % (1 + round % 7) == 0 && (seed >> 50) % 3 == 0) {
+                mask |= 1ull << i;
+                expected &= word < PLAIN;
+            }
+        }
+        edi_write_begin(at_once, SLICE("PO1"));
+        edi_write_begin(one_by_one, SLICE("PO1"));
+        code = edi_write_elements(at_once, mask, &cell[0].value, sizeof(cell[0]));
+        assert_int_equal(code, mask == 0 || expected ? 0 : 1);
+        if (code) {
+            odd++;
+            edi_write_cancel(at_once);
+        } else {
+            plain++;
+            for (unsigned i = 0; i < ELEMENTS; i++)
+                if (mask >> i & 1)
+                    assert_int_equal(edi_write_element(one_by_one, i + 1, cell[i].value), 0);
+            assert_int_equal(edi_write_end(at_once, false, &a), edi_write_end(one_by_one, false, &b));
+            assert_true(slice_eq(edi_writer_output(at_once), edi_writer_output(one_by_one)));
+            assert_int_equal(a.n, b.n);
+            assert_int_equal(a.flags, b.flags);
+            for (unsigned i = 0; a.base && i <= a.n; i++)
+                assert_int_equal(a.at[i], b.at[i]);
+        }
+        edi_writer_free(&at_once);
+        edi_writer_free(&one_by_one);
+    }
+    assert_true(plain > 500 && odd > 500);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -700,6 +756,7 @@ int main(void)
         cmocka_unit_test(test_versions_of_the_envelope),
         cmocka_unit_test(test_envelopes_that_do_not_fit),
         cmocka_unit_test(test_a_refused_value_refuses_the_document),
+        cmocka_unit_test(test_elements_at_once),
         cmocka_unit_test(test_delimiters_change_between_interchanges),
         cmocka_unit_test(test_output_goes_out_in_pieces),
         cmocka_unit_test(test_output_that_fails),
