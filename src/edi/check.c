@@ -340,6 +340,11 @@ static inline bool is_time(const char *p, uint32_t n)
     return two(p) < 24 && two(p + 2) < 60 && (n < 6 || two(p + 4) < 60);
 }
 
+bool check_has_short_dates(struct slice version)
+{
+    return version.n >= 5 && slice_cmp(version, SLICE("004010")) < 0 && !slice_starts(SLICE("004010"), version);
+}
+
 bool check_is_date(struct slice s)
 {
     char room[16] = { 0 };
@@ -440,7 +445,7 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
             wrong |= !is_decimal(p, size);
             break;
         case TYPE_DT:
-            wrong |= !is_date(p, size);
+            wrong |= !is_date(p, size) || (c->no_long_dates && size > 6);
             break;
         case TYPE_TM:
             wrong |= !is_time(p, size);
@@ -514,24 +519,24 @@ static uint32_t characters(struct slice v)
 
 static bool length_is_right(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use)
 {
-    uint32_t n = characters(r->value);
+    uint32_t n = characters(r->value), min = use->min, max = use->max;
     if (use->element->type == TYPE_N || use->element->type == TYPE_R) { /* sign and mark do not count; nor does an exponent */
         n = 0;
         for (size_t i = 0; i < r->value.n && r->value.p[i] != 'E'; i++)
             n += is_digit(r->value.p[i]);
     }
-    if (n >= use->min && n <= use->max)
+    if (use->element->type == TYPE_DT && c->short_dates && (c->no_long_dates || n == 6))
+        min = max = 6;
+    if (n >= min && n <= max)
         return true;
-    if (use->element->type == TYPE_DT && n == 6 && c->short_dates)
-        return true;
-    r->code = n < use->min ? FINDING_ELEMENT_SHORT : FINDING_ELEMENT_LONG;
+    r->code = n < min ? FINDING_ELEMENT_SHORT : FINDING_ELEMENT_LONG;
     snprintf(r->found, sizeof(r->found), "has %u character%s", n, n == 1 ? "" : "s");
-    if (use->min == use->max)
-        snprintf(r->expected, sizeof(r->expected), "exactly %u", use->min);
-    else if (n < use->min)
-        snprintf(r->expected, sizeof(r->expected), "at least %u", use->min);
+    if (min == max)
+        snprintf(r->expected, sizeof(r->expected), "exactly %u", min);
+    else if (n < min)
+        snprintf(r->expected, sizeof(r->expected), "at least %u", min);
     else
-        snprintf(r->expected, sizeof(r->expected), "at most %u", use->max);
+        snprintf(r->expected, sizeof(r->expected), "at most %u", max);
     say(c, s, r);
     return false;
 }
@@ -609,7 +614,7 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
     case TYPE_DT:
         r->code = FINDING_ELEMENT_DATE;
         right = right && is_date(p, n);
-        what = use->max >= 8 ? "a date, CCYYMMDD" : "a date, YYMMDD";
+        what = use->max >= 8 && !c->no_long_dates ? "a date, CCYYMMDD" : "a date, YYMMDD";
         break;
     case TYPE_TM:
         r->code = FINDING_ELEMENT_TIME;

@@ -34,6 +34,7 @@ struct checker {
     int stopped;                                /* what remark returned when it was negative */
     bool structure_only;
     bool short_dates;                           /* a version from before 004010: dates may have six digits */
+    bool no_long_dates;                         /* and may not have eight */
     const struct guide_node *at;                /* the last segment's node */
     uint64_t seen;                              /* bits of variants seen: guide_node.musts */
     uint32_t count[LIMIT_LOOP_DEPTH + 2];       /* occurrences of current[], by depth */
@@ -51,5 +52,7 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
 uint64_t check_segment(struct checker *c, const struct segment *s, const struct guide_node *node);
 /* A date as X12 writes it, 6 or 8 digits, that exists. */
 bool check_is_date(struct slice s);
+/* A version (GS08) from before 004010: its dates have six digits. */
+bool check_has_short_dates(struct slice version);
 
 #endif

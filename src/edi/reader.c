@@ -360,18 +360,6 @@ static int envelope_remark(void *ctx, const struct segment *s, const struct rema
     return hand_over(r, s, &f);
 }
 
-/* Dates had six digits then. */
-static bool is_before_004010(struct slice version)
-{
-    return version.n >= 5 && slice_cmp(version, SLICE("004010")) < 0 && !slice_starts(SLICE("004010"), version);
-}
-
-/* Dates had six digits before 004010. */
-static bool has_short_dates(struct slice version)
-{
-    return version.n >= 5 && slice_cmp(version, slice_of("004010")) < 0 && !slice_starts(slice_of("004010"), version);
-}
-
 static void check_envelope(struct edi_reader *r, const struct segment *s, enum finding_code code)
 {
     static const struct edi_syntax no_parts = { 0 };
@@ -387,7 +375,7 @@ static void check_envelope(struct edi_reader *r, const struct segment *s, enum f
     r->outside.guide = r->in.envelope;
     r->outside.syntax = &no_parts;
     r->outside.stopped = 0;
-    r->outside.short_dates = code == FINDING_GROUP_SYNTAX && is_before_004010(r->in.group.version);
+    r->outside.short_dates = code == FINDING_GROUP_SYNTAX && check_has_short_dates(r->in.group.version);
     r->outside_code = code;
     check_elements(&r->outside, s, def);
     if (r->outside.stopped)
@@ -903,7 +891,7 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     d->guide = guide;
     if (guide) {
         check_begin(&r->checker, guide);
-        r->checker.short_dates = has_short_dates(r->in.group.version);
+        r->checker.short_dates = r->checker.no_long_dates = check_has_short_dates(r->in.group.version);
     }
     if (r->sink.document)
         call(r, r->sink.document(r->sink.ctx, d));

@@ -1012,7 +1012,6 @@ int edi_write_interchange(struct edi_writer *w, const struct edi_envelope *e)
     if (code < 0)
         return refuse_envelope(w, code);
     w->state.syntax = syntax;
-    w->state.century = number >= 401;
     w->state.open = OPEN_INTERCHANGE;
     w->state.groups = 0;
     w->state.interchanges++;
@@ -1070,9 +1069,9 @@ int edi_write_group(struct edi_writer *w, const struct edi_envelope *e)
     if (!code)
         code = envelope_element(w, 3, e->group_receiver.n ? e->group_receiver : e->receiver, 1, 15, 0,
                                 "the receiver's code");
-    /* element 373 has a century from 004010 on; a GS is read as the version of its ISA has it */
+    /* element 373 has a century from 004010 on */
     if (!code)
-        code = date_and_time(w, 4, &e->at, number == 0 || number >= 4010 || w->state.century, true);
+        code = date_and_time(w, 4, &e->at, number == 0 || number >= 4010, true);
     if (!code)
         code = control_number(w, 6, e->group_control, 1, OPEN_GROUP, "the group control number");
     if (!code)

@@ -130,7 +130,6 @@ struct edi_mark {
         uint64_t segments, documents, groups, interchanges;
         unsigned refused;
         unsigned open;
-        bool century;
         struct edi_syntax syntax;
         char control[3][12];
     } state;

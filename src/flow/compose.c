@@ -10,6 +10,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "edi/check.h"
 
 enum { CHOICES = 16, MEMORY = 1 << 20, NUMBER_MOST = 999999999 };
 
@@ -314,7 +315,8 @@ static int choose_guide(struct composer *c, struct slice set, struct slice versi
 static int choose(struct composer *c, const struct map *map, struct slice version, bool unmapped,
                   struct choice **choice_r, struct err *err)
 {
-    const struct map_write_options how = { .write_unmapped = unmapped, .policy = c->options->policy };
+    const struct map_write_options how = { .write_unmapped = unmapped, .policy = c->options->policy,
+                                           .short_dates = check_has_short_dates(version) };
     struct choice *k, made = { .map = map, .unmapped = unmapped };
     const struct map_plan *plan;
     int rc;

@@ -615,6 +615,12 @@ static COLD void refuse_word(struct map_writer *w, const struct action *a, const
     refuse_value(w, a, f, item, word, found, expected);
 }
 
+/* How many digits a date may have in its place. */
+static inline unsigned date_digits(const struct map_writer *w, const struct action *a)
+{
+    return w->options.short_dates ? 6 : a->use ? a->use->max : 8;
+}
+
 static int set_datetime(struct map_writer *w, const struct action *a, unsigned element, const struct frame *f,
                         uint32_t item, struct slice v)
 {
@@ -627,7 +633,7 @@ static int set_datetime(struct map_writer *w, const struct action *a, unsigned e
 
     if (!p)
         return no_room(w);
-    if (express_datetime(v, a->use ? a->use->max : 8, p, part, &why) < 0) {
+    if (express_datetime(v, date_digits(w, a), p, part, &why) < 0) {
         refuse_value(w, a, f, item, v, "cannot be written", why);
         return 0;
     }
@@ -684,7 +690,7 @@ static COLD int convert_back(struct map_writer *w, const struct action *a, unsig
             return no_room(w);
         switch (c->kind) {
         case CONVERT_DATE:
-            n = express_date(v, a->use ? a->use->max : 8, p, &why);
+            n = express_date(v, date_digits(w, a), p, &why);
             break;
         case CONVERT_TIME:
             n = express_time(v, p, &why);
@@ -754,7 +760,7 @@ static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *val
         p = room_for(w, 8);
         if (UNLIKELY(!p))
             return no_room(w);
-        n = express_date(v, a->use ? a->use->max : 8, p, &why);
+        n = express_date(v, date_digits(w, a), p, &why);
         if (UNLIKELY(n < 0)) {
             refuse_value(w, a, f, item, v, "cannot be written", why);
             return 0;
@@ -2444,7 +2450,8 @@ int map_writer_new(const struct map_plan *plan, const struct map_write_options *
     finding_policy_init(&w->policy);
     if (w->options.policy)
         w->policy = *w->options.policy;
-    w->checker = (struct checker){ .syntax = &w->syntax, .remark = remark, .ctx = w };
+    w->checker = (struct checker){ .syntax = &w->syntax, .remark = remark, .ctx = w,
+                                   .short_dates = w->options.short_dates, .no_long_dates = w->options.short_dates };
     arena_init(&w->arena, LIMIT_CONFIG_FILE);
     arena_init(&w->record_arena, LIMIT_ITEM);
     arena_init(&w->item_arena, LIMIT_ITEM);

@@ -431,6 +431,14 @@ static void test_versions_of_the_envelope(void **state)
     edi_write_group(w, &e);
     output_is(w, "GS*PO*ACMECORP*123456789*260115*0905*7*X*003040~");
     edi_writer_free(&w);
+    /* whatever the ISA's version */
+    w = writer();
+    e.interchange_version = SLICE("00401");
+    edi_write_interchange(w, &e);
+    edi_writer_taken(w);
+    edi_write_group(w, &e);
+    output_is(w, "GS*PO*ACMECORP*123456789*260115*0905*7*X*003040~");
+    edi_writer_free(&w);
 }
 
 static void envelope_refused(struct edi_envelope e, const char *words)
