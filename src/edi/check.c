@@ -520,6 +520,7 @@ static uint32_t characters(struct slice v)
 static bool length_is_right(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use)
 {
     uint32_t n = characters(r->value), min = use->min, max = use->max;
+    bool century = use->element->type == TYPE_DT && c->no_long_dates && n == 8;
     if (use->element->type == TYPE_N || use->element->type == TYPE_R) { /* sign and mark do not count; nor does an exponent */
         n = 0;
         for (size_t i = 0; i < r->value.n && r->value.p[i] != 'E'; i++)
@@ -529,7 +530,7 @@ static bool length_is_right(struct checker *c, const struct segment *s, struct r
         min = max = 6;
     if (n >= min && n <= max)
         return true;
-    r->code = n < min ? FINDING_ELEMENT_SHORT : FINDING_ELEMENT_LONG;
+    r->code = n < min ? FINDING_ELEMENT_SHORT : century ? FINDING_ELEMENT_CENTURY : FINDING_ELEMENT_LONG;
     snprintf(r->found, sizeof(r->found), "has %u character%s", n, n == 1 ? "" : "s");
     if (min == max)
         snprintf(r->expected, sizeof(r->expected), "exactly %u", min);

@@ -32,6 +32,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(ELEMENT_COMPONENTS, "X12-AK4-13", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, "3", "an element has too many components") \
     ROW(ELEMENT_NOT_USED, "X12-AK4-I10", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, "10", "the partner's guide does not use this element") \
     ROW(ELEMENT_CHARSET, "CHARACTER-SET", "character-set", LEVEL_ELEMENT, SEVERITY_WARNING, "6", "a character outside the character set") \
+    ROW(ELEMENT_CENTURY, "DATE-CENTURY", "long-dates", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "a date of eight digits in a version whose dates have six") \
     ROW(ELEMENT_TRAILING, "TRAILING-EMPTY", "trailing-empty", LEVEL_SEGMENT, SEVERITY_WARNING, "8", "empty elements at the end of a segment") \
     /* segments: AK304 (720) */ \
     ROW(SEGMENT_UNKNOWN, "X12-AK3-1", "unknown-segments", LEVEL_SEGMENT, SEVERITY_ERROR, "1", "this is no segment of the standard") \
