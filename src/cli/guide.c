@@ -12,22 +12,6 @@ enum { TREE_COLUMNS = 24, SHOWN_CEILING = 4 << 20 };
 
 /* --- Finding a guide ------------------------------------------------------------------- */
 
-/* "850" or "004010/850" for the newest guide whose id ends so. False: none. */
-static bool complete_id(const struct maps_list *list, struct slice given, struct slice *id_r)
-{
-    bool found = false;
-
-    for (size_t i = 0; i < list->n; i++) {
-        struct slice id = slice_of(list->name[i]);
-        if (maps_is_guide(list->name[i]) && id.n > given.n && id.p[id.n - given.n - 1] == '/' &&
-            slice_eq(slice_from(id, id.n - given.n), given)) {
-            *id_r = id;
-            found = true;
-        }
-    }
-    return found;
-}
-
 static int no_such_guide(struct command_context *c, const struct maps_list *list, const char *given)
 {
     struct slice best = { NULL, 0 };
@@ -58,7 +42,7 @@ static int find_guide(struct command_context *c, struct reading *r, const char *
     rc = guides_by_id(r->guides, id, &r->complaints, guide_r, &err);
     if (rc == ERR_MISSING) {
         rc = maps_list_read(buf_text(&r->maps), ".guide", &list, &err);
-        if (rc == 0 && complete_id(&list, id, &id))
+        if (rc == 0 && maps_complete_guide(&list, id, &id))
             rc = guides_by_id(r->guides, id, &r->complaints, guide_r, &err);
         else if (rc == 0 && (rc = file_read(given, text, &err)) == 0)
             rc = guides_read_delta(r->guides, slice_of(given), buf_slice(text), &r->complaints, guide_r, &err);

@@ -7,6 +7,7 @@
 #include <stdio.h>
 
 #include "cli/maps.h"
+#include "edi/guide.h"
 #include "waybill.h"
 
 enum { WIDTH = 80, NAME_WIDTH = 22, PATH_CEILING = 4096 };
@@ -61,10 +62,36 @@ static const char *option_name(const struct option_row *row, char name[OPTION_NA
     return name;
 }
 
+/* The row of a command, then one of each option. */
+static void show_rows(struct printer *p, const struct command *command)
+{
+    printer_field(p, "command", slice_of(command->name), 0);
+    printer_field(p, "arguments", slice_of(command->arguments), 0);
+    printer_field(p, "help", slice_of(command->help), 0);
+    printer_field(p, "description", slice_of(command->description), 0);
+    printer_end_row(p);
+    for (unsigned i = 0;; i++) {
+        const struct option_row *row = &options[command->option[i]];
+        if (!row->hidden) {
+            printer_field(p, "command", slice_of(command->name), 0);
+            printer_field(p, "option", slice_of(row->name), 0);
+            printer_field(p, "value", row->value ? slice_of(row->value) : SLICE(""), 0);
+            printer_field(p, "help", slice_of(row->help), 0);
+            printer_end_row(p);
+        }
+        if (command->option[i] == OPTION_HELP)
+            break;
+    }
+}
+
 void help_command(struct printer *p, const struct command *command)
 {
     char name[OPTION_NAME];
 
+    if (p->json) {
+        show_rows(p, command);
+        return;
+    }
     help_usage_line(p, command);
     printer_text(p, "\n");
     printer_wrap(p, command->description, 0, WIDTH);
@@ -235,6 +262,36 @@ static void complete_maps(struct printer *p, const char *suffix, struct slice ty
     buf_deinit(&path);
 }
 
+/* The segments of a guide of the maps folder. */
+static void complete_segments(struct printer *p, const char *given, struct slice typed)
+{
+    struct maps_list list = { .n = 0 };
+    struct complaints ignored;
+    struct guides *guides = NULL;
+    const struct guide *g = NULL;
+    struct slice id = slice_of(given);
+    struct buf path;
+
+    buf_init(&path, PATH_CEILING);
+    complaints_init(&ignored);
+    if (maps_find(NULL, &path, NULL) == 0 && maps_list_read(buf_text(&path), ".guide", &list, NULL) == 0 &&
+        guides_new(buf_text(&path), &guides, NULL) == 0) {
+        maps_complete_guide(&list, id, &id);
+        guides_by_id(guides, id, &ignored, &g, NULL);
+    }
+    for (unsigned i = 1; g && i < g->n; i++) {
+        bool first = !g->node[i].loop;
+        for (unsigned k = 1; first && k < i; k++)
+            first = g->node[k].loop || !slice_eq(g->node[k].tag, g->node[i].tag);
+        if (first)
+            candidate(p, g->node[i].tag, "", typed);
+    }
+    guides_free(&guides);
+    maps_list_free(&list);
+    complaints_deinit(&ignored);
+    buf_deinit(&path);
+}
+
 static void complete_allow(struct printer *p, struct slice typed)
 {
     struct buf before;
@@ -332,7 +389,10 @@ static void complete(struct printer *p, unsigned n, char **word)
                 return;
         }
     }
-    complete_value(p, command->completes, typed);
+    if (command->completes == COMPLETES_GUIDE && before > words)
+        complete_segments(p, word[words], typed);
+    else
+        complete_value(p, command->completes, typed);
 }
 
 /* --- The commands -------------------------------------------------------------------------- */
@@ -352,7 +412,10 @@ int command_help(struct command_context *c)
         return EXIT_CODE_OK;
     }
     if (c->n == 0) {
-        help_overview(c->out);
+        for (const struct command *row = commands; row->name && c->out->json; row++)
+            show_rows(c->out, row);
+        if (!c->out->json)
+            help_overview(c->out);
         return EXIT_CODE_OK;
     }
     if (c->n == 1 && slice_is(slice_of(c->argument[0]), "findings")) {
@@ -368,7 +431,7 @@ int command_help(struct command_context *c)
         if (!slice_eq(slice_of(row->name), slice_of(name)) &&
             !slice_eq(slice_cut(slice_of(row->name), ' ', &rest, &two), slice_of(name)))
             continue;
-        if (any)
+        if (any && !c->out->json)
             printer_text(c->out, "\n");
         help_command(c->out, row);
         any = true;

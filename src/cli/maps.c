@@ -166,3 +166,18 @@ void maps_list_free(struct maps_list *list)
     free(list->name);
     *list = (struct maps_list){ .n = 0 };
 }
+
+bool maps_complete_guide(const struct maps_list *list, struct slice given, struct slice *id_r)
+{
+    bool found = false;
+
+    for (size_t i = 0; i < list->n; i++) {
+        struct slice id = slice_of(list->name[i]);
+        if (maps_is_guide(list->name[i]) && id.n > given.n && id.p[id.n - given.n - 1] == '/' &&
+            slice_eq(slice_from(id, id.n - given.n), given)) {
+            *id_r = id;
+            found = true;
+        }
+    }
+    return found;
+}

@@ -20,6 +20,8 @@ struct maps_list {
  * ("x12/004010/850" for .guide). */
 int maps_list_read(const char *folder, const char *suffix, struct maps_list *list_r, struct err *err);
 void maps_list_free(struct maps_list *list);
+/* "850" or "004010/850" for the newest guide whose id ends so. False: none. */
+bool maps_complete_guide(const struct maps_list *list, struct slice given, struct slice *id_r);
 /* Whether a file of a version's folder is a guide, and not the version's segments and elements. */
 bool maps_is_guide(const char *name);
 /* A map lies in a folder of its own name: x12/850-order for x12/850-order/850-order. Borrows from `name`; empty: it does

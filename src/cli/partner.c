@@ -72,14 +72,17 @@ static int check_file(struct command_context *c, struct reading *r, const char *
     int rc = maps_new(buf_text(&r->maps), &maps, &err), code;
 
     if (rc == 0)
-        rc = partner_load(path, &r->complaints, &partner, &err);
-    if (rc == 0)
-        rc = agreement_new(partner, r->guides, &r->complaints, &agreement, &err);
-    /* wrong guides do not keep the maps from being looked at */
+        rc = partner_load_to_check(path, &r->complaints, &partner, &err);
+    /* a wrong line keeps neither the guides from being looked at, nor wrong guides the maps */
+    if (partner && (rc == 0 || rc == ERR_CONFIG)) {
+        int named = agreement_new(partner, r->guides, &r->complaints, &agreement, &err);
+        rc = named == 0 ? rc : named;
+    }
     if ((rc == 0 || rc == ERR_CONFIG) && agreement) {
-        rc = agreement_read_maps(agreement, maps, &r->complaints, &err);
-        if (rc == 0 || rc == ERR_CONFIG)
-            rc = check_routes(c, r, agreement, maps, &err);
+        int named = agreement_read_maps(agreement, maps, &r->complaints, &err);
+        if (named == 0 || named == ERR_CONFIG)
+            named = check_routes(c, r, agreement, maps, &err);
+        rc = named == 0 ? rc : named;
     }
     code = reading_complain(c, &r->complaints) ? EXIT_CODE_CONFIG : EXIT_CODE_OK;
     if (rc < 0 && !(rc == ERR_CONFIG && code)) {

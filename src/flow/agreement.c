@@ -171,11 +171,16 @@ static bool set_is_known(struct maps *maps, struct slice document)
 
 static void check_route(const struct partner_route *route, const struct map *map, struct complaints *c)
 {
-    struct slice kind = map_kind(map)->name, set = map_set(map);
+    struct slice kind = map_kind(map)->name, set = map_set(map), best = { NULL, 0 };
+    unsigned distance = 3;
 
-    if (route->record.n && !slice_eq(route->record, kind))
-        complain(c, &route->map_at, "this map is for the record \"%.*s\", and not for \"%.*s\"", SLICE_FMT(kind),
-                 SLICE_FMT(route->record));
+    if (route->record.n && !slice_eq(route->record, kind)) {
+        complain(c, &route->record_at, "the map %.*s is for the record \"%.*s\", and not for \"%.*s\"",
+                 SLICE_FMT(map_name(map)), SLICE_FMT(kind), SLICE_FMT(route->record));
+        suggest(route->record, kind, &best, &distance);
+        if (best.n)
+            complain_hint(c, "did you mean \"%.*s\"?", SLICE_FMT(best));
+    }
     if (route->document.n && set.n && !slice_eq(route->document, set))
         complain(c, &route->map_at, "this map is for %.*s, and not for %.*s", SLICE_FMT(set),
                  SLICE_FMT(route->document));

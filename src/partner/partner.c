@@ -38,6 +38,7 @@ struct reading {
     struct open_scope block[LIMIT_LINE_DEPTH + 1];     /* by depth of the line */
     struct slice *value;                /* of the setting at hand */
     size_t room;
+    bool further;                       /* lay out what was understood of a wrong file, to find more errors */
     bool nomem;
 };
 
@@ -530,25 +531,27 @@ static bool make_routes(struct reading *r, const struct partner_setting *owner, 
     p->route = route;
     for (const struct partner_setting *s = owner->first; s; s = s->next) {
         bool send = strcmp(s->keyword->name, "send") == 0;
-        const struct partner_setting *map, *guide;
+        const struct partner_setting *map, *guide, *record;
 
-        if (!send && strcmp(s->keyword->name, "receive") != 0)
+        if ((!send && strcmp(s->keyword->name, "receive") != 0) || s->n == 0)
             continue;
         map = find_setting(s, "map");
         guide = find_setting(s, "guide");
+        record = find_setting(s, send ? "from" : "as");
         route->send = send;
         route->at = s->at;
+        route->record_at = record && record->n ? record->value_at : s->value_at;
         if (is_record_kind(s->value[0])) {
             route->record = s->value[0];
         } else {
             route->document = s->value[0];
             route->record = value_of(s, send ? "from" : "as");
         }
-        if (map) {
+        if (map && map->n) {
             route->map = map->value[0];
             route->map_at = map->value_at;
         }
-        if (guide) {
+        if (guide && guide->n) {
             route->guide = guide->value[0];
             route->guide_at = guide->value_at;
         }
@@ -573,7 +576,7 @@ static bool make_lists(struct reading *r, const struct partner_setting *owner, s
     p->allow = allow;
     p->guide = guide;
     for (const struct partner_setting *s = owner->first; s; s = s->next) {
-        if (strcmp(s->keyword->name, "guide") == 0)
+        if (strcmp(s->keyword->name, "guide") == 0 && s->n)
             guide[p->n_guides++] = (struct partner_guide){ s->value[0], s->value_at };
         for (unsigned i = 0; i < s->n && strcmp(s->keyword->name, "allow") == 0; i++)
             allow[p->n_allow++] = s->value[i];
@@ -596,6 +599,8 @@ static unsigned acknowledgments(const struct partner_setting *s)
 static bool make_partner(struct reading *r, const struct partner_setting *s, struct partner *p)
 {
     p->setting = s;
+    if (s->n == 0)
+        return true;
     p->name = s->value[0];
     p->title = s->n > 1 ? s->value[1] : p->name;
     p->role = value_of(s, "is");
@@ -607,7 +612,7 @@ static bool make_partner(struct reading *r, const struct partner_setting *s, str
         if (strcmp(a->keyword->name, "expect") == 0)
             p->expect |= acknowledgments(a);
     }
-    return make_x12(r, s, p) && make_routes(r, s, p) && make_lists(r, s, p);
+    return (r->further || make_x12(r, s, p)) && make_routes(r, s, p) && make_lists(r, s, p);
 }
 
 /* --- Reading --------------------------------------------------------------------------- */
@@ -630,14 +635,16 @@ static int read_into(struct reading *r, struct partner *p, struct slice text)
         return ERR_CONFIG;
     }
     check_block(r, s);
-    /* values that are missing were complained of; the structs are only made of what is complete */
-    if (r->c->count == before && !make_partner(r, s, p))
+    /* values that are missing were complained of; identities are only laid out when all is complete */
+    if (r->c->count == before)
+        r->further = false;
+    if ((r->c->count == before || r->further) && !make_partner(r, s, p))
         return ERR_NOMEM;
     return r->nomem || r->c->nomem ? ERR_NOMEM : r->c->count > before ? ERR_CONFIG : 0;
 }
 
-int partner_read(struct slice file, struct slice text, struct complaints *c, struct partner **partner_r,
-                 struct err *err)
+static int read_partner(struct slice file, struct slice text, bool further, struct complaints *c,
+                        struct partner **partner_r, struct err *err)
 {
     struct arena *arena = malloc(sizeof(*arena));
     struct partner *p = NULL;
@@ -650,22 +657,30 @@ int partner_read(struct slice file, struct slice text, struct complaints *c, str
     p = ARENA_NEW(arena, struct partner);
     if (p) {
         struct slice own = arena_copy(arena, text);
-        struct reading r = { .arena = arena, .c = c };
+        struct reading r = { .arena = arena, .c = c, .further = further };
         p->arena = arena;
         p->file = arena_copy(arena, file);
         if (own.p && p->file.p)
             rc = read_into(&r, p, own);
     }
-    if (rc == 0) {
+    if (rc == 0 || (rc == ERR_CONFIG && further && p->setting && !c->nomem)) {
         *partner_r = p;
-        return 0;
+    } else {
+        arena_deinit(arena);
+        free(arena);
     }
-    arena_deinit(arena);
-    free(arena);
+    if (rc == 0)
+        return 0;
     return rc == ERR_NOMEM ? err_nomem(err) : err_set(err, rc, "%.*s: the partner file is wrong", SLICE_FMT(file));
 }
 
-int partner_load(const char *path, struct complaints *c, struct partner **partner_r, struct err *err)
+int partner_read(struct slice file, struct slice text, struct complaints *c, struct partner **partner_r,
+                 struct err *err)
+{
+    return read_partner(file, text, false, c, partner_r, err);
+}
+
+static int load(const char *path, bool further, struct complaints *c, struct partner **partner_r, struct err *err)
 {
     struct buf text;
     int rc;
@@ -674,9 +689,19 @@ int partner_load(const char *path, struct complaints *c, struct partner **partne
     buf_init(&text, LIMIT_CONFIG_FILE);
     rc = file_read(path, &text, err);
     if (rc == 0)
-        rc = partner_read(slice_of(path), buf_slice(&text), c, partner_r, err);
+        rc = read_partner(slice_of(path), buf_slice(&text), further, c, partner_r, err);
     buf_deinit(&text);
     return rc;
+}
+
+int partner_load(const char *path, struct complaints *c, struct partner **partner_r, struct err *err)
+{
+    return load(path, false, c, partner_r, err);
+}
+
+int partner_load_to_check(const char *path, struct complaints *c, struct partner **partner_r, struct err *err)
+{
+    return load(path, true, c, partner_r, err);
 }
 
 void partner_free(struct partner **partner)

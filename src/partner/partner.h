@@ -143,7 +143,7 @@ struct partner_route {
     struct slice record;        /* "order"; empty: whatever the map says */
     struct slice map;           /* as written; empty: the standard's own */
     struct slice guide;         /* as written; empty: none of its own */
-    struct place at, map_at, guide_at;
+    struct place at, record_at, map_at, guide_at;
 };
 
 /* A line `guide`. */
@@ -184,6 +184,9 @@ int partner_read(struct slice file, struct slice text, struct complaints *c, str
                  struct err *err);
 /* The same from a file: also ERR_MISSING, ERR_IO. */
 int partner_load(const char *path, struct complaints *c, struct partner **partner_r, struct err *err);
+/* The same to find errors: of a wrong file, too, a partner is made where that can be, with the guides and maps it names as
+ * far as they were understood. With ERR_CONFIG it is good for agreement_new() and partner_free() and nothing else. */
+int partner_load_to_check(const char *path, struct complaints *c, struct partner **partner_r, struct err *err);
 void partner_free(struct partner **partner);
 
 /* Makes warnings of what `allow` names. */
