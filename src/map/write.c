@@ -1249,6 +1249,29 @@ static struct slice code_missing(const struct guide *g, const struct remark *r)
     return slice(NULL, 0);
 }
 
+/* What the segment at hand as a whole comes from: its object, or the first field that is in it. */
+static struct slice segment_path(struct map_writer *w)
+{
+    const struct frame *of = w->of;
+    const struct cell *c = NULL;
+
+    if (w->work && w->work != &of->scope->owner && !(w->n_members && w->work->n_actions == 0))
+        for (unsigned k = 0; k < 64 && !c; k++) {
+            if (w->composite >> k & 1) {
+                for (unsigned i = 0; i < w->n_parts && !c; i++)
+                    if (w->part[i].element == k + 1 && w->part[i].cell.from)
+                        c = &w->part[i].cell;
+            } else if (w->filled >> k & 1 && w->cell[k].from) {
+                c = &w->cell[k];
+            }
+            if (c && !c->from->list && !has(c->frame, c->from->field)) /* a constant, a default */
+                c = NULL;
+        }
+    if (!c)
+        return path_to(w, of, NULL, 0, NULL);
+    return path_to(w, c->frame, NULL, 0, c->from->list ? c->from->list : c->from->op->field);
+}
+
 /* Is the value that a remark speaks of a code or word of the action's table? Words became one, so a value that is none was
  * kept as it is. */
 static bool is_code(const struct action *a, const struct remark *r)
@@ -1325,7 +1348,7 @@ static COLD int remark(void *ctx, const struct segment *s, const struct remark *
         else
             f.path = path_to(w, of, NULL, 0, NULL);
     } else {
-        f.path = path_to(w, of, NULL, 0, NULL);
+        f.path = segment_path(w);
     }
     f.place = place_name(w, segment_tag(s), r->element, r->component, place, sizeof(place));
     report(w, &f);
@@ -1376,7 +1399,7 @@ static COLD void misplaced(struct map_writer *w, const struct guide_node *node)
         snprintf(found, sizeof(found), "would be read as part of no loop");
     if (meant->parent)
         snprintf(expected, sizeof(expected), "a segment before it that leads to loop %.*s", SLICE_FMT(own));
-    f.path = path_to(w, w->of, NULL, 0, NULL);
+    f.path = segment_path(w);
     f.place = place_name(w, w->work->tag, 0, 0, place, sizeof(place));
     report(w, &f);
 }
