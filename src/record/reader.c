@@ -850,8 +850,8 @@ void record_items_begin(const struct record *record, uint32_t node, struct recor
     const struct record_reader *r = record->reader;
 
     *it_r = (struct record_items){ .record = record, .node = node, .child = json_first(node) };
-    for (size_t i = 0; i < r->streams; i++) {
-        if (record->tape->node[node].type == JSON_STREAMED && r->stream[i].node == node) {
+    for (size_t i = 0; record->tape->node[node].type == JSON_STREAMED && i < r->streams; i++) {
+        if (r->stream[i].node == node) {
             it_r->array = (uint32_t)i + 1;
             it_r->at = r->stream[i].from;
         }

@@ -51,7 +51,7 @@ struct record {
     uint64_t line;                  /* from 1 */
     uint64_t size;                  /* bytes */
     bool streamed;                  /* some of its arrays are */
-    struct record_reader *reader;   /* private */
+    struct record_reader *reader;   /* private; NULL: kept */
 };
 
 /* options may be NULL. ERR_NOMEM. */

@@ -86,6 +86,7 @@ static unsigned read_records(const struct record_kind *kind, int fd, const struc
 {
     struct record_reader *reader;
     const struct record *record;
+    struct record_kept kept = { 0 };
     unsigned n = 0;
     int r;
 
@@ -109,8 +110,15 @@ static unsigned read_records(const struct record_kind *kind, int fd, const struc
                 *bytes_r += tape->node[node].n;
             require(r == 0);
         }
-        require(record_check_whole(kind, record, look, NULL, NULL) >= 0);
+        r = record_check_whole(kind, record, look, NULL, NULL);
+        require(r >= 0);
+        if (!record->streamed) { /* taken over it is the same */
+            uint32_t nodes = record->tape->n;
+            require(record_reader_keep(reader, &kept, NULL) == 0);
+            require(kept.tape.n == nodes && record_check_whole(kind, &kept.record, look, NULL, NULL) == r);
+        }
     }
+    record_kept_deinit(&kept);
     record_reader_free(&reader);
     return n;
 }

@@ -263,6 +263,54 @@ static void test_small_window(void **state)
     buf_deinit(&out);
 }
 
+/* Records that stay: each is what it was when it was read, after the reader has gone on, and their memory serves again. */
+static void test_records_that_are_kept(void **state)
+{
+    enum { KEPT = 7 };
+    struct record_kept kept[KEPT] = { 0 };
+    struct record_reader_options options = { .chunk = 64 };
+    struct buf text, expected[KEPT], out;
+    struct record_reader *reader;
+    const struct record *record;
+    struct err err;
+    unsigned n = 0;
+    int fd, r;
+
+    (void)state;
+    buf_init(&text, CEILING);
+    buf_init(&out, CEILING);
+    for (unsigned i = 0; i < KEPT; i++)
+        buf_init(&expected[i], CEILING);
+    for (unsigned i = 0; i < 100; i++)
+        buf_printf(&text, "%s{\"number\":\"%u\",\"lines\":[{\"a\":\"%0*u\"}]}", i % 3 ? "\n" : "", i, (int)(i * 7 % 90), i);
+    fd = file_of(buf_slice(&text));
+    assert_int_equal(record_reader_new(fd, &options, &reader, &err), 0);
+    while ((r = record_reader_next(reader, &record, &err)) > 0) {
+        unsigned i = n++ % KEPT;
+        uint64_t line = record->line, number = record->number;
+        buf_clear(&expected[i]);
+        assert_int_equal(describe(record, &expected[i], &err), 0);
+        assert_int_equal(record_reader_keep(reader, &kept[i], &err), 0);
+        assert_int_equal(kept[i].record.line, line);
+        assert_int_equal(kept[i].record.number, number);
+        for (unsigned k = 0; k < KEPT && k < n; k++) {
+            buf_clear(&out);
+            assert_int_equal(describe(&kept[k].record, &out, &err), 0);
+            assert_string_equal(buf_text(&out), buf_text(&expected[k]));
+        }
+    }
+    assert_int_equal(r, 0);
+    assert_int_equal(n, 100);
+    record_reader_free(&reader);
+    close(fd);
+    for (unsigned i = 0; i < KEPT; i++) {
+        record_kept_deinit(&kept[i]);
+        buf_deinit(&expected[i]);
+    }
+    buf_deinit(&text);
+    buf_deinit(&out);
+}
+
 static void test_starts_where_the_descriptor_stands(void **state)
 {
     struct record_reader_options options = { .memory = 256, .small = 64, .chunk = 64 };
@@ -721,6 +769,7 @@ int main(void)
         cmocka_unit_test(test_forms),
         cmocka_unit_test(test_every_split),
         cmocka_unit_test(test_small_window),
+        cmocka_unit_test(test_records_that_are_kept),
         cmocka_unit_test(test_starts_where_the_descriptor_stands),
         cmocka_unit_test(test_does_not_wait_for_more),
         cmocka_unit_test(test_large_as_small),
