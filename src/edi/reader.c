@@ -60,6 +60,7 @@ struct edi_reader {
     uint64_t run_skip;              /* bytes of a binary element that go into the next runs unread */
     bool run_skip_terminator;
     size_t blank_at, empty_at;      /* where the documents being split have their first blanks, empty segment */
+    bool lost_terminator;           /* the run's last segment is ended by a line break */
     bool joined;                    /* reads runs of another reader, which looks after control numbers */
     bool duplicate, new_set;        /* what that one says of the next ST */
     uint64_t set_seen[SETS_SEEN];   /* sets that the group had, as slice_key() */
@@ -1073,7 +1074,8 @@ static enum found find_syntax(struct edi_reader *r, bool last)
             r->from += 3;
             continue;
         }
-        if (n && is_blank(*p)) {
+        /* behind an interchange its terminator may stand once more */
+        if (n && (is_blank(*p) || (r->in.interchanges && *p == r->syntax.terminator))) {
             r->from++;
             continue;
         }
@@ -1194,10 +1196,9 @@ static enum walk take_binary(struct edi_reader *r, const struct segment *s, size
     return WALK_AGAIN;
 }
 
-/* Does a segment begin at p: a tag that may stand in the document at hand (or end it) and an element separator? */
-static bool begins_segment(const struct edi_reader *r, const char *p, const char *end)
+/* Does a segment begin at p: a trailer, or what may stand in the document whose guide it is, and an element separator? */
+static bool begins_segment(const struct edi_reader *r, const struct guide *guide, const char *p, const char *end)
 {
-    const struct guide *g = r->document.guide;
     size_t n = 0;
     uint32_t key = 0;
     while (n < 4 && p + n < end && p[n] != r->syntax.element)
@@ -1205,61 +1206,63 @@ static bool begins_segment(const struct edi_reader *r, const char *p, const char
     if (n < 2 || n > 3 || p + n >= end)
         return false;
     memcpy(&key, p, n);
-    return (g && guide_tag(g, key) >= 0 && key != TAG2('S', 'T')) || key == TAG2('G', 'E') ||
-           key == TAG3('I', 'E', 'A');
+    return key == TAG2('S', 'E') || key == TAG2('G', 'E') || key == TAG3('I', 'E', 'A') ||
+           (guide && guide_tag(guide, key) >= 0 && key != TAG2('S', 'T'));
 }
 
-/* A segment with line breaks inside. Where the next line begins like a segment of the document, the terminator was
- * forgotten: the line break stands for it. */
+/* The next line between p and end that begins like a segment, NULL when none does. */
+static const char *next_line(const struct edi_reader *r, const struct guide *guide, const char *p, const char *end)
+{
+    while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+        while (p < end && is_blank(*p))
+            p++;
+        if (begins_segment(r, guide, p, end))
+            return p;
+    }
+    return NULL;
+}
+
+/* A segment with line breaks inside. Where the next line begins like a segment of the document, or a trailer, the
+ * terminator was forgotten: the line break stands for it. Behind an IEA, all is looked at anew. */
 static int take_broken(struct edi_reader *r, const struct segment *whole)
 {
-    uint32_t at[LIMIT_ELEMENTS + 2];
-    struct segment s = *whole;
-    const uint32_t last = whole->at[whole->n];
+    uint32_t *at = r->index.delimiter + (whole->at - r->index.delimiter);
+    const char *const base = whole->base, *const end = base + whole->at[whole->n];
+    const bool lost = r->lost_terminator && end == r->buf + r->n - 1;
+    uint32_t start = whole->start;
+    unsigned n = whole->n;
 
     for (;;) {
-        const char *base = s.base, *end = base + last, *p = base + s.start, *next = NULL;
-        struct segment part = s;
-        unsigned k = 0;
-        while (!r->stopped && p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-            next = p;
-            while (next < end && is_blank(*next))
-                next++;
-            if (begins_segment(r, next, end))
-                break;
-            p = next;
-            next = NULL;
-        }
-        if (!p || p >= end)
-            next = NULL;
+        const char *p = base + start, *next = NULL;
+        bool se = at[0] - start == 2 && memcmp(p, "SE", 2) == 0, ge = at[0] - start == 2 && memcmp(p, "GE", 2) == 0;
+        bool iea = at[0] - start == 3 && memcmp(p, "IEA", 3) == 0, inside = r->level == IN_DOCUMENT && !se && !ge;
+        struct segment part = { base, at, start, n, whole->flags };
+        uint32_t kept = 0;
+        if (!iea)
+            next = next_line(r, inside ? r->document.guide : NULL, base + at[0], end);
         if (next) {
-            size_t stop = (size_t)(p - base);
-            while (stop > s.start && is_blank(base[stop - 1]))
+            size_t stop = (size_t)(next - base);
+            while (is_blank(base[stop - 1]))
                 stop--;
-            while (k < s.n && s.at[k] < stop)
-                k++;
-            if (k > LIMIT_ELEMENTS)
-                next = NULL;
-            else {
-                memcpy(at, s.at, k * sizeof(*at));
-                at[k] = (uint32_t)stop;
-                part.at = at;
-                part.n = k;
-            }
+            for (part.n = 0; at[part.n] < stop; part.n++)
+                ;
+            kept = at[part.n];
+            at[part.n] = (uint32_t)stop;
         }
-        switch (part.at[0] - part.start) {
-        case 2:
-            if (memcmp(base + part.start, "SE", 2) == 0)
+        r->from = (size_t)(p - r->buf);
+        if (ge || iea)
+            close_document_early(r);
+        if (next || lost) {
+            r->document.segments++; /* it speaks of the one to come */
+            find(r, FINDING_TERMINATOR_MISSING, &part, 0, "ends at a line break", "a segment terminator");
+            r->document.segments--;
+        }
+        if (!r->stopped) {
+            if (se)
                 take_se(r, &part);
-            else if (memcmp(base + part.start, "GE", 2) == 0)
+            else if (ge)
                 take_ge(r, &part);
-            else if (r->level == IN_DOCUMENT)
-                take_segment(r, &part);
-            else
-                take_outside(r, &part);
-            break;
-        default:
-            if (starts_envelope(base + part.start, last - part.start, "IEA"))
+            else if (iea)
                 take_iea(r, &part);
             else if (r->level == IN_DOCUMENT)
                 take_segment(r, &part);
@@ -1268,15 +1271,10 @@ static int take_broken(struct edi_reader *r, const struct segment *whole)
         }
         if (!next || r->stopped)
             return r->stopped;
-        s.start = (uint32_t)(next - base);
-        while (s.at[0] < s.start && s.n) {
-            s.at++;
-            s.n--;
-        }
-        r->document.segments++; /* it speaks of the one to come */
-        find(r, FINDING_TERMINATOR_MISSING, &s, 0, "the segment before has no terminator, a line break ends it",
-             "the segment terminator");
-        r->document.segments--;
+        at[part.n] = kept;
+        at += part.n;
+        n -= part.n;
+        start = (uint32_t)(next - base);
     }
 }
 
@@ -1288,6 +1286,16 @@ static void tell_layout(struct edi_reader *r, const struct segment *s, uint32_t 
             find(r, FINDING_FILE_BLANKS, s, 0, "blanks stand before the segment", "segments behind each other");
             r->blanks_told = true;
         }
+}
+
+/* Does a document end before this segment, whether it has its SE or not? */
+static bool begins_envelope(const struct segment *s)
+{
+    static const char *const tags[] = { "ST", "GE", "GS", "IEA" };
+    for (unsigned i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
+        if (slice_is(segment_tag(s), tags[i]))
+            return true;
+    return starts_envelope(s->base + s->start, s->at[s->n] - s->start, "ISA");
 }
 
 /* Walks the segments of the block that starts at r->from. Leaves r->from behind what is done. */
@@ -1304,6 +1312,8 @@ static enum walk walk(struct edi_reader *r, bool last)
     if (r->options.run && n > 4096 && r->level != IN_DOCUMENT && memchr(base, r->syntax.terminator, 4096))
         n = 4096;
     r->lex(&r->index, base, n, &r->syntax);
+    if (r->lost_terminator && x->n_segments)
+        x->end[x->n_segments - 1] |= SEGMENT_ESCAPE; /* the line break that was there */
     for (uint32_t i = 0; i < x->n_segments; i++) {
         uint32_t number = x->end[i] >> SEGMENT_FLAG_BITS;
         struct segment s = { base, x->delimiter + d, from, number - d, x->end[i] & ((1u << SEGMENT_FLAG_BITS) - 1) };
@@ -1312,8 +1322,11 @@ static enum walk walk(struct edi_reader *r, bool last)
         while (s.start < s.at[0] && is_blank(base[s.start]))
             s.start++;
         r->from = origin + s.start;
-        if (s.start != from && __builtin_expect(!(s.start == from + 1 && base[from] == '\n'), 0))
+        if (s.start != from && __builtin_expect(!(s.start == from + 1 && base[from] == '\n'), 0)) {
+            if (r->level == IN_DOCUMENT && begins_envelope(&s))
+                close_document_early(r); /* the blanks are not its own */
             tell_layout(r, &s, from);
+        }
         d = number + 1;
         if (s.start == end) {
             if (!line_terminator && !r->empty_told && r->level != OUTSIDE) {
@@ -1355,7 +1368,10 @@ static enum walk walk(struct edi_reader *r, bool last)
             take_gs(r, &s);
             break;
         case TAG2('G', 'E'):
-            take_ge(r, &s);
+            if (s.flags & SEGMENT_ESCAPE && !line_terminator)
+                take_broken(r, &s);
+            else
+                take_ge(r, &s);
             break;
         case TAG3('I', 'E', 'A'):
             take_iea(r, &s);
@@ -1374,7 +1390,8 @@ static enum walk walk(struct edi_reader *r, bool last)
             take_outside(r, &s);
             break;
         default:
-            if (r->level == IN_DOCUMENT && (tag & 0xffffff) != TAG3('I', 'S', 'A')) {
+            if (r->level == IN_DOCUMENT && ((tag & 0xffffff) != TAG3('I', 'S', 'A') ||
+                                            !starts_envelope(base + s.start, end - s.start, "ISA"))) {
                 if (s.flags & SEGMENT_ESCAPE && !line_terminator)
                     take_broken(r, &s);
                 else
@@ -1520,15 +1537,16 @@ static void note_layout(struct edi_reader *r, size_t from, size_t start, size_t 
         r->empty_at = start;
 }
 
-/* An ST: has its number been used in the group, is its set new there? */
-static void look_at_st(struct edi_reader *r, const char *p, const char *next, bool *used_r, bool *new_r)
+/* An ST: is its number new in the group or has it been used there (or is there none), is its set new there? */
+static void look_at_st(struct edi_reader *r, const char *p, const char *next, bool *fresh_r, bool *used_r, bool *new_r)
 {
     struct slice rest = slice(p, (size_t)(next - p) - 1), set, number;
     bool more;
     slice_cut(rest, r->syntax.element, &rest, &more);
     set = slice_cut(rest, r->syntax.element, &rest, &more);
     number = slice_cut(rest, r->syntax.element, &rest, &more);
-    *used_r = number.n && !numbers_add(&r->numbers, number.n > ENVELOPE_TEXT ? slice(number.p, ENVELOPE_TEXT) : number);
+    *fresh_r = number.n && numbers_add(&r->numbers, number.n > ENVELOPE_TEXT ? slice(number.p, ENVELOPE_TEXT) : number);
+    *used_r = number.n && !*fresh_r;
     *new_r = is_new_set(r, set);
 }
 
@@ -1539,12 +1557,35 @@ static bool is_outer_trailer(const struct edi_reader *r, size_t at)
     return starts_envelope(p, r->n - at, "GE") || starts_envelope(p, r->n - at, "IEA");
 }
 
+/* A segment of a document, up to its terminator: the line in it that is a trailer whose segment before has lost its
+ * terminator, as take_broken() sees it; NULL when there is none. *newline_r: where to look for line breaks next. */
+static const char *lost_line(const struct edi_reader *r, const char *p, const char *end, size_t *newline_r)
+{
+    static const char *const whole[] = { "ST", "GS", "IEA", "BIN", "BDS" };
+    const char *line, *separator;
+    if ((size_t)(p - r->buf) >= *newline_r) {
+        line = memchr(p, '\n', (size_t)(r->buf + r->n - p));
+        *newline_r = line ? (size_t)(line - r->buf) : r->n;
+        if (!line || line >= end)
+            return NULL;
+    }
+    if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r' || starts_envelope(p, (size_t)(end - p), "ISA"))
+        return NULL;
+    for (unsigned i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
+        if (is_tag(r, p, whole[i]))
+            return NULL;
+    separator = memchr(p, r->syntax.element, (size_t)(end - p));
+    return separator ? next_line(r, NULL, separator, end) : NULL;
+}
+
 /* Hands over the documents that start at r->from. WALK_AGAIN: something else follows them. */
 static enum walk split_documents(struct edi_reader *r, bool last)
 {
     size_t start = r->from, whole = r->from, whole_end = r->from, at = r->from;
     struct edi_run run = { .begins = !r->run_open };
-    bool open = r->run_open, counted = false, new_set = false;
+    bool open = r->run_open, counted = false, fresh = false, new_set = false;
+    bool lost = false;                  /* the segment before is ended by a line break */
+    size_t newline = start;             /* none between start and it */
 
     r->blank_at = r->empty_at = SIZE_MAX;
     for (;;) {
@@ -1563,15 +1604,24 @@ static enum walk split_documents(struct edi_reader *r, bool last)
             r->run_skip_terminator = false;
             continue;
         }
-        while (at < r->n && is_blank(r->buf[at]))
+        while (at < r->n && is_blank(r->buf[at]) && r->buf[at] != r->syntax.terminator)
             at++;
         p = r->buf + at;
         next = at < r->n ? segment_end(r, p, last, &r->run_skip) : NULL;
         if (!next)
             break;
+        const bool behind_lost = lost;
+        lost = false;
+        if (newline < (size_t)(next - r->buf) && (open || is_tag(r, p, "SE"))) {
+            const char *line = lost_line(r, p, next - 1, &newline);
+            if (line && r->run_skip == 0) {
+                next = line;
+                lost = true;
+            }
+        }
         if (is_tag(r, p, "ST")) {
             bool used;
-            look_at_st(r, p, next, &used, &new_set);
+            look_at_st(r, p, next, &fresh, &used, &new_set);
             if (open) /* an SE is missing: the other reader will find out */
                 whole = blanks, whole_end = at;
             if (used || new_set) {
@@ -1588,16 +1638,17 @@ static enum walk split_documents(struct edi_reader *r, bool last)
             whole = whole_end = (size_t)(next - r->buf);
         } else if (next > p + 1 && (!open || ((*p == 'G' || *p == 'I') &&
                                               (is_tag(r, p, "GE") || is_tag(r, p, "GS") || is_tag(r, p, "IEA") ||
-                                               starts_envelope(p, r->n - at, "ISA"))))) {
+                                               starts_envelope(p, (size_t)(next - 1 - p), "ISA"))))) {
             r->run_skip = 0;
+            run.lost_terminator = behind_lost;
             hand_over_run(r, &run, start, at, true);
-            r->from = blanks;
+            r->from = behind_lost ? at : blanks;
             return r->stopped ? WALK_DONE : WALK_AGAIN;
         }
         r->run_skip_terminator = r->run_skip > 0;
-        note_layout(r, blanks, at, (size_t)(next - r->buf));
+        note_layout(r, behind_lost ? at : blanks, at, (size_t)(next - r->buf));
         at = (size_t)(next - r->buf);
-        if (at == whole && whole - start >= RUN_BYTES) {
+        if (at == whole && !lost && whole - start >= RUN_BYTES) {
             if (hand_over_run(r, &run, start, whole, true) < 0)
                 return WALK_DONE;
             start = whole;
@@ -1613,9 +1664,15 @@ static enum walk split_documents(struct edi_reader *r, bool last)
     } else {
         if (open && counted) { /* it is looked at again when more of it is there */
             run.documents--;
-            numbers_forget(&r->numbers);
+            if (fresh)
+                numbers_forget(&r->numbers);
             r->n_sets_seen -= new_set;
         }
+        /* what lies before the next document is told with it */
+        if (r->blank_at >= whole)
+            r->blank_at = SIZE_MAX;
+        if (r->empty_at >= whole)
+            r->empty_at = SIZE_MAX;
         if (whole > start && hand_over_run(r, &run, start, whole_end, true) == 0)
             r->from = whole;
     }
@@ -1718,7 +1775,7 @@ static void walk_run(struct edi_reader *r, bool last)
 
 int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *err)
 {
-    char *own = r->buf;
+    char *own = r->buf, line_break = 0;
     if (r->stopped)
         return r->stopped;
     r->err = err;
@@ -1740,7 +1797,19 @@ int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *
     r->new_set = run->new_set;
     r->blanks_told = run->blanks_told;
     r->empty_told = run->empty_told;
+    if (run->lost_terminator) {
+        while (is_blank(r->buf[r->n - 1]))
+            r->n--;
+        line_break = r->buf[r->n];
+        r->buf[r->n++] = r->syntax.terminator;
+        r->lost_terminator = true;
+    }
     walk_run(r, run->last);
+    if (run->lost_terminator) {
+        r->buf[r->n - 1] = line_break;
+        r->n = run->n;
+        r->lost_terminator = false;
+    }
     if (run->last && !r->stopped && take_rest(r))
         walk_run(r, true);
     if (run->last)

@@ -88,6 +88,7 @@ struct edi_run {
     bool begins;                            /* its first segment is an ST; otherwise it goes on where the last run ended */
     bool ends;                              /* its last document ends in it; otherwise the next run goes on with it */
     bool last;                              /* the file ends with it: its last segment may not be whole */
+    bool lost_terminator;                   /* its last segment is ended by a line break */
     bool duplicate;                         /* the first document's ST02 was used before in the group */
     bool new_set;                           /* the first document is the first of its set in the group */
     bool blanks_told, empty_told;           /* blanks between segments and empty segments were told before */

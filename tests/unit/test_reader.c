@@ -718,6 +718,71 @@ static void test_blanks(void **state)
           "interchange ends: 1 groups, ta1 000\n");
 }
 
+/* A line break in the place of a terminator ends the segment where a trailer follows, or what the document may hold. */
+static void test_lost_terminators(void **state)
+{
+    (void)state;
+    reads(ISA GS "ST*850*0001~BEG*00*SA*4711**20260115~PO1*1*5*EA*9.5~CTT*1\nSE*5*0001\nGE*1*7\r\nIEA*1*000000042~",
+          "interchange 1 at 0 NORTH 000000042\n"
+          " group 1 PO 7 004010\n"
+          "  document 1 850 0001\n"
+          "! NO-TERMINATOR i1 g1 d1 s4 1:201 @200 CTT\n"
+          "! NO-TERMINATOR i1 g1 d1 s5 2:1 @206 SE\n"
+          "  document ends: 5 segments, 0 errors, 2 warnings\n"
+          "! NO-TERMINATOR i1 g1 3:1 @216 GE\n"
+          " group ends: 1 documents, 1 accepted\n"
+          "interchange ends: 1 groups, ta1 000\n");
+    /* no SE at all */
+    reads(ISA GS "ST*850*0001~BEG*00*SA*4711**20260115\nPO1*1*5*EA*9.5\nCTT*1\n GE*1*7~IEA*1*000000042~",
+          "interchange 1 at 0 NORTH 000000042\n"
+          " group 1 PO 7 004010\n"
+          "  document 1 850 0001\n"
+          "! NO-TERMINATOR i1 g1 d1 s2 1:161 @160 BEG\n"
+          "! NO-TERMINATOR i1 g1 d1 s3 2:1 @185 PO1\n"
+          "! NO-TERMINATOR i1 g1 d1 s4 3:1 @200 CTT\n"
+          "! X12-AK5-2 error i1 g1 d1 s4 4:2 @207 SE\n"
+          "  document ends: 4 segments, 1 errors, 3 warnings\n"
+          " group ends: 1 documents, 0 accepted\n"
+          "interchange ends: 1 groups, ta1 000\n");
+    /* an SE of no document, and one line that is nothing else but a tag */
+    reads(ISA GS ORDER("0001") "SE*5*0001\nGE*1*7~IEA*1*000000042~",
+          "interchange 1 at 0 NORTH 000000042\n"
+          " group 1 PO 7 004010\n"
+          "  document 1 850 0001\n"
+          "  document ends: 5 segments, 0 errors, 0 warnings\n"
+          "! NO-TERMINATOR i1 g1 1:217 @216 SE\n"
+          "! X12-TA1-022 error i1 g1 1:217 @216 SE\n"
+          " group ends: 1 documents, 1 accepted\n"
+          "interchange ends: 1 groups, ta1 022\n");
+    reads(ISA GS "ST*850*0001~BEG*00*SA*4711**20260115~PO1*1*5*EA*9.5~CTT*1~SE\nGE*1*7~IEA*1*000000042~",
+          "interchange 1 at 0 NORTH 000000042\n"
+          " group 1 PO 7 004010\n"
+          "  document 1 850 0001\n"
+          "! X12-AK3-1 error i1 g1 d1 s5 1:207 @206 SE\\x0aGE\n"
+          "! X12-AK5-2 error i1 g1 d1 s5 2:8 @216 SE\n"
+          "  document ends: 5 segments, 2 errors, 0 warnings\n"
+          "! X12-AK9-3 i1 g1 2:8 @216 GE\n"
+          " group ends: 1 documents, 0 accepted\n"
+          "interchange ends: 1 groups, ta1 000\n");
+}
+
+/* Blanks before a segment that ends the document before it are not that document's. */
+static void test_blanks_behind_missing_trailers(void **state)
+{
+    (void)state;
+    reads(ISA GS "ST*850*0001~BEG*00*SA*4711**20260115~PO1*1*5*EA*9.5~CTT*1~ " ORDER("0002") "GE*2*7~IEA*1*000000042~",
+          "interchange 1 at 0 NORTH 000000042\n"
+          " group 1 PO 7 004010\n"
+          "  document 1 850 0001\n"
+          "! X12-AK5-2 error i1 g1 d1 s4 1:208 @207 SE\n"
+          "  document ends: 4 segments, 1 errors, 0 warnings\n"
+          "! STRAY-BLANKS i1 g1 1:208 @207 ST\n"
+          "  document 2 850 0002\n"
+          "  document ends: 5 segments, 0 errors, 0 warnings\n"
+          " group ends: 2 documents, 1 accepted\n"
+          "interchange ends: 1 groups, ta1 000\n");
+}
+
 static void test_byte_order_mark(void **state)
 {
     (void)state;
@@ -1176,6 +1241,8 @@ int main(void)
         cmocka_unit_test(test_sets_without_guide),
         cmocka_unit_test(test_line_breaks),
         cmocka_unit_test(test_blanks),
+        cmocka_unit_test(test_lost_terminators),
+        cmocka_unit_test(test_blanks_behind_missing_trailers),
         cmocka_unit_test(test_byte_order_mark),
         cmocka_unit_test(test_isa_length),
         cmocka_unit_test(test_last_terminator),
