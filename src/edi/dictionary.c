@@ -27,6 +27,7 @@ enum { BLOCK_SLOTS = 1024 };
 
 struct code_source {
     const struct block *block;
+    bool told;                  /* what is wrong in its lines was complained of */
     struct element *lower;      /* whose list + and - speak of; NULL: none */
 };
 
@@ -300,6 +301,7 @@ static bool read_uses(const struct guide_context *x, struct guide_version *v, st
             else
                 guide_complain(lines, &line, 3, "the repeat count is a number or >1");
         }
+        unsigned before = x->complaints->count;
         u->element = resolve_element(x, v, line.word[1].s);
         if (!u->element) {
             if (x->complaints->nomem)
@@ -308,6 +310,8 @@ static bool read_uses(const struct guide_context *x, struct guide_version *v, st
             (*n_r)--;
             continue;
         }
+        if (u->element->wrong && x->complaints->count == before)
+            guide_complain(lines, &line, 1, "the definition of this element has errors");
         u->min = u->element->min;
         u->max = u->element->max;
         u->needs_codes = u->element->has_codes;
@@ -335,6 +339,7 @@ static struct element *resolve_element(const struct guide_context *x, struct gui
     struct lines lines;
     struct line line;
     struct guide_version *home = v;
+    unsigned before = x->complaints->count;
 
     for (struct resolved *r = v->resolved[slot_of(id)]; r; r = r->chain)
         if (r->element && slice_eq(r->id, id))
@@ -385,10 +390,14 @@ static struct element *resolve_element(const struct guide_context *x, struct gui
             if (!e->source)
                 return guide_nomem(x);
             e->source->block = b;
-            if ((slice_is(line.word[0].s, "+") || slice_is(line.word[0].s, "-")) && line.n > 1 && home->lower)
+            if ((slice_is(line.word[0].s, "+") || slice_is(line.word[0].s, "-")) && line.n > 1 && home->lower) {
                 e->source->lower = resolve_element(x, home->lower, id);
+                if (e->source->lower && e->source->lower->wrong && x->complaints->count == before)
+                    guide_complain(&lines, &line, 0, "the lower version's definition of this element has errors");
+            }
         }
     }
+    e->wrong = x->complaints->count > before;
     if (x->complaints->nomem || !remember(x, v, b->id, NULL, e))
         return NULL;
     return e;
@@ -400,6 +409,7 @@ struct segment_def *dictionary_segment(const struct guide_context *x, struct gui
     struct segment_def *s;
     struct lines lines;
     struct line line;
+    unsigned before = x->complaints->count;
 
     for (struct resolved *r = v->resolved[slot_of(tag)]; r; r = r->chain)
         if (r->segment && slice_eq(r->id, tag))
@@ -436,6 +446,7 @@ struct segment_def *dictionary_segment(const struct guide_context *x, struct gui
             s->mandatory |= 1ull << i;
     settle_notes(s);
     s->binary = slice_is(s->tag, "BIN") || slice_is(s->tag, "BDS");
+    s->wrong = x->complaints->count > before;
     if (x->complaints->nomem || !remember(x, v, b->id, s, NULL))
         return NULL;
     return s;
@@ -531,7 +542,7 @@ static int plain_codes(struct arena *arena, struct slice text, struct code_line 
         while (p < stop && *p == ' ')
             p++;
         if (p < stop && *p != '#') {
-            for (code = p; p < stop && *p > ' '; p++)
+            for (code = p; p < stop && (unsigned char)*p > ' '; p++)
                 ;
             if (p - code > 8 || *code == '"' || ((*code == '+' || *code == '-') && p - code == 1))
                 return 0;
@@ -557,8 +568,9 @@ static int plain_codes(struct arena *arena, struct slice text, struct code_line 
     return 1;
 }
 
-/* The codes that the lines of an element's block name; + and - against the lower version's. */
-static bool element_codes(struct guides *g, struct element *e, struct complaints *complaints)
+/* The codes that the lines of an element's block name; + and - against the lower version's. `tell`: somebody reads the
+ * complaints, so a list that was built before is looked at once more. */
+static bool element_codes(struct guides *g, struct element *e, struct complaints *complaints, bool tell)
 {
     const struct block *b = e->source->block;
     struct code_line *list = NULL;
@@ -567,16 +579,17 @@ static bool element_codes(struct guides *g, struct element *e, struct complaints
     struct line line;
     int plain;
 
-    if (e->codes)
+    if (e->codes && (!tell || e->source->told))
         return true;
+    e->source->told = tell;
     plain = e->source->lower ? 0 : plain_codes(&g->arena, b->text, &list, &n);
     if (plain)
-        return plain > 0 && codes_build(&g->arena, list, n, &e->codes);
+        return plain > 0 && (e->codes || codes_build(&g->arena, list, n, &e->codes));
     list = NULL;
     n = 0;
     if (e->source->lower && e->source->lower->has_codes) {
         struct element *lower = e->source->lower;
-        if (!element_codes(g, lower, complaints))
+        if (!element_codes(g, lower, complaints, tell))
             return false;
         for (uint32_t i = 0; i < lower->codes->n; i++)
             if (!codes_add(&g->arena, &list, &n, &room,
@@ -607,7 +620,7 @@ static bool element_codes(struct guides *g, struct element *e, struct complaints
             return false;
         }
     }
-    return !complaints->nomem && codes_build(&g->arena, list, n, &e->codes);
+    return !complaints->nomem && (e->codes || codes_build(&g->arena, list, n, &e->codes));
 }
 
 struct codes *guide_codes(const struct guide *guide, struct element_use *use)
@@ -621,7 +634,7 @@ struct codes *guide_codes(const struct guide *guide, struct element_use *use)
     pthread_mutex_lock(&guide->owner->lock); /* a partner's guide may be copying the use */
     if (use->element->type == TYPE_COMPOSITE)
         c = guide_codes(guide, &use->element->part[0]);
-    else if (use->element->codes || element_codes(guide->owner, use->element, &ignored))
+    else if (use->element->codes || element_codes(guide->owner, use->element, &ignored, false))
         c = use->element->codes;
     if (c) {
         __atomic_store_n(&use->codes, c, __ATOMIC_RELEASE);
@@ -643,9 +656,9 @@ bool guide_check_codes(const struct guide *guide, struct complaints *complaints)
             struct element *e = def->use[k].element;
             for (unsigned c = 0; done && c < e->n_parts; c++)
                 if (e->part[c].element->has_codes)
-                    done = element_codes(guide->owner, e->part[c].element, complaints);
-            if (e->has_codes)
-                done = element_codes(guide->owner, e, complaints);
+                    done = element_codes(guide->owner, e->part[c].element, complaints, true);
+            if (done && e->has_codes)
+                done = element_codes(guide->owner, e, complaints, true);
         }
     }
     pthread_mutex_unlock(&guide->owner->lock);

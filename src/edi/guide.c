@@ -228,9 +228,12 @@ static bool read_nodes(struct building *b, struct lines *lines, unsigned base_de
             n->required = line.word[1].s.p[0] == 'M';
         if (line.n == 3 && !guide_read_max(line.word[2].s, &n->max))
             guide_complain(lines, &line, 2, "the maximum is a number or >1");
+        unsigned before = b->x->complaints->count;
         n->def = dictionary_segment(b->x, b->version, n->tag);
         if (!n->def && !b->x->complaints->nomem)
             guide_complain(lines, &line, 0, "this segment is not defined in the version");
+        else if (n->def && n->def->wrong && b->x->complaints->count == before)
+            guide_complain(lines, &line, 0, "the definition of this segment has errors");
         if (parent->first == n->ordinal && parent->ordinal) {
             n->trigger = true;
             parent->required = n->required;
@@ -440,14 +443,26 @@ int guide_finish(const struct guide_context *x, struct guide *g, unsigned before
     return guide_result(x, before, what);
 }
 
-int guide_keep(const struct guide_context *x, struct guide *g, bool partner)
+int guide_keep(const struct guide_context *x, struct guide *g, struct slice file, bool partner)
 {
     struct loaded_guide *l = ARENA_NEW(&x->g->arena, struct loaded_guide);
     if (!l)
         return err_nomem(x->err);
-    *l = (struct loaded_guide){ x->g->guide, g, partner };
+    *l = (struct loaded_guide){ x->g->guide, g, file, partner };
     x->g->guide = l;
     return 0;
+}
+
+bool guide_begins(struct lines *lines, struct line *line_r, const char *how)
+{
+    struct place at = { .file = lines->file, .line = 1 };
+    if (lines_next(lines, line_r)) {
+        if (slice_is(line_r->word[0].s, "guide") && line_r->n > 1)
+            return true;
+        at = lines_place(lines, line_r, slice_is(line_r->word[0].s, "guide"));
+    }
+    complain(lines->complaints, &at, "a guide begins with: %s", how);
+    return false;
 }
 
 /* "x12/004010/850" */
@@ -525,29 +540,31 @@ static int load_guide(const struct guide_context *x, struct slice standard, stru
     unsigned before = x->complaints->count;
     int r;
 
-    for (struct loaded_guide *l = x->g->guide; l; l = l->next)
-        if (!l->partner && slice_eq(l->guide->standard, standard) && slice_eq(l->guide->version, version) &&
-            slice_eq(l->guide->set, set)) {
-            *guide_r = l->guide;
-            return 0;
-        }
     snprintf(path, sizeof(path), "%.*s/%.*s/%.*s/%.*s.guide", SLICE_FMT(x->g->directory), SLICE_FMT(standard),
              SLICE_FMT(version), SLICE_FMT(set));
+    for (struct loaded_guide *l = x->g->guide; l; l = l->next) {
+        if (l->partner || !slice_is(l->file, path))
+            continue;
+        if (!l->guide) { /* what is wrong in it was said when it was read, perhaps to somebody else */
+            struct place at = { .file = l->file };
+            complain(x->complaints, &at, "the guide has errors; it was read before");
+            return guide_result(x, before, "the guide");
+        }
+        *guide_r = l->guide;
+        return 0;
+    }
     r = guide_read_file(x, path, &text, &file);
     if (r < 0)
         return r;
     lines_init(&lines, file, text, &x->g->arena, x->complaints);
-    if (!lines_next(&lines, &line) || !slice_is(line.word[0].s, "guide") || line.n < 2) {
-        struct place at = { .file = file, .line = 1 };
-        complain(x->complaints, &at, "a guide begins with: guide STANDARD/VERSION/SET \"TITLE\"");
-        return guide_result(x, before, "the guide");
-    }
-    r = guide_read_whole(x, &lines, &line, &guide);
+    if (guide_begins(&lines, &line, "guide STANDARD/VERSION/SET \"TITLE\""))
+        r = guide_read_whole(x, &lines, &line, &guide);
     if (r == 0)
         r = guide_result(x, before, "the guide"); /* the heading's own errors count, too */
-    if (r < 0)
+    if (r < 0 && r != ERR_CONFIG)
         return r;
-    r = guide_keep(x, guide, false);
+    if (guide_keep(x, r == 0 ? guide : NULL, file, false) < 0)
+        return err_nomem(x->err);
     if (r == 0)
         *guide_r = guide;
     return r;
@@ -557,7 +574,8 @@ static int load_guide(const struct guide_context *x, struct slice standard, stru
 static struct slice version_name(struct slice version, char *room)
 {
     size_t n = version.n < 6 ? version.n : 6;
-    memcpy(room, version.p, n);
+    if (n)
+        memcpy(room, version.p, n);
     if (n == 5 && version.n == 5)
         room[n++] = '0';
     return slice(room, n);
@@ -628,16 +646,19 @@ static int guide_by_id(struct guides *g, struct slice id, struct complaints *com
 {
     struct guide_context x = { g, complaints, err };
     struct slice standard, version, set;
+    int r;
     *guide_r = NULL;
-    for (struct loaded_guide *l = g->guide; l; l = l->next)
-        if (slice_eq(l->guide->id, id)) {
+    if (!split_id(id, &standard, &version, &set) || !is_file_name(standard) || !is_file_name(version) ||
+        !is_file_name(set))
+        r = err_set(err, ERR_MISSING, "a guide's name is STANDARD/VERSION/SET, such as x12/004010/850");
+    else
+        r = load_guide(&x, standard, version, set, guide_r);
+    for (struct loaded_guide *l = g->guide; l && r == ERR_MISSING; l = l->next)
+        if (l->guide && l->partner && slice_eq(l->guide->id, id)) {
             *guide_r = l->guide;
             return 0;
         }
-    if (!split_id(id, &standard, &version, &set) || !is_file_name(standard) || !is_file_name(version) ||
-        !is_file_name(set))
-        return err_set(err, ERR_MISSING, "a guide's name is STANDARD/VERSION/SET, such as x12/004010/850");
-    return load_guide(&x, standard, version, set, guide_r);
+    return r;
 }
 
 int guides_by_id(struct guides *g, struct slice id, struct complaints *complaints, const struct guide **guide_r,

@@ -55,6 +55,7 @@ struct element {
     struct note *note;
     unsigned n_notes;
     struct code_source *source; /* where the code lines stand in the files */
+    bool wrong;                 /* its definition has errors */
 };
 
 /* An element (or composite) at its place in a segment (or composite). */
@@ -96,6 +97,7 @@ struct segment_def {
     unsigned n_notes;
     unsigned qualifier;         /* number of the qualifying element, from 1; 0: none */
     bool binary;                /* BIN, BDS: the last element's length is in another */
+    bool wrong;                 /* its definition has errors */
     const struct segment_def *base; /* what it was before a delta, NULL: itself */
 };
 
@@ -188,10 +190,10 @@ void guides_free(struct guides **guides);
  * ERR_CONFIG: the files are wrong, complaints say how. */
 int guides_find(struct guides *g, struct slice standard, struct slice version, struct slice set,
                 struct complaints *complaints, const struct guide **guide_r, struct err *err);
-/* By its id, "x12/004010/850". */
+/* By its id, "x12/004010/850": the folder's own guides go before those of partners. */
 int guides_by_id(struct guides *g, struct slice id, struct complaints *complaints, const struct guide **guide_r,
                  struct err *err);
-/* A partner's guide file (a delta, or a whole guide); text must outlive the guides. */
+/* A partner's guide file (a whole guide, or a delta on a guide that is no delta); text must outlive the guides. */
 int guides_read_delta(struct guides *g, struct slice file, struct slice text, struct complaints *complaints,
                       const struct guide **guide_r, struct err *err);
 /* A segment of a version by its tag, also one that is in no set's guide (ISA, GS …); NULL: none. */

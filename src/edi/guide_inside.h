@@ -17,7 +17,8 @@ struct text_file {
 
 struct loaded_guide {
     struct loaded_guide *next;
-    struct guide *guide;
+    struct guide *guide;        /* NULL: the file has errors */
+    struct slice file;
     bool partner;
 };
 
@@ -53,7 +54,9 @@ int guide_read_whole(const struct guide_context *x, struct lines *lines, const s
                      struct guide **guide_r);
 /* Numbers the tags and lays out the steps. */
 int guide_finish(const struct guide_context *x, struct guide *g, unsigned before, const char *what);
-int guide_keep(const struct guide_context *x, struct guide *g, bool partner);
+int guide_keep(const struct guide_context *x, struct guide *g, struct slice file, bool partner);
+/* The heading of a guide, complained of when it is none. */
+bool guide_begins(struct lines *lines, struct line *line_r, const char *how);
 
 /* ---- dictionary.c ---- */
 

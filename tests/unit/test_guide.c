@@ -7,6 +7,7 @@
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/stat.h>
 
 #include <cmocka.h>
 
@@ -157,6 +158,137 @@ static void test_delta(void **state)
     guides_free(&guides);
 }
 
+/* What is said in general holds with every qualifier, whichever line comes first. */
+static void test_general_lines(void **state)
+{
+    static const char text[] = "guide a/850 from x12/004010/850\n  REF[IA].REF03 not used\n  REF02 must\n  REF[DP] must\n";
+    struct guides *guides = open_guides();
+    const struct guide *g = NULL;
+    struct complaints c;
+
+    (void)state;
+    complaints_init(&c);
+    assert_int_equal(guides_read_delta(guides, SLICE("a.guide"), slice_of(text), &c, &g, NULL), 0);
+    assert_int_equal(g->n_variants, 2);
+    assert_true(g->variant[0].def->not_used == 4 && g->variant[0].def->mandatory >> 1 & 1);
+    assert_true(g->variant[1].def->not_used == 0 && g->variant[1].def->mandatory >> 1 & 1);
+    assert_true(first(g, "REF")->def->mandatory >> 1 & 1);
+    complaints_deinit(&c);
+    guides_free(&guides);
+}
+
+static void complains(struct guides *guides, const char *text, const char *expected)
+{
+    const struct guide *g = NULL;
+    struct complaints c;
+
+    complaints_init(&c);
+    assert_int_equal(guides_read_delta(guides, SLICE("b.guide"), slice_of(text), &c, &g, NULL), ERR_CONFIG);
+    if (!strstr(buf_text(&c.text), expected))
+        fail_msg("%sexpected:\n%s", buf_text(&c.text), expected);
+    complaints_deinit(&c);
+}
+
+#define DELTA "guide b/850 from x12/004010/850\n  "
+
+/* The words say what to do. */
+static void test_words(void **state)
+{
+    struct guides *guides = open_guides();
+
+    (void)state;
+    complains(guides, DELTA "BEG02 only SA YY\n", "\"YY\" is no code of element 92 Purchase Order Type Code\n"
+              "    BEG02 only SA YY\n                  ^~\nhint: a code that the partner adds");
+    complains(guides, DELTA "BEG02 also ZZZZ\n", "\"ZZZZ\" has 4 characters; element 92 Purchase Order Type Code is ID 2/2\n");
+    complains(guides, DELTA "N1[ST4].N104 must\n", "\"ST4\" is no code of element 98");
+    complains(guides, DELTA "N1[ST].N104 length 1 99\n", "element 67 Identification Code is AN 2/80: a partner's lengths lie within\n");
+    complains(guides, DELTA "N1[ST].N104 length 13 7\n", "13 is more than 7: the smaller length comes first\n");
+    complains(guides, DELTA "REF[IA] mut\n", "hint: did you mean \"must\"?\n");
+    complains(guides, DELTA "CUR notused\n", "hint: did you mean \"not used\"?\n");
+    complains(guides, DELTA "BEGG02 must\n", "hint: did you mean \"BEG02\"?\n");
+    complains(guides, DELTA "PO1/PIDD[F] must\n", "hint: did you mean \"PO1/PID[F]\"?\n");
+    complains(guides, DELTA "MEA04 only EA\n", "element C001 is a composite: name the component that is meant, such as MEA04-1\n");
+    complains(guides, "gide x\n", "b.guide:1:1: a guide begins with: guide NAME from STANDARD/VERSION/SET\n    gide x\n    ^~~~\n");
+    guides_free(&guides);
+}
+
+/* A delta stands on the standard's guide only, also where a partner's has the same name. */
+static void test_delta_on_delta(void **state)
+{
+    struct guides *guides = open_guides();
+    const struct guide *base = by_id(guides, "x12/004010/850"), *g = NULL;
+    struct complaints c;
+
+    (void)state;
+    complaints_init(&c);
+    assert_int_equal(guides_read_delta(guides, SLICE("a"), SLICE("guide a/850 from x12/004010/850\n  REF[IA] must\n  BEG02 only SA\n"),
+                                       &c, &g, NULL), 0);
+    complains(guides, "guide b/850 from a/850\n  BEG02 only DS\n", "b.guide:1:18: a partner's guide stands on one of the standard");
+    assert_int_equal(guides_read_delta(guides, SLICE("a"), SLICE("guide x12/004010/850 from x12/004010/850\n  CUR not used\n"),
+                                       &c, &g, NULL), 0);
+    assert_ptr_equal(by_id(guides, "x12/004010/850"), base);
+    assert_int_equal(guides_read_delta(guides, SLICE("a"), SLICE("guide x12/004010/999 from x12/004010/850\n  CUR not used\n"),
+                                       &c, &g, NULL), 0);
+    complains(guides, "guide b/850 from x12/004010/999\n  BEG02 only DS\n", "b.guide:1:18: a partner's guide stands on one of the standard");
+    complaints_deinit(&c);
+    guides_free(&guides);
+}
+
+static void write_file(const char *directory, const char *name, const char *text)
+{
+    char path[200];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/x12/004010/%s.guide", directory, name);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    assert_int_equal(fclose(f), 0);
+}
+
+/* What was wrong the first time is wrong the second time. */
+static void test_wrong_dictionary(void **state)
+{
+    static const char *const names[] = { "version", "segments", "elements", "850", "997" };
+    char directory[] = "guide-XXXXXX", path[200];
+    struct guides *guides = NULL;
+    const struct guide *g = NULL;
+
+    (void)state;
+    assert_non_null(mkdtemp(directory));
+    snprintf(path, sizeof(path), "%s/x12", directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    snprintf(path, sizeof(path), "%s/x12/004010", directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_file(directory, "version", "version 004010\n");
+    write_file(directory, "segments", "segment ST \"Header\"\n  01 143 M\n");
+    write_file(directory, "elements", "element 143 ID three 3 \"Set\"\n");
+    write_file(directory, "850", "guide x12/004010/850\n  ST M\n");
+    write_file(directory, "997", "guide x12/004010/997\n  ST M\n");
+    assert_int_equal(guides_new(directory, &guides, NULL), 0);
+    for (unsigned i = 0; i < 4; i++) {
+        struct complaints c;
+        complaints_init(&c);
+        assert_int_equal(guides_find(guides, SLICE("x12"), SLICE("004010"), i % 2 ? SLICE("997") : SLICE("850"), &c, &g, NULL),
+                         ERR_CONFIG);
+        assert_true(!g && c.count == 1);
+        assert_non_null(strstr(buf_text(&c.text), i == 0   ? "expected: element NUMBER TYPE"
+                                                  : i == 1 ? "997.guide:2:3: the definition of this segment has errors"
+                                                           : ".guide: the guide has errors; it was read before"));
+        complaints_deinit(&c);
+    }
+    guides_free(&guides);
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/x12/004010/%s.guide", directory, names[i]);
+        remove(path);
+    }
+    snprintf(path, sizeof(path), "%s/x12/004010", directory);
+    remove(path);
+    snprintf(path, sizeof(path), "%s/x12", directory);
+    remove(path);
+    remove(directory);
+}
+
 /* What is wrong is complained of, each with its line; nothing is taken. */
 static void test_wrong_deltas(void **state)
 {
@@ -216,7 +348,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dictionaries), cmocka_unit_test(test_versions),  cmocka_unit_test(test_delta),
-        cmocka_unit_test(test_wrong_deltas), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_wrong_deltas), cmocka_unit_test(test_general_lines), cmocka_unit_test(test_words),
+        cmocka_unit_test(test_delta_on_delta), cmocka_unit_test(test_wrong_dictionary), cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
