@@ -825,7 +825,8 @@ int record_reader_keep(struct record_reader *r, struct record_kept *kept, struct
         buf_init(&kept->text, r->options.memory + r->options.chunk);
     }
     buf_clear(&kept->text);
-    buf_add(&kept->text, r->tape.text.p, r->record.size);
+    /* up to the record's end; the text of a large one is not the input's, but was put together */
+    buf_add(&kept->text, r->tape.text.p, r->tape.node[0].at + r->tape.node[0].n);
     if (kept->text.failed)
         return err_nomem(err);
     kept->tape = r->tape;
