@@ -822,13 +822,13 @@ int record_reader_keep(struct record_reader *r, struct record_kept *kept, struct
     if (!other.ceiling) {
         json_tape_init(&other, (size_t)r->tape.ceiling * sizeof(struct json_node));
         other.path = r->tape.path;
-        buf_init(&kept->text, r->options.memory + r->options.chunk);
+        buf_init(&kept->text, LIMIT_ITEM);
     }
     buf_clear(&kept->text);
     /* up to the record's end; the text of a large one is not the input's, but was put together */
     buf_add(&kept->text, r->tape.text.p, r->tape.node[0].at + r->tape.node[0].n);
     if (kept->text.failed)
-        return err_nomem(err);
+        return err_set(err, kept->text.failed, "%s", err_name(kept->text.failed));
     kept->tape = r->tape;
     kept->tape.text = buf_slice(&kept->text);
     r->tape = other;

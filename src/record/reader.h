@@ -70,7 +70,7 @@ struct record_kept {
 };
 
 /* The record read last, which must not be streamed. It may then be used beside its reader, by another thread too.
- * ERR_NOMEM. */
+ * ERR_NOMEM; ERR_LIMIT: it is larger than LIMIT_ITEM. */
 int record_reader_keep(struct record_reader *reader, struct record_kept *kept, struct err *err);
 void record_kept_deinit(struct record_kept *kept);
 /* After a bad record: where it starts. */
