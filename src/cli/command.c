@@ -30,7 +30,7 @@ const struct option_row options[OPTIONS] = {
                        "a partner's guide; it goes before the standard's guide for its set" },
     [OPTION_PARTNER] = { "partner", "FILE", COMPLETES_FILE, false, "the partner file that says how this partner is" },
     [OPTION_MAP] = { "map", "MAP", COMPLETES_MAP, false, "the map, by its name (x12/850-order) or its file" },
-    [OPTION_TO] = { "to", "x12|json", COMPLETES_NOTHING, false, "what to make; otherwise the input decides" },
+    [OPTION_TO] = { "to", "x12|json", COMPLETES_NOTHING, false, "what to make; otherwise the input decides, or --control or --date" },
     [OPTION_CONTROL] = { "control", "NUMBER,…", COMPLETES_NOTHING, false,
                          "the first control number of what is written: the interchange's, then the group's and the "
                          "document's where they are others" },

@@ -63,6 +63,40 @@ ssize_t input_read(struct input *in, char *to, size_t n, struct err *err)
     return got;
 }
 
+void input_peek(struct input *in)
+{
+    ssize_t n = pread(in->fd, in->first, sizeof(in->first), 0);
+    int copy[2];
+
+    if (n < 0 && errno == ESPIPE && pipe2(copy, O_CLOEXEC) == 0) {
+        do
+            n = tee(in->fd, copy[1], sizeof(in->first), 0);
+        while (n < 0 && errno == EINTR);
+        close(copy[1]);
+        if (n > 0)
+            n = read(copy[0], in->first, sizeof(in->first));
+        close(copy[0]);
+    }
+    in->n_first = n > 0 ? (size_t)n : 0;
+}
+
+static struct slice first_bytes(const struct input *in)
+{
+    struct slice s = slice(in->first, in->n_first);
+
+    if (slice_starts(s, SLICE("\xef\xbb\xbf")))
+        s = slice_from(s, 3);
+    while (s.n && (*s.p == ' ' || *s.p == '\t' || *s.p == '\r' || *s.p == '\n'))
+        s = slice_from(s, 1);
+    return s;
+}
+
+char input_starts(const struct input *in)
+{
+    struct slice s = first_bytes(in);
+    return s.n ? *s.p : 0;
+}
+
 void input_close(struct input *in)
 {
     if (in->fd >= 0)
@@ -117,12 +151,8 @@ const char *input_looks_like(const struct input *in)
         { SLICE("GS*"), "X12 without its ISA" },
         { SLICE("ST*"), "X12 without its ISA and GS" },
     };
-    struct slice s = slice(in->first, in->n_first);
+    struct slice s = first_bytes(in);
 
-    if (slice_starts(s, SLICE("\xef\xbb\xbf")))
-        s = slice_from(s, 3);
-    while (s.n && (*s.p == ' ' || *s.p == '\t' || *s.p == '\r' || *s.p == '\n'))
-        s = slice_from(s, 1);
     for (unsigned i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
         if (slice_starts(s, kinds[i].start))
             return kinds[i].words;

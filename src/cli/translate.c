@@ -1,8 +1,7 @@
 /* waybill translate: records from documents (here), documents from records (translate_write.c). */
 #include "cli/translate.h"
 
-#include <fcntl.h>
-#include <unistd.h>
+#include <sys/stat.h>
 
 #include "cli/reading.h"
 
@@ -60,20 +59,21 @@ static int translate_file(struct translating *t, const char *path)
     return counts.errors ? exit_code_worse(code, EXIT_CODE_DATA) : code;
 }
 
-/* Does the file hold records? Only a file that can be looked at twice is looked at. */
+/* Does the file hold records? A named pipe is not looked at: its writer would see it opened twice. */
 static bool holds_records(const char *path)
 {
-    char first[64];
-    ssize_t n = 0;
-    int fd = slice_is(slice_of(path), "-") ? dup(STDIN_FILENO) : open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK | O_NOCTTY);
-    if (fd >= 0) {
-        n = pread(fd, first, sizeof(first), 0);
-        close(fd);
-    }
-    for (ssize_t i = n >= 3 && (unsigned char)first[0] == 0xef ? 3 : 0; i < n; i++)
-        if (first[i] != ' ' && first[i] != '\n' && first[i] != '\r' && first[i] != '\t')
-            return first[i] == '{' || first[i] == '[';
-    return false;
+    struct input in;
+    struct stat st;
+    char first;
+
+    if (!slice_is(slice_of(path), "-") && (stat(path, &st) < 0 || !S_ISREG(st.st_mode)))
+        return false;
+    if (input_open(path, &in, NULL) < 0)
+        return false;
+    input_peek(&in);
+    first = input_starts(&in);
+    input_close(&in);
+    return first == '{' || first == '[';
 }
 
 int command_translate(struct command_context *c)
@@ -87,7 +87,9 @@ int command_translate(struct command_context *c)
     if (threads && (!slice_number(slice_of(threads), 64, &number) || number == 0))
         return command_usage(c, "--threads: expected a number from 1 to 64");
     t.threads = (unsigned)number;
-    if (to ? slice_is(slice_of(to), "x12") : holds_records(c->argument[0]))
+    /* numbers and dates are for what is written */
+    if (to ? slice_is(slice_of(to), "x12")
+           : command_has(c, OPTION_CONTROL) || command_has(c, OPTION_DATE) || holds_records(c->argument[0]))
         return translate_to_document(c, t.threads);
 
     code = reading_init(c, &t.reading);

@@ -160,6 +160,16 @@ static int write_file(struct writing *w, const char *path)
         command_fail(c, &err);
         return EXIT_CODE_UNAVAILABLE;
     }
+    input_peek(&in);
+    if (input_starts(&in) && input_starts(&in) != '{' && input_starts(&in) != '[') {
+        command_say(c, "%s: there are no records, which begin with {", in.name);
+        if (input_starts(&in) == 'I')
+            printer_text(c->err, "hint: it looks like X12; without --to x12, --control and --date it is read.\n");
+        else
+            reading_hint(c->err, &in);
+        input_close(&in);
+        return EXIT_CODE_DATA;
+    }
     progress_start(c->progress, in.name, in.size);
     rc = produce_records(w->produce, in.fd, slice_of(in.name), &err);
     progress_clear(c->progress);
