@@ -155,6 +155,7 @@ struct finding {
     const char *expected;       /* words, "" when there is nothing to say */
     bool missing;               /* the finding is about something absent */
     char terminator;            /* the segment's, shown behind it; 0: not known or not shown */
+    char component, repetition; /* separators that the acknowledgment has, too; 0: none, or not known */
 };
 
 /* The finding in one sentence, without the place in the file: SUBJECT: "VALUE" FOUND (expected EXPECTED). SUBJECT is
