@@ -380,7 +380,7 @@ static int close_group(struct acknowledge *a, const struct edi_group *g)
         status = "R";
     else if (rejected)
         status = "P";
-    else if (a->noted || a->group_noted)
+    else if (a->noted || (a->group_noted && list.n)) /* an error that has no code tells the partner nothing */
         status = "E";
     else
         status = "A";
