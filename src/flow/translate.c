@@ -267,8 +267,8 @@ static int give_out(struct translate *t)
     return t->failed;
 }
 
-/* A run that holds a very long segment; the job is free. */
-static int grow_job(struct job *j, size_t room)
+/* For a run that holds a very long segment, or back from that; the job is free. */
+static int size_job(struct job *j, size_t room)
 {
     char *bytes;
     if (room > MOST_JOB_BYTES)
@@ -290,7 +290,8 @@ static int submit(void *ctx, const struct edi_reader *reader, const struct edi_r
 
     pthread_mutex_lock(&t->lock);
     j = &t->job[(t->submitted + 1) % t->n_jobs];
-    while (!t->failed && (j->state != JOB_FREE ||
+    /* a large one waits until it is the only one */
+    while (!t->failed && (j->state != JOB_FREE || (run->n + PADDING > JOB_BYTES && t->submitted > t->given) ||
                           (t->submitted > t->given && t->job[(t->given + 1) % t->n_jobs].state == JOB_DONE)))
         give_out(t);
     if (t->failed) {
@@ -299,7 +300,8 @@ static int submit(void *ctx, const struct edi_reader *reader, const struct edi_r
     }
     pthread_mutex_unlock(&t->lock);
 
-    if (run->n + PADDING > j->room && (r = grow_job(j, run->n + PADDING)) < 0)
+    size_t room = run->n + PADDING > JOB_BYTES ? run->n + PADDING : JOB_BYTES;
+    if (room != j->room && (r = size_job(j, room)) < 0)
         return r;
     j->number = t->submitted + 1;
     j->run = *run;
