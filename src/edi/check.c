@@ -118,7 +118,12 @@ static const struct guide_node *no_place(struct checker *c, const struct segment
     if (c->at)
         r.loop = loop_of(c->guide, c->at);
     if (tag < 0) {
-        const struct segment_def *def = guide_segment(c->guide, name);
+        const struct segment_def *def;
+        int result = guide_find_segment(c->guide, name, &def);
+        if (result < 0) {
+            c->stopped = result;
+            return NULL;
+        }
         r.code = def ? FINDING_SEGMENT_NOT_IN_SET : FINDING_SEGMENT_UNKNOWN;
         if (def)
             snprintf(r.found, sizeof(r.found), "the %.*s is not used in the %.*s", SLICE_FMT(def->name),

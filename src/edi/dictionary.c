@@ -452,22 +452,33 @@ struct segment_def *dictionary_segment(const struct guide_context *x, struct gui
     return s;
 }
 
-const struct segment_def *guide_segment(const struct guide *guide, struct slice tag)
+int guide_find_segment(const struct guide *guide, struct slice tag, const struct segment_def **def_r)
 {
     struct complaints ignored;
     struct guide_context x = { guide->owner, &ignored, NULL };
-    const struct segment_def *s;
+    bool nomem;
+    *def_r = NULL;
     for (unsigned i = 1; i < guide->n; i++)
-        if (guide->node[i].def && slice_eq(guide->node[i].tag, tag))
-            return guide->node[i].def;
+        if (guide->node[i].def && slice_eq(guide->node[i].tag, tag)) {
+            *def_r = guide->node[i].def;
+            return 0;
+        }
     if (!guide->directory)
-        return NULL;
+        return 0;
     complaints_init(&ignored);
     pthread_mutex_lock(&guide->owner->lock);
-    s = dictionary_segment(&x, guide->directory, tag);
+    *def_r = dictionary_segment(&x, guide->directory, tag);
     pthread_mutex_unlock(&guide->owner->lock);
+    nomem = ignored.nomem;
     complaints_deinit(&ignored);
-    return s;
+    return *def_r || !nomem ? 0 : ERR_NOMEM;
+}
+
+const struct segment_def *guide_segment(const struct guide *guide, struct slice tag)
+{
+    const struct segment_def *def;
+    guide_find_segment(guide, tag, &def);
+    return def;
 }
 
 /* ---- code lists ---- */

@@ -274,24 +274,10 @@ static void add_segment(const struct finding *f, bool caret, bool colour, size_t
 
 /* --- The acknowledgment --------------------------------------------------------------- */
 
-/* Up to the ceiling of AK404; blanks for separators that the acknowledgment has as well, none at the end, as it does. */
-static void add_ack_value(const struct finding *f, struct buf *out)
+/* Up to the ceiling of AK404, and nothing that could be taken for a separator of the words around it. */
+static void add_ack_value(struct slice value, struct buf *out)
 {
-    struct slice s = slice(f->value.p, f->value.n > ACK_VALUE_SHOWN ? ACK_VALUE_SHOWN : f->value.n);
-    size_t n = 0;
-
-    while (s.n && (s.p[s.n - 1] == ' ' || (f->component && s.p[s.n - 1] == f->component) ||
-                   (f->repetition && s.p[s.n - 1] == f->repetition)))
-        s.n--;
-    while (s.n) {
-        while (n < s.n && (!f->component || s.p[n] != f->component) && (!f->repetition || s.p[n] != f->repetition))
-            n++;
-        buf_add_safe(out, slice(s.p, n), SIZE_MAX);
-        if (n < s.n)
-            buf_add_char(out, ' ');
-        s = slice_from(s, n < s.n ? n + 1 : n);
-        n = 0;
-    }
+    buf_add_safe(out, value.n > ACK_VALUE_SHOWN ? slice(value.p, ACK_VALUE_SHOWN) : value, SIZE_MAX);
 }
 
 void finding_acknowledgment(const struct finding *f, struct buf *out)
@@ -300,7 +286,7 @@ void finding_acknowledgment(const struct finding *f, struct buf *out)
 
     if (!row->acknowledgment || f->code == FINDING_ELEMENT_TRAILING)
         return;
-    if (slice_is(f->set, "997") || slice_is(f->set, "999")) /* acknowledgments are not acknowledged */
+    if (f->answers || slice_is(f->set, "997") || slice_is(f->set, "999")) /* acknowledgments are not acknowledged */
         return;
     if (f->code == FINDING_GROUP_SYNTAX && f->place.element != 6) /* 716 has no code for it before 005010 */
         return;
@@ -344,7 +330,7 @@ void finding_acknowledgment(const struct finding *f, struct buf *out)
         buf_printf(out, "*%s", row->acknowledgment);
         if (f->value.n) {
             buf_add_char(out, '*');
-            add_ack_value(f, out);
+            add_ack_value(f->value, out);
         }
         break;
     }

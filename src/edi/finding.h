@@ -29,7 +29,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(ELEMENT_TIME, "X12-AK4-9", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, "9", "a time is not a time") \
     ROW(ELEMENT_EXCLUSION, "X12-AK4-10", "exclusion", LEVEL_ELEMENT, SEVERITY_ERROR, "10", "two elements exclude each other") \
     ROW(ELEMENT_REPEATS, "X12-AK4-12", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, "3", "an element repeats too often") \
-    ROW(ELEMENT_COMPONENTS, "X12-AK4-13", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, "3", "an element has too many components") \
+    ROW(ELEMENT_COMPONENTS, "X12-AK4-13", "components", LEVEL_ELEMENT, SEVERITY_ERROR, "3", "an element has too many components") \
     ROW(ELEMENT_NOT_USED, "X12-AK4-I10", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, "10", "the partner's guide does not use this element") \
     ROW(ELEMENT_CHARSET, "CHARACTER-SET", "character-set", LEVEL_ELEMENT, SEVERITY_WARNING, "6", "a character outside the character set") \
     ROW(ELEMENT_CENTURY, "DATE-CENTURY", "long-dates", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "a date of eight digits in a version whose dates have six") \
@@ -154,8 +154,8 @@ struct finding {
     const char *found;          /* words, never partner bytes unless sanitised */
     const char *expected;       /* words, "" when there is nothing to say */
     bool missing;               /* the finding is about something absent */
+    bool answers;               /* it is about an acknowledgment, which nobody acknowledges */
     char terminator;            /* the segment's, shown behind it; 0: not known or not shown */
-    char component, repetition; /* separators that the acknowledgment has, too; 0: none, or not known */
 };
 
 /* The finding in one sentence, without the place in the file: SUBJECT: "VALUE" FOUND (expected EXPECTED). SUBJECT is

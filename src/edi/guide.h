@@ -198,6 +198,8 @@ int guides_read_delta(struct guides *g, struct slice file, struct slice text, st
                       const struct guide **guide_r, struct err *err);
 /* A segment of a version by its tag, also one that is in no set's guide (ISA, GS …); NULL: none. */
 const struct segment_def *guide_segment(const struct guide *guide, struct slice tag);
+/* The same, where it matters that memory may be out (ERR_NOMEM). */
+int guide_find_segment(const struct guide *guide, struct slice tag, const struct segment_def **def_r);
 /* Calls for each mandatory node that a step from one node to another passes by. */
 typedef void guide_missing_function(void *ctx, const struct guide_node *missing);
 void guide_missing(const struct guide *guide, const struct guide_node *from, const struct guide_node *to,

@@ -16,7 +16,7 @@
 #include "edi/check.h"
 #include "edi/numbers.h"
 
-enum { SETS_SEEN = 8 };
+enum { SETS_SEEN = 8, SEGMENTS_MISSED = 8 };
 enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, RUN_BYTES = 32 << 10, ENVELOPE_TEXT = EDI_ENVELOPE_TEXT, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
 enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
 
@@ -69,6 +69,8 @@ struct edi_reader {
     enum level level;
     struct edi_context in;          /* interchange, group, and the guide of their segments */
     struct edi_document document;
+    uint64_t missed[SEGMENTS_MISSED]; /* tags of segments that were told to be missing, as slice_key() */
+    unsigned n_missed;
     uint64_t told, told_segment;    /* elements of a segment that errors were told of */
     char st_text[ENVELOPE_TEXT];
     struct numbers numbers;         /* ST02 seen in the group */
@@ -250,8 +252,6 @@ static int hand_over(struct edi_reader *r, const struct segment *s, struct findi
     if (s) {
         f->segment = segment_bytes(s);
         f->terminator = r->syntax.terminator;
-        f->component = r->syntax.component;
-        f->repetition = r->syntax.repetition;
         if (!f->tag.n && (!f->missing || f->place.element))
             f->tag = segment_tag(s);
         if (!f->loop.n && level == LEVEL_ELEMENT && r->level == IN_DOCUMENT && r->checker.at) {
@@ -267,6 +267,7 @@ static int hand_over(struct edi_reader *r, const struct segment *s, struct findi
             f->at = k <= s->n ? s->at[k - 1] + 1 - s->start : s->at[s->n] - s->start;
         }
     }
+    f->answers = level >= LEVEL_GROUP && r->level >= IN_GROUP && slice_is(r->in.group.element[1], "FA");
     if (!f->found)
         f->found = "";
     if (!f->expected)
@@ -293,6 +294,16 @@ static int find(struct edi_reader *r, enum finding_code code, const struct segme
     return hand_over(r, s, &f);
 }
 
+/* Was a segment told to be missing, and the document refused for it? That it stands elsewhere, or that a total does
+ * not agree, is the same fault once more. tag 0: any segment. */
+static bool was_missed(const struct edi_reader *r, uint64_t tag)
+{
+    for (unsigned i = 0; i < r->n_missed; i++)
+        if (tag == 0 || r->missed[i] == tag)
+            return r->options.policy.severity[FINDING_SEGMENT_MISSING] == SEVERITY_ERROR;
+    return false;
+}
+
 int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
                     unsigned component, const char *found, const char *expected)
 {
@@ -302,6 +313,8 @@ int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct s
     /* what the checker said of the element is enough */
     if (code == FINDING_MAP_VALUE && element && element <= 64 && r->told_segment == r->document.segments &&
         r->told >> (element - 1) & 1)
+        return r->stopped;
+    if (code == FINDING_SEGMENT_COUNT && was_missed(r, 0))
         return r->stopped;
     if (s && element)
         f.value = segment_element(s, element);
@@ -340,6 +353,10 @@ static int document_remark(void *ctx, const struct segment *s, const struct rema
 {
     struct edi_reader *r = ctx;
     struct finding f = { .code = m->code };
+    if (m->code == FINDING_SEGMENT_MISSING && r->n_missed < SEGMENTS_MISSED)
+        r->missed[r->n_missed++] = slice_key(m->tag);
+    if (m->code == FINDING_SEGMENT_SEQUENCE && was_missed(r, slice_key(segment_tag(s))))
+        return r->stopped;
     from_remark(m, &f);
     return hand_over(r, s, &f);
 }
@@ -884,6 +901,7 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     *d = (struct edi_document){ .set = element[1], .control = element[2], .implementation = element[3],
                                 .interchange = &r->in.interchange, .group = &r->in.group,
                                 .errors = r->in.interchange.foreign != NULL };
+    r->n_missed = 0;
     d->ordinal = ++r->in.documents;
     d->in_group = ++r->in.group.documents;
     r->level = IN_DOCUMENT;
@@ -940,6 +958,10 @@ static int take_outside(struct edi_reader *r, const struct segment *s)
 {
     struct slice tag = segment_tag(s);
     static const char *const known[] = { "TA1", "TA3", "ISB", "ISE" };
+    if (r->level == OUTSIDE && slice_is(tag, "TA1")) {
+        open_interchange(r, NULL);
+        find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "a TA1 without an ISA", "an ISA segment first");
+    }
     for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (slice_is(tag, known[i]) && r->level >= IN_INTERCHANGE) {
             check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
@@ -1027,10 +1049,10 @@ static enum found isa_syntax(const char *p, size_t n, bool last, struct edi_synt
     return FOUND;
 }
 
-/* A file that begins with GS or ST: what ends its first segment is found before the segment that must follow. */
+/* A file that begins with GS, ST or TA1: what ends its first segment is found before the segment that must follow. */
 static enum found bare_syntax(const char *p, size_t n, bool last, struct edi_syntax *syntax_r)
 {
-    struct edi_syntax x = { .element = p[2] };
+    struct edi_syntax x = { .element = p[p[0] == 'T' ? 3 : 2] };
     for (size_t i = 3; i + 3 < n && i < ENVELOPE_TEXT; i++) {
         size_t end = i;
         if (is_letter_or_digit(p[i]) || p[i] == x.element || p[i] == ' ')
@@ -1088,7 +1110,7 @@ static enum found find_syntax(struct edi_reader *r, bool last)
             if (found == NOT_FOUND)
                 find(r, FINDING_INTERCHANGE_ELEMENT_SEPARATOR, NULL, 0, "the ISA has no usable delimiters",
                      "16 elements, then the component separator and the segment terminator");
-        } else if (starts_envelope(p, n, "GS") || starts_envelope(p, n, "ST")) {
+        } else if (starts_envelope(p, n, "GS") || starts_envelope(p, n, "ST") || starts_envelope(p, n, "TA1")) {
             found = bare_syntax(p, n, last, &r->syntax);
         }
         if (found == FOUND) {
@@ -1117,29 +1139,25 @@ static enum found find_syntax(struct edi_reader *r, bool last)
 
 /* ---- the walk ---- */
 
+static void too_large(struct edi_reader *r, const char *found, const char *expected)
+{
+    find(r, FINDING_SEGMENT_TOO_LARGE, NULL, 0, found, expected);
+    r->deaf = true;
+    r->from = r->n;
+}
+
 static int grow(struct edi_reader *r)
 {
     size_t room = r->room * 2;
-    struct lexer_index index;
     char *buf;
-    int result;
     if (room > LIMIT_SEGMENT * 2) {
-        find(r, FINDING_SEGMENT_TOO_LARGE, NULL, 0, "the segment has no end", "a segment terminator");
-        r->deaf = true;
-        r->from = r->n;
+        too_large(r, "the segment has no end", "a segment terminator");
         return 0;
     }
-    result = lexer_index_init(&index, room, r->err);
-    if (result < 0)
-        return stop(r, result);
     buf = realloc(r->buf, room + PADDING);
-    if (!buf) {
-        lexer_index_deinit(&index);
+    if (!buf)
         return stop(r, err_nomem(r->err));
-    }
     memset(buf + r->room, 0, room + PADDING - r->room);
-    lexer_index_deinit(&r->index);
-    r->index = index;
     r->buf = buf;
     r->room = room;
     return 0;
@@ -1300,6 +1318,30 @@ static bool begins_envelope(const struct segment *s)
     return starts_envelope(s->base + s->start, s->at[s->n] - s->start, "ISA");
 }
 
+/* How much of a block the index has room for: it does not grow with a segment, for most of a large one is text. False:
+ * there is no whole segment in the block, or one that nobody can mean. */
+static bool fit_index(struct edi_reader *r, const char *base, size_t *n_r)
+{
+    const char *end = memrchr(base, r->syntax.terminator, r->index.room), *p = base;
+    size_t delimiters = 0;
+    if (end) {
+        *n_r = (size_t)(end - base) + 1;
+        return true;
+    }
+    end = memchr(base, r->syntax.terminator, *n_r);
+    if (!end)
+        return false;
+    while (delimiters < r->index.room && (p = memchr(p, r->syntax.element, (size_t)(end - p))) != NULL) {
+        p++;
+        delimiters++;
+    }
+    *n_r = (size_t)(end - base) + 1;
+    if (delimiters < r->index.room)
+        return true;
+    too_large(r, "the segment has too many elements", "fewer");
+    return false;
+}
+
 /* Walks the segments of the block that starts at r->from. Leaves r->from behind what is done. */
 static enum walk walk(struct edi_reader *r, bool last)
 {
@@ -1313,8 +1355,10 @@ static enum walk walk(struct edi_reader *r, bool last)
     /* what lies in documents is not for this reader: the envelopes between them are short */
     if (r->options.run && n > 4096 && r->level != IN_DOCUMENT && memchr(base, r->syntax.terminator, 4096))
         n = 4096;
+    if (__builtin_expect(n > x->room, 0) && !fit_index(r, base, &n))
+        return WALK_DONE;
     r->lex(&r->index, base, n, &r->syntax);
-    if (r->lost_terminator && x->n_segments)
+    if (r->lost_terminator && x->n_segments && base + n == r->buf + r->n)
         x->end[x->n_segments - 1] |= SEGMENT_ESCAPE; /* the line break that was there */
     for (uint32_t i = 0; i < x->n_segments; i++) {
         uint32_t number = x->end[i] >> SEGMENT_FLAG_BITS;
@@ -1781,14 +1825,6 @@ int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *
     if (r->stopped)
         return r->stopped;
     r->err = err;
-    if (run->n > r->index.room) {
-        struct lexer_index index;
-        int result = lexer_index_init(&index, run->n, err);
-        if (result < 0)
-            return stop(r, result);
-        lexer_index_deinit(&r->index);
-        r->index = index;
-    }
     r->buf = run->p;
     r->n = run->n;
     r->from = 0;

@@ -443,6 +443,41 @@ static void test_ta1_anywhere(void **state)
           "interchange ends: 0 groups, ta1 000\n");
 }
 
+/* Before the first ISA: what it answers is told all the same. */
+static void test_ta1_without_isa(void **state)
+{
+    (void)state;
+    reads("TA1*000000009*261101*0800*A*000~\n" ISA GS ORDER("0001") END,
+          "interchange 1 at 0  \n"
+          "! X12-TA1-022 error i1 1:1 @0 TA1\n"
+          "  outside TA1*000000009*261101*0800*A*000\n"
+          "interchange ends: 0 groups, ta1 022\n"
+          "interchange 2 at 33 NORTH 000000042\n"
+          " group 1 PO 7 004010\n"
+          "  document 1 850 0001\n"
+          "  document ends: 5 segments, 0 errors, 0 warnings\n"
+          " group ends: 1 documents, 1 accepted\n"
+          "interchange ends: 1 groups, ta1 000\n");
+}
+
+/* What was told to be missing is not told once more where it stands. */
+static void test_out_of_sequence(void **state)
+{
+    (void)state;
+    reads(ISA GS "ST*850*0001~REF*IA*1~BEG*00*SA*4711**20260115~CTT*1~PO1*1*5*EA*9.5~SE*6*0001~" ORDER("0002") "GE*2*7~"
+          "IEA*1*000000042~",
+          "interchange 1 at 0 NORTH 000000042\n"
+          " group 1 PO 7 004010\n"
+          "  document 1 850 0001\n"
+          "! X12-AK3-3 error i1 g1 d1 s2 1:161 @160 BEG\n"
+          "! X12-AK3-3 error i1 g1 d1 s4 1:195 @194 PO1\n"
+          "  document ends: 6 segments, 2 errors, 0 warnings\n"
+          "  document 2 850 0002\n"
+          "  document ends: 5 segments, 0 errors, 0 warnings\n"
+          " group ends: 2 documents, 1 accepted\n"
+          "interchange ends: 1 groups, ta1 000\n");
+}
+
 static void test_missing_trailers(void **state)
 {
     (void)state;
@@ -1082,6 +1117,34 @@ static void test_chunk_ends_document(void **state)
     }
 }
 
+/* A segment larger than the index has room for, of text; one of nothing but elements is not taken. */
+static void test_segments_beyond_the_index(void **state)
+{
+    static const char *const heads[] = { "MSG*", "MSG" };
+    (void)state;
+    for (unsigned k = 0; k < 2; k++) {
+        struct buf b;
+        char *got, *runs, *whole;
+        buf_init(&b, 8 << 20);
+        buf_add_text(&b, ISA GS "ST*850*0001~BEG*00*SA*4711**20260115~N9*L1*x~");
+        buf_add_text(&b, heads[k]);
+        for (unsigned i = 0; i < 400000; i++)
+            buf_add_char(&b, k ? '*' : 'x');
+        buf_add_text(&b, "~PO1*1*5*EA*9.5~CTT*1~SE*7*0001~" END);
+        assert_int_equal(b.failed, 0);
+        got = traced(buf_slice(&b), EVENTS, 0);
+        assert_non_null(strstr(got, k ? "! SEGMENT-TOO-LARGE error" : "  document ends: 7 segments, 1 errors, 0 warnings\n"));
+        whole = traced(buf_slice(&b), SEGMENTS, 0);
+        runs = traced_in_runs(buf_slice(&b), 10000);
+        if (!k)
+            same(runs, whole, "in runs", 0);
+        free(got);
+        free(whole);
+        free(runs);
+        buf_deinit(&b);
+    }
+}
+
 static void test_long_segments(void **state)
 {
     static const size_t sizes[] = { 140000, 300000, 3 << 20, 9 << 20 };
@@ -1232,6 +1295,8 @@ int main(void)
         cmocka_unit_test(test_groups_and_interchanges),
         cmocka_unit_test(test_delimiters),
         cmocka_unit_test(test_ta1_anywhere),
+        cmocka_unit_test(test_ta1_without_isa),
+        cmocka_unit_test(test_out_of_sequence),
         cmocka_unit_test(test_missing_trailers),
         cmocka_unit_test(test_wrong_counts),
         cmocka_unit_test(test_outside),
@@ -1255,6 +1320,7 @@ int main(void)
         cmocka_unit_test(test_large_documents),
         cmocka_unit_test(test_chunk_ends_document),
         cmocka_unit_test(test_long_segments),
+        cmocka_unit_test(test_segments_beyond_the_index),
         cmocka_unit_test(test_other_delimiters_later),
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_stop),
