@@ -107,7 +107,11 @@ static bool split(struct lines *r, struct line *line, struct slice text, bool *o
         if (c == ' ') {
             i++;
         } else if (c == '\t') {
-            complain_at(r, text, i + 1, "a tab; use blanks");
+            if (!r->tabs) {
+                complain_at(r, text, i + 1, "a tab; use blanks");
+                complain_hint(r->complaints, "expand(1) makes blanks of all the tabs of a file.");
+            }
+            r->tabs = true;
             i++;
         } else if (c == '#') {
             break;
@@ -132,15 +136,28 @@ static bool split(struct lines *r, struct line *line, struct slice text, bool *o
     return true;
 }
 
+/* How wide the blanks before the first word are, and in *n_r how many. A tab, which was complained of, goes to the next
+ * multiple of eight, so that what it does not belong to makes sense. */
+static unsigned indent_of(struct slice text, size_t *n_r)
+{
+    unsigned indent = 0;
+    size_t n = 0;
+
+    for (; n < text.n && (text.p[n] == ' ' || text.p[n] == '\t'); n++)
+        indent = text.p[n] == ' ' ? indent + 1 : (indent | 7) + 1;
+    *n_r = n;
+    return indent > UINT16_MAX ? UINT16_MAX : indent;
+}
+
 /* The block depth that an indentation means. */
-static unsigned depth_of(struct lines *r, struct slice text, unsigned indent)
+static unsigned depth_of(struct lines *r, struct slice text, unsigned indent, size_t column)
 {
     unsigned d = r->depth;
     if (r->indents[d] == indent)
         return d;
     if (indent > r->indents[d] && r->word) {
         if (d + 1 >= LIMIT_LINE_DEPTH) {
-            complain_at(r, text, indent + 1, "blocks are nested too deep");
+            complain_at(r, text, column, "blocks are nested too deep");
             return d;
         }
         r->indents[d + 1] = (uint16_t)indent;
@@ -149,7 +166,7 @@ static unsigned depth_of(struct lines *r, struct slice text, unsigned indent)
     while (d > 0 && r->indents[d] > indent)
         d--;
     if (r->indents[d] != indent)
-        complain_at(r, text, indent + 1, "this indentation matches no line above");
+        complain_at(r, text, column, "this indentation matches no line above");
     return d;
 }
 
@@ -159,12 +176,11 @@ bool lines_next(struct lines *r, struct line *line_r)
         size_t offset = r->at;
         struct slice text = next_raw(r);
         struct line line = { .number = r->number, .text = text, .offset = offset };
-        unsigned indent = 0;
+        size_t n;
+        unsigned indent = indent_of(text, &n);
         bool on, first = r->word == NULL;
 
-        while (indent < text.n && text.p[indent] == ' ')
-            indent++;
-        if (indent == text.n || text.p[indent] == '#' || text.p[indent] == '\r')
+        if (n == text.n || text.p[n] == '#' || text.p[n] == '\r')
             continue;
         if (!split(r, &line, text, &on))
             return false;
@@ -174,10 +190,10 @@ bool lines_next(struct lines *r, struct line *line_r)
         if (line.n == 0)
             continue;
         if (first) {
-            r->indents[0] = (uint16_t)(indent > UINT16_MAX ? UINT16_MAX : indent);
+            r->indents[0] = (uint16_t)indent;
             line.depth = 0;
         } else {
-            line.depth = depth_of(r, text, indent > UINT16_MAX ? UINT16_MAX : indent);
+            line.depth = depth_of(r, text, indent, n + 1);
         }
         r->depth = line.depth;
         line.word = r->word;
@@ -193,10 +209,9 @@ void lines_skip(struct lines *r, unsigned depth)
     while (r->at < r->text.n) {
         struct lines before = *r;
         struct slice text = next_raw(r);
-        unsigned indent = 0;
-        while (indent < text.n && text.p[indent] == ' ')
-            indent++;
-        if (indent < text.n && text.p[indent] != '#' && indent <= r->indents[depth]) {
+        size_t n;
+        unsigned indent = indent_of(text, &n);
+        if (n < text.n && text.p[n] != '#' && indent <= r->indents[depth]) {
             *r = before;
             return;
         }

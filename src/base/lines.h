@@ -2,8 +2,8 @@
  * lines: the one reader of the files that people write (guides, maps, partner files, tables).
  *
  * Words separated by blanks, "…" for a value with blanks (\" and \\ inside), `#` to the end of the line,
- * blocks by indentation. A `#` begins a comment only at the start of a word. Tabs are refused: nobody sees
- * how wide they are. A line that ends in a lone `\` goes on with the next.
+ * blocks by indentation. A `#` begins a comment only at the start of a word. Tabs are refused, once
+ * a file: nobody sees how wide they are. A line that ends in a lone `\` goes on with the next.
  *
  * The text must outlive the reader and every word read; words borrow from it, or from the arena where a
  * quoted word had escapes.
@@ -40,6 +40,7 @@ struct lines {
     struct arena *arena;
     struct complaints *complaints;
     unsigned depth;                     /* of the last line */
+    bool tabs;                          /* they were complained of */
     uint16_t indents[LIMIT_LINE_DEPTH];
     struct word *word;
     size_t room;

@@ -366,7 +366,7 @@ static const struct {
     { "  receive 850 as Order when a b c\n",
       "2:18: \"Order\" is not a kind of record (order)\n2:31: \"b\" is not one of =|!=" },
     { "  expect 997\n    within\n", "3:11: \"within\" needs TIME" },
-    { "  \tis erp\n", "2:3: a tab; use blanks" },
+    { "  \tis erp\n\tretry 15m\n", "2:3: a tab; use blanks | expand(1) makes blanks of all the tabs of a file." },
     { "  x12 ZZ:A us \"ZZ:B\n", "2:15: the quote that opens here is not closed on this line" },
     { "  x12 ZZ:\xc3\x9c us ZZ:B\n",
       "2:7: \"ZZ:\xc3\x9c\" is not a qualifier of two characters, a colon, and an id of at most 15 (ZZ:NORTHWIND)" },
