@@ -269,6 +269,23 @@ static bool only_guide(const struct compiling *x)
     return true;
 }
 
+/* Of loops of one tag that the guide tells apart by their qualifiers, the one that a step means. */
+static const struct guide_node *selected_node(const struct guide *g, const struct guide_node *first,
+                                              const struct path_step *step)
+{
+    for (const struct guide_node *n = first;; n = &g->node[n->next]) {
+        bool same = slice_eq(n->tag, first->tag);
+        for (unsigned i = 0; same && n->n_select && i < step->n_selects; i++)
+            for (unsigned k = 0; k < n->n_select; k++)
+                if (slice_eq(n->select_codes[k], step->select[i].value))
+                    return n;
+        if (same && !n->n_select && first->n_select)
+            return n; /* the one for all others */
+        if (n->next == NODE_NONE)
+            return first;
+    }
+}
+
 static const struct guide_node *resolve(struct compiling *x, const struct map_scope *s, const struct map_line *l)
 {
     const struct guide *g = x->guide;
@@ -288,6 +305,8 @@ static const struct guide_node *resolve(struct compiling *x, const struct map_sc
     } else {
         found = guide_node_at(g, from, tag, l->left.n_steps);
     }
+    if (found && s->loop)
+        found = selected_node(g, found, &l->left.step[l->left.n_steps - 1]);
     if (found)
         return found;
     if (only_guide(x)) {
@@ -343,6 +362,7 @@ static struct map_take *add_take(struct compiling *x, struct making *m, uint8_t 
         return nomem(x);
     m->take[m->n++] = t;
     t->kind = kind;
+    t->direction = DIRECTION_BOTH;
     t->node = node->ordinal;
     t->segment = segment_of(x->guide, node)->ordinal;
     t->line = l ? l->at.line : 0;
@@ -842,6 +862,15 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     t->scope = new_scope(x, m->scope, node, field->object, l->list);
     if (!t->scope)
         return !x->c->nomem;
+    t->direction = l->direction;
+    for (struct map_line *k = inside; k; k = k->next) {
+        if (k->direction && !(k->direction & l->direction)) {
+            refuse(x, &k->at, l->direction == DIRECTION_READ ? "this line only writes, the block that it is in only reads"
+                                                             : "this line only reads, the block that it is in only writes");
+            return true;
+        }
+        k->direction &= l->direction;
+    }
     t->scope->implied = implied;
     t->scope->line = l->at.line;
     memcpy(t->scope->select, t->select, sizeof(t->select));
@@ -860,7 +889,8 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
         t->covered |= t->scope->owner->covered;
     /* two lines onto one list are told apart by their qualifiers, or not at all */
     for (size_t i = 0; i + 1 < m->n; i++)
-        if (m->take[i]->field == field && m->take[i]->kind == TAKE_SCOPE && !l->list)
+        if (m->take[i]->field == field && m->take[i]->kind == TAKE_SCOPE && !l->list &&
+            (m->take[i]->direction & l->direction))
             refuse(x, &l->right_at, "another line writes this object already");
     return true;
 }
@@ -911,6 +941,11 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     t->repeats = !host && (l->left.open || l->pairs || l->left.n_elements == 1);
     t->first = (uint8_t)l->left.element[0].element;
     t->last = (uint8_t)l->left.element[l->left.n_elements - 1].element;
+    if (l->pairs && l->left.open && l->n_group && segment->def) { /* up to the segment's end */
+        unsigned end = segment->def->n < 64 ? segment->def->n : 64;
+        if (end >= t->first + l->n_group - 1)
+            t->last = (uint8_t)(end - (end - t->first + 1) % l->n_group);
+    }
     t->group = (uint8_t)(l->pairs ? l->n_group : 1);
     if (segment->def && t->last > segment->def->n) {
         if (only_guide(x))
@@ -923,7 +958,8 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         return false;
     if (l->pairs && (l->n_group == 0 || (unsigned)(t->last - t->first + 1) % t->group)) {
         refuse(x, &l->right_at,
-               "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)");
+               l->n_group ? "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)"
+                          : "the names of a pair are missing: PO106..PO125 pairs <-> items[].(scheme id)");
         return true;
     }
     for (unsigned i = 0; i < t->group; i++) {
@@ -954,6 +990,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     if (l->pairs) {
         struct map_line *inside = children(x, l);
         for (; inside; inside = inside->next) {
+            inside->direction &= l->direction;
             if (inside->left.n_steps != 1 || !slice_eq(inside->left.step[0].tag, segment->tag) ||
                 inside->left.n_elements != 1 || inside->list) {
                 refuse(x, &inside->at, "what pairs share are other elements of the same segment");
@@ -1079,13 +1116,18 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
                  SLICE_FMT(prefix));
         return true;
     }
-    /* paths become relative to the loop */
-    for (struct map_line *k = first; k; k = k->next)
-        if (home->loop && k->left.n_steps > 1 && slice_eq(k->left.step[0].tag, home->tag)) {
-            memmove(&k->left.step[0], &k->left.step[1], (k->left.n_steps - 1) * sizeof(k->left.step[0]));
-            k->left.n_steps--;
-        }
+    /* paths become relative to the loop; inside the one segment they name, they are its tag */
+    for (struct map_line *k = first; k; k = k->next) {
+        unsigned drop = 0;
+        if (!home->loop)
+            drop = k->left.n_steps - 1;
+        else if (k->left.n_steps > 1 && slice_eq(k->left.step[0].tag, home->tag))
+            drop = 1;
+        memmove(&k->left.step[0], &k->left.step[drop], (k->left.n_steps - drop) * sizeof(k->left.step[0]));
+        k->left.n_steps -= drop;
+    }
     block.right = prefix;
+    block.direction = DIRECTION_BOTH;
     block.list = false;
     block.left.n_elements = 0;
     if (!home->loop && first->left.step[first->left.n_steps - 1].n_selects == 0)
@@ -1315,6 +1357,8 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
             return false;
         for (struct map_take *t = m.take[i]; t; t = t->pairs)
             measure(t);
+        if (!(m.take[i]->direction & DIRECTION_READ))
+            continue;
         struct map_take **link = &s->program[m.take[i]->node - s->first];
         while (*link)
             link = &(*link)->next;

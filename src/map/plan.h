@@ -106,6 +106,7 @@ struct map_take {
     uint8_t once;                   /* 1 + bit in the instance: takes one occurrence only; 0: all */
     bool owner;                     /* the scope's own segment; pairs and spreads: part of a TAKE_SEGMENT */
     bool constants_only;            /* writes nothing of the record */
+    uint8_t direction;              /* TAKE_SCOPE: DIRECTION_… */
     struct map_select select[MOST_SELECTS];
     struct map_op *op;
     unsigned n_ops;

@@ -1,6 +1,8 @@
 /* syntax: see syntax.h. Borrows from the file's text; everything made is in the arena. */
 #include "map/syntax.h"
 
+#include <stdio.h>
+
 struct reading {
     struct lines lines;
     struct line line;
@@ -35,17 +37,25 @@ static struct slice word(const struct reading *r, unsigned i)
 static const struct {
     const char *name;
     uint8_t kind;
-    uint8_t numbers;        /* arguments that are numbers */
+    uint32_t most;          /* its first argument is a number up to this; 0: it has none */
     bool text;              /* then a text */
+    bool once;              /* a second one on a line is a mistake */
 } conversions[] = {
-    { "code", CONVERT_CODE, 0, true },       { "lookup", CONVERT_CODE, 0, true },
-    { "date", CONVERT_DATE, 0, false },      { "time", CONVERT_TIME, 0, false },
-    { "datetime", CONVERT_DATETIME, 0, false }, { "decimal", CONVERT_DECIMAL, 0, false },
-    { "implied", CONVERT_IMPLIED, 1, false },   { "fold", CONVERT_FOLD, 1, false },
-    { "trim", CONVERT_TRIM, 0, false },      { "upper", CONVERT_UPPER, 0, false },
-    { "pad", CONVERT_PAD, 1, true },         { "prefix", CONVERT_PREFIX, 0, true },
-    { "default", CONVERT_DEFAULT, 0, true }, { "const", CONVERT_CONST, 0, true },
-    { "inherit", CONVERT_INHERIT, 0, true },
+    { "code", CONVERT_CODE, 0, true, true },
+    { "lookup", CONVERT_CODE, 0, true, true },
+    { "date", CONVERT_DATE, 0, false, true },
+    { "time", CONVERT_TIME, 0, false, true },
+    { "datetime", CONVERT_DATETIME, 0, false, true },
+    { "decimal", CONVERT_DECIMAL, 0, false, true },
+    { "implied", CONVERT_IMPLIED, 30, false, true },
+    { "fold", CONVERT_FOLD, 100000, false, true },
+    { "trim", CONVERT_TRIM, 0, false, false },
+    { "upper", CONVERT_UPPER, 0, false, false },
+    { "pad", CONVERT_PAD, 100000, true, true },
+    { "prefix", CONVERT_PREFIX, 0, true, false },
+    { "default", CONVERT_DEFAULT, 0, true, true },
+    { "const", CONVERT_CONST, 0, true, true },
+    { "inherit", CONVERT_INHERIT, 0, true, true },
 };
 
 static bool add_conversion(struct reading *r, struct map_line *l, size_t *room, struct conversion c)
@@ -96,14 +106,25 @@ static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
             return true;
         }
         struct conversion c = { .kind = conversions[k].kind };
+        for (unsigned n = 0; n < l->n_conversions && conversions[k].once; n++)
+            if (l->conversion[n].kind == c.kind) {
+                wrong(r, i, "this conversion stands on the line already");
+                break;
+            }
+        if (c.kind == CONVERT_CONST && l->direction != DIRECTION_WRITE) {
+            wrong(r, i, "a constant is only written");
+            complain_hint(r->lines.complaints, "write <- instead: what is read may be something else.");
+        }
         i++;
-        for (unsigned n = 0; n < conversions[k].numbers; n++) {
+        if (conversions[k].most) {
             uint64_t value;
-            if (!slice_number(word(r, i), 100000, &value) || value == 0) {
-                wrong(r, i, "a number is expected here");
+            if (!slice_number(word(r, i), conversions[k].most, &value) || value == 0) {
+                char what[60];
+                snprintf(what, sizeof(what), "a number from 1 to %u is expected here", conversions[k].most);
+                wrong(r, i, what);
                 value = 1;
             }
-            c.number[n] = (uint32_t)value;
+            c.number[0] = (uint32_t)value;
             i++;
         }
         if (conversions[k].text) {

@@ -434,6 +434,8 @@ static bool make_work(struct layout *x, struct scope_work *s, const struct map_t
     struct work *k = NULL;
     bool joins = t->kind == TAKE_SEGMENT || (t->kind == TAKE_SCOPE && t->scope->implied);
 
+    if (!(t->direction & DIRECTION_WRITE))
+        return true;
     /* fields of a segment and of dotted objects in it make one segment */
     for (unsigned i = 0; joins && i < s->n_works; i++)
         if (same_segment(&s->work[i], t) && s->work[i].n_members < MOST_MEMBERS &&

@@ -767,7 +767,9 @@ int record_kind_load(struct record_kind **kind_r, const char *path, struct compl
     *kind_r = NULL;
     buf_init(&b, LIMIT_CONFIG_FILE);
     r = file_read(path, &b, &err);
-    if (r < 0) {
+    if (r == ERR_NOMEM) {
+        c->nomem = true;
+    } else if (r < 0) {
         complain(c, &place, "%s", err.text);
     } else {
         r = record_kind_new(kind_r, file, buf_slice(&b), c);
@@ -775,10 +777,11 @@ int record_kind_load(struct record_kind **kind_r, const char *path, struct compl
             check_file_name(*kind_r, file, c);
     }
     buf_deinit(&b);
-    if (r == 0 && c->count != before) {
+    if (r == 0 && (c->count != before || c->nomem)) {
         record_kind_free(kind_r);
-        r = ERR_CONFIG;
+        r = c->nomem ? ERR_NOMEM : ERR_CONFIG;
     }
+    c->nomem |= r == ERR_NOMEM;
     return r;
 }
 
