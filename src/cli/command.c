@@ -107,8 +107,8 @@ const struct command commands[] = {
         .description =
             "Reads documents and writes one record a line, as JSON; or reads records and writes the document. Format, "
             "transaction set and version of the input are recognised and choose the map, unless --map names one. "
-            "Findings go to standard error. A document that is refused has no record, or, where its errors come "
-            "late, a record whose line ends in \"rejected\"; the others go on.\n\n"
+            "Findings go to standard error. The record of a document that is refused ends in \"rejected\", a list of "
+            "the reasons, and is not written as a document again; the others go on.\n\n"
             "What is written goes between the partner and us as the partner file says, otherwise from and to whom the "
             "record says it came. A document that goes back to where its record came from keeps its control numbers "
             "and times; for all others --control must give the first number. Records that follow each other and have "
@@ -254,14 +254,14 @@ const struct command commands[] = {
     },
     {
         .name = "help",
-        .arguments = "[COMMAND]",
+        .arguments = "[COMMAND|FINDING]",
         .min = 0,
         .max = ARGUMENTS_MANY,
         .completes = COMPLETES_COMMAND,
         .help = "explain a command",
         .description =
             "Without COMMAND lists all commands. `waybill help findings` lists all that may be found in a document, "
-            "with the names that --allow takes.",
+            "with the names that --allow takes; `waybill help X12-AK4-7` tells one, by its code or by such a name.",
         .option = { OPTION_MAN, OPTION_COMPLETE, OPTION_JSON, OPTION_HELP },
         .run = command_help,
     },

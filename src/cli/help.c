@@ -117,24 +117,38 @@ static const char *severity_name(enum severity severity)
     return severity == SEVERITY_ERROR ? "error" : "warning";
 }
 
-static void help_findings(struct printer *p)
+static bool is_called(const struct finding_row *row, struct slice name)
 {
-    if (!p->json) {
+    return slice_is(name, row->name) || (row->allow && slice_is(name, row->allow));
+}
+
+/* All findings, or those of a name. False: there are none. */
+static bool help_findings(struct printer *p, struct slice name)
+{
+    bool any = name.n == 0;
+
+    for (unsigned i = 0; i < FINDING_CODES; i++)
+        any = any || is_called(&finding_rows[i], name);
+    if (!any)
+        return false;
+    if (!p->json)
         heading(p, "CODE                       --allow NAME         by default  ");
-    }
     for (unsigned i = 0; i < FINDING_CODES; i++) {
         const struct finding_row *row = &finding_rows[i];
+        if (name.n && !is_called(row, name))
+            continue;
         printer_field(p, "code", slice_of(row->name), 25);
         printer_field(p, "allow", row->allow ? slice_of(row->allow) : p->json ? SLICE("") : SLICE("-"), 19);
         printer_field(p, "severity", slice_of(severity_name(row->severity)), 10);
         printer_field(p, "words", slice_of(row->words), 0);
         printer_end_row(p);
     }
-    if (!p->json)
+    if (!p->json && name.n == 0)
         printer_wrap(p,
                      "\n\nX12-AK3-n, X12-AK4-n, X12-AK5-n, X12-AK9-n and X12-TA1-n are named after the element of the "
                      "acknowledgment that will hold n: AK304, AK403, AK502, AK905 and TA105.",
                      0, WIDTH);
+    return true;
 }
 
 /* --- The manual page ------------------------------------------------------------------ */
@@ -226,7 +240,9 @@ static void man_page(struct printer *p)
         printer_printf(p, ".TP\n.B %d\n%s\n", row->code, row->words);
     printer_text(p, ".SH ENVIRONMENT\n"
                     ".TP\n.B WAYBILL_MAPS\nThe folder of guides, maps and record schemas, when \\fB\\-\\-maps\\fR "
-                    "does not name it.\n"
+                    "does not name it. Without either, it is "
+                    "\\fImaps\\fR beside the program's folder or \\fIshare/waybill/maps\\fR of the prefix it is "
+                    "installed in.\n"
                     ".TP\n.B NO_COLOR\nWhen set, there is no colour unless \\fB\\-\\-color always\\fR asks for it.\n"
                     ".SH SEE ALSO\n.BR waybill\\-guide (5),\n.BR waybill\\-map (5),\n.BR waybill\\-partner (5),\n.BR waybill.h (3)\n");
 }
@@ -397,6 +413,29 @@ static void complete(struct printer *p, unsigned n, char **word)
 
 /* --- The commands -------------------------------------------------------------------------- */
 
+static int nothing_called(struct command_context *c, const char *name)
+{
+    struct slice best = { NULL, 0 };
+    unsigned distance = 3;
+
+    command_say(c, "there is no command and no finding \"%s\"", name);
+    for (const struct command *row = commands; row->name; row++) {
+        struct slice second;
+        bool two;
+        suggest(slice_of(name), slice_cut(slice_of(row->name), ' ', &second, &two), &best, &distance);
+        suggest(slice_of(name), slice_of(row->name), &best, &distance);
+    }
+    for (unsigned i = 0; i < FINDING_CODES; i++) {
+        suggest(slice_of(name), slice_of(finding_rows[i].name), &best, &distance);
+        if (finding_rows[i].allow)
+            suggest(slice_of(name), slice_of(finding_rows[i].allow), &best, &distance);
+    }
+    if (best.n)
+        printer_printf(c->err, "hint: did you mean \"%.*s\"?\n", SLICE_FMT(best));
+    printer_text(c->err, "`waybill help` lists the commands, `waybill help findings` the findings.\n");
+    return EXIT_CODE_USAGE;
+}
+
 int command_help(struct command_context *c)
 {
     char name[OPTION_NAME] = "";
@@ -419,7 +458,7 @@ int command_help(struct command_context *c)
         return EXIT_CODE_OK;
     }
     if (c->n == 1 && slice_is(slice_of(c->argument[0]), "findings")) {
-        help_findings(c->out);
+        help_findings(c->out, SLICE(""));
         return EXIT_CODE_OK;
     }
     /* "guide" stands for all its commands, "guide show" for one */
@@ -436,9 +475,8 @@ int command_help(struct command_context *c)
         help_command(c->out, row);
         any = true;
     }
-    if (!any)
-        command_usage(c, "there is no command \"%s\"", name);
-    return any ? EXIT_CODE_OK : EXIT_CODE_USAGE;
+    any = any || (c->n == 1 && help_findings(c->out, slice_of(name)));
+    return any ? EXIT_CODE_OK : nothing_called(c, name);
 }
 
 int command_version(struct command_context *c)

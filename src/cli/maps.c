@@ -17,9 +17,11 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* maps/ beside the folder that the executable lies in; false: there is none. */
+/* maps/ beside the folder that the executable lies in, or the one of the prefix that it was moved to; false: there is
+ * none. */
 static bool find_beside(struct buf *path)
 {
+    static const char *const places[] = { "../maps/x12", "../share/waybill/maps/x12" };
     char exe[PATH_CEILING];
     ssize_t n = readlink("/proc/self/exe", exe, sizeof(exe) - 1);
 
@@ -27,13 +29,16 @@ static bool find_beside(struct buf *path)
         return false;
     while (n > 0 && exe[n - 1] != '/')
         n--;
-    buf_clear(path);
-    buf_add(path, exe, (size_t)n);
-    buf_add_text(path, "../maps/x12");
-    if (!is_folder(buf_text(path)) || path->failed)
-        return false;
-    path->n -= strlen("/x12");
-    return true;
+    for (unsigned i = 0; i < sizeof(places) / sizeof(places[0]); i++) {
+        buf_clear(path);
+        buf_add(path, exe, (size_t)n);
+        buf_add_text(path, places[i]);
+        if (!path->failed && is_folder(buf_text(path))) {
+            path->n -= strlen("/x12");
+            return true;
+        }
+    }
+    return false;
 }
 
 int maps_find(const char *option, struct buf *path, struct err *err)

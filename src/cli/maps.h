@@ -6,8 +6,8 @@
 #include "base/err.h"
 
 /* The folder: `option` (--maps) when it is not NULL; else WAYBILL_MAPS of the environment; else maps/ beside the
- * folder of this executable, as in a source tree built in build/; else the one fixed when it was built. The path
- * is put in *path_r, terminated. ERR_CONFIG: none of them is there. */
+ * folder of this executable, as in a source tree built in build/; else share/waybill/maps/ of the prefix that it lies in;
+ * else the one fixed when it was built. The path is put in *path_r, terminated. ERR_CONFIG: none of them is there. */
 int maps_find(const char *option, struct buf *path_r, struct err *err);
 
 /* A sorted list of names. */

@@ -286,6 +286,8 @@ static void roff(struct printer *p, const char *text)
             printer_text(p, *text == '~' ? "\\(ti" : "\\(ha");
         else if (strncmp(text, "…", strlen("…")) == 0)
             printer_text(p, "..."), text += strlen("…") - 1;
+        else if ((*text & 0xe0) == 0xc0 && (text[1] & 0xc0) == 0x80) /* a letter of two bytes: Ü */
+            printer_printf(p, "\\[u%04X]", (unsigned)(*text & 0x1f) << 6 | (unsigned)(text[1] & 0x3f)), text++;
         else
             printer_raw(p, slice(text, 1));
     }
