@@ -1436,7 +1436,7 @@ static enum walk walk(struct edi_reader *r, bool last)
             take_outside(r, &s);
             break;
         default:
-            if (r->level == IN_DOCUMENT && ((tag & 0xffffff) != TAG3('I', 'S', 'A') ||
+            if (r->level == IN_DOCUMENT && (((tag & 0xffffff) != TAG3('I', 'S', 'A') && tag != UINT32_MAX) ||
                                             !starts_envelope(base + s.start, end - s.start, "ISA"))) {
                 if (s.flags & SEGMENT_ESCAPE && !line_terminator)
                     take_broken(r, &s);
