@@ -107,6 +107,17 @@ unsigned utf8_length(struct slice s)
     return n;
 }
 
+size_t utf8_characters(struct slice s)
+{
+    size_t n = 0, i = 0;
+    while (i < s.n) {
+        unsigned step = (unsigned char)s.p[i] < 0x80 ? 1 : utf8_length(slice_from(s, i));
+        i += step ? step : 1;
+        n++;
+    }
+    return n;
+}
+
 void buf_add_safe(struct buf *b, struct slice s, size_t most)
 {
     bool cut = s.n > most;

@@ -510,21 +510,9 @@ static void expect(struct remark *r, const struct element_use *use)
     snprintf(r->expected, sizeof(r->expected), "%s %u/%u", type_name(use->element, room), use->min, use->max);
 }
 
-/* Characters, not bytes: UTF-8 sequences count once. */
-static uint32_t characters(struct slice v)
-{
-    uint32_t n = 0;
-    while (v.n) {
-        unsigned step = utf8_length(v);
-        v = slice_from(v, step ? step : 1);
-        n++;
-    }
-    return n;
-}
-
 static bool length_is_right(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use)
 {
-    uint32_t n = characters(r->value), min = use->min, max = use->max;
+    uint32_t n = (uint32_t)utf8_characters(r->value), min = use->min, max = use->max;
     bool century = use->element->type == TYPE_DT && c->no_long_dates && n == 8;
     if (use->element->type == TYPE_N || use->element->type == TYPE_R) { /* sign and mark do not count; nor does an exponent */
         n = 0;

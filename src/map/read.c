@@ -938,14 +938,6 @@ static bool run_pairs(struct map_reader *r, struct instance *i, const struct map
     return true;
 }
 
-static uint32_t characters(struct slice v)
-{
-    uint32_t n = 0;
-    for (size_t i = 0; i < v.n; i++)
-        n += ((unsigned char)v.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
 static void run_fold(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s)
 {
     struct slice v = segment_element(s, t->op[0].element[0]);
@@ -955,7 +947,7 @@ static void run_fold(struct map_reader *r, struct instance *i, const struct map_
     if (k->text && k->last < t->fold)
         buf_add_text(&k->content, "\\n");
     k->text = true;
-    k->last = characters(v);
+    k->last = (uint32_t)utf8_characters(v);
     buf_add_json(&k->content, v);
 }
 

@@ -313,21 +313,13 @@ bool record_is_datetime(struct slice s)
 
 /* --- values --- */
 
-static size_t characters(struct slice s)
-{
-    size_t n = 0;
-    for (size_t i = 0; i < s.n; i++)
-        n += ((unsigned char)s.p[i] & 0xc0) != 0x80;
-    return n;
-}
-
-/* The same of a string that holds escapes: each is one character, a surrogate pair two of six bytes. */
+/* The characters of a string that may hold escapes: each is one character, a surrogate pair two of six bytes. */
 static size_t characters_of(struct slice s, bool escaped)
 {
     size_t n = 0;
 
     if (!escaped)
-        return characters(s);
+        return utf8_characters(s);
     while (s.n) {
         size_t step = 1;
         if (s.p[0] == '\\' && s.n > 1 && s.p[1] != 'u')

@@ -128,6 +128,15 @@ static int write_a_line(void *arg)
     return rc;
 }
 
+static void test_characters(void **state)
+{
+    (void)state;
+    assert_int_equal(utf8_characters(slice(NULL, 0)), 0);
+    assert_int_equal(utf8_characters(SLICE("abc")), 3);
+    assert_int_equal(utf8_characters(SLICE("a\xc3\xa4\xe6\x9d\xb1")), 3);
+    assert_int_equal(utf8_characters(SLICE("\xe4\xb0z\x9f")), 4); /* Latin-1 */
+}
+
 static void test_every_allocation_may_fail(void **state)
 {
     (void)state;
@@ -142,6 +151,7 @@ int main(void)
         cmocka_unit_test(test_ceiling_is_a_sticky_failure),
         cmocka_unit_test(test_text_is_terminated_and_drop_moves),
         cmocka_unit_test(test_safe_for_a_terminal),
+        cmocka_unit_test(test_characters),
         cmocka_unit_test(test_json_string),
         cmocka_unit_test(test_every_allocation_may_fail),
     };
