@@ -71,6 +71,7 @@ static struct guide_variant *variant_of(const struct guide_context *x, struct gu
     unsigned element = step->select[0].element ? step->select[0].element : node->def->qualifier;
     struct guide_variant *v;
     struct element_use *use;
+    const struct codes *codes;
     if (step->n_selects != 1 || element == 0) {
         guide_complain(lines, line, 0,
                        element ? "one qualifier is expected here" : "this segment has no qualifier; write [NN=CODE]");
@@ -83,7 +84,10 @@ static struct guide_variant *variant_of(const struct guide_context *x, struct gu
     use = &node->def->use[element - 1];
     if (use->element->type == TYPE_COMPOSITE && use->element->n_parts)
         use = &use->element->part[0];
-    check_code(lines, line, 0, step->select[0].value, guide_codes(g, use), use->element);
+    codes = guide_codes(g, use);
+    if (!codes && use->needs_codes)
+        return guide_nomem(x);
+    check_code(lines, line, 0, step->select[0].value, codes, use->element);
     for (unsigned i = 0; i < g->n_variants; i++)
         if (g->variant[i].node == node->ordinal && g->variant[i].element == element &&
             slice_eq(g->variant[i].code_text, step->select[0].value))
@@ -114,6 +118,8 @@ static bool own_codes(const struct guide_context *x, const struct guide *g, cons
     struct code_line *list = NULL;
     size_t n = 0, room = 0;
 
+    if (!old && use->needs_codes)
+        return guide_nomem(x);
     if (word + 1 >= line->n) {
         guide_complain(lines, line, word + 1, "codes are expected here");
         return true;
