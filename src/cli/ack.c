@@ -7,8 +7,6 @@
  */
 #include "cli/reading.h"
 
-#include <time.h>
-
 #include "edi/acknowledge.h"
 
 struct answering {
@@ -34,22 +32,12 @@ static int on_write(void *ctx, const char *p, size_t n, struct err *err)
     return printer_failed(k->c->out) ? err_set(err, ERR_STOP, "standard output is gone") : 0;
 }
 
-static struct edi_time civil_time(void)
-{
-    time_t now = time(NULL);
-    struct tm t = { 0 };
-
-    localtime_r(&now, &t);
-    return (struct edi_time){ t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min,
-                              t.tm_sec > 59 ? 59 : t.tm_sec };
-}
-
 static int answer_file(struct command_context *c, struct reading *r, const char *path, uint64_t control)
 {
     struct answering k = { .c = c };
     const struct edi_sink findings = { .ctx = &k, .finding = on_finding };
     struct acknowledge_options how = {
-        .at = civil_time(),
+        .at = reading_now(),
         .control = control,
         .line_end = "\n",
         .ta1 = true,

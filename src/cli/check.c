@@ -4,9 +4,7 @@
 struct checking {
     struct command_context *c;
     struct reading reading;
-    struct maps *maps;
-    const struct map *const *partner_map;
-    unsigned n_partner_map;
+    struct reading_maps maps;
     struct translate_counts count;
     const struct input *in;
 };
@@ -57,7 +55,8 @@ static void summary(struct printer *p, const struct checking *k)
 
 static int check_file(struct checking *k, const char *path)
 {
-    struct translate_options o = { .maps = k->maps, .partner_map = k->partner_map, .n_partner_map = k->n_partner_map,
+    struct translate_options o = { .maps = k->maps.maps, .partner_map = k->maps.partner,
+                                   .n_partner_map = k->maps.n_partner,
                                    .check = true, .render = render, .findings = give_findings, .ctx = k };
     struct input in = { .fd = -1 };
     int code;
@@ -75,18 +74,14 @@ static int check_file(struct checking *k, const char *path)
 int command_check(struct command_context *c)
 {
     struct checking k = { .c = c };
-    struct err err = { 0 };
     int code = reading_init(c, &k.reading);
 
     if (code)
         return code;
-    if (maps_new(buf_text(&k.reading.maps), &k.maps, &err) < 0)
-        code = command_fail(c, &err);
-    if (code == 0)
-        code = reading_partner_maps(c, &k.reading, k.maps, &k.partner_map, &k.n_partner_map);
+    code = reading_maps(c, &k.reading, &k.maps);
     for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)
         code = exit_code_worse(code, check_file(&k, c->argument[i]));
-    maps_free(&k.maps);
+    maps_free(&k.maps.maps);
     reading_deinit(&k.reading);
     return code;
 }

@@ -1,6 +1,7 @@
 /* reading: see reading.h. */
 #include "cli/reading.h"
 
+#include <time.h>
 #include <unistd.h>
 
 #include "base/file.h"
@@ -111,26 +112,6 @@ static int read_partner(struct command_context *c, struct reading *r, const char
     return EXIT_CODE_OK;
 }
 
-int reading_partner_maps(struct command_context *c, struct reading *r, struct maps *maps,
-                         const struct map *const **map_r, unsigned *n_r)
-{
-    struct err err = { 0 };
-    int rc;
-
-    *map_r = NULL;
-    *n_r = 0;
-    if (!r->agreement)
-        return EXIT_CODE_OK;
-    rc = agreement_read_maps(r->agreement, maps, &r->complaints, &err);
-    if (rc < 0) {
-        if (reading_complain(c, &r->complaints) && rc == ERR_CONFIG)
-            return EXIT_CODE_CONFIG;
-        return command_fail(c, &err);
-    }
-    *map_r = agreement_maps(r->agreement, n_r);
-    return EXIT_CODE_OK;
-}
-
 /* Says that there is no such map, and which there are. */
 static int no_such_map(struct command_context *c, struct reading *r, const char *name)
 {
@@ -229,6 +210,41 @@ int reading_map(struct command_context *c, struct reading *r, struct maps *maps,
         return EXIT_CODE_CONFIG;
     err.code = rc == ERR_NOMEM || rc == ERR_IO ? rc : ERR_CONFIG;
     return command_fail(c, &err);
+}
+
+int reading_maps(struct command_context *c, struct reading *r, struct reading_maps *m)
+{
+    struct err err = { 0 };
+    int code, rc;
+
+    *m = (struct reading_maps){ .maps = NULL };
+    rc = maps_new(buf_text(&r->maps), &m->maps, &err);
+    if (rc == 0 && r->agreement) {
+        rc = agreement_read_maps(r->agreement, m->maps, &r->complaints, &err);
+        if (rc == 0)
+            m->partner = agreement_maps(r->agreement, &m->n_partner);
+    }
+    if (rc < 0) {
+        /* the complaints have said all */
+        if (reading_complain(c, &r->complaints) && rc == ERR_CONFIG)
+            return EXIT_CODE_CONFIG;
+        return command_fail(c, &err);
+    }
+    if (!command_has(c, OPTION_MAP))
+        return EXIT_CODE_OK;
+    code = reading_map(c, r, m->maps, command_value(c, OPTION_MAP), &m->named);
+    reading_complain(c, &r->complaints);
+    return code;
+}
+
+struct edi_time reading_now(void)
+{
+    time_t now = time(NULL);
+    struct tm t = { 0 };
+
+    localtime_r(&now, &t);
+    return (struct edi_time){ t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min,
+                              t.tm_sec > 59 ? 59 : t.tm_sec };
 }
 
 int reading_init(struct command_context *c, struct reading *r)

@@ -7,6 +7,7 @@
 
 #include "cli/command.h"
 #include "cli/input.h"
+#include "edi/write.h"
 #include "flow/translate.h"
 #include "flow/agreement.h"
 
@@ -20,7 +21,7 @@ struct reading {
     const struct guide *partner[READING_GUIDES];    /* of --guide, then those of the partner file */
     unsigned n_partner;
     struct partner *partner_file;               /* NULL: no --partner */
-    struct agreement *agreement;                /* what it names; its maps are read by reading_partner_maps() */
+    struct agreement *agreement;                /* what it names; its maps are read by reading_maps() */
     struct finding_policy policy;
     struct complaints complaints;               /* of guide files; shown by reading_complain() */
 };
@@ -31,10 +32,15 @@ int reading_init(struct command_context *c, struct reading *r);
 void reading_deinit(struct reading *r);
 /* For edi_reader_new(); borrows from r. */
 void reading_options(struct reading *r, struct edi_reader_options *options_r);
-/* Reads the maps that the partner file names; for translate_options.partner_map. Nothing without --partner. Returns the
- * exit code. */
-int reading_partner_maps(struct command_context *c, struct reading *r, struct maps *maps,
-                         const struct map *const **map_r, unsigned *n_r);
+/* The maps of the maps folder, and of them those that the command line means. */
+struct reading_maps {
+    struct maps *maps;                          /* freed by the caller; set on error, too */
+    const struct map *named;                    /* by --map; NULL: none */
+    const struct map *const *partner;           /* those of the partner file; for translate_options.partner_map */
+    unsigned n_partner;
+};
+/* Returns the exit code; when it is not 0 all has been said. */
+int reading_maps(struct command_context *c, struct reading *r, struct reading_maps *maps_r);
 /* A map by its name or its file. A file's guide is one of --guide and --partner, or lies beside it under the same name,
  * and is then read as --guide would read it. Returns the exit code; when it is not 0 all has been said. When *map_r is set
  * all the same, it serves to find more errors, and the complaints are not shown yet. */
@@ -51,6 +57,9 @@ int reading_result(struct command_context *c, struct reading *r, int rc, struct 
  * caller's. Returns the exit code; *in_r stays open unless it is EXIT_CODE_UNAVAILABLE with in_r->fd < 0. */
 int reading_translate(struct command_context *c, struct reading *r, struct translate_options *o, const char *path,
                       struct input *in_r, struct translate_counts *counts_r);
+
+/* Date and time where we are, for what is written. */
+struct edi_time reading_now(void);
 
 /* How many findings of which kind. */
 struct reading_count {

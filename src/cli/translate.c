@@ -8,10 +8,7 @@
 struct translating {
     struct command_context *c;
     struct reading reading;
-    struct maps *maps;
-    const struct map *map;
-    const struct map *const *partner_map;
-    unsigned n_partner_map;
+    struct reading_maps maps;
     unsigned threads;
     const struct input *in;
 };
@@ -38,8 +35,9 @@ static int give_findings(void *ctx, const char *p, size_t n)
 
 static int translate_file(struct translating *t, const char *path)
 {
-    struct translate_options o = { .maps = t->maps, .map = t->map, .partner_map = t->partner_map,
-                                   .n_partner_map = t->n_partner_map, .threads = t->threads, .render = render,
+    struct translate_options o = { .maps = t->maps.maps, .map = t->maps.named,
+                                   .partner_map = t->maps.partner, .n_partner_map = t->maps.n_partner,
+                                   .threads = t->threads, .render = render,
                                    .records = give_records, .findings = give_findings, .ctx = t };
     struct translate_counts counts;
     struct input in = { .fd = -1 };
@@ -81,7 +79,6 @@ int command_translate(struct command_context *c)
     struct translating t = { .c = c };
     const char *to = command_value(c, OPTION_TO), *threads = command_value(c, OPTION_THREADS);
     uint64_t number = 0;
-    struct err err = { 0 };
     int code;
 
     if (threads && (!slice_number(slice_of(threads), 64, &number) || number == 0))
@@ -95,16 +92,10 @@ int command_translate(struct command_context *c)
     code = reading_init(c, &t.reading);
     if (code)
         return code;
-    if (maps_new(buf_text(&t.reading.maps), &t.maps, &err) < 0)
-        code = command_fail(c, &err);
-    if (code == 0)
-        code = reading_partner_maps(c, &t.reading, t.maps, &t.partner_map, &t.n_partner_map);
-    if (code == 0 && command_has(c, OPTION_MAP))
-        code = reading_map(c, &t.reading, t.maps, command_value(c, OPTION_MAP), &t.map);
-    reading_complain(c, &t.reading.complaints);
+    code = reading_maps(c, &t.reading, &t.maps);
     for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)
         code = exit_code_worse(code, translate_file(&t, c->argument[i]));
-    maps_free(&t.maps);
+    maps_free(&t.maps.maps);
     reading_deinit(&t.reading);
     return code;
 }

@@ -4,8 +4,6 @@
  */
 #include "cli/translate.h"
 
-#include <time.h>
-
 #include "cli/reading.h"
 #include "flow/produce.h"
 
@@ -14,7 +12,7 @@ enum { LINE_CEILING = 16 << 10 };
 struct writing {
     struct command_context *c;
     struct reading reading;
-    struct maps *maps;
+    struct reading_maps maps;
     struct produce *produce;
     bool hinted;
 };
@@ -117,15 +115,6 @@ static int read_date(struct command_context *c, struct edi_time *date, struct pr
     return EXIT_CODE_OK;
 }
 
-static struct edi_time civil_time(void)
-{
-    time_t now = time(NULL);
-    struct tm t = { 0 };
-
-    localtime_r(&now, &t);
-    return (struct edi_time){ t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min, -1 };
-}
-
 /* `--allow character-set`, or the partner file's. */
 static bool allows_characters(struct writing *w)
 {
@@ -204,10 +193,7 @@ int translate_to_document(struct command_context *c, unsigned threads)
 {
     struct writing w = { .c = c };
     struct produce_options o;
-    const struct map *const *unused;
     struct edi_time date;
-    struct err err = { 0 };
-    unsigned n;
     int code;
 
     produce_options_init(&o);
@@ -218,21 +204,17 @@ int translate_to_document(struct command_context *c, unsigned threads)
         code = reading_init(c, &w.reading);
     if (code)
         return code;
-    if (maps_new(buf_text(&w.reading.maps), &w.maps, &err) < 0)
-        code = command_fail(c, &err);
-    if (code == 0)
-        code = reading_partner_maps(c, &w.reading, w.maps, &unused, &n);
-    if (code == 0 && command_has(c, OPTION_MAP))
-        code = reading_map(c, &w.reading, w.maps, command_value(c, OPTION_MAP), &o.map);
-    reading_complain(c, &w.reading.complaints);
+    code = reading_maps(c, &w.reading, &w.maps);
     o.guides = w.reading.guides;
-    o.maps = w.maps;
+    o.maps = w.maps.maps;
+    o.map = w.maps.named;
     o.complaints = &w.reading.complaints;
     o.agreement = w.reading.agreement;
     o.guide = w.reading.partner;
     o.n_guides = w.reading.n_partner;
     o.policy = &w.reading.policy;
-    o.now = civil_time();
+    o.now = reading_now();
+    o.now.second = -1;
     o.threads = threads;
     o.transliterate = allows_characters(&w);
     o.write.write = on_write;
@@ -242,7 +224,7 @@ int translate_to_document(struct command_context *c, unsigned threads)
     o.ctx = &w;
     if (code == 0)
         code = write_files(&w, &o);
-    maps_free(&w.maps);
+    maps_free(&w.maps.maps);
     reading_deinit(&w.reading);
     return code;
 }
