@@ -15,8 +15,8 @@
  *   warning  its AK3/AK4, and AK5*E when the set has no errors: that is what "accepted, but errors were noted"
  *            says, and the note tells which. A warning without an acknowledgment code leaves the set accepted.
  *   of a group: AK905 to AK909; AK901 is R when one is an error, otherwise at best E
- * AK303 is the identifier of a loop bounded by LS and LE and nothing else (data element 447): the loops of a guide
- * that have no LS are not named in it.
+ * AK303 names the guide's loop around the segment. Data element 447 is made for loops between LS and LE; partners look
+ * for any loop there.
  *
  * Codes that a version does not have are written with those it has: the table is in acknowledge.c, which also is
  * where a 999 differs.

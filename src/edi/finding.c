@@ -274,10 +274,24 @@ static void add_segment(const struct finding *f, bool caret, bool colour, size_t
 
 /* --- The acknowledgment --------------------------------------------------------------- */
 
-/* Up to the ceiling of AK404, and nothing that could be taken for a separator of the words around it. */
-static void add_ack_value(struct slice value, struct buf *out)
+/* Up to the ceiling of AK404; blanks for separators that the acknowledgment has as well, none at the end, as it does. */
+static void add_ack_value(const struct finding *f, struct buf *out)
 {
-    buf_add_safe(out, value.n > ACK_VALUE_SHOWN ? slice(value.p, ACK_VALUE_SHOWN) : value, SIZE_MAX);
+    struct slice s = slice(f->value.p, f->value.n > ACK_VALUE_SHOWN ? ACK_VALUE_SHOWN : f->value.n);
+    size_t n = 0;
+
+    while (s.n && (s.p[s.n - 1] == ' ' || (f->component && s.p[s.n - 1] == f->component) ||
+                   (f->repetition && s.p[s.n - 1] == f->repetition)))
+        s.n--;
+    while (s.n) {
+        while (n < s.n && (!f->component || s.p[n] != f->component) && (!f->repetition || s.p[n] != f->repetition))
+            n++;
+        buf_add_safe(out, slice(s.p, n), SIZE_MAX);
+        if (n < s.n)
+            buf_add_char(out, ' ');
+        s = slice_from(s, n < s.n ? n + 1 : n);
+        n = 0;
+    }
 }
 
 void finding_acknowledgment(const struct finding *f, struct buf *out)
@@ -330,7 +344,7 @@ void finding_acknowledgment(const struct finding *f, struct buf *out)
         buf_printf(out, "*%s", row->acknowledgment);
         if (f->value.n) {
             buf_add_char(out, '*');
-            add_ack_value(f->value, out);
+            add_ack_value(f, out);
         }
         break;
     }

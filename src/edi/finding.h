@@ -156,6 +156,7 @@ struct finding {
     bool missing;               /* the finding is about something absent */
     bool answers;               /* it is about an acknowledgment, which nobody acknowledges */
     char terminator;            /* the segment's, shown behind it; 0: not known or not shown */
+    char component, repetition; /* separators that the acknowledgment has, too; 0: none, or not known */
 };
 
 /* The finding in one sentence, without the place in the file: SUBJECT: "VALUE" FOUND (expected EXPECTED). SUBJECT is

@@ -252,6 +252,8 @@ static int hand_over(struct edi_reader *r, const struct segment *s, struct findi
     if (s) {
         f->segment = segment_bytes(s);
         f->terminator = r->syntax.terminator;
+        f->component = r->syntax.component;
+        f->repetition = r->syntax.repetition;
         if (!f->tag.n && (!f->missing || f->place.element))
             f->tag = segment_tag(s);
         if (!f->loop.n && level == LEVEL_ELEMENT && r->level == IN_DOCUMENT && r->checker.at) {
