@@ -77,6 +77,11 @@ struct map_reader {
     struct edi_document document;       /* as it began */
     uint64_t records, n_refused;
     uint16_t trailer;                   /* node of the last segment */
+    const struct guide_node *last;      /* where the last segment that had a place stands; NULL: none had */
+    struct {
+        char tag[8];
+        uint32_t n;
+    } stray;                            /* the segment without a place behind it, and how many of that name in a row */
     int stopped;
 };
 
@@ -1081,6 +1086,8 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
     if (node->ordinal == 1 || node->ordinal == r->trailer)
         return 0;
     r->left = 0;
+    r->last = node;
+    r->stray.n = 0;
     top = &r->stack[r->depth - 1];
     while (top->scope->parent && (node->ordinal <= top->scope->first || node->ordinal >= top->scope->end ||
                                   (node->trigger && node->parent == top->scope->node))) {
@@ -1245,6 +1252,8 @@ static int take_document(void *ctx, const struct edi_document *d)
         return r->stopped;
     }
     r->trailer = 0;
+    r->last = NULL;
+    r->stray.n = 0;
     for (uint16_t c = g->node[0].first; c != NODE_NONE; c = g->node[c].next)
         r->trailer = c;
     for (unsigned i = 0; i < LEVELS; i++) {
@@ -1312,20 +1321,45 @@ static int end_document(void *ctx, const struct edi_document *d)
     return r->stopped;
 }
 
-/* A segment without a place: kept by its tag, so that nothing is lost. */
+/* A segment without a place is kept by its tag, in the object that the last segment belongs to, and behind that. */
 static int take_stray(void *ctx, const struct segment *s)
 {
     struct map_reader *r = ctx;
-    if (!r->plan || r->stopped || r->depth == 0 || !r->stack[0].scope->keeps)
+    struct instance *home = r->depth ? keeper(r) : NULL;
+    const char separator = r->plan ? r->document.interchange->syntax.component : 0;
+    bool any = false;
+
+    if (!r->plan || r->stopped || !home)
         return r->stopped;
-    buf_clear(&r->path);
-    buf_add_text(&r->path, "?");
-    buf_add_json(&r->path, segment_tag(s));
-    for (unsigned k = 1; k <= s->n; k++) {
-        struct slice v = segment_element(s, k);
-        if (v.n)
-            keep_value(r, &r->stack[0], s, k, 0, v);
+    if (r->last && home->scope->node != r->last->ordinal &&
+        !(r->last->trigger && r->last->parent == home->scope->node)) {
+        make_path(r, home, r->last, NULL);
+        buf_add_char(&r->path, '/');
+    } else {
+        buf_clear(&r->path);
     }
+    buf_add_char(&r->path, '?');
+    buf_add_slice(&r->path, segment_tag(s));
+    if (r->stray.n == 0 || !slice_is(segment_tag(s), r->stray.tag)) {
+        r->stray.n = 0;
+        snprintf(r->stray.tag, sizeof(r->stray.tag), "%.*s", SLICE_FMT(segment_tag(s)));
+    }
+    if (++r->stray.n > 1)
+        buf_printf(&r->path, "#%u", r->stray.n);
+    for (unsigned k = 1; k <= s->n; k++) {
+        struct slice v = segment_element(s, k), rest;
+        bool more = separator && v.n && memchr(v.p, separator, v.n);
+        any |= v.n > 0;
+        if (v.n && !more)
+            keep_value(r, home, s, k, 0, v);
+        for (unsigned c = 1; more; c++, v = rest) {
+            struct slice part = slice_cut(v, separator, &rest, &more);
+            if (part.n)
+                keep_value(r, home, s, k, c, part);
+        }
+    }
+    if (!any)
+        keep_value(r, home, s, 0, 0, slice(NULL, 0));
     return r->stopped;
 }
 

@@ -64,6 +64,7 @@ struct left {
     uint32_t order;                         /* the node that says where it is written */
     struct slice path;
     struct slice select;                    /* what stood in [ ] */
+    struct slice stray;                     /* a segment that the guide has not in this place: it stands behind the node */
     uint32_t occurrence;
     uint32_t seen;                          /* segments of that node written so far */
     uint64_t index;
@@ -1417,6 +1418,7 @@ static int write_parts(struct map_writer *w, unsigned element)
     return 0;
 }
 
+static int write_left(struct map_writer *w, struct frame *f, unsigned before);
 static int merge_left(struct map_writer *w);
 static void count_left(struct map_writer *w);
 
@@ -1639,6 +1641,8 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
         if (LIKELY(code >= 0))
             code = run_inner(w, item);
         w->top--;
+        if (UNLIKELY(f->left) && code >= 0)
+            code = write_left(w, f, k->segment);
         if (UNLIKELY(code < 0))
             return code;
     }
@@ -1728,6 +1732,8 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
                 return 0;
             }
             code = end_segment(w, false);
+            if (UNLIKELY(f->left) && code >= 0)
+                code = write_left(w, f, k->segment);
             if (code < 0)
                 return code;
             begin_segment(w, k, f);
@@ -1816,6 +1822,8 @@ static int run_fold(struct map_writer *w, struct frame *f, const struct work *k)
             code = run_value(w, f, f, a, a->element, 0, piece);
             if (code >= 0)
                 code = end_segment(w, false);
+            if (UNLIKELY(f->left) && code >= 0)
+                code = write_left(w, f, k->segment);
         }
     }
     if (lost && code >= 0)
@@ -1823,8 +1831,6 @@ static int run_fold(struct map_writer *w, struct frame *f, const struct work *k)
                     "loses a line break: behind an empty or a full line nothing stands for it");
     return code < 0 ? code : 0;
 }
-
-static int write_left(struct map_writer *w, struct frame *f, unsigned before);
 
 static COLD void report_unguarded(struct map_writer *w, struct frame *f)
 {
@@ -1965,6 +1971,14 @@ static void see_loop(const struct scope_work *s, const struct guide_node *loop, 
     }
 }
 
+static bool is_tag(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!(s.p[i] >= 'A' && s.p[i] <= 'Z') && !(i && is_digit(s.p[i])))
+            return false;
+    return s.n == 2 || s.n == 3;
+}
+
 /* Finds where a left-over segment belongs. False: it cannot be written back. */
 static bool resolve_left(const struct map_writer *w, const struct frame *f, struct left *l)
 {
@@ -1973,9 +1987,17 @@ static bool resolve_left(const struct map_writer *w, const struct frame *f, stru
     struct slice tag[PATH_STEPS], rest = l->path;
     uint32_t occurrence[PATH_STEPS];
     bool fields, unclear;
+    uint32_t repeated;
     unsigned n = 0;
 
     while (rest.n) {
+        if (rest.p[0] == '?') {
+            rest = slice_from(rest, 1);
+            l->stray = step_of(&rest, &repeated, &l->select);
+            if (rest.n || !is_tag(l->stray))
+                return false;
+            break;
+        }
         if (n == PATH_STEPS)
             return false;
         tag[n] = step_of(&rest, &occurrence[n], &l->select);
@@ -1984,9 +2006,15 @@ static bool resolve_left(const struct map_writer *w, const struct frame *f, stru
             return false;
         rest = slice_from(rest, 1);
     }
-    if (n == 0)
+    if (n == 0 && !l->stray.n)
         return false;
-    l->occurrence = occurrence[n - 1];
+    l->apart = l->stray.n > 0;
+    l->occurrence = n ? occurrence[n - 1] : 1;
+    if (n == 0) { /* behind the object's own segment */
+        l->node = scope->loop && scope->first != NODE_NONE ? &g->node[scope->first] : scope;
+        l->order = scope->ordinal ? l->node->ordinal : 0;
+        return true;
+    }
     if (!scope->loop) {
         l->node = scope;
         l->order = scope->ordinal;
@@ -2081,7 +2109,7 @@ static void read_left(struct map_writer *w, struct frame *f, uint32_t list)
         last = *link = l;
         link = &l->next;
         w->some_left = true;
-        for (unsigned i = 0; i < f->scope->n_works; i++) /* a segment of which nothing else is there */
+        for (unsigned i = 0; i < f->scope->n_works && !l->stray.n; i++) /* a segment of which nothing else is there */
             if (f->scope->work[i].kind == WORK_SEGMENT && f->scope->work[i].segment == l->node->ordinal &&
                 f->scope->work[i].n_members == 0)
                 set_bit(f->pending, i);
@@ -2169,22 +2197,42 @@ static void count_left_of(const struct map_writer *w, const struct frame *f)
 
 static void count_left(struct map_writer *w)
 {
+    if (!slice_eq(w->work->tag, w->plan->guide->node[w->work->segment].tag)) /* one that has no place */
+        return;
     count_left_of(w, keeper(w));
+    for (const struct frame *f = keeper(w)->up; f; f = f->up)
+        for (struct left *l = f->left; l; l = l->next)
+            l->seen += l->stray.n && l->node->ordinal == w->work->segment;
     for (unsigned i = 0; i < w->n_members; i++)
         if (w->member[i] != keeper(w))
             count_left_of(w, w->member[i]);
 }
 
-/* Segments of which nothing else is in the record, those that stand before a node. */
+/* Does the policy let a segment through that has no place in the guide? */
+static bool is_allowed(const struct map_writer *w, struct slice tag)
+{
+    bool known = guide_segment(w->plan->guide, tag) != NULL;
+    return w->policy.severity[known ? FINDING_SEGMENT_NOT_IN_SET : FINDING_SEGMENT_UNKNOWN] != SEVERITY_ERROR;
+}
+
+/* Segments of which nothing else is in the record, those that stand before a node; and those that have no place, as soon
+ * as what they stood behind is written. */
 static int write_left(struct map_writer *w, struct frame *f, unsigned before)
 {
     for (struct left *l = f->left; l; l = l->next) {
         struct work k = { .kind = WORK_SEGMENT, .tag = l->node->tag, .segment = l->node->ordinal, .field = NO_FIELD };
         struct map_select select;
         int code;
-        if (l->done || l->order >= before)
+        if (l->done || (l->order >= before && !(l->stray.n && l->seen && l->seen >= l->occurrence)))
             continue;
         l->done = true;
+        if (l->stray.n) {
+            k.tag = l->stray;
+            if (!is_allowed(w, l->stray)) {
+                lose_left(w, f, l->first, l->index, "is not written: the guide has no such segment here");
+                continue;
+            }
+        }
         begin_segment(w, &k, f);
         code = fill_left(w, f, l);
         if (l->select.n && l->select.n <= 8 && l->node->def->qualifier && l->node->def->qualifier <= 64 &&
@@ -2194,7 +2242,7 @@ static int write_left(struct map_writer *w, struct frame *f, unsigned before)
             k.n_select = 1;
         }
         if (code >= 0)
-            code = end_segment(w, false);
+            code = end_segment(w, l->stray.n > 0);
         w->work = NULL;
         if (code < 0)
             return code;
