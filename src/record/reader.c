@@ -597,6 +597,8 @@ static int walk_members(struct record_reader *r, struct err *why)
             code = fail_here(r, "a value", true, why);
         if (code < 0)
             return code;
+        if (r->loaded.failed)
+            return loaded_failed(r, why);
         if (c == '[') {
             code = walk_array(r, member, why);
         } else {
