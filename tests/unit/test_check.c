@@ -147,7 +147,7 @@ static const struct check_case cases[] = {
     { "004010", "REF*IA*a\xe9" "b~", "CTT*1~",
       "CHARACTER-SET REF02 Reference Identification: \"a\\xe9b\" holds the byte E9 (expected UTF-8; it is read as Latin-1) | AK3*REF*3**8  AK4*2*127*6*a\\xe9b\n" },
     { "004010", "REF*IA*a>b~", "CTT*1~",
-      "X12-AK4-13 REF02 Reference Identification: \"a>b\" holds the component separator (expected an element without components) | AK3*REF*3**8  AK4*2*127*3*a>b\n" },
+      "X12-AK4-13 REF02 Reference Identification: \"a>b\" holds the component separator (expected an element without components) | AK3*REF*3**8  AK4*2*127*3*a b\n" },
     { "004010", "", "MEA**WT*1*LB>1>2>3>4>5>6>7>8>9>10>11>12>13>14>15>16~CTT*1~",
       "X12-AK4-4 MEA04-4 Unit or Basis for Measurement Code: \"3\" has 1 character (expected exactly 2) | AK3*MEA*4*PO1*8  AK4*4:4*355*4*3\n"
       "X12-AK4-4 MEA04-7 Unit or Basis for Measurement Code: \"6\" has 1 character (expected exactly 2) | AK3*MEA*4*PO1*8  AK4*4:7*355*4*6\n"
