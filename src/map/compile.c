@@ -888,10 +888,16 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     if (t->scope->owner)
         t->covered |= t->scope->owner->covered;
     /* two lines onto one list are told apart by their qualifiers, or not at all */
-    for (size_t i = 0; i + 1 < m->n; i++)
-        if (m->take[i]->field == field && m->take[i]->kind == TAKE_SCOPE && !l->list &&
-            (m->take[i]->direction & l->direction))
+    for (size_t i = 0; i + 1 < m->n && !l->list; i++) {
+        const struct map_take *other = m->take[i];
+        if (other->kind != TAKE_SCOPE || !(other->direction & l->direction))
+            continue;
+        if (other->field == field)
             refuse(x, &l->right_at, "another line writes this object already");
+        else if (!other->scope->list && other->node == t->node && same_selects(other, t->select, t->n_select) &&
+                 (other->direction & l->direction) == DIRECTION_BOTH)
+            refuse(x, &l->at, "another line takes this already: alone in a record, this object would come back as that one");
+    }
     return true;
 }
 
