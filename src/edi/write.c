@@ -361,40 +361,16 @@ static ALWAYS_INLINE void copy_plain(char *to, const char *p, size_t n)
     }
 }
 
-/* The same, and looks at each. True: the slow way. */
-static ALWAYS_INLINE bool copy(const struct edi_writer *w, char *to, const char *p, size_t n)
+/* The same, and looks at each. True: the slow way. There is room for 16 more. */
+static bool copy(const struct edi_writer *w, char *to, const char *p, size_t n)
 {
-    uint64_t low, high;
+    bool odd = false;
 
-    if (n >= 8) {
-        if (n > 16) {
-            bool odd = unusual(w, load16(p + n - 16));
-            for (size_t i = 0; i + 16 < n; i += 16)
-                odd |= unusual(w, load16(p + i));
-            memcpy(to, p, n);
-            return odd;
-        }
-        memcpy(&low, p, 8);
-        memcpy(&high, p + n - 8, 8);
-        memcpy(to, &low, 8);
-        memcpy(to + n - 8, &high, 8);
-    } else if (n >= 4) {
-        uint32_t a, b;
-        memcpy(&a, p, 4);
-        memcpy(&b, p + n - 4, 4);
-        memcpy(to, &a, 4);
-        memcpy(to + n - 4, &b, 4);
-        low = high = a | (uint64_t)b << 32;
-    } else {
-        /* first, middle and last are all there are; the fourth byte is one of them again */
-        uint32_t a = (unsigned char)p[0], b = (unsigned char)p[n >> 1], c = (unsigned char)p[n - 1];
-        to[0] = (char)a;
-        to[n >> 1] = (char)b;
-        to[n - 1] = (char)c;
-        a |= b << 8 | c << 16 | a << 24;
-        low = high = a | (uint64_t)a << 32;
-    }
-    return unusual(w, (bytes16)(words2){ low, high });
+    copy_plain(to, p, n);
+    memset(to + n, '0', 16);
+    for (size_t i = 0; i < n; i += 16)
+        odd |= unusual(w, load16(to + i));
+    return odd;
 }
 
 /* Makes sure that a value of n bytes fits behind what there is, separators and terminator included. */
