@@ -135,7 +135,7 @@ static const struct check_case cases[] = {
     { "004010", "ZZZ*1~", "CTT*1~",
       "X12-AK3-1 ZZZ: no guide of version 004010 has this segment | AK3*ZZZ*3**1\n" },
     { "004010", "HL*1**S~", "CTT*1~",
-      "X12-AK3-1 HL: no guide of version 004010 has this segment | AK3*HL*3**1\n" },
+      "X12-AK3-6 HL: the Hierarchical Level is not used in the 850 | AK3*HL*3**6\n" },
     { "004010", "N3*street~", "CTT*1~",
       "X12-AK3-7 N3: cannot follow BEG | AK3*N3*3**7\n" },
     { "004010", "", "CUR*BY*USD~CTT*1~",
