@@ -1,6 +1,6 @@
 /*
- * guide: both dictionaries load and hold together, versions are substituted, and partners' deltas do what each verb
- * says, or are complained of.
+ * guide: each guide of the maps folder and its version's segments load and hold together, versions are substituted,
+ * and partners' deltas do what each verb says, or are complained of.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 
 #include <cmocka.h>
+#include <glob.h>
+#include <string.h>
 
 #include "edi/guide.h"
 #include "failing_malloc.h"
@@ -40,16 +42,33 @@ static const struct guide *by_id(struct guides *guides, const char *id)
     return g;
 }
 
-/* Every place leads where its tag says. */
-static void test_dictionaries(void **state)
+/* Calls for each file of the maps folder that fits: its name without the folder and ".guide". */
+static void each_file(struct guides *guides, const char *pattern, void call(struct guides *, const char *path, const char *id),
+                      unsigned least)
 {
-    static const char *const ids[] = { "x12/004010/850", "x12/005010/850", "x12/004010/997", "x12/005010/997",
-                                       "x12/004010/interchange", "x12/005010/interchange" };
-    struct guides *guides = open_guides();
+    char path[4096], id[64];
+    glob_t found;
 
-    (void)state;
-    for (unsigned n = 0; n < sizeof(ids) / sizeof(ids[0]); n++) {
-        const struct guide *g = by_id(guides, ids[n]);
+    assert_true(snprintf(path, sizeof(path), "%s/%s", maps_directory(), pattern) < (int)sizeof(path));
+    assert_int_equal(glob(path, 0, NULL, &found), 0);
+    assert_true(found.gl_pathc >= least);
+    for (size_t n = 0; n < found.gl_pathc; n++) {
+        const char *name = found.gl_pathv[n] + strlen(maps_directory()) + 1;
+        assert_true(snprintf(id, sizeof(id), "%.*s", (int)(strlen(name) - strlen(".guide")), name) < (int)sizeof(id));
+        call(guides, found.gl_pathv[n], id);
+    }
+    globfree(&found);
+}
+
+/* Every place leads where its tag says. */
+static void holds_together(struct guides *guides, const char *path, const char *id)
+{
+    const char *name = strrchr(id, '/') + 1;
+
+    (void)path;
+    if (strcmp(name, "version") != 0 && strcmp(name, "segments") != 0 && strcmp(name, "elements") != 0) {
+        const struct guide *g = by_id(guides, id);
+        assert_true(slice_is(g->id, id));
         assert_true(g->n > 2 && g->node[0].end == g->n);
         for (unsigned i = 1; i < g->n; i++) {
             const struct guide_node *node = &g->node[i];
@@ -65,6 +84,49 @@ static void test_dictionaries(void **state)
                 assert_non_null(node->def->use[k].element);
         }
     }
+}
+
+static void test_dictionaries(void **state)
+{
+    struct guides *guides = open_guides();
+
+    (void)state;
+    each_file(guides, "x12/*/*.guide", holds_together, 21);
+    guides_free(&guides);
+}
+
+/* Each segment that a version describes can be had from any guide of it. */
+static void has_segments(struct guides *guides, const char *path, const char *id)
+{
+    char interchange[64], line[256], tag[8];
+    const struct guide *g;
+    unsigned n = 0;
+    FILE *f = fopen(path, "r");
+
+    assert_non_null(f);
+    snprintf(interchange, sizeof(interchange), "%.*s/interchange", (int)(strrchr(id, '/') - id), id);
+    g = by_id(guides, interchange);
+    while (fgets(line, sizeof(line), f)) {
+        const struct segment_def *def;
+        if (sscanf(line, "segment %7s", tag) != 1)
+            continue;
+        n++;
+        def = guide_segment(g, slice_of(tag));
+        if (!def || !slice_is(def->tag, tag) || def->n == 0)
+            fail_msg("%s: %s", path, tag);
+        for (unsigned k = 0; k < def->n; k++)
+            assert_non_null(def->use[k].element);
+    }
+    assert_int_equal(fclose(f), 0);
+    assert_true(n > 10);
+}
+
+static void test_segments(void **state)
+{
+    struct guides *guides = open_guides();
+
+    (void)state;
+    each_file(guides, "x12/*/segments.guide", has_segments, 2);
     guides_free(&guides);
 }
 
@@ -94,6 +156,12 @@ static void test_versions(void **state)
     finds(guides, "005010X230", "997", "x12/005010/997");
     finds(guides, "008060", "850", "x12/005010/850");
     finds(guides, "003040", "850", "x12/004010/850");
+    finds(guides, "005010X231A1", "999", "x12/005010/999");
+    finds(guides, "004010", "999", "x12/005010/999");
+    finds(guides, "004030", "846", "x12/004010/846");
+    finds(guides, "004060", "856", "x12/004010/856");
+    finds(guides, "004010UCS", "940", "x12/004010/940");
+    finds(guides, "005040", "945", "x12/005010/945");
     finds(guides, "004010", "811", NULL);
     finds(guides, "../..", "850", "x12/004010/850");
     finds(guides, "004010", "../850", NULL);
@@ -347,9 +415,10 @@ static void test_no_memory(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dictionaries), cmocka_unit_test(test_versions),  cmocka_unit_test(test_delta),
-        cmocka_unit_test(test_wrong_deltas), cmocka_unit_test(test_general_lines), cmocka_unit_test(test_words),
-        cmocka_unit_test(test_delta_on_delta), cmocka_unit_test(test_wrong_dictionary), cmocka_unit_test(test_no_memory),
+        cmocka_unit_test(test_dictionaries), cmocka_unit_test(test_segments), cmocka_unit_test(test_versions),
+        cmocka_unit_test(test_delta), cmocka_unit_test(test_wrong_deltas), cmocka_unit_test(test_general_lines),
+        cmocka_unit_test(test_words), cmocka_unit_test(test_delta_on_delta), cmocka_unit_test(test_wrong_dictionary),
+        cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
