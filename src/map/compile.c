@@ -34,6 +34,8 @@ struct compiling {
     struct map_plan *plan;
     const struct record_kind *map_record;
     const struct record_field *inherited[MOST_INHERITED];
+    const struct record_object *tree;   /* of the nodes of the tree at hand */
+    unsigned tree_lines;                /* of those for its `id` (1) and `parent` (2) */
     struct map_scope *scopes[MOST_SCOPES];
     unsigned depth;
     /* complaints made: a line of a block is compiled wherever the block is used, and complained of once */
@@ -668,6 +670,21 @@ static void mark_found(const struct map_line *l)
         l->original->found = true;
 }
 
+/* What a node is called by, and its parent, are numbers made anew. */
+static void mark_node(struct compiling *x, const struct map_line *l, struct map_op *op)
+{
+    bool id = slice_is(op->field->name, "id");
+
+    if (!id && !slice_is(op->field->name, "parent"))
+        return;
+    if (op->n_conversions || op->guard || op->component || op->direction != DIRECTION_BOTH) {
+        refuse(x, &l->right_at, "`id` and `parent` of a tree are lines without conversions, written <->");
+        return;
+    }
+    op->conversion[op->n_conversions++] = (struct conversion){ .kind = id ? CONVERT_NODE : CONVERT_PARENT };
+    x->tree_lines |= id ? 1 : 2;
+}
+
 /* Adds an op to a take. `object` is what its field belongs to, `name` the field (empty: constants). */
 static struct map_op *add_op(struct compiling *x, struct map_take *t, const struct map_line *l,
                              const struct path_element *elements, unsigned n_elements,
@@ -705,6 +722,8 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
     }
     if (!settle_conversions(x, l, op, object))
         return NULL;
+    if (op->field && x->tree && x->tree == object)
+        mark_node(x, l, op);
     if (op->field) {
         check_type(x, l, op, e);
         check_words(x, l, op, e);
@@ -831,6 +850,24 @@ static bool list_open(struct compiling *x, struct map_take *t, bool list)
     return true;
 }
 
+/* `HL <-> nodes[] tree` */
+static bool begin_tree(struct compiling *x, const struct making *m, const struct map_line *l,
+                       const struct record_field *field)
+{
+    const struct record_object *o = field->object;
+
+    if (l->n_conversions != 1 || l->conversion[0].kind != CONVERT_TREE)
+        refuse(x, &l->right_at, "a block has no conversion but `tree`");
+    else if (!l->list || m->scope->parent || x->tree)
+        refuse(x, &l->right_at, "a tree is one list at the top of the record");
+    else if (record_field_find(o, SLICE("id")) < 0 || record_field_find(o, SLICE("parent")) < 0)
+        refuse(x, &l->right_at, "the items of a tree have fields `id` and `parent`; these have not");
+    else
+        x->tree = o;
+    x->tree_lines = 0;
+    return x->tree == o;
+}
+
 /* `REF <-> references[]`, `N1[ST] <-> ship_to`: a block of its own. */
 static bool compile_block(struct compiling *x, struct making *m, const struct map_line *l, struct map_line *inside,
                           const struct guide_node *node, bool implied)
@@ -882,9 +919,16 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
         x->depth--;
         return true;
     }
+    if (l->n_conversions && !begin_tree(x, m, l, field))
+        return true;
+    t->scope->tree = x->tree && x->tree == field->object;
     if (!compile_scope(x, t->scope, inside))
         return false;
     x->depth--;
+    if (t->scope->tree && x->tree_lines != 3)
+        refuse(x, &l->right_at, "a tree has a line for `id` and one for `parent`");
+    if (l->n_conversions)
+        x->tree = NULL;
     if (t->scope->owner)
         t->covered |= t->scope->owner->covered;
     /* two lines onto one list are told apart by their qualifiers, or not at all */
@@ -1046,6 +1090,15 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
     bool found;
     int i;
 
+    if (l->n_conversions && c->kind == CONVERT_CHECK_CHILDREN) {
+        if (!m->scope->tree) {
+            refuse(x, &l->at, "only nodes of a tree have children");
+            return true;
+        }
+        t = segment_take(x, m, segment_of(x->guide, node), NULL, 0, l);
+        op = t ? add_op(x, t, l, l->left.element, 1, NULL, slice(NULL, 0)) : NULL;
+        return op || !x->c->nomem;
+    }
     if (m->scope->parent || l->n_conversions == 0) {
         refuse(x, &l->at, "a check stands at the top of the map");
         return true;
@@ -1135,6 +1188,7 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
     block.right = prefix;
     block.direction = DIRECTION_BOTH;
     block.list = false;
+    block.n_conversions = 0;
     block.left.n_elements = 0;
     if (!home->loop && first->left.step[first->left.n_steps - 1].n_selects == 0)
         block.left.step[block.left.n_steps - 1].n_selects = 0;
@@ -1155,7 +1209,7 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
         return true;
     l->done = true;
     for (unsigned i = 0; i < l->n_conversions; i++)
-        check |= l->conversion[i].kind == CONVERT_CHECK_COUNT || l->conversion[i].kind == CONVERT_CHECK_SUM;
+        check |= l->conversion[i].kind >= CONVERT_CHECK_COUNT;
     head = slice_cut(l->right, '.', &rest, &dotted);
     if (dotted && !check) {
         l->done = false;

@@ -28,8 +28,12 @@ enum conversion_kind {
     CONVERT_DEFAULT,    /* text */
     CONVERT_CONST,      /* text; writes only */
     CONVERT_INHERIT,    /* field: of the root */
+    CONVERT_TREE,       /* of a list: its items are nodes of a hierarchy */
+    CONVERT_NODE,       /* a node's name: its number in the record; the compiler's own, for the field `id` of a tree */
+    CONVERT_PARENT,     /* the name of a node before it, for `parent` */
     CONVERT_CHECK_COUNT,
-    CONVERT_CHECK_SUM
+    CONVERT_CHECK_SUM,
+    CONVERT_CHECK_CHILDREN      /* 1 or 0: are there nodes below */
 };
 
 struct conversion {
@@ -150,6 +154,7 @@ struct map_scope {
     struct map_take *owner;         /* what it does with its own segment; NULL for the root */
     struct map_select select[MOST_SELECTS];     /* constants of its own segment, from the line that opens it */
     uint8_t n_select;
+    bool tree;                      /* its items are nodes: fields `id` and `parent` */
     bool keeps;                     /* its object has a field `unmapped` */
     bool leaf;                      /* one segment, whose fields are all there is to its object */
     uint32_t line;

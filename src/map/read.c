@@ -15,6 +15,7 @@
 #include "edi/check.h"
 #include "map/convert.h"
 #include "map/plan.h"
+#include "map/tree.h"
 
 enum { LEVELS = LIMIT_LOOP_DEPTH + 4, MOST_KEPT = 24, FLUSH = 64 << 10, MOST_REJECTED = 100, KEEP_BEHIND = 256 };
 
@@ -65,6 +66,7 @@ struct map_reader {
     struct level level[LEVELS];
     uint64_t counts[RECORD_FIELDS];     /* items of the root's lists */
     uint64_t left;                      /* elements of the segment at hand that a line names but did not take */
+    struct tree tree;                   /* its nodes so far */
     struct total total;                 /* of the values that a check adds up */
     struct buf rejected;
     unsigned n_rejected;
@@ -97,6 +99,7 @@ int map_reader_new(const struct map_read_options *options, struct map_reader **r
     buf_init(&r->out, LIMIT_ITEM);
     buf_init(&r->rejected, 1 << 20);
     buf_init(&r->scratch, LIMIT_ITEM);
+    tree_init(&r->tree);
     buf_init(&r->path, 4096);
     buf_init(&r->head, 1 << 20);
     for (unsigned i = 0; i < MOST_INHERITED; i++)
@@ -123,6 +126,7 @@ void map_reader_free(struct map_reader **reader)
     buf_deinit(&r->out);
     buf_deinit(&r->rejected);
     buf_deinit(&r->scratch);
+    tree_deinit(&r->tree);
     buf_deinit(&r->path);
     buf_deinit(&r->head);
     for (unsigned i = 0; i < MOST_INHERITED; i++)
@@ -364,6 +368,52 @@ static bool guard_holds(struct map_reader *r, const struct map_take *t, const st
     return false;
 }
 
+/* A node's name or its parent's: in the record nodes are called by their numbers. */
+static char *run_tree(struct map_reader *r, const struct map_op *op, const struct segment *s, char *p)
+{
+    struct slice v = slice_trim(segment_element(s, op->element[0]));
+    bool parent = op->conversion[0].kind == CONVERT_PARENT;
+    char number[24];
+    uint64_t n;
+
+    if (!parent) {
+        int code = tree_add(&r->tree, v);
+        n = r->tree.n;
+        snprintf(number, sizeof(number), "%llu", (unsigned long long)n);
+        if (code < 0) {
+            stop(r, code);
+            return p;
+        }
+        if (code > 0)
+            map_finding(r, s, FINDING_NODE_TWICE, op->element[0], 0, "was used before", number);
+        else if (v.n && !slice_is(v, number))
+            map_finding(r, s, FINDING_NODE_NUMBER, op->element[0], 0, "is not the running number", number);
+    } else {
+        if (v.n == 0)
+            return p;
+        n = tree_find(&r->tree, v);
+        if (n == r->tree.n) {
+            map_finding(r, s, FINDING_NODE_PARENT, op->element[0], 0, "is the node itself", "its parent, or nothing");
+            return p;
+        }
+        if (n == 0)
+            map_finding(r, s, FINDING_NODE_PARENT, op->element[0], 0, "is no node before this one",
+                        "the number of its parent");
+        snprintf(number, sizeof(number), "%llu", (unsigned long long)n);
+    }
+    p = put_key(p, op->key, op->key_n);
+    if (n) {
+        size_t digits = strlen(number);
+        memcpy(p, number, digits);
+        p += digits;
+    } else {
+        p = put_escaped(p, v.p, v.n);
+    }
+    *p++ = '"';
+    *p++ = ',';
+    return p;
+}
+
 /* An op with conversions that are not among the quick ones. */
 static char *run_slow(struct map_reader *r, const struct map_take *t, const struct map_op *op, const struct segment *s,
                       unsigned offset, char *p)
@@ -375,6 +425,8 @@ static char *run_slow(struct map_reader *r, const struct map_take *t, const stru
         run_check(r, op, s);
         return p;
     }
+    if (op->n_conversions && (op->conversion[0].kind == CONVERT_NODE || op->conversion[0].kind == CONVERT_PARENT))
+        return run_tree(r, op, s, p);
     if (op->guard && !guard_holds(r, t, op, s))
         return p;
     for (unsigned i = 0; i < 3; i++)
@@ -1264,6 +1316,7 @@ static int take_document(void *ctx, const struct edi_document *d)
         buf_clear(&r->inherited[i]);
     memset(r->counts, 0, sizeof(r->counts));
     r->total = (struct total){ 0 };
+    tree_clear(&r->tree);
     if (d->interchange->foreign) {
         buf_printf(&r->rejected, "{\"code\":\"%s\",\"segment\":1,\"text\":\"the interchange is between others than the "
                                  "partner file names\"},", d->interchange->foreign);

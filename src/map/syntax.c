@@ -56,6 +56,7 @@ static const struct {
     { "default", CONVERT_DEFAULT, 0, true, true },
     { "const", CONVERT_CONST, 0, true, true },
     { "inherit", CONVERT_INHERIT, 0, true, true },
+    { "tree", CONVERT_TREE, 0, false, true },
 };
 
 static bool add_conversion(struct reading *r, struct map_line *l, size_t *room, struct conversion c)
@@ -227,11 +228,14 @@ static struct map_line *read_line(struct reading *r, unsigned depth)
     } else if (slice_is(w, "check")) {
         struct slice what = word(r, i + 1);
         size_t room = 0;
-        struct conversion c = { .kind = slice_is(what, "sum") ? CONVERT_CHECK_SUM : CONVERT_CHECK_COUNT,
+        bool children = slice_is(what, "children");
+        struct conversion c = { .kind = children                ? CONVERT_CHECK_CHILDREN
+                                        : slice_is(what, "sum") ? CONVERT_CHECK_SUM
+                                                                : CONVERT_CHECK_COUNT,
                                 .text = word(r, i + 2) };
-        if ((!slice_is(what, "sum") && !slice_is(what, "count")) || i + 3 != r->line.n)
-            wrong(r, i + 1, "expected: check count LIST, or check sum LIST.FIELD");
-        l->right_at = lines_place(&r->lines, &r->line, i + 2);
+        if ((!slice_is(what, "sum") && !slice_is(what, "count") && !children) || i + 3 - children != r->line.n)
+            wrong(r, i + 1, "expected: check count LIST, check sum LIST.FIELD, or check children");
+        l->right_at = lines_place(&r->lines, &r->line, i + 2 - children);
         if (!add_conversion(r, l, &room, c))
             return NULL;
     } else if (slice_is(w, "<->") || slice_is(w, "->") || slice_is(w, "<-")) {

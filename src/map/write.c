@@ -17,6 +17,7 @@
 #include "edi/check.h"
 #include "edi/path.h"
 #include "map/express.h"
+#include "map/tree.h"
 #include "map/writing.h"
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
@@ -91,6 +92,7 @@ struct map_writer {
     uint64_t stream_index;
     const struct json_tape *stream_tape;
     uint32_t stream_node;
+    struct tree tree;                       /* the nodes of the record at hand */
     bool some_left;                         /* some object's `unmapped` is to be written */
     struct frame *frame;
     unsigned top;                           /* frames in use */
@@ -824,6 +826,34 @@ static int set_check(struct map_writer *w, const struct frame *f, const struct a
     return set_cell(w, a, a->element, f, 0, slice(p, (size_t)n), check->count == 0);
 }
 
+/* What a node is called by, and its parent: the numbers of both. */
+static int set_node(struct map_writer *w, const struct frame *f, const struct action *a)
+{
+    struct slice v;
+    uint64_t n = f->index + 1;
+    char *p;
+    int code;
+
+    if (a->kind == ACTION_CHILDREN)
+        return set_cell(w, a, a->element, f, 0, tree_is_parent(&w->tree, n) ? SLICE("1") : SLICE("0"), true);
+    if (a->kind == ACTION_PARENT) {
+        if (!has(f, a->field))
+            return 0;
+        code = text_of(w, f, a->field, &v);
+        if (code)
+            return code;
+        n = tree_find(&w->tree, v);
+        if (n == 0 || n > f->index) {
+            refuse_value(w, a, f, 0, v, "is the id of no node before this one", "");
+            return 0;
+        }
+    }
+    p = room_for(w, 24);
+    if (!p)
+        return no_room(w);
+    return set_cell(w, a, a->element, f, 0, slice(p, (size_t)snprintf(p, 24, "%llu", (unsigned long long)n)), true);
+}
+
 /* What has a guard, may be inherited, or has something to say even when it is absent. 1: go on as always. */
 static COLD int look_twice(struct map_writer *w, const struct frame *values, const struct frame *f,
                            const struct action *a, unsigned element, uint32_t item)
@@ -833,6 +863,10 @@ static COLD int look_twice(struct map_writer *w, const struct frame *values, con
 
     if (a->kind == ACTION_COUNT || a->kind == ACTION_SUM) {
         code = set_check(w, f, a);
+        return code < 0 ? code : 0;
+    }
+    if (a->kind >= ACTION_NODE) {
+        code = set_node(w, f, a);
         return code < 0 ? code : 0;
     }
     if (a->kind == ACTION_CONSTANT) {
@@ -2355,6 +2389,47 @@ static int count_ahead(struct map_writer *w, struct frame *root)
     return 0;
 }
 
+/* All nodes of a tree: what they are called by, and which have others below them. */
+static int see_tree(struct map_writer *w, struct frame *root)
+{
+    const struct record_field *list = w->writing.tree;
+    const struct record_object *o = list->object;
+    const struct record_field *id = &o->field[record_field_find(o, SLICE("id"))];
+    const struct record_field *parent = &o->field[record_field_find(o, SLICE("parent"))];
+    struct items items;
+    uint32_t node;
+    int code;
+
+    tree_clear(&w->tree);
+    if (!has(root, list->index))
+        return 0;
+    items_begin(w, root, list->index, &items);
+    while ((code = items_next(w, &items, &node)) > 0) {
+        struct slice name = slice(NULL, 0), up = name;
+        uint32_t c = member_of(o, items.tape, node, id);
+        uint64_t above;
+        w->room_used = 0;
+        if (c && (code = node_text(w, items.tape, c, &name)) < 0)
+            return code;
+        c = member_of(o, items.tape, node, parent);
+        if (c && (code = node_text(w, items.tape, c, &up)) < 0)
+            return code;
+        above = up.n ? tree_find(&w->tree, up) : 0;
+        code = tree_add(&w->tree, name);
+        if (code > 0) {
+            struct map_write_finding r = { .code = "RECORD-TREE", .severity = SEVERITY_ERROR, .value = name,
+                                           .found = "is the id of a node before this one, too", .expected = "" };
+            r.path = path_to(w, root, list, items.index, id);
+            report(w, &r);
+        }
+        if (code >= 0 && above)
+            code = tree_set_parent(&w->tree, above);
+        if (code < 0)
+            return err_set(w->err, code, code == ERR_NOMEM ? "out of memory" : "too many nodes have names of their own");
+    }
+    return code;
+}
+
 /* ST and SE are the writer's own; the checker sees them all the same. */
 static void check_envelope(struct map_writer *w, struct slice tag, struct slice first, struct slice second,
                            struct slice third)
@@ -2420,6 +2495,8 @@ static int write_body(struct map_writer *w, const struct record *record)
         code = hoist(w, root);
     if (!code && w->writing.n_checks)
         code = count_ahead(w, root);
+    if (!code && w->writing.tree)
+        code = see_tree(w, root);
     if (!code)
         code = run_inner(w, root);
     if (!code && w->nomem)
@@ -2529,6 +2606,7 @@ int map_writer_new(const struct map_plan *plan, const struct map_write_options *
     arena_init(&w->segment_arena, LIMIT_ITEM);
     buf_init(&w->path, LIMIT_ITEM);
     buf_init(&w->text, LIMIT_ITEM);
+    tree_init(&w->tree);
     code = writing_make(plan, &w->arena, &w->writing, err);
     if (!code) {
         w->frame = calloc(w->writing.frames, sizeof(*w->frame));
@@ -2555,6 +2633,7 @@ void map_writer_free(struct map_writer **writer)
     arena_deinit(&w->segment_arena);
     buf_deinit(&w->path);
     buf_deinit(&w->text);
+    tree_deinit(&w->tree);
     free(w->frame);
     free(w);
     *writer = NULL;

@@ -154,6 +154,18 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
             a->odd = true;
             *kept_r = true;
             return add_check(x, a, c);
+        case CONVERT_NODE:
+        case CONVERT_PARENT:
+            a->kind = c->kind == CONVERT_NODE ? ACTION_NODE : ACTION_PARENT;
+            a->field = op->field->index;
+            a->odd = true;
+            *kept_r = true;
+            return true;
+        case CONVERT_CHECK_CHILDREN:
+            a->kind = ACTION_CHILDREN;
+            a->odd = true;
+            *kept_r = true;
+            return true;
         case CONVERT_CONST:
             a->kind = ACTION_CONSTANT;
             a->constant = c->text;
@@ -466,6 +478,8 @@ static bool make_work(struct layout *x, struct scope_work *s, const struct map_t
         k->kind = WORK_LIST;
         k->scope = inner;
         k->field = t->field->index;
+        if (t->scope->tree)
+            x->w->tree = t->field;
         for (unsigned i = 0; i + 1 < s->n_works; i++)
             if (s->work[i].kind == WORK_LIST && s->work[i].field == k->field)
                 s->work[i].rival = k->rival = true;

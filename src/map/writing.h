@@ -29,7 +29,8 @@ enum action_kind {
     ACTION_DATETIME,
     ACTION_SLOW,        /* several conversions, or rare ones */
     ACTION_CONSTANT,
-    ACTION_COUNT, ACTION_SUM
+    ACTION_COUNT, ACTION_SUM,
+    ACTION_NODE, ACTION_PARENT, ACTION_CHILDREN     /* of a tree */
 };
 
 /* Our words to the partner's codes: a hash of what record_key_words() says of a word. */
@@ -178,6 +179,7 @@ struct writing {
     unsigned n_checks;
     struct inheritance *inherit;
     unsigned n_inherits;
+    const struct record_field *tree;    /* the list of the root that is a tree, NULL: none */
     unsigned frames;            /* objects open at once, at most */
 };
 

@@ -1,0 +1,40 @@
+/*
+ * tree: the nodes of a hierarchy (HL, CPS) as they come, each with the name that others call it by.
+ *
+ * A node's number is its place in the document, from 1. Mostly that is its name, too: then nothing is kept of it.
+ * Only nodes of other names take memory, up to TREE_MOST of them, and a bit for each that is a parent.
+ */
+#ifndef WAYBILL_MAP_TREE_H
+#define WAYBILL_MAP_TREE_H
+
+#include "base/buf.h"
+#include "base/slice.h"
+
+enum { TREE_MOST = 1 << 18 };
+
+struct tree {
+    uint64_t n;                 /* nodes so far */
+    struct tree_name {
+        uint64_t key[2];        /* of the name */
+        uint64_t number;        /* 0: free */
+    } *name;                    /* a hash */
+    uint32_t named, mask;
+    struct buf own;             /* a bit for each node whose name is not its number */
+    struct buf parents;         /* a bit for each node that is a parent */
+};
+
+void tree_init(struct tree *t);
+void tree_deinit(struct tree *t);
+/* No nodes again; memory stays. */
+void tree_clear(struct tree *t);
+
+/* The next node. Without a name it is called by its number. 0; 1: there is one of that name, which this one is called by
+ * from now on; ERR_NOMEM, ERR_LIMIT: too many names. */
+int tree_add(struct tree *t, struct slice name);
+/* The number of the node of that name. 0: there is none so far. */
+uint64_t tree_find(const struct tree *t, struct slice name);
+/* Remembers that a node has children: ERR_NOMEM. */
+int tree_set_parent(struct tree *t, uint64_t number);
+bool tree_is_parent(const struct tree *t, uint64_t number);
+
+#endif
