@@ -106,10 +106,16 @@ static void *nomem(struct compiling *x)
 
 static const struct map_block *find_block(const struct map *map, struct slice name)
 {
-    for (; map; map = map->base)
-        for (const struct map_block *b = map->block; b; b = b->next)
+    const struct map_block *b;
+    for (; map; map = map->base) {
+        for (b = map->block; b; b = b->next)
             if (slice_eq(b->name, name))
                 return b;
+        for (unsigned i = 0; i < map->n_blocks; i++)
+            for (b = map->blocks[i] ? map->blocks[i]->block : NULL; b; b = b->next)
+                if (slice_eq(b->name, name))
+                    return b;
+    }
     return NULL;
 }
 

@@ -22,6 +22,7 @@ struct kept_kind {
 struct maps {
     struct arena arena;
     struct slice directory;     /* ends in a NUL that is not counted */
+    struct map *shared;             /* files of blocks */
     struct map *map;
     struct map_table *table;    /* shared ones */
     struct kept_kind *kind;
@@ -137,10 +138,15 @@ const struct map_table *maps_table(struct maps *m, const struct map *map, struct
 {
     char path[4096];
     struct map_table *t;
-    for (const struct map *k = map; k; k = k->base)
+    for (const struct map *k = map; k; k = k->base) {
         for (t = k->table; t; t = t->next)
             if (slice_eq(t->name, name))
                 return t;
+        for (unsigned i = 0; i < k->n_blocks; i++)
+            for (t = k->blocks[i] ? k->blocks[i]->table : NULL; t; t = t->next)
+                if (slice_eq(t->name, name))
+                    return t;
+    }
     for (t = m->table; t; t = t->next)
         if (slice_eq(t->name, name))
             return t;
@@ -179,6 +185,40 @@ static const struct record_kind *find_kind(struct maps *m, struct slice name, un
     return k->kind;
 }
 
+/* The files of blocks that a map takes from. What is not there is complained of. */
+static int load_blocks(struct maps *m, struct map *map, struct complaints *c, struct err *err)
+{
+    for (unsigned i = 0; i < map->n_blocks; i++) {
+        struct slice name = map->borrowed[i].name, text, file;
+        char path[4096];
+        struct map *b;
+        int r = ERR_MISSING;
+        for (b = m->shared; b && !slice_eq(b->name, name); b = b->next)
+            ;
+        if (!b && is_safe_name(name, true)) {
+            snprintf(path, sizeof(path), "%.*s/%.*s.blocks", SLICE_FMT(m->directory), SLICE_FMT(name));
+            r = keep_file(m, path, &text, &file, err);
+        }
+        if (!b && r == 0) {
+            b = ARENA_NEW(&m->arena, struct map);
+            if (!b)
+                return err_nomem(err);
+            b->name = name;
+            b->file = file;
+            if (!map_syntax_read_blocks(file, text, &m->arena, c, b))
+                return err_nomem(err);
+            b->next = m->shared;
+            m->shared = b;
+        } else if (!b && r == ERR_NOMEM) {
+            return r;
+        } else if (!b) {
+            complain(c, &map->borrowed[i].at, "there is no file of blocks of this name");
+        }
+        map->blocks[i] = b;
+    }
+    return 0;
+}
+
 static int load(struct maps *m, const char *path, bool partner, unsigned depth, struct complaints *c,
                 const struct map **map_r, struct err *err)
 {
@@ -199,6 +239,9 @@ static int load(struct maps *m, const char *path, bool partner, unsigned depth, 
     map->partner = partner;
     if (!map_syntax_read(file, text, &m->arena, c, map, &from, &from_at))
         return err_nomem(err);
+    r = load_blocks(m, map, c, err);
+    if (r < 0)
+        return r;
     if (from.n) {
         r = depth > 8 ? ERR_MISSING : maps_by_name(m, from, c, &map->base, err);
         if (r == ERR_MISSING)

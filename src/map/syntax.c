@@ -314,6 +314,16 @@ static bool read_map(struct reading *r, struct map *m, struct slice *from_r, str
                 if (m->n_guides < 16)
                     m->guide[m->n_guides ? m->n_guides++ : (m->n_guides = 2, 1)] = word(r, k);
             advance(r);
+        } else if (slice_is(word(r, 0), "blocks")) {
+            for (unsigned k = 1; k < r->line.n; k++) {
+                if (m->n_blocks == 4) {
+                    wrong(r, k, "a map takes blocks from four files at most");
+                    break;
+                }
+                m->borrowed[m->n_blocks].at = lines_place(&r->lines, &r->line, k);
+                m->borrowed[m->n_blocks++].name = word(r, k);
+            }
+            advance(r);
         } else if (slice_is(word(r, 0), "must") && slice_is(word(r, 1), "map")) {
             unsigned k = 2;
             while (k < r->line.n && m->n_must < 64) {
@@ -334,11 +344,53 @@ static bool read_map(struct reading *r, struct map *m, struct slice *from_r, str
     return !r->lines.complaints->nomem;
 }
 
+/* Blocks and tables up to the end of the file. */
+static bool read_shared(struct reading *r, struct map *map)
+{
+    struct map_block **link = &map->block;
+    struct complaints *c = r->lines.complaints;
+
+    while (r->more && !c->nomem) {
+        if (slice_is(word(r, 0), "block") && r->line.n == 2) {
+            struct map_block *b = ARENA_NEW(r->arena, struct map_block);
+            if (!b)
+                return nomem(r) != NULL;
+            b->name = word(r, 1);
+            advance(r);
+            b->line = read_lines(r, 1);
+            *link = b;
+            link = &b->next;
+        } else if (slice_is(word(r, 0), "table")) {
+            struct map_table *t = map_table_read(&r->lines, &r->line, r->arena);
+            if (!t)
+                return nomem(r) != NULL;
+            t->next = map->table;
+            map->table = t;
+            advance(r);
+        } else {
+            wrong(r, 0, "expected \"block NAME\" or \"table NAME\"");
+            do
+                advance(r);
+            while (r->more && r->line.depth > 0);
+        }
+    }
+    return !c->nomem;
+}
+
+bool map_syntax_read_blocks(struct slice file, struct slice text, struct arena *arena, struct complaints *c,
+                            struct map *map)
+{
+    struct reading r = { .arena = arena, .map = map };
+
+    lines_init(&r.lines, file, text, arena, c);
+    advance(&r);
+    return read_shared(&r, map);
+}
+
 bool map_syntax_read(struct slice file, struct slice text, struct arena *arena, struct complaints *c, struct map *map,
                      struct slice *from_r, struct place *from_at_r)
 {
     struct reading r = { .arena = arena, .map = map };
-    struct map_block **link = &map->block;
 
     *from_r = slice(NULL, 0);
     lines_init(&r.lines, file, text, arena, c);
@@ -350,31 +402,5 @@ bool map_syntax_read(struct slice file, struct slice text, struct arena *arena, 
         complain(c, &at, "a map begins with: map NAME, or: map NAME from BASE");
         return !c->nomem;
     }
-    if (!read_map(&r, map, from_r, from_at_r))
-        return false;
-    while (r.more && !c->nomem) {
-        if (slice_is(word(&r, 0), "block") && r.line.n == 2) {
-            struct map_block *b = ARENA_NEW(arena, struct map_block);
-            if (!b)
-                return nomem(&r) != NULL;
-            b->name = word(&r, 1);
-            advance(&r);
-            b->line = read_lines(&r, 1);
-            *link = b;
-            link = &b->next;
-        } else if (slice_is(word(&r, 0), "table")) {
-            struct map_table *t = map_table_read(&r.lines, &r.line, arena);
-            if (!t)
-                return nomem(&r) != NULL;
-            t->next = map->table;
-            map->table = t;
-            advance(&r);
-        } else {
-            wrong(&r, 0, "expected \"block NAME\" or \"table NAME\"");
-            do
-                advance(&r);
-            while (r.more && r.line.depth > 0);
-        }
-    }
-    return !c->nomem;
+    return read_map(&r, map, from_r, from_at_r) && read_shared(&r, map);
 }

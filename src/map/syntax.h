@@ -40,6 +40,12 @@ struct map {
     struct map *next;
     struct slice name, title;
     const struct map *base;         /* `from` */
+    struct map *blocks[4];          /* `blocks NAME`: files of blocks and tables that several maps share */
+    struct {
+        struct slice name;
+        struct place at;
+    } borrowed[4];                  /* their names */
+    unsigned n_blocks;
     struct slice guide[16];
     unsigned n_guides;
     struct slice kind;
@@ -61,6 +67,9 @@ struct map {
 
 /* Reads a map file into *map (zeroed). False when memory is out; errors are complaints. The base's name is left in
  * *from_r, with its place. */
+/* A file of blocks and tables alone. False: memory. */
+bool map_syntax_read_blocks(struct slice file, struct slice text, struct arena *arena, struct complaints *c,
+                            struct map *map);
 bool map_syntax_read(struct slice file, struct slice text, struct arena *arena, struct complaints *c, struct map *map,
                      struct slice *from_r, struct place *from_at_r);
 
