@@ -106,6 +106,11 @@ struct loader {
     bool *seen;                         /* [tape.n]: its errors have been reported */
     unsigned depth;
     bool nomem;
+    bool opens;                         /* may read schemas that lie beside its own */
+    struct loader *beside;              /* those read so far */
+    struct loader *first;               /* the one that all began with */
+    struct buf own;                     /* of these: what was read */
+    char *path;
 };
 
 static bool read_field(struct loader *l, uint32_t schema, struct record_field *field);
@@ -178,30 +183,89 @@ static bool number_value(struct loader *l, uint32_t node, uint64_t most, uint64_
     return false;
 }
 
-/* The schema that a $ref names; 0 when there is none (and that is complained of). */
-static uint32_t resolve(struct loader *l, uint32_t reference)
+static bool parse(struct loader *l);
+
+/* The schema of that name beside l's own, read once. NULL: there is none, which is complained of at the reference. */
+static struct loader *look_beside(struct loader *l, struct slice name, uint32_t reference)
 {
-    struct slice path = json_raw(&l->tape, reference), prefix = SLICE("#/$defs/"), best = { NULL, 0 };
-    uint32_t defs = json_member(&l->tape, 0, SLICE("$defs")), target, c;
+    struct slice folder = l->first->file;
+    struct place place = place_of_value(l, reference);
+    struct loader *other;
+    struct err err;
+    int r;
+
+    while (folder.n && folder.p[folder.n - 1] != '/')
+        folder.n--;
+    for (other = l->first->beside; other; other = other->beside)
+        if (slice_eq(slice_from(other->file, folder.n), name))
+            return other;
+    if (!l->first->opens || name.n > 100 || memchr(name.p, '/', name.n) || name.p[0] == '.') {
+        complain(l->complaints, &place, "a reference must look like \"#/$defs/NAME\", or \"KIND.VERSION.schema.json#/$defs/NAME\"");
+        return NULL;
+    }
+    other = calloc(1, sizeof(*other));
+    if (other)
+        other->path = malloc(folder.n + name.n + 1);
+    if (!other || !other->path) {
+        free(other);
+        out_of_memory(l);
+        return NULL;
+    }
+    memcpy(other->path, folder.p, folder.n);
+    memcpy(other->path + folder.n, name.p, name.n);
+    other->path[folder.n + name.n] = 0;
+    buf_init(&other->own, LIMIT_CONFIG_FILE);
+    json_tape_init(&other->tape, (size_t)LIMIT_CONFIG_FILE * 8);
+    other->first = l->first;
+    other->beside = l->first->beside;
+    l->first->beside = other;
+    other->arena = l->arena;
+    other->complaints = other->all = l->all;
+    other->file = slice_of(other->path);
+    r = file_read(other->path, &other->own, &err);
+    other->text = buf_slice(&other->own);
+    if (r == ERR_NOMEM)
+        out_of_memory(l);
+    else if (r < 0)
+        complain(l->complaints, &place, "%s", err.text);
+    else if (!parse(other))
+        out_of_memory(l);
+    return other;
+}
+
+/* The schema that a $ref names, and in *l_r the loader whose it is; 0 when there is none (and that is complained of). */
+static uint32_t resolve(struct loader *l, uint32_t reference, struct loader **l_r)
+{
+    struct slice path, file, prefix = SLICE("/$defs/"), best = { NULL, 0 };
+    uint32_t defs, target, c;
+    struct loader *other = l;
     struct place place;
     unsigned distance = 3;
+    bool found;
 
-    if (!slice_starts(path, prefix)) {
+    file = slice_cut(json_raw(&l->tape, reference), '#', &path, &found);
+    if (!found || !slice_starts(path, prefix)) {
         place = place_of_value(l, reference);
         complain(l->complaints, &place, "a reference must look like \"#/$defs/NAME\"");
         return 0;
     }
+    if (file.n)
+        other = look_beside(l, file, reference);
+    if (!other || other->tape.n == 0)
+        return 0;
+    *l_r = other;
+    defs = json_member(&other->tape, 0, SLICE("$defs"));
     path = slice_from(path, prefix.n);
-    target = defs ? json_member(&l->tape, defs, path) : 0;
+    target = defs ? json_member(&other->tape, defs, path) : 0;
     if (target)
         return target;
     place = place_of_value(l, reference);
     complain(l->complaints, &place, "there is no \"%.*s\" in $defs", SLICE_FMT(path));
-    if (defs && l->tape.node[defs].type == JSON_OBJECT)
-        for (c = json_first(defs); c < json_end(&l->tape, defs); c = json_next(&l->tape, c))
-            suggest(path, json_raw_key(&l->tape, c), &best, &distance);
+    if (defs && other->tape.node[defs].type == JSON_OBJECT)
+        for (c = json_first(defs); c < json_end(&other->tape, defs); c = json_next(&other->tape, c))
+            suggest(path, json_raw_key(&other->tape, c), &best, &distance);
     if (best.n)
-        complain_hint(l->complaints, "did you mean \"#/$defs/%.*s\"?", SLICE_FMT(best));
+        complain_hint(l->complaints, "did you mean \"%.*s#/$defs/%.*s\"?", SLICE_FMT(file), SLICE_FMT(best));
     return 0;
 }
 
@@ -556,11 +620,15 @@ static bool read_words(struct loader *l, uint32_t schema, struct record_field *f
         return true;
     }
     if (reference && t->node[reference].type == JSON_STRING) {
-        uint32_t target = resolve(l, reference);
-        if (target && !read_field(l, target, f))
+        struct loader *other = l;
+        uint32_t target = resolve(l, reference, &other);
+        other->depth = l->depth;
+        if (target && !read_field(other, target, f)) {
+            l->nomem |= other->nomem;
             return false;
+        }
         if (!target)
-            return true;
+            return !l->nomem;
     }
     if (type && t->node[type].type == JSON_STRING)
         read_type(l, type, f);
@@ -671,11 +739,10 @@ static bool read_definitions(struct loader *l)
     return true;
 }
 
-static bool load(struct loader *l, struct record_kind *kind)
+/* The text as a tape. False: memory. A syntax error is complained of and leaves the tape empty. */
+static bool parse(struct loader *l)
 {
-    struct record_field root;
     struct err err;
-    uint32_t title;
     int r = json_parse(&l->tape, l->text, &err);
 
     if (r == ERR_NOMEM)
@@ -688,8 +755,16 @@ static bool load(struct loader *l, struct record_kind *kind)
     }
     l->object_of = calloc(l->tape.n, sizeof(struct record_object *));
     l->seen = calloc(l->tape.n, sizeof(bool));
-    if (!l->object_of || !l->seen)
-        return out_of_memory(l);
+    return l->object_of && l->seen ? true : out_of_memory(l);
+}
+
+static bool load(struct loader *l, struct record_kind *kind)
+{
+    struct record_field root;
+    uint32_t title;
+
+    if (!parse(l) || l->tape.n == 0)
+        return !l->nomem;
     if (!read_field(l, 0, &root) || !read_definitions(l))
         return false;
     if (root.type != RECORD_OBJECT || !root.object) {
@@ -703,9 +778,18 @@ static bool load(struct loader *l, struct record_kind *kind)
     return !title || l->tape.node[title].type != JSON_STRING || keep_value(l, title, &kind->title);
 }
 
-int record_kind_new(struct record_kind **kind_r, struct slice file, struct slice text, struct complaints *c)
+static void loader_deinit(struct loader *l)
 {
-    struct loader l = { .file = file, .text = text, .complaints = c, .all = c };
+    free(l->object_of);
+    free(l->seen);
+    json_tape_deinit(&l->tape);
+    buf_deinit(&l->own);
+    free(l->path);
+}
+
+static int new_kind(struct record_kind **kind_r, struct slice file, struct slice text, bool opens, struct complaints *c)
+{
+    struct loader l = { .file = file, .text = text, .complaints = c, .all = c, .opens = opens, .first = &l };
     struct record_kind *kind = calloc(1, sizeof(*kind));
     unsigned before = c->count;
     int r = 0;
@@ -723,13 +807,22 @@ int record_kind_new(struct record_kind **kind_r, struct slice file, struct slice
         r = ERR_NOMEM;
     else if (c->count != before)
         r = ERR_CONFIG;
-    free(l.object_of);
-    free(l.seen);
-    json_tape_deinit(&l.tape);
+    while (l.beside) {
+        struct loader *other = l.beside;
+        l.beside = other->beside;
+        loader_deinit(other);
+        free(other);
+    }
+    loader_deinit(&l);
     if (r < 0)
         record_kind_free(&kind);
     *kind_r = kind;
     return r;
+}
+
+int record_kind_new(struct record_kind **kind_r, struct slice file, struct slice text, struct complaints *c)
+{
+    return new_kind(kind_r, file, text, false, c);
 }
 
 /* KIND.VERSION.schema.json must say the same as the schema. */
@@ -772,7 +865,7 @@ int record_kind_load(struct record_kind **kind_r, const char *path, struct compl
     } else if (r < 0) {
         complain(c, &place, "%s", err.text);
     } else {
-        r = record_kind_new(kind_r, file, buf_slice(&b), c);
+        r = new_kind(kind_r, file, buf_slice(&b), true, c);
         if (r == 0)
             check_file_name(*kind_r, file, c);
     }
