@@ -230,7 +230,7 @@ static struct loader *look_beside(struct loader *l, struct slice name, uint32_t 
         complain(l->complaints, &place, "%s", err.text);
     else if (!parse(other))
         out_of_memory(l);
-    return other;
+    return l->nomem ? NULL : other;
 }
 
 /* The schema that a $ref names, and in *l_r the loader whose it is; 0 when there is none (and that is complained of). */

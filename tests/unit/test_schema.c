@@ -282,6 +282,71 @@ static void test_file_name(void **state)
     remove(folder);
 }
 
+static void write_file(const char *folder, const char *name, const char *text)
+{
+    char path[100];
+    FILE *f;
+
+    snprintf(path, sizeof(path), "%s/%s", folder, name);
+    f = fopen(path, "w");
+    assert_non_null(f);
+    assert_true(fputs(text, f) >= 0);
+    fclose(f);
+}
+
+/* What several kinds share lies in a schema beside them. */
+static void test_references_beside(void **state)
+{
+    static const char head[] =
+        "{\"type\": \"object\", \"properties\": {\"record\": {\"type\": \"string\", \"const\": \"small\"},"
+        " \"version\": {\"type\": \"integer\", \"const\": 1}, \"a\": {\"$ref\": \"%s\"}, \"b\": {\"$ref\": \"%s\"}}}";
+    static const struct {
+        const char *a, *b, *words;
+    } rows[] = {
+        { "common.1.schema.json#/$defs/party", "common.1.schema.json#/$defs/party", NULL },
+        { "common.1.schema.json#/$defs/partie", "#/$defs/x", "did you mean \"common.1.schema.json#/$defs/party\"?" },
+        { "nowhere.schema.json#/$defs/party", "nowhere.schema.json#/$defs/party", "nowhere.schema.json: No such file" },
+        { "../common.1.schema.json#/$defs/party", "common.1.schema.json", "a reference must look like" },
+        { "bad.schema.json#/$defs/party", "bad.schema.json#/$defs/party", "bad.schema.json:1:" },
+    };
+    char folder[] = "/tmp/waybill-test-XXXXXX", path[100], text[1000];
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    write_file(folder, "common.1.schema.json",
+               "{\"$defs\": {\"party\": {\"type\": \"object\", \"additionalProperties\": false, \"properties\":"
+               " {\"name\": {\"$ref\": \"#/$defs/text\"}}}, \"text\": {\"type\": \"string\"}}}");
+    write_file(folder, "bad.schema.json", "{\"$defs\": ");
+    snprintf(path, sizeof(path), "%s/small.1.schema.json", folder);
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+        struct record_kind *kind;
+        struct complaints c;
+
+        snprintf(text, sizeof(text), head, rows[i].a, rows[i].b);
+        write_file(folder, "small.1.schema.json", text);
+        complaints_init(&c);
+        assert_int_equal(record_kind_load(&kind, path, &c), rows[i].words ? ERR_CONFIG : 0);
+        if (rows[i].words && !strstr(buf_text(&c.text), rows[i].words))
+            fail_msg("%s", buf_text(&c.text));
+        if (!rows[i].words) {
+            const struct record_field *f = record_field_at(kind, SLICE("b.name"));
+            assert_non_null(f);
+            assert_int_equal(f->type, RECORD_STRING);
+            /* one object, however many refer to it */
+            assert_ptr_equal(record_field_at(kind, SLICE("a"))->object, record_field_at(kind, SLICE("b"))->object);
+        }
+        record_kind_free(&kind);
+        complaints_deinit(&c);
+    }
+    remove(path);
+    write_file(folder, "common.1.schema.json", "");
+    snprintf(path, sizeof(path), "%s/common.1.schema.json", folder);
+    remove(path);
+    snprintf(path, sizeof(path), "%s/bad.schema.json", folder);
+    remove(path);
+    assert_int_equal(remove(folder), 0);
+}
+
 /* --- formats --- */
 
 static void test_decimals(void **state)
@@ -509,7 +574,7 @@ int main(void)
         cmocka_unit_test(test_many_fields),
         cmocka_unit_test(test_wrong_schemas),
         cmocka_unit_test(test_all_errors_at_once),
-        cmocka_unit_test(test_file_name),
+        cmocka_unit_test(test_file_name), cmocka_unit_test(test_references_beside),
         cmocka_unit_test(test_decimals),
         cmocka_unit_test(test_dates_and_times),
         cmocka_unit_test(test_checks),
