@@ -13,6 +13,7 @@
 
 const struct exit_code_row exit_codes[] = {
     { EXIT_CODE_OK, "everything is right; warnings may have been given" },
+    { EXIT_CODE_DIFFERENT, "of diff: the two files say different things" },
     { EXIT_CODE_USAGE, "the command line is wrong" },
     { EXIT_CODE_DATA, "a document or record is wrong; what is wrong has been said" },
     { EXIT_CODE_UNAVAILABLE, "a file cannot be read or written; the other files were worked on" },
@@ -40,6 +41,12 @@ const struct option_row options[OPTIONS] = {
                          "work on that many documents at once; otherwise as many as there are processors" },
     [OPTION_TRANSMISSION] = { "transmission", "ID", COMPLETES_NOTHING, false,
                               "the correlation id that records carry as `transmission`" },
+    [OPTION_BY] = { "by", "record|guide", COMPLETES_NOTHING, false,
+                    "compare records, or segments at their places in the guide; otherwise records where there is "
+                    "a map" },
+    [OPTION_NUMBERS] = { "numbers", NULL, COMPLETES_NOTHING, false,
+                         "compare the control numbers and times of the envelopes, too" },
+    [OPTION_FORMAT] = { "format", "markdown|html", COMPLETES_NOTHING, false, "what to write; otherwise markdown" },
     [OPTION_SEGMENTS] = { "segments", NULL, COMPLETES_NOTHING, false,
                           "show the elements and notes of every segment" },
     [OPTION_CODES] = { "codes", NULL, COMPLETES_NOTHING, false, "show the codes of every element, too" },
@@ -147,6 +154,36 @@ const struct command commands[] = {
         .run = command_ack,
     },
     {
+        .name = "diff",
+        .arguments = "OLD NEW",
+        .min = 2,
+        .max = 2,
+        .completes = COMPLETES_FILE,
+        .help = "tell in what two files differ by their meaning",
+        .description =
+            "Compares what the documents of two files say: not separators, line ends, padding, trailing empty "
+            "elements, counts of envelopes, the spelling of numbers and dates, nor the order of what has none. "
+            "Documents that there is a map for are compared as records, field by field (lines[2].quantity); "
+            "others segment by segment at their places in the guide (PO1#3.PO102). Files of records, as JSON "
+            "lines, are compared in the same way, with each other and with documents.\n\n"
+            "Documents are paired by transaction set (or kind of record) and business number; where the files "
+            "have no number in common, by their order. Lines and other lists are paired by what only two items "
+            "share, so that a line put in between is one difference. Control numbers and times of the envelopes "
+            "are left out unless --numbers is given; parties, versions and usage are compared, and shown last.\n\n"
+            "The exit code is 0 when the files say the same, 1 when they differ, and 65 when one of them has "
+            "errors, which are told on standard error; the rest is compared all the same. One of the files may be "
+            "-, standard input.",
+        .example = {
+            { "waybill diff old.edi now.edi", "two documents" },
+            { "waybill diff orders.json 850.edi", "a record and a document" },
+            { "waybill diff --by guide --json old.edi now.edi | jq -r .path | sort | uniq -c",
+              "count which elements differ" },
+        },
+        .option = { OPTION_BY, OPTION_NUMBERS, OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE,
+                    OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .run = command_diff,
+    },
+    {
         .name = "guide list",
         .arguments = "",
         .help = "list all guides",
@@ -173,6 +210,26 @@ const struct command commands[] = {
         },
         .option = { OPTION_SEGMENTS, OPTION_CODES, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_guide_show,
+    },
+    {
+        .name = "guide document",
+        .arguments = "ID",
+        .min = 1,
+        .max = 1,
+        .completes = COMPLETES_GUIDE,
+        .help = "write a guide as a document to hand to a partner",
+        .description =
+            "Writes a guide as Markdown, or as one HTML page that needs nothing else and prints well: a table of "
+            "its segments and loops, then each segment with its elements, their types, lengths, requirements and "
+            "codes, the relational notes in words, and an example. What a partner's guide changes in the standard "
+            "is marked. Long lists of codes are cut, with their number, unless --codes is given. ID is as for "
+            "`guide show`.",
+        .example = {
+            { "waybill guide document --format html partners/northwind/850.guide >850.html", "a partner's guide" },
+            { "waybill guide document --codes x12/004010/850 >850.md", "a standard's guide with all codes" },
+        },
+        .option = { OPTION_FORMAT, OPTION_CODES, OPTION_MAPS, OPTION_HELP },
+        .run = command_guide_document,
     },
     {
         .name = "guide check",
@@ -349,8 +406,8 @@ int exit_code_of(int err_code)
 
 int exit_code_worse(int a, int b)
 {
-    static const int order[] = { EXIT_CODE_OK,     EXIT_CODE_DATA,  EXIT_CODE_UNAVAILABLE,
-                                 EXIT_CODE_CONFIG, EXIT_CODE_LATER, EXIT_CODE_USAGE };
+    static const int order[] = { EXIT_CODE_OK,     EXIT_CODE_DIFFERENT, EXIT_CODE_DATA, EXIT_CODE_UNAVAILABLE,
+                                 EXIT_CODE_CONFIG, EXIT_CODE_LATER,     EXIT_CODE_USAGE };
     int worst = EXIT_CODE_OK;
     for (unsigned i = 0; i < sizeof(order) / sizeof(order[0]); i++)
         if (order[i] == a || order[i] == b)
@@ -518,6 +575,7 @@ int command_main(int argc, char **argv, struct printer *out, struct printer *err
     struct command_context c = { .out = out, .err = err, .progress = progress };
     const struct command *row;
     int words, code;
+    bool more;
 
     if (argc < 2) {
         help_overview(err);
@@ -540,8 +598,12 @@ int command_main(int argc, char **argv, struct printer *out, struct printer *err
         help_command(out, row);
         return EXIT_CODE_OK;
     }
-    if (c.n < row->min)
-        return command_usage(&c, "%.*s is missing", (int)strcspn(row->arguments, " \xe2"), row->arguments);
+    if (c.n < row->min) {
+        struct slice rest = slice_of(row->arguments), word = slice_cut(rest, ' ', &rest, &more);
+        for (unsigned i = 0; i < c.n && more; i++)
+            word = slice_cut(rest, ' ', &rest, &more);
+        return command_usage(&c, "%.*s is missing", (int)strcspn(word.p, " \xe2"), word.p);
+    }
     if (c.n > row->max)
         return command_usage(&c, "\"%s\" is one argument too many", c.argument[row->max]);
     printer_choose_colour(out, command_value(&c, OPTION_COLOR));

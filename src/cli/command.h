@@ -14,6 +14,7 @@
 /* sysexits.h has them all; these are the ones that Waybill uses. */
 enum exit_code {
     EXIT_CODE_OK = 0,
+    EXIT_CODE_DIFFERENT = 1,        /* diff: the files say different things */
     EXIT_CODE_USAGE = 64,           /* the command line is wrong */
     EXIT_CODE_DATA = 65,            /* a document or record is wrong */
     EXIT_CODE_UNAVAILABLE = 69,     /* a file cannot be read or written */
@@ -42,6 +43,9 @@ enum option_id {
     OPTION_DATE,
     OPTION_THREADS,
     OPTION_TRANSMISSION,
+    OPTION_BY,
+    OPTION_NUMBERS,
+    OPTION_FORMAT,
     OPTION_SEGMENTS,
     OPTION_CODES,
     OPTION_JSON,
@@ -129,8 +133,10 @@ int command_check(struct command_context *c);
 int command_explain(struct command_context *c);
 int command_translate(struct command_context *c);
 int command_ack(struct command_context *c);
+int command_diff(struct command_context *c);
 int command_guide_list(struct command_context *c);
 int command_guide_show(struct command_context *c);
+int command_guide_document(struct command_context *c);
 int command_guide_check(struct command_context *c);
 int command_map_check(struct command_context *c);
 int command_map_list(struct command_context *c);

@@ -7,8 +7,9 @@
 #include "base/limits.h"
 #include "cli/maps.h"
 #include "edi/explain.h"
+#include "edi/guide_document.h"
 
-enum { TREE_COLUMNS = 24, SHOWN_CEILING = 4 << 20 };
+enum { TREE_COLUMNS = 24, SHOWN_CEILING = 4 << 20, DOCUMENT_CEILING = 64 << 20 };
 
 /* --- Finding a guide ------------------------------------------------------------------- */
 
@@ -296,6 +297,49 @@ int command_guide_show(struct command_context *c)
             code = EXIT_CODE_USAGE;
         }
     }
+    buf_deinit(&text);
+    reading_deinit(&reading);
+    return code;
+}
+
+/* --- As a document ------------------------------------------------------------------------- */
+
+int command_guide_document(struct command_context *c)
+{
+    const char *format = command_value(c, OPTION_FORMAT);
+    struct guide_document_options o = { .html = format && slice_is(slice_of(format), "html"),
+                                        .codes = command_has(c, OPTION_CODES) };
+    const struct guide *g = NULL;
+    struct err err = { 0 };
+    struct reading reading;
+    struct buf text, document;
+    int rc, code = reading_init(c, &reading);
+
+    if (code)
+        return code;
+    buf_init(&text, LIMIT_CONFIG_FILE);
+    buf_init(&document, DOCUMENT_CEILING);
+    code = find_guide(c, &reading, c->argument[0], &text, &g);
+    if (code == EXIT_CODE_OK && g->base.n) {
+        rc = guides_by_id(reading.guides, g->base, &reading.complaints, &o.base, &err);
+        if (rc == ERR_NOMEM)
+            code = command_fail(c, &err);
+    }
+    if (code == EXIT_CODE_OK && (!guide_check_codes(g, &reading.complaints) ||
+                                 (o.base && !guide_check_codes(o.base, &reading.complaints)))) {
+        reading_complain(c, &reading.complaints);
+        code = EXIT_CODE_CONFIG;
+    }
+    if (code == EXIT_CODE_OK) {
+        guide_document_write(g, &o, &document);
+        if (document.failed) {
+            err_set(&err, document.failed, "%s", err_name(document.failed));
+            code = command_fail(c, &err);
+        } else {
+            printer_raw(c->out, buf_slice(&document));
+        }
+    }
+    buf_deinit(&document);
     buf_deinit(&text);
     reading_deinit(&reading);
     return code;

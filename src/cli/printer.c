@@ -219,6 +219,7 @@ void printer_style(struct printer *p, enum printer_style style)
     static const char *const sequences[] = {
         [STYLE_PLAIN] = "\033[0m",      [STYLE_BOLD] = "\033[1m",       [STYLE_DIM] = "\033[2m",
         [STYLE_ERROR] = "\033[1;31m",   [STYLE_WARNING] = "\033[1;35m", [STYLE_CODE] = "\033[36m",
+        [STYLE_ADDED] = "\033[32m",     [STYLE_REMOVED] = "\033[31m",
     };
     if (p->colour)
         buf_add_text(&p->buf, sequences[style]);

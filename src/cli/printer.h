@@ -63,7 +63,8 @@ void printer_render_finding(const struct printer *p, const struct finding *f, st
 void printer_wrap(struct printer *p, const char *text, unsigned indent, unsigned width);
 
 /* ANSI, only where colour is on. */
-enum printer_style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_ERROR, STYLE_WARNING, STYLE_CODE };
+enum printer_style { STYLE_PLAIN, STYLE_BOLD, STYLE_DIM, STYLE_ERROR, STYLE_WARNING, STYLE_CODE, STYLE_ADDED,
+                     STYLE_REMOVED };
 void printer_style(struct printer *p, enum printer_style style);
 
 #endif

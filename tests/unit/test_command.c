@@ -27,6 +27,30 @@ static const char order[] =
     "GE*1*17~\n"
     "IEA*1*000000905~\n";
 
+static const char other_order[] =
+    "ISA*00*          *00*          *ZZ*NORTHWIND      *ZZ*ACMECORP       *260115*1230*U*00401*000000906*0*P*>~\n"
+    "GS*PO*NWPO*ACME*20260115*1230*17*X*004010~\n"
+    "ST*850*0001~\n"
+    "BEG*00*SA*PO-1001**20260115~\n"
+    "REF*DP*7~\n"
+    "PO1*1*12*EA*9.50**UP*012345678905~\n"
+    "PO1*2*12*EA*9.50**UP*012345678912~\n"
+    "CTT*2~\n"
+    "SE*7*0001~\n"
+    "ST*850*0002~\n"
+    "BEG*00*SA*PO-1002**20260115~\n"
+    "PO1*1*12*EA*9.50**UP*012345678905~\n"
+    "SE*4*0002~\n"
+    "GE*2*17~\n"
+    "IEA*1*000000906~\n";
+
+static const char record[] = "{\"record\":\"order\",\"version\":1,\"number\":\"PO-1001\",\"unmapped\":[{\"path\":"
+                             "\"REF.REF02\",\"value\":\"7\"}],\"source\":{\"standard\":\"x12\",\"version\":"
+                             "\"004010\",\"set\":\"850\"},\"lines\":[{\"number\":\"1\"}]}\n";
+
+static const char other_record[] = "{\"record\":\"order\",\"version\":1,\"number\":\"PO-1001\",\"lines\":[{\"number\":"
+                                   "\"2\",\"quantity\":\"12\"},{\"number\":\"3\"}]}\n";
+
 static const char delta[] = "guide northwind/850 from x12/004010/850\n"
                             "  BEG02 only SA DS\n"
                             "  N1[ST].N104 length 13 13\n";
@@ -138,16 +162,26 @@ static void test_memory_may_run_out(void **state)
         { { "guide", "show", "DELTA" }, NULL, 0 },
         { { "guide", "list" }, NULL, 0 },
         { { "guide", "check", "DELTA" }, NULL, 0 },
+        { { "guide", "document", "DELTA" }, NULL, 0 },
+        { { "guide", "document", "--format", "html", "--codes", "x12/004010/997" }, NULL, 0 },
+        { { "diff", "--by", "guide", "--numbers", "-", "OTHER" }, order, EXIT_CODE_DIFFERENT },
+        { { "diff", "--json", "RECORD", "-" }, other_record, EXIT_CODE_DIFFERENT },
         { { "help" }, NULL, 0 },
         { { "help", "--man" }, NULL, 0 },
         { { "help", "findings" }, NULL, 0 },
         { { "help", "check" }, NULL, 0 },
     };
-    char path[64];
-    int guide = temporary(delta), stdin_kept = dup(0);
+    static const struct {
+        const char *name, *text;
+    } files[] = { { "DELTA", delta }, { "OTHER", other_order }, { "RECORD", record } };
+    char path[3][64];
+    int file[3], stdin_kept = dup(0);
 
     (void)state;
-    snprintf(path, sizeof(path), "/proc/self/fd/%d", guide);
+    for (unsigned i = 0; i < 3; i++) {
+        file[i] = temporary(files[i].text);
+        snprintf(path[i], sizeof(path[i]), "/proc/self/fd/%d", file[i]);
+    }
     for (unsigned i = 0; i < sizeof(lines) / sizeof(lines[0]); i++) {
         struct line line = lines[i];
         if (line.input) {
@@ -156,13 +190,15 @@ static void test_memory_may_run_out(void **state)
             close(fd);
         }
         for (unsigned k = 0; line.word[k]; k++)
-            if (strcmp(line.word[k], "DELTA") == 0)
-                line.word[k] = path;
+            for (unsigned f = 0; f < 3; f++)
+                if (strcmp(line.word[k], files[f].name) == 0)
+                    line.word[k] = path[f];
         assert_true(fail_each_allocation(run_line, &line) > 0);
     }
     assert_int_equal(dup2(stdin_kept, 0), 0);
     close(stdin_kept);
-    close(guide);
+    for (unsigned i = 0; i < 3; i++)
+        close(file[i]);
 }
 
 static int list_guides(void *arg)
