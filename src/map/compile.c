@@ -1201,6 +1201,40 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
     return compile_block(x, m, &block, first, home, true);
 }
 
+static bool compile_line(struct compiling *x, struct making *m, struct map_line *l);
+
+/* `QTY row` inside a list: what is below it are lines of the list's items, from inside that loop. */
+static bool compile_row(struct compiling *x, struct making *m, const struct map_line *l, const struct guide_node *node)
+{
+    struct map_line *inside = children(x, l);
+
+    mark_found(l);
+    if (!m->scope->list || !m->scope->loop || !node->loop || node->parent != m->scope->node || m->scope->row) {
+        refuse(x, &l->at, "a row is one loop directly inside the loop of a list");
+        return true;
+    }
+    if (l->left.step[l->left.n_steps - 1].n_selects) {
+        refuse(x, &l->at, "a row has no qualifier: all occurrences of the loop make items");
+        return true;
+    }
+    m->scope->row = node->ordinal;
+    for (struct map_line *k = inside; k; k = k->next) {
+        if (k->left.n_steps == 0)
+            continue;
+        if (k->left.n_steps == PATH_STEPS) {
+            refuse(x, &k->at, "the path is too long");
+            continue;
+        }
+        memmove(&k->left.step[1], &k->left.step[0], k->left.n_steps * sizeof(k->left.step[0]));
+        k->left.step[0] = l->left.step[0];
+        k->left.n_steps++;
+    }
+    for (struct map_line *k = inside; k; k = k->next)
+        if (!compile_line(x, m, k))
+            return false;
+    return true;
+}
+
 static bool compile_line(struct compiling *x, struct making *m, struct map_line *l)
 {
     const struct guide_node *node, *segment;
@@ -1234,6 +1268,8 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
         t = add_take(x, m, TAKE_ALWAYS, segment, l);
         return t != NULL;
     }
+    if (l->row)
+        return compile_row(x, m, l, node);
     if (l->left.n_elements == 0)
         return compile_block(x, m, l, children(x, l), node, false);
     if (l->pairs || l->list)

@@ -147,6 +147,7 @@ struct map_scope {
     bool list;                      /* an item of a list, otherwise the one object */
     bool implied;                   /* made for a dotted name: left out when empty */
     uint16_t first, end;            /* nodes it may speak of: [first, end) */
+    uint16_t row;                   /* the loop inside of which each occurrence makes an item; 0: none */
     uint8_t bits;                   /* `once` bits used */
     struct map_take **program;      /* [end - first] reading: the chain of a node */
     struct map_take **order;        /* writing */

@@ -41,6 +41,8 @@ struct instance {
     uint64_t closed[4];                 /* lists that were written and ended, by field index */
     const struct map_take *list;        /* the list that is open, NULL: none */
     size_t start;                       /* where an implied object's key stands */
+    uint32_t rows;                      /* occurrences of the scope's row so far */
+    uint64_t own_closed[4];             /* of `closed`: lists of its own segment */
     uint32_t own;                       /* slots of inherited fields that have a value of their own */
 };
 
@@ -71,6 +73,7 @@ struct map_reader {
     struct buf rejected;
     unsigned n_rejected;
     struct buf scratch, path;
+    struct buf shared;                  /* what an item's own segment wrote, for the further rows of it */
     struct buf inherited[MOST_INHERITED];   /* values of the root, by slot */
     struct buf head;                    /* how the records of a group begin: see make_head() */
     size_t head_cut[2];
@@ -101,6 +104,7 @@ int map_reader_new(const struct map_read_options *options, struct map_reader **r
     buf_init(&r->scratch, LIMIT_ITEM);
     tree_init(&r->tree);
     buf_init(&r->path, 4096);
+    buf_init(&r->shared, LIMIT_ITEM);
     buf_init(&r->head, 1 << 20);
     for (unsigned i = 0; i < MOST_INHERITED; i++)
         buf_init(&r->inherited[i], 1 << 20);
@@ -128,6 +132,7 @@ void map_reader_free(struct map_reader **reader)
     buf_deinit(&r->scratch);
     tree_deinit(&r->tree);
     buf_deinit(&r->path);
+    buf_deinit(&r->shared);
     buf_deinit(&r->head);
     for (unsigned i = 0; i < MOST_INHERITED; i++)
         buf_deinit(&r->inherited[i]);
@@ -847,7 +852,8 @@ static void make_path(struct map_reader *r, const struct instance *home, const s
          l = &g->node[l->parent])
         chain[n++] = l;
     while (n-- > 0)
-        add_step(r, chain[n], edi_reader_occurrence(r->reader, chain[n]));
+        add_step(r, chain[n],
+                 chain[n]->ordinal == home->scope->row ? 1 : edi_reader_occurrence(r->reader, chain[n]));
     if (home->scope->node == node->ordinal || node->trigger) {
         add_step(r, node, 1);
     } else if (t && t->n_select) {
@@ -1021,6 +1027,35 @@ static void run_segment(struct map_reader *r, struct instance *i, const struct m
         run_pairs(r, i, list, s, present);
 }
 
+/* The fields of an item that further rows repeat: what its own segment has written. */
+static void keep_shared(struct map_reader *r, struct instance *i, size_t from)
+{
+    if (i->list)
+        close_list(r, i);
+    memcpy(i->own_closed, i->closed, sizeof(i->own_closed));
+    buf_clear(&r->shared);
+    buf_add(&r->shared, i->to->p + from, i->to->n - from);
+    failed(r, &r->shared);
+}
+
+/* One more row: the item ends, and another one begins with the fields of the same segment. */
+static struct instance *next_row(struct map_reader *r)
+{
+    struct instance before = r->stack[r->depth - 1], *i;
+
+    close_instance(r);
+    put_char(before.to, '{');
+    buf_add_slice(before.to, buf_slice(&r->shared));
+    if (failed(r, before.to) < 0)
+        return NULL;
+    i = open_instance(r, before.scope, before.to);
+    if (i) {
+        memcpy(i->closed, before.own_closed, sizeof(i->closed));
+        memcpy(i->own_closed, before.own_closed, sizeof(i->own_closed));
+    }
+    return i;
+}
+
 /* Opens the object of a scope. Returns its instance, NULL when stopped. */
 static struct instance *enter(struct map_reader *r, struct instance *i, const struct map_take *t)
 {
@@ -1074,7 +1109,10 @@ static uint64_t run_node(struct map_reader *r, struct instance *i, const struct 
     const struct map_take *t = i->scope->program[node->ordinal - i->scope->first];
     for (; t; t = t->next) {
         if (t->owner) {
+            size_t from = i->to->n;
             run_segment(r, i, t, s, present);
+            if (__builtin_expect(i->scope->row != 0, 0) && !r->stopped)
+                keep_shared(r, i, from);
             *taken_r = t;
             return t->covered & ~r->left;
         }
@@ -1149,6 +1187,12 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
     if (node->trigger) {
         const struct map_take *t = top->scope->program[node->parent - top->scope->first];
         struct instance *child = NULL;
+        if (__builtin_expect(top->scope->row && node->parent == top->scope->row, 0) && top->rows++ > 0) {
+            top = next_row(r);
+            if (!top)
+                return r->stopped;
+            top->rows = 1;
+        }
         if (top->scope->program[node->ordinal - top->scope->first])
             covered = run_node(r, top, node, s, present, &outer);
         for (; t && !child; t = t->next)

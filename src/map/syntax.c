@@ -222,7 +222,9 @@ static struct map_line *read_line(struct reading *r, unsigned depth)
         l->pairs = true;
         w = word(r, ++i);
     }
-    if (slice_is(w, "always") && i + 1 == r->line.n) {
+    if (slice_is(w, "row") && i + 1 == r->line.n) {
+        l->row = true;
+    } else if (slice_is(w, "always") && i + 1 == r->line.n) {
         l->always = true;
         l->direction = DIRECTION_WRITE;
     } else if (slice_is(w, "check")) {
@@ -248,7 +250,7 @@ static struct map_line *read_line(struct reading *r, unsigned depth)
         if (!read_conversions(r, l, i))
             return NULL;
     } else {
-        wrong(r, i, "expected <->, ->, <-, check or always");
+        wrong(r, i, "expected <->, ->, <-, check, always or row");
     }
     if (r->lines.complaints->count > before)
         l->left.n_steps = 0; /* enough was said of it */

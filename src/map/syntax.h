@@ -13,6 +13,7 @@ struct map_line {
     struct path left;
     bool pairs;
     bool always;
+    bool row;                       /* `LOOP row`: each occurrence is an item of the list around it */
     uint8_t direction;              /* DIRECTION_… */
     struct slice right;             /* "terms.days", "items": without [] and group */
     bool list;                      /* [] */

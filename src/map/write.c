@@ -122,6 +122,7 @@ struct map_writer {
     void *ctx;
     struct err *err;
     struct buf path;
+    struct buf row, last_row;               /* what the items of a list say of their own segment: this one, the one before */
     struct buf text;                        /* one that is folded */
     struct cell cell[64];
     struct part part[MOST_PARTS];
@@ -1630,17 +1631,55 @@ static void count_item(struct map_writer *w, const struct work *k)
             w->writing.check[i].count++;
 }
 
+/* Does an item go on with the segment of the one before? `rows` counts what that segment has. */
+static int joins_row(struct map_writer *w, const struct frame *item, uint32_t *rows)
+{
+    const struct scope_work *s = item->scope;
+    struct buf other = w->last_row;
+    bool before = false, behind = false, row = false;
+
+    w->last_row = w->row;
+    w->row = other;
+    buf_clear(&w->row);
+    for (unsigned i = 0; i < s->n_shared; i++)
+        if (has(item, s->shared[i])) {
+            buf_printf(&w->row, "%u:", s->shared[i]);
+            buf_add_slice(&w->row, json_raw(item->tape, item->at[s->shared[i]]));
+        }
+    if (w->row.failed)
+        return err_set(w->err, w->row.failed, "%s", err_name(w->row.failed));
+    for (unsigned i = 0; i < s->n_words; i++) {
+        before |= (item->pending[i] & s->before[i]) != 0;
+        behind |= (item->pending[i] & s->behind[i]) != 0;
+        row |= (item->pending[i] & ~s->before[i] & ~s->behind[i]) != 0;
+    }
+    for (const struct left *l = item->left; l; l = l->next) {
+        before |= l->order < s->row_from;
+        behind |= l->order >= s->row_to;
+        row |= l->order >= s->row_from && l->order < s->row_to;
+    }
+    /* *rows is 0 where nothing may follow */
+    if (*rows && !before && row && *rows < w->plan->guide->node[s->row].max &&
+        slice_eq(buf_slice(&w->row), buf_slice(&w->last_row))) {
+        *rows = behind ? 0 : *rows + 1;
+        return 1;
+    }
+    *rows = row && !behind;
+    return 0;
+}
+
 static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
 {
     const struct scope_work *s = k->scope;
     const struct record_field *name = k->take->field;
     struct items items;
-    uint32_t node;
+    uint32_t node, rows = 0;
     int code;
 
     items_begin(w, f, k->field, &items);
     while ((code = items_next(w, &items, &node)) > 0) {
         struct frame *item = item_frame(w, f, name, items.index);
+        bool joined = false;
         if (UNLIKELY(items.tape->node[node].type != JSON_OBJECT)) {
             code = hold_against_kind(w);
             if (code < 0)
@@ -1668,9 +1707,13 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
             if (LIKELY(code >= 0))
                 code = run_rest(w, item, &s->owner);
         }
-        if (LIKELY(code >= 0))
+        if (UNLIKELY(s->row) && code >= 0) {
+            code = joins_row(w, item, &rows);
+            joined = code > 0;
+        }
+        if (LIKELY(code >= 0) && !joined)
             code = end_segment(w, UNLIKELY(!w->substance) && holds_more(item));
-        if (code > 0 && k->check)
+        if (code > 0 && k->check && !joined)
             count_item(w, k);
         if (LIKELY(code >= 0))
             code = run_inner(w, item);
@@ -2606,6 +2649,8 @@ int map_writer_new(const struct map_plan *plan, const struct map_write_options *
     arena_init(&w->segment_arena, LIMIT_ITEM);
     buf_init(&w->path, LIMIT_ITEM);
     buf_init(&w->text, LIMIT_ITEM);
+    buf_init(&w->row, LIMIT_ITEM);
+    buf_init(&w->last_row, LIMIT_ITEM);
     tree_init(&w->tree);
     code = writing_make(plan, &w->arena, &w->writing, err);
     if (!code) {
@@ -2633,6 +2678,8 @@ void map_writer_free(struct map_writer **writer)
     arena_deinit(&w->segment_arena);
     buf_deinit(&w->path);
     buf_deinit(&w->text);
+    buf_deinit(&w->row);
+    buf_deinit(&w->last_row);
     tree_deinit(&w->tree);
     free(w->frame);
     free(w);

@@ -559,6 +559,32 @@ static void find_guarded(struct scope_work *s)
         s->guarded[i] &= ~free_of[i];
 }
 
+/* What tells whether an item goes on with the segment of the one before. */
+static bool make_row(struct layout *x, struct scope_work *s, const struct guide_node *loop)
+{
+    const struct work *own = &s->owner;
+
+    s->row = s->row_from = loop->ordinal;
+    s->row_to = loop->end;
+    s->shared = ARENA_ARRAY(x->arena, own->n_actions * 2u + own->n_spreads + 1u, uint16_t);
+    if (!s->shared)
+        return nomem(x) != NULL;
+    for (unsigned i = 0; i < own->n_actions; i++) {
+        if (own->action[i].field != NO_FIELD)
+            s->shared[s->n_shared++] = own->action[i].field;
+        if (own->action[i].beside != NO_FIELD)
+            s->shared[s->n_shared++] = own->action[i].beside;
+    }
+    for (unsigned i = 0; i < own->n_spreads; i++)
+        s->shared[s->n_shared++] = own->spread[i].field;
+    for (unsigned i = 0; i < s->n_works; i++)
+        if (s->work[i].segment < s->row_from)
+            set_bit(s->before, i);
+        else if (s->work[i].segment >= s->row_to)
+            set_bit(s->behind, i);
+    return true;
+}
+
 static struct scope_work *make_scope(struct layout *x, const struct map_scope *scope)
 {
     struct scope_work *s = new_scope(x, scope, scope->object);
@@ -588,6 +614,8 @@ static struct scope_work *make_scope(struct layout *x, const struct map_scope *s
     }
     find_guarded(s);
     finish_names(s);
+    if (scope->row && !make_row(x, s, &x->guide->node[scope->row]))
+        return NULL;
     return make_gives(x, s) ? s : NULL;
 }
 

@@ -137,6 +137,12 @@ struct scope_work {
     uint64_t written[FIELD_WORDS];      /* fields that some line writes */
     uint64_t guarded[FIELD_WORDS];      /* of these: only if another field says so */
     bool any_guarded;
+    /* an item that differs from the one before in its row alone joins its segment */
+    uint16_t row;                       /* the row's loop, 0: none */
+    uint16_t row_from, row_to;          /* nodes of the row: works before and behind it keep an item apart */
+    uint16_t *shared;                   /* fields of the own segment */
+    unsigned n_shared;
+    uint64_t before[WORK_WORDS], behind[WORK_WORDS];
     uint16_t unmapped;                  /* the field of that name, or NO_FIELD */
     uint64_t reported[FIELD_WORDS];     /* losses told of in this record */
     struct scope_work *next;            /* all of them */

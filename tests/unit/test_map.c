@@ -546,7 +546,7 @@ static void test_conversions_that_do_not_fit(void **state)
     refused(HEAD "  BEG03 <-> number code\n", "3:24: a value is expected here\n");
     refused(HEAD "  BEG03 <-> number if kind\n", "3:20: expected: if FIELD = VALUE\n");
     refused(HEAD "  BEG03 <-> number if kind is x\n", "3:20: expected: if FIELD = VALUE\n");
-    refused(HEAD "  BEG03 number\n", "3:9: expected <->, ->, <-, check or always\n");
+    refused(HEAD "  BEG03 number\n", "3:9: expected <->, ->, <-, check, always or row\n");
     refused(HEAD "  BEG03 <->\n", "3:12: a field of the record is expected here\n");
     refused(HEAD "  REF <-> references[x]\n", "3:11: a list is written NAME[]\n");
     refused(HEAD "  PO1 <-> lines[]\n    PO106..PO125 pairs <-> items[]x\n",
@@ -1043,6 +1043,55 @@ static void test_direction_of_blocks(void **state)
 #undef REF_JSON
 }
 
+/* --- Rows --- */
+
+#define ROW_LINES                                                                                        \
+    "  PO1 <-> lines[]\n    PO101 <-> number\n    PO106..PO125 pairs <-> items[].(scheme id)\n"         \
+    "    REF[CO].REF02 <-> text\n    QTY row\n      QTY01 <-> unit\n      QTY02 <-> quantity decimal\n" \
+    "    N1[ST].N102 <-> currency\n  CTT01 check count lines\n"
+#define ITEM(number, id) "\"number\":\"" number "\",\"items\":[{\"scheme\":\"UP\",\"id\":\"" id "\"}]"
+#define ROW(unit, quantity) ",\"unit\":\"" unit "\",\"quantity\":\"" quantity "\""
+
+/* Each quantity is an item of the list; what PO1 itself says is repeated, and written once. */
+static void test_rows(void **state)
+{
+    static const char map[] = HEAD BEG_LINES ROW_LINES;
+    struct setting s;
+
+    (void)state;
+    goes(map, BEG "PO1*1*****UP*7~QTY*17*5~QTY*33*3~PO1*2*****UP*8~QTY*17*1~CTT*2~",
+         "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("17", "5") "},{" ITEM("1", "7") ROW("33", "3") "},{"
+         ITEM("2", "8") ROW("17", "1") "}]}");
+    goes(map, BEG "PO1*1*****UP*7~CTT*1~", "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") "}]}");
+    /* what stands before the rows belongs to the first, what stands behind one to that one */
+    goes(map, BEG "PO1*1*****UP*7~REF*CO*T~QTY*17*5~QTY*33*3~N1*ST*X1~CTT*1~",
+         "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ",\"text\":\"T\"" ROW("17", "5") "},{" ITEM("1", "7")
+         ROW("33", "3") ",\"currency\":\"X1\"}]}");
+    /* so these cannot share a PO1 */
+    goes(map, BEG "PO1*1*****UP*7~QTY*17*5~N1*ST*X1~PO1*1*****UP*7~QTY*33*3~PO1*1*****UP*7~REF*CO*T~QTY*33*4~CTT*3~",
+         "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("17", "5") ",\"currency\":\"X1\"},{" ITEM("1", "7")
+         ROW("33", "3") "},{" ITEM("1", "7") ",\"text\":\"T\"" ROW("33", "4") "}]}");
+    /* an item without a row does not join, and none joins it */
+    goes(map, BEG "PO1*1*****UP*7~PO1*1*****UP*7~QTY*33*3~CTT*2~",
+         "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") "},{" ITEM("1", "7") ROW("33", "3") "}]}");
+    goes(map, BEG "PO1*1*****UP*7~QTY*33*3~PO1*1*****UP*7~CTT*2~",
+         "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("33", "3") "},{" ITEM("1", "7") "}]}");
+    /* what no line takes stays with its row */
+    goes(map, BEG "PO1*1*****UP*7~QTY*17*5*EA~QTY*33*3*CA~CTT*1~",
+         "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("17", "5")
+         ",\"unmapped\":[{\"path\":\"QTY/QTY.QTY03\",\"value\":\"EA\"}]},{" ITEM("1", "7") ROW("33", "3")
+         ",\"unmapped\":[{\"path\":\"QTY/QTY.QTY03\",\"value\":\"CA\"}]}]}");
+    /* keys in another order */
+    writes(map, "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("17", "5") "},{\"quantity\":\"3\",\"unit\":\"33\","
+           ITEM("1", "7") "}]}", BEG "PO1*1*****UP*7~QTY*17*5~QTY*33*3~CTT*1~");
+    compile_well(&s, map, NULL);
+    clean_up(&s);
+    refused(HEAD "  QTY row\n    QTY01 <-> kind\n", "3:3: x12/004010/850 has no QTY here\n");
+    refused(HEAD "  PO1 row\n    PO101 <-> number\n", "3:3: a row is one loop directly inside the loop of a list\n");
+    refused(HEAD "  PO1 <-> lines[]\n    QTY[17] row\n      QTY02 <-> quantity decimal\n",
+            "4:5: a row has no qualifier: all occurrences of the loop make items\n");
+}
+
 /* --- Pairs, folded text, counts --- */
 
 static void test_pairs(void **state)
@@ -1444,6 +1493,7 @@ int main(void)
         cmocka_unit_test(test_dotted_names),
         cmocka_unit_test(test_dotted_names_of_one_segment),
         cmocka_unit_test(test_direction_of_blocks),
+        cmocka_unit_test(test_rows),
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_pairs_that_share),
         cmocka_unit_test(test_fold),
