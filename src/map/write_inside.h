@@ -1,0 +1,261 @@
+/*
+ * write_inside: what the files that write records share: write.c (values, cells, works, segments), write_left.c
+ * (`unmapped`), write_kind.c (a record against its schema), write_findings.c (what is said, and of which field),
+ * write_record.c (a record from ST to SE, and the writer itself). Nobody else includes it.
+ *
+ * The writer owns its arenas, buffers and frames; map_writer_free() frees them. What a cell holds is borrowed, from the
+ * record's text, the plan, `room` or segment_arena, until the next write_begin_segment().
+ */
+#ifndef WAYBILL_MAP_WRITE_INSIDE_H
+#define WAYBILL_MAP_WRITE_INSIDE_H
+
+#include "edi/check.h"
+#include "map/tree.h"
+#include "map/write.h"
+#include "map/writing.h"
+
+#define ALWAYS_INLINE inline __attribute__((always_inline))
+#define LIKELY(x) __builtin_expect(!!(x), 1)
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define COLD __attribute__((noinline, cold))
+
+enum {
+    MOST_PARTS = 256,           /* components in one segment */
+    ROOM = 4096                 /* for what conversions make, before memory is asked for */
+};
+
+/* An object of the record that is being written. */
+struct frame {
+    const struct frame *up;
+    const struct scope_work *scope;
+    const struct json_tape *tape;
+    const struct record_field *name;        /* that it is the value of, or an item of */
+    uint32_t node;
+    bool listed;
+    uint64_t index;
+    uint64_t present[FIELD_WORDS];
+    uint64_t pending[WORK_WORDS];
+    uint64_t hit[FIELD_WORDS];              /* fields whose guard let them through */
+    struct left *left;                      /* its `unmapped`, not written yet */
+    uint32_t at[RECORD_FIELDS];
+};
+
+struct cell {
+    struct slice text;
+    const struct action *from;              /* NULL: a qualifier, or unmapped */
+    const struct frame *frame;
+    uint32_t item;                          /* of from->list */
+};
+
+struct part {
+    struct cell cell;
+    uint8_t element, component;
+};
+
+/* A segment of an object's `unmapped`. */
+struct left {
+    struct left *next;
+    const struct guide_node *node;
+    uint32_t order;                         /* the node that says where it is written */
+    struct slice path;
+    struct slice select;                    /* what stood in [ ] */
+    struct slice stray;                     /* a segment that the guide has not in this place: it stands behind the node */
+    uint32_t occurrence;
+    uint32_t seen;                          /* segments of that node written so far */
+    uint64_t index;
+    uint32_t first, n;                      /* the items of the list that speak of it: node of the first, how many */
+    bool apart;                             /* in a loop that no line of the map takes: joins no other segment */
+    bool trigger;                           /* opens its loop or is the object's own: its path has no qualifier */
+    bool whole;                             /* says its qualifier itself */
+    bool done;
+};
+
+struct map_writer {
+    const struct map_plan *plan;
+    struct writing writing;
+    struct map_write_options options;
+    struct finding_policy policy;
+    struct arena arena;                     /* of the layout */
+    struct arena record_arena;              /* of one record */
+    struct arena item_arena;                /* of one item of the root's lists: `unmapped` */
+    struct arena segment_arena;             /* of one segment, where `room` does not do */
+    bool nomem;                             /* while an object was looked at */
+    bool verified;                          /* the record was held against its kind as a whole */
+    bool item_verified;                     /* the streamed item was */
+    const struct record_field *streaming;   /* the list that is, NULL: none */
+    uint64_t stream_index;
+    const struct json_tape *stream_tape;
+    uint32_t stream_node;
+    struct tree tree;                       /* the nodes of the record at hand */
+    bool some_left;                         /* some object's `unmapped` is to be written */
+    struct frame *frame;
+    unsigned top;                           /* frames in use */
+    /* the segment at hand */
+    uint64_t filled;                        /* cells, bit 0 is element 01 */
+    uint64_t composite;                     /* those that are parts */
+    uint64_t refused;                       /* the writer would not have them */
+    bool substance;
+    unsigned n_parts;
+    size_t room_used;
+    const struct work *work;
+    const struct frame *of;
+    struct frame *member[MOST_MEMBERS];     /* objects of `of` that have fields in it, too */
+    unsigned n_members;
+    /* the record at hand */
+    const struct record *record;
+    struct edi_writer *out;
+    struct edi_mark mark;
+    bool dry;                               /* nothing of what is written stays */
+    struct edi_syntax syntax;
+    struct checker checker;
+    uint64_t segments;
+    size_t body_from, body_to;              /* in what `out` has gathered */
+    uint64_t errors;
+    int stopped;                            /* by the callback */
+    map_write_finding_fn *finding;
+    void *ctx;
+    struct err *err;
+    struct buf path;
+    struct buf row, last_row;               /* what the items of a list say of their own segment: this one, the one before */
+    struct buf text;                        /* one that is folded */
+    struct cell cell[64];
+    struct part part[MOST_PARTS];
+    char room[ROOM];
+};
+
+static inline bool has(const struct frame *f, unsigned field)
+{
+    return bit_of(f->present, field);
+}
+
+/* ---- write.c: values ---- */
+
+/* A value that is not a plain string. */
+COLD int write_odd_text(struct map_writer *w, const struct json_tape *tape, uint32_t node, struct slice *v_r);
+
+static ALWAYS_INLINE int write_node_text(struct map_writer *w, const struct json_tape *tape, uint32_t node,
+                                         struct slice *v_r)
+{
+    if (LIKELY(!(node & 0x80000000u))) {
+        const struct json_node *n = &tape->node[node];
+        if (LIKELY(n->type == JSON_STRING && !(n->flags & JSON_ESCAPED))) {
+            *v_r = slice(tape->text.p + n->at, n->n);
+            return 0;
+        }
+    }
+    return write_odd_text(w, tape, node, v_r);
+}
+
+/* Adds the digits of a value to a hash total. */
+void write_add_hash(struct check_work *check, struct slice v);
+
+/* ---- write.c: segments ---- */
+
+/* Begins a segment: from now on it is the one at hand, and empty. */
+void write_begin_segment(struct map_writer *w, const struct work *k, const struct frame *f);
+/* Puts a component in its place; an action of NULL is `unmapped`'s. */
+int write_set_part(struct map_writer *w, const struct action *a, unsigned element, unsigned component,
+                   const struct frame *f, uint32_t item, struct slice text, bool constant);
+/* Writes the segment at hand if it holds something. 1: it was written. */
+int write_end_segment(struct map_writer *w, bool always);
+
+/* ---- write.c: objects and lists ---- */
+
+/* Goes through an object's members: where they stand and what they give reason for. */
+int write_collect(struct map_writer *w, struct frame *f, const struct scope_work *s, const struct json_tape *tape,
+                  uint32_t node);
+/* Everything of an object but its own segment. */
+int write_run_inner(struct map_writer *w, struct frame *f);
+
+/* The items of a list, on a tape or streamed. */
+struct items {
+    bool streamed;
+    const struct json_tape *tape;
+    uint32_t next, end;
+    uint64_t index;             /* of the item given last, from 0 */
+    struct record_items it;
+};
+
+/* The items of the list that a field of an object is. */
+void write_items_begin(struct map_writer *w, const struct frame *f, unsigned field, struct items *i_r);
+
+static ALWAYS_INLINE int write_items_next(struct map_writer *w, struct items *i, uint32_t *node_r)
+{
+    if (UNLIKELY(i->streamed)) {
+        int code = record_items_next(&i->it, &i->tape, node_r, w->err);
+        i->index++;
+        w->stream_index = i->index;
+        w->stream_tape = i->tape;
+        w->stream_node = code > 0 ? *node_r : 0;
+        w->item_verified = false;
+        if (code <= 0)
+            w->streaming = NULL;
+        return code;
+    }
+    if (i->next >= i->end)
+        return 0;
+    *node_r = i->next;
+    i->next = json_next(i->tape, i->next);
+    i->index++;
+    return 1;
+}
+
+/* ---- write_findings.c ---- */
+
+/* Where a field of an object (or of an item of its list) stands. NULL as field: the object itself. */
+struct slice write_path(struct map_writer *w, const struct frame *f, const struct record_field *list,
+                        uint64_t item, const struct record_field *field);
+/* Hands a finding to the caller and counts it. */
+void write_report(struct map_writer *w, const struct map_write_finding *f);
+/* "PO103 Unit or Basis for Measurement Code" */
+struct slice write_place_name(const struct map_writer *w, struct slice tag, unsigned element, unsigned component,
+                              char *text, size_t size);
+/* The field that an element of the segment at hand comes from, or would come from. */
+const struct action *write_action_for(const struct work *k, unsigned element, unsigned component);
+/* What the checker has to say, in the record's terms. */
+COLD int write_remark(void *ctx, const struct segment *s, const struct remark *r);
+/* A value that cannot be written as it is. */
+COLD void write_refuse_value(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
+                             struct slice value, const char *found, const char *expected);
+/* Something that is not written: a warning. */
+COLD void write_report_loss(struct map_writer *w, struct slice path, struct slice value, const char *found);
+/* A field that no line of the map takes: told once a record. */
+COLD void write_report_lost(struct map_writer *w, struct frame *f, unsigned i);
+/* Fields whose lines all have a guard, and none let them through. */
+COLD void write_report_unguarded(struct map_writer *w, struct frame *f);
+/* A second value for a place that has another. */
+COLD void write_set_twice(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
+                          struct slice text, struct slice old);
+/* A word that its table has not. */
+COLD void write_refuse_word(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
+                            struct slice word, struct slice beside);
+/* An item for which a segment has no elements left. */
+COLD void write_too_many(struct map_writer *w, const struct spread *p, const struct frame *f, uint64_t index,
+                         unsigned most);
+/* The writer would not have a value. */
+COLD int write_refused_cell(struct map_writer *w, const struct cell *c, unsigned element, unsigned component);
+/* A segment that would be read in another loop. */
+COLD void write_misplaced(struct map_writer *w, const struct guide_node *node);
+/* Passes on what the edi_writer says: memory, a ceiling, the output. */
+COLD int write_failed(struct map_writer *w);
+
+/* ---- write_kind.c ---- */
+
+/* Something is strange, or may be: now it is looked at thoroughly, the whole record or the item that is streamed. */
+COLD int write_hold_against_kind(struct map_writer *w);
+/* Is a value right beyond doubt? False is for record_check to judge. */
+bool write_is_right(const struct record_field *f, uint8_t type, const struct json_tape *tape, uint32_t node);
+
+/* ---- write_left.c ---- */
+
+/* Goes through an object's `unmapped`: what may be written back is kept for its place, all else is a loss. */
+void write_left_read(struct map_writer *w, struct frame *f, uint32_t list);
+/* Adds what `unmapped` has of the segment at hand. */
+int write_left_merge(struct map_writer *w);
+/* The segment at hand was written: occurrences are counted. */
+void write_left_count(struct map_writer *w);
+/* Segments of which nothing else is in the record, those that stand before a node; and those that have no place, as soon
+ * as what they stood behind is written. */
+int write_left_before(struct map_writer *w, struct frame *f, unsigned before);
+
+#endif

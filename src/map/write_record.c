@@ -1,0 +1,383 @@
+/*
+ * write_record: a record from ST to SE, and the writer itself.
+ *
+ * Before the body, what stands at its head is looked for in all that follows: fields that all items say alike,
+ * totals, the nodes of a tree. Then write.c runs the works. A record with an error is taken back whole; one too large
+ * to be held is written twice, the first time for nothing (RUN_DRY). The writer is made and freed here, with all its
+ * memory. Nothing here sets a cell or writes a segment between ST and SE.
+ */
+#include "map/write_inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+/* ---- what stands before what it speaks of ---- */
+
+/* The member of an object that is a certain field; 0: absent. */
+static uint32_t member_of(const struct record_object *object, const struct json_tape *tape, uint32_t node,
+                          const struct record_field *field)
+{
+    for (uint32_t c = json_first(node); c < json_end(tape, node); c = json_next(tape, c))
+        if (record_field_of(object, tape, c) == field->index)
+            return c;
+    return 0;
+}
+
+/* What the objects at the end of a way say of an inherited field. */
+static int see_inherited(struct map_writer *w, struct inheritance *i, const struct inherit_place *place,
+                         unsigned depth, const struct json_tape *tape, uint32_t node)
+{
+    const struct record_object *object = depth ? place->way[depth - 1]->object : w->writing.root->object;
+    const struct record_field *field = depth == place->depth ? place->field : place->way[depth];
+    uint32_t c = i->differ ? 0 : member_of(object, tape, node, field), item;
+    int code = 0;
+
+    if (depth == place->depth) {
+        struct slice v = slice(NULL, 0), kept;
+        w->room_used = 0;
+        if (c && (code = write_node_text(w, tape, c, &v)))
+            return code;
+        if (v.n == 0 || (i->agreed && !slice_eq(v, slice(i->value, i->n)))) {
+            i->differ = true;
+        } else if (!i->agreed) {
+            kept = arena_copy(&w->record_arena, v);
+            if (!kept.p)
+                return err_nomem(w->err);
+            i->value = (char *)kept.p;
+            i->n = kept.n;
+            i->agreed = true;
+        }
+        return 0;
+    }
+    if (!c)
+        return 0;
+    if (tape->node[c].type == JSON_OBJECT)
+        return see_inherited(w, i, place, depth + 1, tape, c);
+    if (tape->node[c].type == JSON_STREAMED) {
+        struct record_items it;
+        record_items_begin(w->record, c, &it);
+        while (!i->differ && (code = record_items_next(&it, &tape, &item, w->err)) > 0) {
+            code = see_inherited(w, i, place, depth + 1, tape, item);
+            if (code < 0)
+                return code;
+        }
+        return code < 0 ? code : 0;
+    }
+    for (item = json_first(c); item < json_end(tape, c) && code >= 0; item = json_next(tape, item))
+        if (tape->node[item].type == JSON_OBJECT)
+            code = see_inherited(w, i, place, depth + 1, tape, item);
+    return code;
+}
+
+/* What all items say alike is said once, at the root. */
+static int hoist(struct map_writer *w, struct frame *root)
+{
+    const struct scope_work *s = root->scope;
+    for (unsigned k = 0; k < w->writing.n_inherits; k++) {
+        struct inheritance *i = &w->writing.inherit[k];
+        i->agreed = i->differ = !i->written || has(root, i->field);
+        for (const struct inherit_place *p = i->place; p && !i->differ; p = p->next) {
+            int code = see_inherited(w, i, p, 0, root->tape, 0);
+            if (code < 0)
+                return code;
+        }
+        if (i->differ || !i->agreed)
+            continue;
+        root->at[i->field] = 0x80000000u | k;
+        set_bit(root->present, i->field);
+        for (unsigned n = 0; n < s->n_words; n++)
+            root->pending[n] |= s->gives[(size_t)i->field * s->n_words + n];
+    }
+    return 0;
+}
+
+/* Totals that stand before what they count. */
+static int count_ahead(struct map_writer *w, struct frame *root)
+{
+    for (unsigned k = 0; k < w->writing.n_checks; k++) {
+        struct check_work *check = &w->writing.check[k];
+        struct items items;
+        uint32_t node;
+        int code;
+        if (!check->ahead || !has(root, check->list_field))
+            continue;
+        write_items_begin(w, root, check->list_field, &items);
+        while ((code = write_items_next(w, &items, &node)) > 0) {
+            check->count++;
+            if (check->kind == ACTION_SUM && check->item) {
+                uint32_t c = member_of(check->item, items.tape, node, &check->item->field[check->item_field]);
+                if (c)
+                    write_add_hash(check, json_raw(items.tape, c));
+            }
+        }
+        if (code < 0)
+            return code;
+    }
+    return 0;
+}
+
+/* All nodes of a tree: what they are called by, and which have others below them. */
+static int see_tree(struct map_writer *w, struct frame *root)
+{
+    const struct record_field *list = w->writing.tree;
+    const struct record_object *o = list->object;
+    const struct record_field *id = &o->field[record_field_find(o, SLICE("id"))];
+    const struct record_field *parent = &o->field[record_field_find(o, SLICE("parent"))];
+    struct items items;
+    uint32_t node;
+    int code;
+
+    tree_clear(&w->tree);
+    if (!has(root, list->index))
+        return 0;
+    write_items_begin(w, root, list->index, &items);
+    while ((code = write_items_next(w, &items, &node)) > 0) {
+        struct slice name = slice(NULL, 0), up = name;
+        uint32_t c = member_of(o, items.tape, node, id);
+        uint64_t above;
+        w->room_used = 0;
+        if (c && (code = write_node_text(w, items.tape, c, &name)) < 0)
+            return code;
+        c = member_of(o, items.tape, node, parent);
+        if (c && (code = write_node_text(w, items.tape, c, &up)) < 0)
+            return code;
+        above = up.n ? tree_find(&w->tree, up) : 0;
+        code = tree_add(&w->tree, name);
+        if (code > 0) {
+            struct map_write_finding r = { .code = "RECORD-TREE", .severity = SEVERITY_ERROR, .value = name,
+                                           .found = "is the id of a node before this one, too", .expected = "" };
+            r.path = write_path(w, root, list, items.index, id);
+            write_report(w, &r);
+        }
+        if (code >= 0 && above)
+            code = tree_set_parent(&w->tree, above);
+        if (code < 0)
+            return err_set(w->err, code, code == ERR_NOMEM ? "out of memory" : "too many nodes have names of their own");
+    }
+    return code;
+}
+
+/* ---- from ST to SE ---- */
+
+/* ST and SE are the writer's own; the checker sees them all the same. */
+static void check_envelope(struct map_writer *w, struct slice tag, struct slice first, struct slice second,
+                           struct slice third)
+{
+    const struct slice value[3] = { first, second, third };
+    char text[160] = { 0 };
+    uint32_t at[4];
+    size_t n = tag.n;
+    struct segment s = { .base = text, .at = at, .n = third.n ? 3 : 2 };
+    const struct guide_node *node;
+
+    w->work = NULL;
+    w->filled = w->composite = w->refused = 0;
+    w->of = &w->frame[0];
+    memcpy(text, tag.p, tag.n);
+    for (unsigned i = 0; i < s.n; i++) {
+        size_t size = value[i].n < 40 ? value[i].n : 40;
+        at[i] = (uint32_t)n;
+        text[n++] = w->syntax.element;
+        if (size)
+            memcpy(text + n, value[i].p, size);
+        n += size;
+    }
+    at[s.n] = (uint32_t)n;
+    node = check_place(&w->checker, &s);
+    if (node)
+        check_segment(&w->checker, &s, node);
+}
+
+static void begin_record(struct map_writer *w)
+{
+    struct frame *root = &w->frame[0];
+
+    arena_reset(&w->record_arena);
+    arena_reset(&w->item_arena);
+    arena_reset(&w->segment_arena);
+    for (struct scope_work *s = w->writing.all; s; s = s->next)
+        memset(s->reported, 0, sizeof(s->reported));
+    for (unsigned i = 0; i < w->writing.n_checks; i++)
+        w->writing.check[i].count = w->writing.check[i].sum = 0;
+    w->some_left = w->nomem = w->verified = w->item_verified = false;
+    w->streaming = NULL;
+    w->segments = w->errors = 0;
+    w->stopped = 0;
+    w->top = 1;
+    w->work = NULL;
+    w->of = root;
+    w->room_used = 0;
+    root->up = NULL;
+    root->name = NULL;
+    root->listed = false;
+    root->index = 0;
+}
+
+/* Between ST and SE. */
+static int write_body(struct map_writer *w, const struct record *record)
+{
+    struct frame *root = &w->frame[0];
+    int code;
+
+    code = write_collect(w, root, w->writing.root, record->tape, 0);
+    if (!code && w->writing.n_inherits)
+        code = hoist(w, root);
+    if (!code && w->writing.n_checks)
+        code = count_ahead(w, root);
+    if (!code && w->writing.tree)
+        code = see_tree(w, root);
+    if (!code)
+        code = write_run_inner(w, root);
+    if (!code && w->nomem)
+        code = err_nomem(w->err);
+    return code;
+}
+
+enum run {
+    RUN_HELD,       /* what was written can be taken back */
+    RUN_DRY,        /* nothing of it stays */
+    RUN_FREE        /* it goes out at once */
+};
+
+/* From ST to SE. */
+static int write_set(struct map_writer *w, const struct record *record, enum run run, struct slice control,
+                     struct slice implementation)
+{
+    struct edi_writer *out = w->out;
+    char count[24];
+    int code, n;
+
+    begin_record(w);
+    w->dry = run == RUN_DRY;
+    code = edi_writer_mark(out, &w->mark);
+    if (code < 0)
+        return write_failed(w);
+    w->syntax = w->mark.state.syntax;
+    if (run == RUN_FREE)
+        edi_writer_release(out);
+    check_begin(&w->checker, w->plan->guide);
+    code = edi_write_document(out, w->plan->guide->set, control, implementation);
+    if (code < 0) {
+        write_failed(w);
+    } else {
+        w->segments = 1;
+        check_envelope(w, SLICE("ST"), w->plan->guide->set, control, implementation);
+        code = w->stopped;
+    }
+    w->body_from = edi_writer_output(out).n;
+    if (!code)
+        code = write_body(w, record);
+    w->body_to = edi_writer_output(out).n;
+    if (!code) {
+        w->segments++;
+        n = snprintf(count, sizeof(count), "%llu", (unsigned long long)w->segments);
+        check_envelope(w, SLICE("SE"), slice(count, (size_t)n), control, slice(NULL, 0));
+        code = w->stopped;
+    }
+    if (!code && w->errors)
+        code = err_set(w->err, ERR_DATA, "the record cannot be written: %llu reason%s", (unsigned long long)w->errors,
+                       w->errors == 1 ? "" : "s");
+    if (!code && !w->dry && (code = edi_write_document_end(out)) < 0)
+        write_failed(w);
+    if (w->dry || (run == RUN_HELD && code < 0))
+        edi_writer_rewind(out, &w->mark);
+    else if (run == RUN_HELD)
+        edi_writer_release(out);
+    if (w->stopped)
+        return err_set(w->err, w->stopped, "stopped");
+    return code;
+}
+
+int map_write_record(struct map_writer *w, const struct record *record, struct edi_writer *out, struct slice control,
+                     struct slice implementation, map_write_finding_fn *finding, void *ctx, struct err *err)
+{
+    struct err own;
+    int code;
+
+    w->record = record;
+    w->out = out;
+    w->finding = finding;
+    w->ctx = ctx;
+    w->err = err ? err : &own;
+    w->err->code = 0;
+    if (w->options.discard)
+        return write_set(w, record, RUN_FREE, control, implementation);
+    if (!record->streamed)
+        return write_set(w, record, RUN_HELD, control, implementation);
+    /* too large to be held: first it is only looked at */
+    code = write_set(w, record, RUN_DRY, control, implementation);
+    w->finding = NULL;
+    return code < 0 ? code : write_set(w, record, RUN_FREE, control, implementation);
+}
+
+/* ---- the writer ---- */
+
+int map_writer_new(const struct map_plan *plan, const struct map_write_options *options, struct map_writer **writer_r,
+                   struct err *err)
+{
+    struct map_writer *w = calloc(1, sizeof(*w));
+    int code;
+
+    *writer_r = NULL;
+    if (!w)
+        return err_nomem(err);
+    w->plan = plan;
+    if (options)
+        w->options = *options;
+    finding_policy_init(&w->policy);
+    if (w->options.policy)
+        w->policy = *w->options.policy;
+    w->checker = (struct checker){ .syntax = &w->syntax, .remark = write_remark, .ctx = w,
+                                   .short_dates = w->options.short_dates, .no_long_dates = w->options.short_dates };
+    arena_init(&w->arena, LIMIT_CONFIG_FILE);
+    arena_init(&w->record_arena, LIMIT_ITEM);
+    arena_init(&w->item_arena, LIMIT_ITEM);
+    arena_init(&w->segment_arena, LIMIT_ITEM);
+    buf_init(&w->path, LIMIT_ITEM);
+    buf_init(&w->text, LIMIT_ITEM);
+    buf_init(&w->row, LIMIT_ITEM);
+    buf_init(&w->last_row, LIMIT_ITEM);
+    tree_init(&w->tree);
+    code = writing_make(plan, &w->arena, &w->writing, err);
+    if (!code) {
+        w->frame = calloc(w->writing.frames, sizeof(*w->frame));
+        if (!w->frame)
+            code = err_nomem(err);
+    }
+    if (code) {
+        map_writer_free(&w);
+        return code;
+    }
+    *writer_r = w;
+    return 0;
+}
+
+void map_writer_free(struct map_writer **writer)
+{
+    struct map_writer *w = *writer;
+
+    if (!w)
+        return;
+    arena_deinit(&w->arena);
+    arena_deinit(&w->record_arena);
+    arena_deinit(&w->item_arena);
+    arena_deinit(&w->segment_arena);
+    buf_deinit(&w->path);
+    buf_deinit(&w->text);
+    buf_deinit(&w->row);
+    buf_deinit(&w->last_row);
+    tree_deinit(&w->tree);
+    free(w->frame);
+    free(w);
+    *writer = NULL;
+}
+
+struct slice map_writer_body(const struct map_writer *w)
+{
+    return slice(edi_writer_output(w->out).p + w->body_from, w->body_to - w->body_from);
+}
+
+uint64_t map_writer_segments(const struct map_writer *w)
+{
+    return w->segments;
+}
