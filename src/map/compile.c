@@ -1390,6 +1390,15 @@ static bool gives(const struct map_take *t, const struct record_field *field)
     return false;
 }
 
+/* Does `e` leave nothing for `t`? A list behind single fields is for what a partner sends beyond the guide. */
+static bool takes_all(const struct guide *guide, const struct map_take *e, const struct map_take *t)
+{
+    if (e->kind == TAKE_SCOPE && e->scope->list)
+        return true;
+    return guide->node[t->node].max == 1 && (e->kind == TAKE_SCOPE || e->kind == TAKE_SEGMENT) &&
+           (t->kind == TAKE_SEGMENT || (t->kind == TAKE_SCOPE && !t->scope->list));
+}
+
 /* What can only be seen when all lines of a block are there. */
 static void check_takes(struct compiling *x, const struct map_scope *s, const struct map_line *lines)
 {
@@ -1409,12 +1418,13 @@ static void check_takes(struct compiling *x, const struct map_scope *s, const st
         if (t->owner || !reads(t))
             continue;
         for (const struct map_take *e = s->program[t->node - s->first]; e && e != t; e = e->next)
-            if (e->kind == TAKE_SCOPE && e->scope->list &&
-                (e->n_select == 0 || same_selects(e, t->select, t->n_select))) {
+            if (takes_all(x->guide, e, t) && (e->n_select == 0 || same_selects(e, t->select, t->n_select))) {
                 struct place at = place_of(x, lines, t->line);
                 refuse(x, &at, "nothing is left for this line: one above takes every %.*s",
                        SLICE_FMT(x->guide->node[t->segment].tag));
-                hint(x, "a list that takes the rest stands behind the lines for single ones.");
+                hint(x, e->kind == TAKE_SCOPE && e->scope->list
+                            ? "a list that takes the rest stands behind the lines for single ones."
+                            : "what one segment holds goes to one object.");
                 break;
             }
     }

@@ -615,6 +615,13 @@ static void test_lines_that_clash(void **state)
     refused(HEAD "  N1 <-> parties[]\n    N102 <-> name\n  N1[ST] <-> ship_to\n    N102 <-> name\n",
             "5:3: nothing is left for this line: one above takes every N1\n"
             "hint: a list that takes the rest stands behind the lines for single ones.\n");
+    /* of one segment, what one line makes a field of this object another cannot put into one of its own */
+    refused(HEAD "  BEG03 <-> purpose_code\n  BEG01 <-> totals.kind\n",
+            "4:3: nothing is left for this line: one above takes every BEG\n"
+            "hint: what one segment holds goes to one object.\n");
+    refused(HEAD "  BEG01 <-> totals.kind\n  BEG03 <-> purpose_code\n",
+            "4:3: nothing is left for this line: one above takes every BEG\n"
+            "hint: what one segment holds goes to one object.\n");
 }
 
 static void test_fields_that_cannot_hold_it(void **state)
