@@ -1,0 +1,255 @@
+/*
+ * reader_findings: where in the file something stands, and findings as they go to the sink.
+ *
+ * Every finding of the reader and of its checkers passes reader_hand_over(): it gets its severity, its place and what
+ * surrounds it, and is counted where it belongs. Nothing here is done for a right segment. Places are counted from the
+ * one that was told last. Nothing is allocated or kept; slices of a finding borrow from the reader's buffer.
+ */
+#include "edi/reader_inside.h"
+
+/* ---- places ---- */
+
+uint64_t reader_count_lines(const char *p, size_t n)
+{
+    const uint64_t low = 0x7f7f7f7f7f7f7f7full, one = 0x0101010101010101ull;
+    uint64_t lines = 0;
+    while (n >= 8) {
+        /* a counter in each byte, added up before one can overflow */
+        uint64_t counts = 0;
+        size_t words = n / 8 < 255 ? n / 8 : 255;
+        for (size_t i = 0; i < words; i++, p += 8) {
+            uint64_t v;
+            memcpy(&v, p, 8);
+            v ^= '\n' * one;
+            counts += ~(((v & low) + low) | v | low) >> 7 & one;
+        }
+        n -= words * 8;
+        lines += ((counts & 0x00ff00ff00ff00ffull) + (counts >> 8 & 0x00ff00ff00ff00ffull)) * 0x0001000100010001ull >> 48;
+    }
+    for (; n; p++, n--)
+        lines += *p == '\n';
+    return lines;
+}
+
+void reader_place(struct edi_reader *r, const struct segment *s, struct edi_place *place)
+{
+    size_t at = s ? (size_t)(s->base + s->start - r->buf) : r->from, from = 0;
+    uint64_t line_start = r->line_start, line = r->base_line;
+    const char *last;
+    memset(place, 0, sizeof(*place));
+    if (at > r->n)
+        at = r->n;
+    if (r->known.offset >= r->base_offset && r->known.offset <= r->base_offset + at) {
+        from = (size_t)(r->known.offset - r->base_offset);
+        line = r->known.line;
+        line_start = r->known.line_start;
+    }
+    last = memrchr(r->buf + from, '\n', at - from);
+    if (last) {
+        line += reader_count_lines(r->buf + from, at - from);
+        line_start = r->base_offset + (uint64_t)(last - r->buf) + 1;
+    }
+    place->offset = r->base_offset + at;
+    place->line = line;
+    r->known.offset = place->offset;
+    r->known.line = line;
+    r->known.line_start = line_start;
+    place->column = place->offset - line_start + 1;
+    place->interchange = r->level >= IN_INTERCHANGE ? r->in.interchange.ordinal : 0;
+    place->group = r->level >= IN_GROUP ? r->in.group.ordinal : 0;
+    place->document = r->level == IN_DOCUMENT ? r->document.ordinal : 0;
+    place->segment = r->level == IN_DOCUMENT ? r->document.segments : 0;
+}
+
+void edi_reader_place(struct edi_reader *r, struct edi_place *place_r)
+{
+    reader_place(r, NULL, place_r);
+}
+
+/* ---- findings ---- */
+
+int reader_stop(struct edi_reader *r, int code)
+{
+    if (r->stopped == 0)
+        r->stopped = code;
+    return r->stopped;
+}
+
+static void count_finding(struct edi_reader *r, const struct finding *f, enum finding_level level)
+{
+    const struct finding_row *row = &finding_rows[f->code];
+    bool error = f->severity == SEVERITY_ERROR;
+    switch (level) {
+    case LEVEL_FILE:
+        break;
+    case LEVEL_INTERCHANGE:
+        r->in.interchange.errors += error;
+        if (error && row->level == LEVEL_INTERCHANGE && strcmp(r->in.interchange.ta1, "000") == 0 &&
+            row->acknowledgment)
+            r->in.interchange.ta1 = row->acknowledgment;
+        break;
+    case LEVEL_GROUP:
+        r->in.group.errors += error;
+        break;
+    default:
+        if (error)
+            r->document.errors++;
+        else
+            r->document.warnings++;
+    }
+}
+
+int reader_hand_over(struct edi_reader *r, const struct segment *s, struct finding *f)
+{
+    enum finding_level level = finding_rows[f->code].level;
+    int answer;
+    f->severity = r->options.policy.severity[f->code];
+    if (f->severity == SEVERITY_IGNORE || r->stopped)
+        return r->stopped;
+    struct edi_place place;
+    reader_place(r, s, &place);
+    place.element = f->place.element;
+    place.component = f->place.component;
+    place.repetition = f->place.repetition;
+    f->place = place;
+    if (r->level == IN_DOCUMENT && level >= LEVEL_DOCUMENT) {
+        f->set = r->document.set;
+        f->control = r->document.control;
+    } else if (level == LEVEL_GROUP) {
+        f->control = r->in.group.control;
+    } else if (level == LEVEL_INTERCHANGE) {
+        f->control = r->in.interchange.control;
+    }
+    if (s) {
+        f->segment = segment_bytes(s);
+        f->terminator = r->syntax.terminator;
+        f->component = r->syntax.component;
+        f->repetition = r->syntax.repetition;
+        if (!f->tag.n && (!f->missing || f->place.element))
+            f->tag = segment_tag(s);
+        if (!f->loop.n && level == LEVEL_ELEMENT && r->level == IN_DOCUMENT && r->checker.at) {
+            const struct guide_node *loop = &r->checker.guide->node[r->checker.at->parent];
+            if (loop->ordinal)
+                f->loop = loop->tag;
+        }
+        if (f->value.n && f->value.p >= f->segment.p && f->value.p < f->segment.p + f->segment.n) {
+            f->at = (uint32_t)(f->value.p - f->segment.p);
+            f->width = (uint32_t)f->value.n;
+        } else if (f->place.element) {
+            unsigned k = f->place.element;
+            f->at = k <= s->n ? s->at[k - 1] + 1 - s->start : s->at[s->n] - s->start;
+        }
+    }
+    f->answers = level >= LEVEL_GROUP && r->level >= IN_GROUP && slice_is(r->in.group.element[1], "FA");
+    if (!f->found)
+        f->found = "";
+    if (!f->expected)
+        f->expected = "";
+    count_finding(r, f, level);
+    if (level == LEVEL_ELEMENT && f->severity == SEVERITY_ERROR && f->place.element - 1 < 64) {
+        if (r->told_segment != r->document.segments)
+            r->told = 0;
+        r->told_segment = r->document.segments;
+        r->told |= 1ull << (f->place.element - 1);
+    }
+    if (!r->sink.finding)
+        return 0;
+    answer = r->sink.finding(r->sink.ctx, f);
+    return answer < 0 ? reader_stop(r, answer) : 0;
+}
+
+int reader_find(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
+                const char *found, const char *expected)
+{
+    struct finding f = { .code = code, .place.element = element, .found = found, .expected = expected };
+    if (s && element)
+        f.value = segment_element(s, element);
+    return reader_hand_over(r, s, &f);
+}
+
+/* Was a segment told to be missing, and the document refused for it? That it stands elsewhere, or that a total does
+ * not agree, is the same fault once more. tag 0: any segment. */
+static bool was_missed(const struct edi_reader *r, uint64_t tag)
+{
+    for (unsigned i = 0; i < r->n_missed; i++)
+        if (tag == 0 || r->missed[i] == tag)
+            return r->options.policy.severity[FINDING_SEGMENT_MISSING] == SEVERITY_ERROR;
+    return false;
+}
+
+int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
+                    unsigned component, const char *found, const char *expected)
+{
+    struct finding f = { .code = code, .place = { .element = element, .component = component }, .found = found,
+                         .expected = expected };
+    const struct guide_node *node = r->checker.at;
+    /* what the checker said of the element is enough */
+    if (code == FINDING_MAP_VALUE && element && element <= 64 && r->told_segment == r->document.segments &&
+        r->told >> (element - 1) & 1)
+        return r->stopped;
+    if (code == FINDING_SEGMENT_COUNT && was_missed(r, 0))
+        return r->stopped;
+    if (s && element)
+        f.value = segment_element(s, element);
+    if (s && node && node->def && element && element <= node->def->n && slice_eq(segment_tag(s), node->tag)) {
+        f.element_id = node->def->use[element - 1].element->id;
+        f.element_name = node->def->use[element - 1].element->name;
+    }
+    return reader_hand_over(r, s, &f);
+}
+
+uint32_t edi_reader_occurrence(const struct edi_reader *r, const struct guide_node *node)
+{
+    return node->depth <= LIMIT_LOOP_DEPTH && r->checker.current[node->depth] == node->ordinal
+               ? r->checker.count[node->depth]
+               : 1;
+}
+
+/* ---- remarks of the checkers ---- */
+
+static void from_remark(const struct remark *m, struct finding *f)
+{
+    f->place.element = m->element;
+    f->place.component = m->component;
+    f->place.repetition = m->repetition;
+    f->tag = m->tag;
+    f->loop = m->loop;
+    f->value = m->value;
+    f->found = m->found;
+    f->expected = m->expected;
+    f->missing = m->missing;
+    if (m->about) {
+        f->element_id = m->about->id;
+        f->element_name = m->about->name;
+    }
+}
+
+int reader_document_remark(void *ctx, const struct segment *s, const struct remark *m)
+{
+    struct edi_reader *r = ctx;
+    struct finding f = { .code = m->code };
+    if (m->code == FINDING_SEGMENT_MISSING && r->n_missed < SEGMENTS_MISSED)
+        r->missed[r->n_missed++] = slice_key(m->tag);
+    if (m->code == FINDING_SEGMENT_SEQUENCE && was_missed(r, slice_key(segment_tag(s))))
+        return r->stopped;
+    from_remark(m, &f);
+    return reader_hand_over(r, s, &f);
+}
+
+int reader_envelope_remark(void *ctx, const struct segment *s, const struct remark *m)
+{
+    struct edi_reader *r = ctx;
+    struct finding f = { .code = r->outside_code };
+    bool length = m->code == FINDING_ELEMENT_SHORT || m->code == FINDING_ELEMENT_LONG ||
+                  m->code == FINDING_ELEMENT_MISSING || m->code == FINDING_ELEMENT_TRAILING;
+    if (r->isa_irregular && length && slice_is(segment_tag(s), "ISA"))
+        return 0; /* told once, for the whole segment */
+    if (m->code == FINDING_ELEMENT_CHARSET && (m->element == 16 || m->element == 11) && slice_is(segment_tag(s), "ISA"))
+        return 0; /* separators may be control characters */
+    if (m->element == 11 && m->code == FINDING_ELEMENT_CODE && r->syntax.repetition)
+        return 0; /* 00402 to 00406: I65 already, in a list of I10 */
+    if (m->code == FINDING_ELEMENT_TRAILING || m->code == FINDING_FILE_LINE_BREAK || m->code == FINDING_ELEMENT_CHARSET)
+        f.code = m->code;
+    from_remark(m, &f);
+    return reader_hand_over(r, s, &f);
+}

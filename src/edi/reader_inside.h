@@ -1,0 +1,130 @@
+/*
+ * reader_inside: what the files of the reader share: reader.c (the walk, envelopes, documents), reader_findings.c
+ * (places, and findings as they are handed over), runs.c (documents for other readers). Nobody else includes it.
+ *
+ * The reader owns its buffer, its index and its numbers; edi_reader_free() frees them. While it reads a run, `buf` is
+ * the run's. Slices of the interchange and the group lie in `in`, those of the document in `st_text`.
+ */
+#ifndef WAYBILL_EDI_READER_INSIDE_H
+#define WAYBILL_EDI_READER_INSIDE_H
+
+#include "base/limits.h"
+#include "edi/check.h"
+#include "edi/numbers.h"
+#include "edi/reader.h"
+
+enum { SETS_SEEN = 8, SEGMENTS_MISSED = 8 };
+enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, RUN_BYTES = 32 << 10, ENVELOPE_TEXT = EDI_ENVELOPE_TEXT, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
+enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
+
+#define MOST_BINARY ((uint64_t)1 << 50)    /* bytes that the length of binary data may claim */
+#define TAG2(a, b) ((uint32_t)(a) | (uint32_t)(b) << 8)
+#define TAG3(a, b, c) (TAG2(a, b) | (uint32_t)(c) << 16)
+
+struct cached_guide {
+    const struct guide *guide;
+    char version[16], set[16];
+};
+
+struct edi_reader {
+    struct edi_reader_options options;
+    struct edi_sink sink;
+    struct err *err;                /* of the call at hand */
+    int stopped;
+
+    char *buf;                      /* room + PADDING bytes */
+    size_t room, n;                 /* filled */
+    size_t from;                    /* everything before it is done */
+    uint64_t base_offset, base_line, line_start;   /* of buf[0]; line_start: where its line starts in the file */
+    struct {
+        uint64_t offset, line, line_start;
+    } known;                        /* the place that was told last: later ones are counted from there */
+    uint64_t skip;                  /* bytes of a binary element still to be dropped */
+    bool skip_terminator;           /* and the terminator behind them */
+    bool deaf;                      /* what follows cannot be read any more */
+    bool started;                   /* something other than blanks was seen */
+    bool garbage;                   /* looks for the next ISA behind bytes that belong to no interchange */
+    bool garbage_told, blanks_told, empty_told;
+
+    lexer_function *lex;
+    struct lexer_index index;
+    struct edi_syntax syntax;
+    bool has_syntax;
+    uint64_t syntax_at;             /* the place in the file where it was found */
+    bool isa_irregular;             /* the ISA at hand is not of fixed length */
+
+    bool run_open;                  /* the last run ended inside a document */
+    uint64_t run_skip;              /* bytes of a binary element that go into the next runs unread */
+    bool run_skip_terminator;
+    size_t blank_at, empty_at;      /* where the documents being split have their first blanks, empty segment */
+    bool lost_terminator;           /* the run's last segment is ended by a line break */
+    bool joined;                    /* reads runs of another reader, which looks after control numbers */
+    bool duplicate, new_set;        /* what that one says of the next ST */
+    uint64_t set_seen[SETS_SEEN];   /* sets that the group had, as slice_key() */
+    unsigned n_sets_seen;
+
+    enum level level;
+    struct edi_context in;          /* interchange, group, and the guide of their segments */
+    struct edi_document document;
+    uint64_t missed[SEGMENTS_MISSED]; /* tags of segments that were told to be missing, as slice_key() */
+    unsigned n_missed;
+    uint64_t told, told_segment;    /* elements of a segment that errors were told of */
+    char st_text[ENVELOPE_TEXT];
+    struct numbers numbers;         /* ST02 seen in the group */
+    struct numbers group_numbers;   /* GS06 seen in the interchange */
+    struct numbers interchange_numbers; /* ISA13 seen in the file, with sender and receiver: hashes */
+    struct cached_guide cached[CACHED_GUIDES];
+    unsigned next_cached;
+
+    struct checker checker;         /* of the document */
+    struct checker outside;         /* of envelope segments */
+    enum finding_code outside_code;
+};
+
+/* ---- reader.c ---- */
+
+enum walk { WALK_DONE, WALK_AGAIN, WALK_MORE };
+
+/* Walks the segments of the block that starts at r->from. Leaves r->from behind what is done. */
+enum walk reader_walk(struct edi_reader *r, bool last);
+/* Is this the first document of its set in the group? */
+bool reader_is_new_set(struct edi_reader *r, struct slice set);
+/* The document ends without its SE. */
+int reader_close_document_early(struct edi_reader *r);
+/* The next line between p and end that begins like a segment, NULL when none does. */
+const char *reader_next_line(const struct edi_reader *r, const struct guide *guide, const char *p, const char *end);
+/* Passes over binary data that are not kept. */
+void reader_drop_skipped(struct edi_reader *r);
+/* Is what follows the last whole segment the beginning of a GE or IEA? Then it is this reader's. */
+bool reader_is_outer_trailer(const struct edi_reader *r, size_t at);
+/* What is left is a segment without its terminator, or half a segment. True: the terminator was put behind it. */
+bool reader_take_rest(struct edi_reader *r);
+/* No more bytes will come: are binary data whole? */
+void reader_end_binary(struct edi_reader *r);
+
+/* ---- reader_findings.c ---- */
+
+/* How many line breaks are there? */
+uint64_t reader_count_lines(const char *p, size_t n);
+/* The place of a segment; NULL: of what comes next. */
+void reader_place(struct edi_reader *r, const struct segment *s, struct edi_place *place);
+/* Ends all reading with that code, unless another came before. Returns the one that counts. */
+int reader_stop(struct edi_reader *r, int code);
+/* Fills in what every finding has and hands it over. `at` and `width` of the element are set here. */
+int reader_hand_over(struct edi_reader *r, const struct segment *s, struct finding *f);
+/* Hands over a finding of its own words. */
+int reader_find(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
+                const char *found, const char *expected);
+/* What the checker says of a document becomes a finding. */
+int reader_document_remark(void *ctx, const struct segment *s, const struct remark *m);
+/* What is wrong in an ISA or GS is a finding of the interchange or the group. */
+int reader_envelope_remark(void *ctx, const struct segment *s, const struct remark *m);
+
+/* ---- runs.c ---- */
+
+/* Do documents come next that go to other readers? */
+bool runs_at_document(const struct edi_reader *r);
+/* Hands over the documents that start at r->from. WALK_AGAIN: something else follows them. */
+enum walk runs_split(struct edi_reader *r, bool last);
+
+#endif
