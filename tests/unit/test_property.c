@@ -34,6 +34,8 @@ static const struct type {
 } types[] = {
     { "x12/850-order", "x12/004010/850", "850", "PO", "004010", "order" },
     { "x12/850-order", "x12/005010/850", "850", "PO", "005010", "order" },
+    { "x12/846-inventory", "x12/004010/846", "846", "IB", "004010", "inventory" },
+    { "x12/846-inventory", "x12/005010/846", "846", "IB", "005010", "inventory" },
     { "x12/997-acknowledgment", "x12/004010/997", "997", "FA", "004010", "acknowledgment" },
     { "x12/997-acknowledgment", "x12/005010/997", "997", "FA", "005010", "acknowledgment" },
 };
@@ -755,10 +757,17 @@ static bool falls_to_another(const struct map_scope *s, const struct map_take *t
     return false;
 }
 
+/* Is it inside the row of an item? */
+static bool in_row(const struct map_scope *s, const struct map_take *t)
+{
+    return s->row && t->segment > s->row && t->segment < guide->node[s->row].end;
+}
+
 static void add_object(struct chance *c, const struct map_scope *s, bool item, struct buf *to)
 {
     uint64_t done[4] = { 0 };
     uint64_t once = 0;      /* single segments that are there */
+    bool row = false;       /* the row's own segment is there */
     size_t start;
 
     (void)item;
@@ -778,6 +787,8 @@ static void add_object(struct chance *c, const struct map_scope *s, bool item, s
         }
         if ((t->field && done[index / 64] >> (index % 64) & 1) || falls_to_another(s, t, once))
             continue;
+        if (in_row(s, t) && !row && t->segment != guide->node[s->row].first)
+            continue; /* nothing without its own segment */
         n = how_many(c, (node->required || guide->node[t->segment].required) && !t->n_select, room_for(s, t));
         if (!n)
             continue;
@@ -785,8 +796,11 @@ static void add_object(struct chance *c, const struct map_scope *s, bool item, s
             done[index / 64] |= 1ull << (index % 64);
         switch (t->kind) {
         case TAKE_SEGMENT:
-            if (add_fields(c, s, t, to) && t->once)
+            if (!add_fields(c, s, t, to))
+                break;
+            if (t->once)
                 once |= 1ull << (t->once - 1);
+            row |= s->row && t->segment == guide->node[s->row].first;
             break;
         case TAKE_FOLD:
             add_folded(c, t, to);
