@@ -27,7 +27,8 @@ void arena_deinit(struct arena *a)
     arena_init(a, a->ceiling);
 }
 
-void *arena_alloc(struct arena *a, size_t n)
+/* Memory that is not cleared. */
+static void *take(struct arena *a, size_t n)
 {
     void *p;
     if (n > SIZE_MAX - 15)
@@ -58,8 +59,13 @@ void *arena_alloc(struct arena *a, size_t n)
     }
     p = a->block->data + a->used;
     a->used += n;
-    memset(p, 0, n);
     return p;
+}
+
+void *arena_alloc(struct arena *a, size_t n)
+{
+    void *p = take(a, n);
+    return p ? memset(p, 0, n ? n : 1) : NULL;
 }
 
 void *arena_array(struct arena *a, size_t n, size_t size)
@@ -71,7 +77,7 @@ void *arena_array(struct arena *a, size_t n, size_t size)
 
 struct slice arena_copy(struct arena *a, struct slice s)
 {
-    char *p = arena_alloc(a, s.n ? s.n : 1);
+    char *p = take(a, s.n);
     if (p && s.n)
         memcpy(p, s.p, s.n);
     return slice(p, p ? s.n : 0);

@@ -543,6 +543,9 @@ static int plain_codes(struct arena *arena, struct slice text, struct code_line 
     if (!list)
         return ERR_NOMEM;
     p = memchr(p, '\n', text.n); /* the heading */
+    if (p && (memchr(p, '\\', (size_t)(end - p)) || memchr(p, '#', (size_t)(end - p)) ||
+              memchr(p, '\t', (size_t)(end - p))))
+        return 0;
     while (p && ++p < end) {
         const char *stop = memchr(p, '\n', (size_t)(end - p)), *next = stop;
         const char *code, *name;
@@ -552,7 +555,7 @@ static int plain_codes(struct arena *arena, struct slice text, struct code_line 
             stop--;
         while (p < stop && *p == ' ')
             p++;
-        if (p < stop && *p != '#') {
+        if (p < stop) {
             for (code = p; p < stop && (unsigned char)*p > ' '; p++)
                 ;
             if (p - code > 8 || *code == '"' || ((*code == '+' || *code == '-') && p - code == 1))
@@ -567,9 +570,8 @@ static int plain_codes(struct arena *arena, struct slice text, struct code_line 
                 name++;
                 stop--;
             }
-            for (p = name; p < stop; p++)
-                if (*p == '"' || *p == '\\' || *p == '#' || *p == '\t')
-                    return 0;
+            if (memchr(name, '"', (size_t)(stop - name)))
+                return 0;
             list[n++].name = slice(name, (size_t)(stop - name));
         }
         p = next;

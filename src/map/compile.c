@@ -131,10 +131,10 @@ static bool flatten(struct compiling *x, const struct map_line *line, unsigned d
                 return false;
             continue;
         }
-        struct map_line *copy = ARENA_NEW(&x->lines, struct map_line);
+        struct map_line *copy =
+            (struct map_line *)arena_copy(&x->lines, slice((const char *)line, sizeof(*line))).p;
         if (!copy)
             return nomem(x) != NULL;
-        *copy = *line;
         copy->next = NULL;
         copy->original = line->original ? line->original : (struct map_line *)line;
         **link = copy;
@@ -636,9 +636,11 @@ static void check_words(struct compiling *x, const struct map_line *l, const str
     for (unsigned i = 0; i < t->n; i++) {
         struct slice word = t->row[i].word;
         bool small = false; /* no code of X12 has small letters */
+        if (word.n < e->min || word.n > e->max)
+            continue;
         for (size_t k = 0; k < word.n; k++)
             small |= word.p[k] >= 'a' && word.p[k] <= 'z';
-        if (small || word.n < e->min || word.n > e->max || map_table_code(t, slice_key(word)))
+        if (small || map_table_code(t, slice_key(word)))
             continue;
         refuse(x, &l->right_at,
                "table %.*s has the word %.*s, which may be a code as well: this cannot be written back",
