@@ -5,47 +5,12 @@
  * is what could not be turned round: a field that two lines would write, a table with one word for two codes.
  * Plans live in the arena of their `maps`.
  */
-#include "map/compile.h"
+#include "map/compile_inside.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
 enum { LINES_MEMORY = 64 << 20 };
-
-struct row_texts {
-    struct row_texts *next;
-    const struct map_table *table;
-    const struct record_field *field, *beside;
-    struct slice fallback;
-    size_t key_n;
-    const struct slice *text;
-};
-
-enum { MOST_TOLD = 200 };
-
-struct compiling {
-    struct row_texts *texts;
-    struct maps *maps;
-    const struct map *map;
-    const struct guide *guide;
-    struct arena *arena;
-    struct arena lines;             /* copies of lines, while compiling */
-    struct complaints *c;
-    struct map_plan *plan;
-    const struct record_kind *map_record;
-    const struct record_field *inherited[MOST_INHERITED];
-    const struct record_object *tree;   /* of the nodes of the tree at hand */
-    unsigned tree_lines;                /* of those for its `id` (1) and `parent` (2) */
-    struct map_scope *scopes[MOST_SCOPES];
-    unsigned depth;
-    /* complaints made: a line of a block is compiled wherever the block is used, and complained of once */
-    struct told {
-        const char *file, *format;
-        uint32_t line, column;
-    } told[MOST_TOLD];
-    unsigned n_told;
-    bool repeated;              /* the last one was not said again */
-};
 
 struct claim {
     const struct record_field *field, *guard;
@@ -61,8 +26,9 @@ struct making {
     size_t n_claims, room_claims;
 };
 
-static void __attribute__((format(printf, 3, 4)))
-refuse(struct compiling *x, const struct place *at, const char *format, ...)
+/* ---- complaints ---- */
+
+void compile_refuse(struct compiling *x, const struct place *at, const char *format, ...)
 {
     char words[1000];
     va_list args;
@@ -83,7 +49,7 @@ refuse(struct compiling *x, const struct place *at, const char *format, ...)
     complain(x->c, at, "%s", words);
 }
 
-static void __attribute__((format(printf, 2, 3))) hint(struct compiling *x, const char *format, ...)
+void compile_hint(struct compiling *x, const char *format, ...)
 {
     char words[1000];
     va_list args;
@@ -96,138 +62,10 @@ static void __attribute__((format(printf, 2, 3))) hint(struct compiling *x, cons
     complain_hint(x->c, "%s", words);
 }
 
-static void *nomem(struct compiling *x)
+void *compile_nomem(struct compiling *x)
 {
     x->c->nomem = true;
     return NULL;
-}
-
-/* ---- lines: blocks and partners' maps ---- */
-
-static const struct map_block *find_block(const struct map *map, struct slice name)
-{
-    const struct map_block *b;
-    for (; map; map = map->base) {
-        for (b = map->block; b; b = b->next)
-            if (slice_eq(b->name, name))
-                return b;
-        for (unsigned i = 0; i < map->n_blocks; i++)
-            for (b = map->blocks[i] ? map->blocks[i]->block : NULL; b; b = b->next)
-                if (slice_eq(b->name, name))
-                    return b;
-    }
-    return NULL;
-}
-
-/* Copies of the lines of one level, with the blocks they use in their place. */
-static bool flatten(struct compiling *x, const struct map_line *line, unsigned depth, struct map_line ***link)
-{
-    for (; line; line = line->next) {
-        if (line->use) {
-            const struct map_block *b = find_block(x->map, line->name);
-            if (!b || depth > 16)
-                refuse(x, &line->at, b ? "blocks use each other in a circle" : "there is no block of this name");
-            else if (!flatten(x, b->line, depth + 1, link))
-                return false;
-            continue;
-        }
-        struct map_line *copy =
-            (struct map_line *)arena_copy(&x->lines, slice((const char *)line, sizeof(*line))).p;
-        if (!copy)
-            return nomem(x) != NULL;
-        copy->next = NULL;
-        copy->original = line->original ? line->original : (struct map_line *)line;
-        **link = copy;
-        *link = &copy->next;
-    }
-    return true;
-}
-
-/* All lines of a block line's inside. */
-static struct map_line *children(struct compiling *x, const struct map_line *line)
-{
-    struct map_line *first = NULL, **link = &first;
-    if (line->name.n) {
-        const struct map_block *b = find_block(x->map, line->name);
-        if (!b)
-            refuse(x, &line->at, "there is no block of the name that this line uses");
-        else if (!flatten(x, b->line, 0, &link))
-            return NULL;
-    }
-    return flatten(x, line->child, 0, &link) ? first : NULL;
-}
-
-static bool same_path(const struct path *a, const struct path *b)
-{
-    if (a->n_steps != b->n_steps || a->n_elements != b->n_elements)
-        return false;
-    for (unsigned i = 0; i < a->n_steps; i++) {
-        if (!slice_eq(a->step[i].tag, b->step[i].tag) || a->step[i].n_selects != b->step[i].n_selects)
-            return false;
-        for (unsigned k = 0; k < a->step[i].n_selects; k++)
-            if (!slice_eq(a->step[i].select[k].value, b->step[i].select[k].value))
-                return false;
-    }
-    for (unsigned i = 0; i < a->n_elements; i++)
-        if (a->element[i].element != b->element[i].element || a->element[i].component != b->element[i].component)
-            return false;
-    return true;
-}
-
-/* Could `a`, standing first, take what `b` is for? */
-static bool claims(const struct path *a, const struct path *b)
-{
-    if (a->n_steps != b->n_steps || a->n_steps == 0)
-        return false;
-    for (unsigned i = 0; i < a->n_steps; i++)
-        if (!slice_eq(a->step[i].tag, b->step[i].tag))
-            return false;
-    return a->step[a->n_steps - 1].n_selects == 0 && a->n_elements == 0;
-}
-
-/* A partner's lines over those of the base: replaced, dropped, or added before what would take their segment. */
-static struct map_line *merge(struct compiling *x, struct map_line *base, struct map_line *delta, unsigned depth)
-{
-    struct map_line *next;
-    for (struct map_line *d = delta; d; d = next) {
-        struct map_line **link = &base;
-        next = d->next;
-        if (d->left.n_steps == 0) /* its syntax was complained of */
-            continue;
-        while (*link && !same_path(&(*link)->left, &d->left))
-            link = &(*link)->next;
-        if (*link && d->drop) {
-            *link = (*link)->next;
-        } else if (d->drop) {
-            refuse(x, &d->at, "there is no such line to drop in the map this one is made from");
-        } else if (*link && (d->child || d->name.n) && ((*link)->child || (*link)->name.n) &&
-                   slice_eq((*link)->right, d->right) && depth < 16) {
-            struct map_line *old = *link;
-            struct map_line *inside = merge(x, children(x, old), children(x, d), depth + 1);
-            old->name = slice(NULL, 0);
-            old->child = inside;
-            old->original = d->original; /* whether the partner's own line is found matters */
-        } else if (*link) {
-            d->next = (*link)->next;
-            *link = d;
-        } else {
-            for (link = &base; *link && !claims(&(*link)->left, &d->left);)
-                link = &(*link)->next;
-            d->next = *link;
-            *link = d;
-        }
-    }
-    return base;
-}
-
-static struct map_line *all_lines(struct compiling *x, const struct map *map, unsigned depth)
-{
-    struct map_line *own = NULL, **link = &own;
-    if (!flatten(x, map->line, 0, &link))
-        return NULL;
-    if (!map->base || depth > 16)
-        return own;
-    return merge(x, all_lines(x, map->base, depth + 1), own, 0);
 }
 
 /* ---- keys and tables ---- */
@@ -238,7 +76,7 @@ static bool make_key(struct compiling *x, struct slice name, const char *end, co
     size_t n = name.n + 3 + strlen(end);
     char *p = arena_alloc(x->arena, n + 32);
     if (!p)
-        return nomem(x) != NULL;
+        return compile_nomem(x) != NULL;
     *key_r = p;
     *n_r = n;
     *p++ = '"';
@@ -258,11 +96,11 @@ static const struct record_field *find_field(struct compiling *x, const struct r
     int i = record_field_find(object, name);
     if (i >= 0)
         return &object->field[i];
-    refuse(x, at, "the record has no field \"%.*s\" here", SLICE_FMT(name));
+    compile_refuse(x, at, "the record has no field \"%.*s\" here", SLICE_FMT(name));
     for (unsigned k = 0; k < object->n; k++)
         suggest(name, object->field[k].name, &best, &distance);
     if (best.n)
-        hint(x, "did you mean \"%.*s\"?", SLICE_FMT(best));
+        compile_hint(x, "did you mean \"%.*s\"?", SLICE_FMT(best));
     return NULL;
 }
 
@@ -303,7 +141,8 @@ static const struct guide_node *resolve(struct compiling *x, const struct map_sc
     for (unsigned i = 0; i < l->left.n_steps; i++) {
         tag[i] = l->left.step[i].tag;
         if (i + 1 < l->left.n_steps && l->left.step[i].n_selects) {
-            refuse(x, &l->at, "only the last segment of a path can have a qualifier here; write a block for the loop");
+            compile_refuse(x, &l->at,
+                           "only the last segment of a path can have a qualifier here; write a block for the loop");
             return NULL;
         }
     }
@@ -318,9 +157,9 @@ static const struct guide_node *resolve(struct compiling *x, const struct map_sc
     if (found)
         return found;
     if (only_guide(x)) {
-        refuse(x, &l->at, "%.*s has no %.*s here", SLICE_FMT(g->id), SLICE_FMT(tag[l->left.n_steps - 1]));
+        compile_refuse(x, &l->at, "%.*s has no %.*s here", SLICE_FMT(g->id), SLICE_FMT(tag[l->left.n_steps - 1]));
         if (!s->loop)
-            hint(x, "inside this block only %.*s itself can be named.", SLICE_FMT(from->tag));
+            compile_hint(x, "inside this block only %.*s itself can be named.", SLICE_FMT(from->tag));
     }
     return NULL;
 }
@@ -333,7 +172,7 @@ static bool make_selects(struct compiling *x, const struct map_line *l, const st
     for (unsigned i = 0; i < step->n_selects; i++) {
         unsigned element = step->select[i].element ? step->select[i].element : segment->def->qualifier;
         if (element == 0 || element > segment->def->n || element > 64) {
-            refuse(x, &l->at, "the segment has no such qualifier; name the element: [02=CODE]");
+            compile_refuse(x, &l->at, "the segment has no such qualifier; name the element: [02=CODE]");
             return false;
         }
         select[(*n_r)++] = (struct map_select){ (uint8_t)element, slice_key(step->select[i].value),
@@ -342,7 +181,7 @@ static bool make_selects(struct compiling *x, const struct map_line *l, const st
     return true;
 }
 
-static bool same_selects(const struct map_take *t, const struct map_select *select, uint8_t n)
+bool compile_same_selects(const struct map_take *t, const struct map_select *select, uint8_t n)
 {
     if (t->n_select != n)
         return false;
@@ -352,7 +191,7 @@ static bool same_selects(const struct map_take *t, const struct map_select *sele
     return true;
 }
 
-static const struct guide_node *segment_of(const struct guide *g, const struct guide_node *n)
+const struct guide_node *compile_segment_of(const struct guide *g, const struct guide_node *n)
 {
     while (n->loop && n->first != NODE_NONE)
         n = &g->node[n->first];
@@ -367,12 +206,12 @@ static struct map_take *add_take(struct compiling *x, struct making *m, uint8_t 
     struct map_take *t = ARENA_NEW(x->arena, struct map_take);
     m->take = arena_grow(x->arena, m->take, m->n, &m->room, sizeof(struct map_take *));
     if (!t || !m->take)
-        return nomem(x);
+        return compile_nomem(x);
     m->take[m->n++] = t;
     t->kind = kind;
     t->direction = DIRECTION_BOTH;
     t->node = node->ordinal;
-    t->segment = segment_of(x->guide, node)->ordinal;
+    t->segment = compile_segment_of(x->guide, node)->ordinal;
     t->line = l ? l->at.line : 0;
     return t;
 }
@@ -380,7 +219,7 @@ static struct map_take *add_take(struct compiling *x, struct making *m, uint8_t 
 static bool give_bit(struct compiling *x, struct making *m, struct map_take *t, const struct map_line *l)
 {
     if (m->scope->bits == 63) {
-        refuse(x, &l->at, "too many single segments in one block");
+        compile_refuse(x, &l->at, "too many single segments in one block");
         return false;
     }
     t->once = ++m->scope->bits;
@@ -393,13 +232,13 @@ static struct map_take *segment_take(struct compiling *x, struct making *m, cons
 {
     struct map_take *t;
     if (m->scope->owner && m->scope->owner->node == node->ordinal) {
-        if (n_select && !same_selects(m->scope->owner, select, n_select))
-            refuse(x, &l->at, "inside its own block a segment has no other qualifier than the block's");
+        if (n_select && !compile_same_selects(m->scope->owner, select, n_select))
+            compile_refuse(x, &l->at, "inside its own block a segment has no other qualifier than the block's");
         return m->scope->owner;
     }
     for (size_t i = 0; i < m->n; i++)
         if (m->take[i]->kind == TAKE_SEGMENT && m->take[i]->node == node->ordinal &&
-            same_selects(m->take[i], select, n_select))
+            compile_same_selects(m->take[i], select, n_select))
             return m->take[i];
     t = add_take(x, m, TAKE_SEGMENT, node, l);
     if (!t)
@@ -435,7 +274,7 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
 
     op->conversion = ARENA_ARRAY(x->arena, l->n_conversions + 1, struct conversion);
     if (!op->conversion)
-        return nomem(x) != NULL;
+        return compile_nomem(x) != NULL;
     for (unsigned i = 0; i < l->n_conversions; i++) {
         struct conversion c = l->conversion[i];
         switch (c.kind) {
@@ -443,14 +282,15 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
             c.table = maps_table(x->maps, x->map, c.text, x->c);
             if (!c.table) {
                 if (!x->c->nomem)
-                    refuse(x, &l->right_at, "there is no table \"%.*s\"", SLICE_FMT(c.text));
+                    compile_refuse(x, &l->right_at, "there is no table \"%.*s\"", SLICE_FMT(c.text));
                 return !x->c->nomem;
             }
             op->table = c.table;
             if (!c.table->one_to_one && op->direction == DIRECTION_BOTH && l->beside.n == 0) {
-                refuse(x, &l->right_at, "table %.*s has one word for several codes: this cannot be written back",
+                compile_refuse(x, &l->right_at,
+                               "table %.*s has one word for several codes: this cannot be written back",
                          SLICE_FMT(c.text));
-                hint(x, "keep the partner's code, too: code %.*s beside FIELD.", SLICE_FMT(c.text));
+                compile_hint(x, "keep the partner's code, too: code %.*s beside FIELD.", SLICE_FMT(c.text));
             }
             break;
         case CONVERT_DATE:
@@ -468,13 +308,13 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
         case CONVERT_INHERIT: {
             int i2 = record_field_find(x->map_record->root, c.text);
             if (i2 < 0)
-                refuse(x, &l->right_at, "the record has no field \"%.*s\" to inherit", SLICE_FMT(c.text));
+                compile_refuse(x, &l->right_at, "the record has no field \"%.*s\" to inherit", SLICE_FMT(c.text));
             else
                 c.field = &x->map_record->root->field[i2];
             x->plan->inherits = true;
             op->takes = inherited_slot(x, c.field);
             if (c.field && !op->takes)
-                refuse(x, &l->right_at, "too many fields are inherited");
+                compile_refuse(x, &l->right_at, "too many fields are inherited");
             break;
         }
         default:
@@ -483,13 +323,15 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
         op->conversion[op->n_conversions++] = c;
     }
     if (op->field && (type == RECORD_DATE) != date)
-        refuse(x, &l->right_at, date ? "this field is no date" : "this field is a date: write the conversion `date`");
+        compile_refuse(x, &l->right_at,
+                       date ? "this field is no date" : "this field is a date: write the conversion `date`");
     if (op->field && (type == RECORD_TIME) != time)
-        refuse(x, &l->right_at, time ? "this field is no time" : "this field is a time: write the conversion `time`");
+        compile_refuse(x, &l->right_at,
+                       time ? "this field is no time" : "this field is a time: write the conversion `time`");
     if (op->field && (type == RECORD_DATETIME) != datetime)
-        refuse(x, &l->right_at,
-               datetime ? "this field is no date with time"
-                        : "this field is a date with time: write the conversion `datetime`");
+        compile_refuse(x, &l->right_at,
+                       datetime ? "this field is no date with time"
+                                : "this field is a date with time: write the conversion `datetime`");
     if (l->beside.n && object) {
         struct slice name = l->beside, rest = name;
         bool found = true;
@@ -520,7 +362,7 @@ static const struct element *element_of(struct compiling *x, const struct map_li
     const struct element_use *use;
     if (e->element > def->n || e->element > 64) {
         if (only_guide(x))
-            refuse(x, &l->at, "%.*s has only %u elements", SLICE_FMT(def->tag), def->n);
+            compile_refuse(x, &l->at, "%.*s has only %u elements", SLICE_FMT(def->tag), def->n);
         return NULL;
     }
     use = &def->use[e->element - 1];
@@ -529,12 +371,12 @@ static const struct element *element_of(struct compiling *x, const struct map_li
     if (use->element->type != TYPE_COMPOSITE) {
         if (e->component == 1) /* a composite in a later version */
             return use->element;
-        refuse(x, &l->at, "element %02u of %.*s has no components", e->element, SLICE_FMT(def->tag));
+        compile_refuse(x, &l->at, "element %02u of %.*s has no components", e->element, SLICE_FMT(def->tag));
         return NULL;
     }
     if (e->component > use->element->n_parts) {
         if (only_guide(x))
-            refuse(x, &l->at, "element %02u of %.*s has only %u components", e->element, SLICE_FMT(def->tag),
+            compile_refuse(x, &l->at, "element %02u of %.*s has only %u components", e->element, SLICE_FMT(def->tag),
                      use->element->n_parts);
         return NULL;
     }
@@ -589,14 +431,14 @@ static bool check_claim(struct compiling *x, struct making *m, const struct map_
     for (size_t i = 0; i < m->n_claims; i++)
         if (m->claim[i].field == field &&
             !apart(op->guard, op->guard_value, m->claim[i].guard, m->claim[i].guard_value)) {
-            refuse(x, &l->right_at, "another line writes \"%.*s\" already, and nothing tells them apart",
-                   SLICE_FMT(field->name));
-            hint(x, "tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.");
+            compile_refuse(x, &l->right_at, "another line writes \"%.*s\" already, and nothing tells them apart",
+                           SLICE_FMT(field->name));
+            compile_hint(x, "tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.");
             break;
         }
     m->claim = arena_grow(&x->lines, m->claim, m->n_claims, &m->room_claims, sizeof(*m->claim));
     if (!m->claim)
-        return nomem(x) != NULL;
+        return compile_nomem(x) != NULL;
     m->claim[m->n_claims++] = (struct claim){ field, op->guard, op->guard_value };
     return true;
 }
@@ -621,7 +463,7 @@ static void check_element(struct compiling *x, const struct map_take *t, const s
                 shared |= op->element[i] && op->element[i] == o->element[j] &&
                           (i || j || op->component == o->component || !op->component || !o->component);
         if (shared) {
-            refuse(x, &l->at, "another line writes this element already, and nothing tells them apart");
+            compile_refuse(x, &l->at, "another line writes this element already, and nothing tells them apart");
             return;
         }
     }
@@ -642,10 +484,10 @@ static void check_words(struct compiling *x, const struct map_line *l, const str
             small |= word.p[k] >= 'a' && word.p[k] <= 'z';
         if (small || map_table_code(t, slice_key(word)))
             continue;
-        refuse(x, &l->right_at,
-               "table %.*s has the word %.*s, which may be a code as well: this cannot be written back",
-               SLICE_FMT(t->name), SLICE_FMT(word));
-        hint(x, "keep the partner's code, too: code %.*s beside FIELD.", SLICE_FMT(t->name));
+        compile_refuse(x, &l->right_at,
+                       "table %.*s has the word %.*s, which may be a code as well: this cannot be written back",
+                       SLICE_FMT(t->name), SLICE_FMT(word));
+        compile_hint(x, "keep the partner's code, too: code %.*s beside FIELD.", SLICE_FMT(t->name));
         return;
     }
 }
@@ -658,16 +500,18 @@ static void check_type(struct compiling *x, const struct map_line *l, const stru
     for (unsigned i = 0; i < op->n_conversions; i++)
         decimal |= op->conversion[i].kind == CONVERT_DECIMAL || op->conversion[i].kind == CONVERT_IMPLIED;
     if (field->type == RECORD_OBJECT || field->type == RECORD_ARRAY) {
-        refuse(x, &l->right_at, field->type == RECORD_ARRAY ? "\"%.*s\" is a list" : "\"%.*s\" is an object",
-               SLICE_FMT(field->name));
-        hint(x, field->object ? "name one of its fields, or write a block for its segment." : "write it with [].");
+        compile_refuse(x, &l->right_at, field->type == RECORD_ARRAY ? "\"%.*s\" is a list" : "\"%.*s\" is an object",
+                       SLICE_FMT(field->name));
+        compile_hint(x,
+                     field->object ? "name one of its fields, or write a block for its segment." : "write it with [].");
     } else if (field->type == RECORD_INTEGER || field->type == RECORD_BOOLEAN) {
-        refuse(x, &l->right_at, "\"%.*s\" is %s: maps know texts, decimals, dates and times", SLICE_FMT(field->name),
-               record_type_name((enum record_type)field->type));
+        compile_refuse(x, &l->right_at, "\"%.*s\" is %s: maps know texts, decimals, dates and times",
+                       SLICE_FMT(field->name),
+                       record_type_name((enum record_type)field->type));
     } else if (decimal && field->type != RECORD_DECIMAL && field->type != RECORD_STRING) {
-        refuse(x, &l->right_at, "this field is no decimal");
+        compile_refuse(x, &l->right_at, "this field is no decimal");
     } else if (!decimal && field->type == RECORD_DECIMAL && e->type != TYPE_N && e->type != TYPE_R) {
-        refuse(x, &l->right_at, "this field is a decimal, the element is not: write the conversion `decimal`");
+        compile_refuse(x, &l->right_at, "this field is a decimal, the element is not: write the conversion `decimal`");
     }
 }
 
@@ -686,7 +530,7 @@ static void mark_node(struct compiling *x, const struct map_line *l, struct map_
     if (!id && !slice_is(op->field->name, "parent"))
         return;
     if (op->n_conversions || op->guard || op->component || op->direction != DIRECTION_BOTH) {
-        refuse(x, &l->right_at, "`id` and `parent` of a tree are lines without conversions, written <->");
+        compile_refuse(x, &l->right_at, "`id` and `parent` of a tree are lines without conversions, written <->");
         return;
     }
     op->conversion[op->n_conversions++] = (struct conversion){ .kind = id ? CONVERT_NODE : CONVERT_PARENT };
@@ -714,7 +558,7 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
         room = room ? room * 2 : 8;
     t->op = arena_grow(x->arena, t->op, t->n_ops, &room, sizeof(*t->op));
     if (!t->op)
-        return nomem(x);
+        return compile_nomem(x);
     op = &t->op[t->n_ops];
     *op = (struct map_op){ .direction = l->direction, .line = l->at.line };
     for (unsigned i = 0; i < n_elements && i < 3; i++)
@@ -748,76 +592,12 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
             if (!t->components)
                 t->components = ARENA_ARRAY(x->arena, 64, uint32_t);
             if (!t->components)
-                return nomem(x);
+                return compile_nomem(x);
             t->components[k - 1] |= 1u << (elements[i].component - 1);
         }
     }
     t->n_ops++;
     return op;
-}
-
-/* `"unit":"H87","unit_code":"PC",` for each row of an op's table: reading then copies one text. Ops that write
- * the same share their texts. */
-static bool make_texts(struct compiling *x, struct map_op *op)
-{
-    struct row_texts *known;
-    struct slice *texts;
-    size_t total = 64; /* behind the last one, too */
-    char *p;
-
-    if (op->quick != QUICK_CODE || !op->table || op->texts)
-        return true;
-    for (known = x->texts; known; known = known->next)
-        if (known->table == op->table && known->field == op->field && known->beside == op->beside &&
-            slice_eq(known->fallback, op->fallback) && known->key_n == op->key_n) {
-            op->texts = known->text;
-            return true;
-        }
-    known = ARENA_NEW(x->arena, struct row_texts);
-    texts = ARENA_ARRAY(x->arena, op->table->n + 1, struct slice);
-    if (!known || !texts)
-        return nomem(x) != NULL;
-    for (unsigned i = 0; i < op->table->n; i++)
-        total += op->key_n + op->beside_n + op->table->row[i].json.n + op->table->row[i].code.n + 4;
-    p = arena_alloc(x->arena, total);
-    if (!p)
-        return nomem(x) != NULL;
-    for (unsigned i = 0; i < op->table->n; i++) {
-        const struct map_table_row *row = &op->table->row[i];
-        bool beside = op->beside && !row->same;
-        struct buf code;
-        texts[i].p = p;
-        if (op->fallback.n && slice_eq(row->word, op->fallback))
-            continue; /* left out */
-        memcpy(p, op->key, op->key_n);
-        p += op->key_n;
-        if (row->json.n)
-            memcpy(p, row->json.p, row->json.n);
-        p += row->json.n;
-        *p++ = '"';
-        *p++ = ',';
-        if (beside) {
-            buf_init(&code, 64);
-            buf_add_json(&code, row->code);
-            bool out = code.failed == ERR_NOMEM, plain = !code.failed && code.n == row->code.n;
-            buf_deinit(&code);
-            if (out)
-                return nomem(x) != NULL;
-            if (!plain) /* a code that must be escaped: the slow way writes it */
-                return true;
-            memcpy(p, op->beside_key, op->beside_n);
-            p += op->beside_n;
-            memcpy(p, row->code.p, row->code.n);
-            p += row->code.n;
-            *p++ = '"';
-            *p++ = ',';
-        }
-        texts[i].n = (size_t)(p - texts[i].p);
-    }
-    *known = (struct row_texts){ x->texts, op->table, op->field, op->beside, op->fallback, op->key_n, texts };
-    x->texts = known;
-    op->texts = texts;
-    return true;
 }
 
 /* ---- lines ---- */
@@ -829,10 +609,10 @@ static struct map_scope *new_scope(struct compiling *x, struct map_scope *parent
 {
     struct map_scope *s = ARENA_NEW(x->arena, struct map_scope);
     if (!s)
-        return nomem(x);
+        return compile_nomem(x);
     if (x->plan->n_scopes == MOST_SCOPES) {
         struct place at = { .file = x->map->file };
-        refuse(x, &at, "the map has too many blocks");
+        compile_refuse(x, &at, "the map has too many blocks");
         return NULL;
     }
     s->number = (uint16_t)x->plan->n_scopes;
@@ -865,11 +645,11 @@ static bool begin_tree(struct compiling *x, const struct making *m, const struct
     const struct record_object *o = field->object;
 
     if (l->n_conversions != 1 || l->conversion[0].kind != CONVERT_TREE)
-        refuse(x, &l->right_at, "a block has no conversion but `tree`");
+        compile_refuse(x, &l->right_at, "a block has no conversion but `tree`");
     else if (!l->list || m->scope->parent || x->tree)
-        refuse(x, &l->right_at, "a tree is one list at the top of the record");
+        compile_refuse(x, &l->right_at, "a tree is one list at the top of the record");
     else if (record_field_find(o, SLICE("id")) < 0 || record_field_find(o, SLICE("parent")) < 0)
-        refuse(x, &l->right_at, "the items of a tree have fields `id` and `parent`; these have not");
+        compile_refuse(x, &l->right_at, "the items of a tree have fields `id` and `parent`; these have not");
     else
         x->tree = o;
     x->tree_lines = 0;
@@ -880,17 +660,17 @@ static bool begin_tree(struct compiling *x, const struct making *m, const struct
 static bool compile_block(struct compiling *x, struct making *m, const struct map_line *l, struct map_line *inside,
                           const struct guide_node *node, bool implied)
 {
-    const struct guide_node *segment = segment_of(x->guide, node);
+    const struct guide_node *segment = compile_segment_of(x->guide, node);
     const struct record_field *field = find_field(x, m->scope->object, l->right, &l->right_at);
     struct map_take *t;
 
     if (!field)
         return !x->c->nomem;
     if (!field->object || (field->type == RECORD_ARRAY) != l->list) {
-        refuse(x, &l->right_at, "\"%.*s\" is no %s", SLICE_FMT(field->name),
+        compile_refuse(x, &l->right_at, "\"%.*s\" is no %s", SLICE_FMT(field->name),
                  l->list ? "list of objects" : "object");
         if (field->object)
-            hint(x, l->list ? "write it without []." : "write it with [].");
+            compile_hint(x, l->list ? "write it without []." : "write it with [].");
         return true;
     }
     if (!segment->def)
@@ -910,8 +690,10 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     t->direction = l->direction;
     for (struct map_line *k = inside; k; k = k->next) {
         if (k->direction && !(k->direction & l->direction)) {
-            refuse(x, &k->at, l->direction == DIRECTION_READ ? "this line only writes, the block that it is in only reads"
-                                                             : "this line only reads, the block that it is in only writes");
+            compile_refuse(x, &k->at,
+                           l->direction == DIRECTION_READ
+                               ? "this line only writes, the block that it is in only reads"
+                               : "this line only reads, the block that it is in only writes");
             return true;
         }
         k->direction &= l->direction;
@@ -923,7 +705,7 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     for (unsigned i = 0; i < t->n_select; i++)
         t->covered |= 1ull << (t->select[i].element - 1);
     if (++x->depth > LIMIT_LOOP_DEPTH) {
-        refuse(x, &l->at, "blocks are nested too deep");
+        compile_refuse(x, &l->at, "blocks are nested too deep");
         x->depth--;
         return true;
     }
@@ -934,7 +716,7 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
         return false;
     x->depth--;
     if (t->scope->tree && x->tree_lines != 3)
-        refuse(x, &l->right_at, "a tree has a line for `id` and one for `parent`");
+        compile_refuse(x, &l->right_at, "a tree has a line for `id` and one for `parent`");
     if (l->n_conversions)
         x->tree = NULL;
     if (t->scope->owner)
@@ -945,10 +727,11 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
         if (other->kind != TAKE_SCOPE || !(other->direction & l->direction))
             continue;
         if (other->field == field)
-            refuse(x, &l->right_at, "another line writes this object already");
-        else if (!other->scope->list && other->node == t->node && same_selects(other, t->select, t->n_select) &&
+            compile_refuse(x, &l->right_at, "another line writes this object already");
+        else if (!other->scope->list && other->node == t->node && compile_same_selects(other, t->select, t->n_select) &&
                  (other->direction & l->direction) == DIRECTION_BOTH)
-            refuse(x, &l->at, "another line takes this already: alone in a record, this object would come back as that one");
+            compile_refuse(x, &l->at, "another line takes this already: alone in a record, this object would come back "
+                                      "as that one");
     }
     return true;
 }
@@ -957,14 +740,14 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
 static bool compile_list(struct compiling *x, struct making *m, const struct map_line *l,
                          const struct guide_node *node)
 {
-    const struct guide_node *segment = segment_of(x->guide, node);
+    const struct guide_node *segment = compile_segment_of(x->guide, node);
     const struct record_field *field = find_field(x, m->scope->object, l->right, &l->right_at);
     struct map_take *t, *host = NULL;
 
     if (!field)
         return !x->c->nomem;
     if (field->type != RECORD_ARRAY || (l->pairs && !field->object) || (!l->pairs && field->object)) {
-        refuse(x, &l->right_at, "\"%.*s\" is no list of %s", SLICE_FMT(field->name),
+        compile_refuse(x, &l->right_at, "\"%.*s\" is no list of %s", SLICE_FMT(field->name),
                  l->pairs ? "objects" : "texts");
         return true;
     }
@@ -979,7 +762,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
             return !x->c->nomem;
         t = ARENA_NEW(x->arena, struct map_take);
         if (!t)
-            return nomem(x) != NULL;
+            return compile_nomem(x) != NULL;
         t->kind = l->pairs ? TAKE_PAIRS : TAKE_SPREAD;
         t->node = t->segment = segment->ordinal;
         t->line = l->at.line;
@@ -1015,9 +798,10 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     if (!list_open(x, t, true))
         return false;
     if (l->pairs && (l->n_group == 0 || (unsigned)(t->last - t->first + 1) % t->group)) {
-        refuse(x, &l->right_at,
-               l->n_group ? "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)"
-                          : "the names of a pair are missing: PO106..PO125 pairs <-> items[].(scheme id)");
+        compile_refuse(x, &l->right_at,
+                       l->n_group
+                           ? "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)"
+                           : "the names of a pair are missing: PO106..PO125 pairs <-> items[].(scheme id)");
         return true;
     }
     for (unsigned i = 0; i < t->group; i++) {
@@ -1046,12 +830,12 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         t->covered |= 1ull << (k - 1);
     }
     if (l->pairs) {
-        struct map_line *inside = children(x, l);
+        struct map_line *inside = compile_children(x, l);
         for (; inside; inside = inside->next) {
             inside->direction &= l->direction;
             if (inside->left.n_steps != 1 || !slice_eq(inside->left.step[0].tag, segment->tag) ||
                 inside->left.n_elements != 1 || inside->list) {
-                refuse(x, &inside->at, "what pairs share are other elements of the same segment");
+                compile_refuse(x, &inside->at, "what pairs share are other elements of the same segment");
                 continue;
             }
             if (!add_op(x, t, inside, inside->left.element, 1, field->object, inside->right) && x->c->nomem)
@@ -1059,7 +843,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         }
     }
     for (unsigned i = 0; i < t->n_ops; i++)
-        if (!make_texts(x, &t->op[i]))
+        if (!compile_make_texts(x, &t->op[i]))
             return false;
     if (host) {
         host->covered |= t->covered;
@@ -1071,7 +855,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
 static bool compile_fold(struct compiling *x, struct making *m, const struct map_line *l,
                          const struct guide_node *node, uint32_t width)
 {
-    const struct guide_node *segment = segment_of(x->guide, node);
+    const struct guide_node *segment = compile_segment_of(x->guide, node);
     struct map_take *t = add_take(x, m, TAKE_FOLD, segment, l);
     struct map_op *op;
     if (!t || !make_selects(x, l, segment, t->select, &t->n_select))
@@ -1100,24 +884,24 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
 
     if (l->n_conversions && c->kind == CONVERT_CHECK_CHILDREN) {
         if (!m->scope->tree) {
-            refuse(x, &l->at, "only nodes of a tree have children");
+            compile_refuse(x, &l->at, "only nodes of a tree have children");
             return true;
         }
-        t = segment_take(x, m, segment_of(x->guide, node), NULL, 0, l);
+        t = segment_take(x, m, compile_segment_of(x->guide, node), NULL, 0, l);
         op = t ? add_op(x, t, l, l->left.element, 1, NULL, slice(NULL, 0)) : NULL;
         return op || !x->c->nomem;
     }
     if (m->scope->parent || l->n_conversions == 0) {
-        refuse(x, &l->at, "a check stands at the top of the map");
+        compile_refuse(x, &l->at, "a check stands at the top of the map");
         return true;
     }
-    t = segment_take(x, m, segment_of(x->guide, node), NULL, 0, l);
+    t = segment_take(x, m, compile_segment_of(x->guide, node), NULL, 0, l);
     if (!t)
         return !x->c->nomem;
     list = slice_cut(c->text, '.', &rest, &found);
     i = record_field_find(m->scope->object, list);
     if (i < 0 || m->scope->object->field[i].type != RECORD_ARRAY || (c->kind == CONVERT_CHECK_SUM) != found) {
-        refuse(x, &l->right_at, "expected: count LIST, or sum LIST.FIELD");
+        compile_refuse(x, &l->right_at, "expected: count LIST, or sum LIST.FIELD");
         return true;
     }
     op = add_op(x, t, l, l->left.element, 1, NULL, slice(NULL, 0));
@@ -1128,7 +912,7 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
     if (found) {
         int k = m->scope->object->field[i].object ? record_field_find(m->scope->object->field[i].object, rest) : -1;
         if (k < 0)
-            refuse(x, &l->right_at, "the list's items have no such field");
+            compile_refuse(x, &l->right_at, "the list's items have no such field");
         else
             op->beside = &m->scope->object->field[i].object->field[k];
     }
@@ -1160,7 +944,7 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
                 return false;
             continue;
         }
-        node = segment_of(x->guide, node);
+        node = compile_segment_of(x->guide, node);
         place = node->trigger && node->parent != m->scope->node ? &x->guide->node[node->parent] : node;
         if (!home)
             home = place;
@@ -1168,7 +952,7 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
             home = &x->guide->node[home->parent];
         copy = ARENA_NEW(&x->lines, struct map_line);
         if (!copy)
-            return nomem(x) != NULL;
+            return compile_nomem(x) != NULL;
         *copy = *k;
         copy->next = NULL;
         copy->done = false;
@@ -1179,7 +963,7 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
     if (!home)
         return true;
     if (home->ordinal == m->scope->node || home->ordinal == 0) {
-        refuse(x, &l->at, "the lines of \"%.*s\" come from segments that have no loop of their own",
+        compile_refuse(x, &l->at, "the lines of \"%.*s\" come from segments that have no loop of their own",
                  SLICE_FMT(prefix));
         return true;
     }
@@ -1208,15 +992,15 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
 /* `QTY row` inside a list: what is below it are lines of the list's items, from inside that loop. */
 static bool compile_row(struct compiling *x, struct making *m, const struct map_line *l, const struct guide_node *node)
 {
-    struct map_line *inside = children(x, l);
+    struct map_line *inside = compile_children(x, l);
 
     mark_found(l);
     if (!m->scope->list || !m->scope->loop || !node->loop || node->parent != m->scope->node || m->scope->row) {
-        refuse(x, &l->at, "a row is one loop directly inside the loop of a list");
+        compile_refuse(x, &l->at, "a row is one loop directly inside the loop of a list");
         return true;
     }
     if (l->left.step[l->left.n_steps - 1].n_selects) {
-        refuse(x, &l->at, "a row has no qualifier: all occurrences of the loop make items");
+        compile_refuse(x, &l->at, "a row has no qualifier: all occurrences of the loop make items");
         return true;
     }
     m->scope->row = node->ordinal;
@@ -1224,7 +1008,7 @@ static bool compile_row(struct compiling *x, struct making *m, const struct map_
         if (k->left.n_steps == 0)
             continue;
         if (k->left.n_steps == PATH_STEPS) {
-            refuse(x, &k->at, "the path is too long");
+            compile_refuse(x, &k->at, "the path is too long");
             continue;
         }
         memmove(&k->left.step[1], &k->left.step[0], k->left.n_steps * sizeof(k->left.step[0]));
@@ -1260,7 +1044,7 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     node = resolve(x, m->scope, l);
     if (!node)
         return !x->c->nomem;
-    segment = segment_of(x->guide, node);
+    segment = compile_segment_of(x->guide, node);
     if (!segment->def)
         return true;
     if (check)
@@ -1273,7 +1057,7 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     if (l->row)
         return compile_row(x, m, l, node);
     if (l->left.n_elements == 0)
-        return compile_block(x, m, l, children(x, l), node, false);
+        return compile_block(x, m, l, compile_children(x, l), node, false);
     if (l->pairs || l->list)
         return compile_list(x, m, l, node);
     for (unsigned i = 0; i < l->n_conversions; i++)
@@ -1290,152 +1074,10 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     return check_claims(x, m, l, op);
 }
 
-static bool is_late(const struct map_op *op)
-{
-    return op->quick == QUICK_SLOW || op->quick == QUICK_DATETIME;
-}
-
-/* How much reading can write: an element may go to several fields, and a table's words are as long as they like. */
-static void measure(struct map_take *t)
-{
-    uint8_t times[UINT8_MAX + 1] = { 0 };
-
-    t->copies = 1;
-    t->fixed = 512;
-    for (unsigned i = 0; i < t->n_ops; i++) {
-        const struct map_op *op = &t->op[i];
-        if (op->quick == QUICK_NONE)
-            continue;
-        t->fixed += (size_t)op->key_n + op->beside_n + 64;
-        for (unsigned k = 0; k < op->n_conversions; k++) {
-            const struct conversion *c = &op->conversion[k];
-            t->fixed += (c->table ? c->table->longest * 6 : 0) + (c->kind == CONVERT_IMPLIED ? c->number[0] : 0);
-        }
-        for (unsigned e = 0; e < 3; e++) {
-            uint8_t *n = &times[op->element[e]];
-            *n = *n < UINT8_MAX - 1 ? (uint8_t)(*n + (op->beside ? 2 : 1)) : UINT8_MAX;
-            if (op->element[e] && *n > t->copies)
-                t->copies = *n;
-        }
-    }
-}
-
-/* How the reader finds an op by its element. Ops of several elements, with guards and checks are run after the
- * others. */
-static bool index_ops(struct compiling *x, struct map_take *t)
-{
-    if (t->n_ops > 250) {
-        struct place at = { .file = x->map->file, .line = t->line };
-        refuse(x, &at, "too many lines for one segment");
-        return true;
-    }
-    t->by_element = arena_alloc(x->arena, 64);
-    t->late = arena_alloc(x->arena, t->n_ops + 1);
-    if (!t->by_element || !t->late)
-        return nomem(x) != NULL;
-    memset(t->by_element, 0, 64);
-    t->quick = t->slow = 0;
-    t->n_late = 0;
-    t->mixed = false;
-    for (unsigned i = 1; i < t->n_ops; i++) {
-        const struct map_op *a = &t->op[i - 1], *b = &t->op[i];
-        t->mixed |= a->element[0] > b->element[0] || (is_late(a) && !is_late(b) && b->quick != QUICK_NONE);
-    }
-    for (unsigned i = t->n_ops; i-- > 0;) {
-        struct map_op *op = &t->op[i];
-        unsigned k = op->element[0] - 1u;
-        if (op->quick == QUICK_NONE || k > 63)
-            continue;
-        op->next = 0;
-        if (is_late(op)) {
-            for (unsigned e = 0; e < 3; e++)
-                if (op->element[e])
-                    t->slow |= 1ull << (op->element[e] - 1);
-            continue;
-        }
-        op->next = t->by_element[k];
-        t->by_element[k] = (uint8_t)(i + 1);
-        t->quick |= 1ull << k;
-    }
-    for (unsigned i = 0; i < t->n_ops; i++)
-        if (!make_texts(x, &t->op[i]))
-            return false;
-    for (unsigned i = 0; i < t->n_ops; i++)
-        if (is_late(&t->op[i]))
-            t->late[t->n_late++] = (uint8_t)i;
-    return true;
-}
-
-/* Where a line stands, by its number. */
-static struct place place_of(const struct compiling *x, const struct map_line *lines, uint32_t number)
-{
-    struct place at = { .file = x->map->file, .line = number };
-    for (; lines; lines = lines->next)
-        if (lines->at.line == number)
-            return lines->at;
-    return at;
-}
-
-static bool reads(const struct map_take *t)
-{
-    for (unsigned i = 0; i < t->n_ops; i++)
-        if (t->op[i].direction & DIRECTION_READ)
-            return true;
-    return t->kind == TAKE_SCOPE;
-}
-
-static bool gives(const struct map_take *t, const struct record_field *field)
-{
-    for (unsigned i = 0; i < t->n_ops; i++)
-        if (t->op[i].field == field && !t->op[i].guard && (t->op[i].direction & DIRECTION_READ))
-            return true;
-    return false;
-}
-
-/* Does `e` leave nothing for `t`? A list behind single fields is for what a partner sends beyond the guide. */
-static bool takes_all(const struct guide *guide, const struct map_take *e, const struct map_take *t)
-{
-    if (e->kind == TAKE_SCOPE && e->scope->list)
-        return true;
-    return guide->node[t->node].max == 1 && (e->kind == TAKE_SCOPE || e->kind == TAKE_SEGMENT) &&
-           (t->kind == TAKE_SEGMENT || (t->kind == TAKE_SCOPE && !t->scope->list));
-}
-
-/* What can only be seen when all lines of a block are there. */
-static void check_takes(struct compiling *x, const struct map_scope *s, const struct map_line *lines)
-{
-    for (unsigned i = 0; i < s->n_order; i++) {
-        const struct map_take *t = s->order[i];
-        for (unsigned k = 0; k < t->n_ops; k++) {
-            const struct map_op *op = &t->op[k];
-            struct place at = place_of(x, lines, op->line);
-            if (op->guard && (op->direction & DIRECTION_READ) && !gives(t, op->guard))
-                refuse(x, &at, "\"%.*s\" is not known when this is read", SLICE_FMT(op->guard->name));
-            if (op->guard && (op->direction & DIRECTION_READ) && !gives(t, op->guard))
-                hint(x, "a condition's field comes from the same segment, by a line without a condition.");
-            for (const struct map_take *p = t->pairs; p; p = p->pairs)
-                if (op->element[0] >= p->first && op->element[0] <= p->last && (op->direction & DIRECTION_WRITE))
-                    refuse(x, &at, "the pairs of this segment take this element already");
-        }
-        if (t->owner || !reads(t))
-            continue;
-        for (const struct map_take *e = s->program[t->node - s->first]; e && e != t; e = e->next)
-            if (takes_all(x->guide, e, t) && (e->n_select == 0 || same_selects(e, t->select, t->n_select))) {
-                struct place at = place_of(x, lines, t->line);
-                refuse(x, &at, "nothing is left for this line: one above takes every %.*s",
-                       SLICE_FMT(x->guide->node[t->segment].tag));
-                hint(x, e->kind == TAKE_SCOPE && e->scope->list
-                            ? "a list that takes the rest stands behind the lines for single ones."
-                            : "what one segment holds goes to one object.");
-                break;
-            }
-    }
-}
-
 static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_line *lines)
 {
     struct making m = { .scope = s };
-    const struct guide_node *own = segment_of(x->guide, &x->guide->node[s->node]);
+    const struct guide_node *own = compile_segment_of(x->guide, &x->guide->node[s->node]);
 
     if (s->node) {
         s->owner = add_take(x, &m, TAKE_SEGMENT, own, NULL);
@@ -1465,12 +1107,12 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
         s->leaf = !s->owner->op[i].takes;
     s->program = ARENA_ARRAY(x->arena, (size_t)(s->end - s->first), struct map_take *);
     if (!s->program)
-        return nomem(x) != NULL;
+        return compile_nomem(x) != NULL;
     for (size_t i = 0; i < m.n; i++) {
-        if (m.take[i]->kind == TAKE_SEGMENT && !index_ops(x, m.take[i]))
+        if (m.take[i]->kind == TAKE_SEGMENT && !compile_index_ops(x, m.take[i]))
             return false;
         for (struct map_take *t = m.take[i]; t; t = t->pairs)
-            measure(t);
+            compile_measure(t);
         if (!(m.take[i]->direction & DIRECTION_READ))
             continue;
         struct map_take **link = &s->program[m.take[i]->node - s->first];
@@ -1478,48 +1120,11 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
             link = &(*link)->next;
         *link = m.take[i];
     }
-    check_takes(x, s, lines);
+    compile_check_takes(x, s, lines);
     return true;
 }
 
-/* ---- what must be mapped ---- */
-
-/* Is there a take for that segment (in this scope or one inside) that covers the element? */
-static bool is_mapped(const struct map_scope *s, uint16_t segment, unsigned element)
-{
-    for (unsigned i = 0; i < s->n_order; i++) {
-        const struct map_take *t = s->order[i];
-        if (t->segment == segment && t->kind != TAKE_SCOPE && (element == 0 || t->covered >> (element - 1) & 1))
-            return true;
-        if (t->kind == TAKE_SCOPE && t->scope && is_mapped(t->scope, segment, element))
-            return true;
-    }
-    return false;
-}
-
-static void check_musts(struct compiling *x, const struct map *map)
-{
-    if (map->base)
-        check_musts(x, map->base);
-    for (unsigned i = 0; i < map->n_must; i++) {
-        const struct path *p = &map->must[i].path;
-        const struct guide_node *node;
-        struct slice tag[PATH_STEPS];
-        for (unsigned k = 0; k < p->n_steps; k++)
-            tag[k] = p->step[k].tag;
-        node = guide_node_at(x->guide, &x->guide->node[0], tag, p->n_steps);
-        /* PO1.PO102: the element's own tag is the loop's first segment */
-        if (!node && p->n_steps > 1 && slice_eq(tag[p->n_steps - 1], tag[p->n_steps - 2]))
-            node = guide_node_at(x->guide, &x->guide->node[0], tag, p->n_steps - 1);
-        if (!node) {
-            refuse(x, &map->must[i].at, "the guide has no such place");
-            continue;
-        }
-        node = segment_of(x->guide, node);
-        if (!is_mapped(x->plan->root, node->ordinal, p->n_elements ? p->element[0].element : 0))
-            refuse(x, &map->must[i].at, "this must be mapped, and no line maps it");
-    }
-}
+/* ---- what lines mean for others ---- */
 
 /* Marks the lines of the root whose values are inherited. */
 static bool mark_givers(struct compiling *x)
@@ -1534,12 +1139,12 @@ static bool mark_givers(struct compiling *x)
                     t->op[o].quick = QUICK_SLOW;
                     found = true;
                 }
-            if (found && t->kind == TAKE_SEGMENT && !index_ops(x, t))
+            if (found && t->kind == TAKE_SEGMENT && !compile_index_ops(x, t))
                 return false;
         }
         if (!found) {
             struct place at = { .file = x->map->file };
-            refuse(x, &at, "no line at the top of the map writes \"%.*s\", which others inherit",
+            compile_refuse(x, &at, "no line at the top of the map writes \"%.*s\", which others inherit",
                      SLICE_FMT(x->inherited[i]->name));
         }
     }
@@ -1576,11 +1181,11 @@ int map_compile(struct maps *maps, struct arena *arena, const struct map *map, c
     x.plan->guide = guide;
     x.plan->map = map;
     x.plan->root = new_scope(&x, NULL, &guide->node[0], map->record->root, false);
-    done = x.plan->root && compile_scope(&x, x.plan->root, all_lines(&x, map, 0));
+    done = x.plan->root && compile_scope(&x, x.plan->root, compile_all_lines(&x, map, 0));
     if (done && c->count == before)
         done = mark_givers(&x);
     if (done && c->count == before) {
-        check_musts(&x, map);
+        compile_check_musts(&x, map);
         for (unsigned i = 0; i < x.plan->root->n_order; i++) {
             const struct map_take *t = x.plan->root->order[i];
             for (unsigned k = 0; k < t->n_ops; k++)

@@ -1,0 +1,154 @@
+/*
+ * compile_index: what makes reading a segment quick: which op stands for which element, how much they can write, and
+ * what each row of a table becomes, ready to be copied.
+ *
+ * It works on takes whose ops are all there, and changes no op's meaning. A take may be indexed again when an op of it
+ * has changed. All that is made here lies in the plan's arena.
+ */
+#include "map/compile_inside.h"
+
+#include <stdio.h>
+
+struct row_texts {
+    struct row_texts *next;
+    const struct map_table *table;
+    const struct record_field *field, *beside;
+    struct slice fallback;
+    size_t key_n;
+    const struct slice *text;
+};
+
+bool compile_make_texts(struct compiling *x, struct map_op *op)
+{
+    struct row_texts *known;
+    struct slice *texts;
+    size_t total = 64; /* behind the last one, too */
+    char *p;
+
+    if (op->quick != QUICK_CODE || !op->table || op->texts)
+        return true;
+    for (known = x->texts; known; known = known->next)
+        if (known->table == op->table && known->field == op->field && known->beside == op->beside &&
+            slice_eq(known->fallback, op->fallback) && known->key_n == op->key_n) {
+            op->texts = known->text;
+            return true;
+        }
+    known = ARENA_NEW(x->arena, struct row_texts);
+    texts = ARENA_ARRAY(x->arena, op->table->n + 1, struct slice);
+    if (!known || !texts)
+        return compile_nomem(x) != NULL;
+    for (unsigned i = 0; i < op->table->n; i++)
+        total += op->key_n + op->beside_n + op->table->row[i].json.n + op->table->row[i].code.n + 4;
+    p = arena_alloc(x->arena, total);
+    if (!p)
+        return compile_nomem(x) != NULL;
+    for (unsigned i = 0; i < op->table->n; i++) {
+        const struct map_table_row *row = &op->table->row[i];
+        bool beside = op->beside && !row->same;
+        struct buf code;
+        texts[i].p = p;
+        if (op->fallback.n && slice_eq(row->word, op->fallback))
+            continue; /* left out */
+        memcpy(p, op->key, op->key_n);
+        p += op->key_n;
+        if (row->json.n)
+            memcpy(p, row->json.p, row->json.n);
+        p += row->json.n;
+        *p++ = '"';
+        *p++ = ',';
+        if (beside) {
+            buf_init(&code, 64);
+            buf_add_json(&code, row->code);
+            bool out = code.failed == ERR_NOMEM, plain = !code.failed && code.n == row->code.n;
+            buf_deinit(&code);
+            if (out)
+                return compile_nomem(x) != NULL;
+            if (!plain) /* a code that must be escaped: the slow way writes it */
+                return true;
+            memcpy(p, op->beside_key, op->beside_n);
+            p += op->beside_n;
+            memcpy(p, row->code.p, row->code.n);
+            p += row->code.n;
+            *p++ = '"';
+            *p++ = ',';
+        }
+        texts[i].n = (size_t)(p - texts[i].p);
+    }
+    *known = (struct row_texts){ x->texts, op->table, op->field, op->beside, op->fallback, op->key_n, texts };
+    x->texts = known;
+    op->texts = texts;
+    return true;
+}
+
+static bool is_late(const struct map_op *op)
+{
+    return op->quick == QUICK_SLOW || op->quick == QUICK_DATETIME;
+}
+
+void compile_measure(struct map_take *t)
+{
+    uint8_t times[UINT8_MAX + 1] = { 0 };
+
+    t->copies = 1;
+    t->fixed = 512;
+    for (unsigned i = 0; i < t->n_ops; i++) {
+        const struct map_op *op = &t->op[i];
+        if (op->quick == QUICK_NONE)
+            continue;
+        t->fixed += (size_t)op->key_n + op->beside_n + 64;
+        for (unsigned k = 0; k < op->n_conversions; k++) {
+            const struct conversion *c = &op->conversion[k];
+            t->fixed += (c->table ? c->table->longest * 6 : 0) + (c->kind == CONVERT_IMPLIED ? c->number[0] : 0);
+        }
+        for (unsigned e = 0; e < 3; e++) {
+            uint8_t *n = &times[op->element[e]];
+            *n = *n < UINT8_MAX - 1 ? (uint8_t)(*n + (op->beside ? 2 : 1)) : UINT8_MAX;
+            if (op->element[e] && *n > t->copies)
+                t->copies = *n;
+        }
+    }
+}
+
+bool compile_index_ops(struct compiling *x, struct map_take *t)
+{
+    if (t->n_ops > 250) {
+        struct place at = { .file = x->map->file, .line = t->line };
+        compile_refuse(x, &at, "too many lines for one segment");
+        return true;
+    }
+    t->by_element = arena_alloc(x->arena, 64);
+    t->late = arena_alloc(x->arena, t->n_ops + 1);
+    if (!t->by_element || !t->late)
+        return compile_nomem(x) != NULL;
+    memset(t->by_element, 0, 64);
+    t->quick = t->slow = 0;
+    t->n_late = 0;
+    t->mixed = false;
+    for (unsigned i = 1; i < t->n_ops; i++) {
+        const struct map_op *a = &t->op[i - 1], *b = &t->op[i];
+        t->mixed |= a->element[0] > b->element[0] || (is_late(a) && !is_late(b) && b->quick != QUICK_NONE);
+    }
+    for (unsigned i = t->n_ops; i-- > 0;) {
+        struct map_op *op = &t->op[i];
+        unsigned k = op->element[0] - 1u;
+        if (op->quick == QUICK_NONE || k > 63)
+            continue;
+        op->next = 0;
+        if (is_late(op)) {
+            for (unsigned e = 0; e < 3; e++)
+                if (op->element[e])
+                    t->slow |= 1ull << (op->element[e] - 1);
+            continue;
+        }
+        op->next = t->by_element[k];
+        t->by_element[k] = (uint8_t)(i + 1);
+        t->quick |= 1ull << k;
+    }
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (!compile_make_texts(x, &t->op[i]))
+            return false;
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (is_late(&t->op[i]))
+            t->late[t->n_late++] = (uint8_t)i;
+    return true;
+}
