@@ -663,7 +663,7 @@ static int take_outside(struct edi_reader *r, const struct segment *s)
     reader_find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "the segment stands outside a transaction set",
                 r->level == IN_GROUP         ? "ST or GE"
                 : r->level == IN_INTERCHANGE ? "GS, TA1 or IEA"
-                                      : "ISA");
+                                             : "ISA");
     return r->stopped;
 }
 
