@@ -5,90 +5,15 @@
  * stays open while its items come; a field that comes meanwhile waits beside (`side`), and a second list whose
  * items come between those of the first is gathered (`kept`). All text ends in a comma; closing a bracket
  * overwrites it. Memory: buffers belong to the reader and are reused from document to document.
+ * What no line takes is kept by read_left.c; what every record begins with is made in read_head.c.
  */
-#include "map/read.h"
+#include "map/read_inside.h"
 
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/limits.h"
 #include "edi/check.h"
 #include "map/convert.h"
-#include "map/plan.h"
-#include "map/tree.h"
-
-enum { LEVELS = LIMIT_LOOP_DEPTH + 4, MOST_KEPT = 24, FLUSH = 64 << 10, MOST_REJECTED = 100, KEEP_BEHIND = 256 };
-
-/* A list or text that is gathered until its object ends. */
-struct kept {
-    const struct record_field *field;   /* NULL: `unmapped` */
-    struct slice open;
-    bool text;                          /* one folded text */
-    uint32_t last;                      /* characters of its last piece */
-    struct buf content;
-};
-
-struct level {
-    struct buf side;
-    struct kept kept[MOST_KEPT];
-    unsigned n_kept;
-};
-
-struct instance {
-    const struct map_scope *scope;
-    struct buf *to;                     /* where the object is written */
-    uint64_t once;                      /* single segments that were taken */
-    uint64_t closed[4];                 /* lists that were written and ended, by field index */
-    const struct map_take *list;        /* the list that is open, NULL: none */
-    size_t start;                       /* where an implied object's key stands */
-    uint32_t rows;                      /* occurrences of the scope's row so far */
-    uint64_t own_closed[4];             /* of `closed`: lists of its own segment */
-    uint32_t own;                       /* slots of inherited fields that have a value of their own */
-};
-
-struct total {
-    uint64_t digits;                    /* of all values, without sign and decimal mark */
-    int64_t sum;                        /* in millionths */
-    bool overflow;
-    bool unknown;                       /* a value was no number */
-};
-
-struct head_key {
-    const struct map_plan *plan;
-    uint64_t interchange, group;
-};
-
-struct map_reader {
-    struct map_read_options options;
-    struct edi_reader *reader;
-    const struct map_plan *plan;
-    struct buf out;
-    struct instance stack[LEVELS];
-    unsigned depth;                     /* instances open */
-    struct level level[LEVELS];
-    uint64_t counts[RECORD_FIELDS];     /* items of the root's lists */
-    uint64_t left;                      /* elements of the segment at hand that a line names but did not take */
-    struct tree tree;                   /* its nodes so far */
-    struct total total;                 /* of the values that a check adds up */
-    struct buf rejected;
-    unsigned n_rejected;
-    struct buf scratch, path;
-    struct buf shared;                  /* what an item's own segment wrote, for the further rows of it */
-    struct buf inherited[MOST_INHERITED];   /* values of the root, by slot */
-    struct buf head;                    /* how the records of a group begin: see make_head() */
-    size_t head_cut[2];
-    struct head_key head_of;
-    char head_set[16];
-    struct edi_document document;       /* as it began */
-    uint64_t records, n_refused;
-    uint16_t trailer;                   /* node of the last segment */
-    const struct guide_node *last;      /* where the last segment that had a place stands; NULL: none had */
-    struct {
-        char tag[8];
-        uint32_t n;
-    } stray;                            /* the segment without a place behind it, and how many of that name in a row */
-    int stopped;
-};
 
 int map_reader_new(const struct map_read_options *options, struct map_reader **r_r, struct err *err)
 {
@@ -155,16 +80,11 @@ uint64_t map_reader_rejected(const struct map_reader *r)
     return r->n_refused;
 }
 
-static int stop(struct map_reader *r, int code)
+int read_stop(struct map_reader *r, int code)
 {
     if (!r->stopped)
         r->stopped = code;
     return r->stopped;
-}
-
-static int failed(struct map_reader *r, const struct buf *b)
-{
-    return b->failed ? stop(r, b->failed) : r->stopped;
 }
 
 /* ---- writing values ---- */
@@ -229,7 +149,7 @@ static char *more_room(struct map_reader *r, struct buf *b, size_t n)
 {
     char *p = buf_reserve(b, n);
     if (!p)
-        stop(r, b->failed);
+        read_stop(r, b->failed);
     return p;
 }
 
@@ -254,14 +174,6 @@ static inline void put_text(struct buf *b, struct slice s)
     } else {
         buf_add_slice(b, s);
     }
-}
-
-static inline void put_char(struct buf *b, char c)
-{
-    if (__builtin_expect(b->n < b->room && !b->failed, 1))
-        b->p[b->n++] = c;
-    else
-        buf_add_char(b, c);
 }
 
 static void add_total(struct total *total, struct slice v)
@@ -303,7 +215,7 @@ static void map_finding(struct map_reader *r, const struct segment *s, enum find
     if (r->reader && !r->stopped) {
         int answer = edi_reader_find(r->reader, code, s, element, component, found, expected);
         if (answer < 0)
-            stop(r, answer);
+            read_stop(r, answer);
     }
 }
 
@@ -386,7 +298,7 @@ static char *run_tree(struct map_reader *r, const struct map_op *op, const struc
         n = r->tree.n;
         snprintf(number, sizeof(number), "%llu", (unsigned long long)n);
         if (code < 0) {
-            stop(r, code);
+            read_stop(r, code);
             return p;
         }
         if (code > 0)
@@ -426,7 +338,8 @@ static char *run_slow(struct map_reader *r, const struct map_take *t, const stru
     struct slice value[3] = { { 0 } };
     const char *why = NULL;
 
-    if (op->n_conversions && (op->conversion[0].kind == CONVERT_CHECK_COUNT || op->conversion[0].kind == CONVERT_CHECK_SUM)) {
+    if (op->n_conversions &&
+        (op->conversion[0].kind == CONVERT_CHECK_COUNT || op->conversion[0].kind == CONVERT_CHECK_SUM)) {
         run_check(r, op, s);
         return p;
     }
@@ -447,7 +360,7 @@ static char *run_slow(struct map_reader *r, const struct map_take *t, const stru
     buf_clear(&r->scratch);
     if (convert_read(op, value, &r->scratch, &why) < 0) {
         if (r->scratch.failed) {
-            stop(r, r->scratch.failed);
+            read_stop(r, r->scratch.failed);
             return p;
         }
         map_finding(r, s, FINDING_MAP_VALUE, op->element[0] + offset, op->component, "cannot be converted", why);
@@ -458,7 +371,7 @@ static char *run_slow(struct map_reader *r, const struct map_take *t, const stru
         struct buf *kept = &r->inherited[op->gives - 1];
         buf_clear(kept);
         buf_add_json(kept, buf_slice(&r->scratch));
-        failed(r, kept);
+        read_failed(r, kept);
     }
     if (op->takes)
         r->stack[r->depth - 1].own |= 1u << (op->takes - 1);
@@ -477,7 +390,7 @@ static bool is_whole(const char *v, size_t n)
     return i == n;
 }
 
-static char *run_date(char *p, const char *v, size_t n, unsigned flags)
+char *read_run_date(char *p, const char *v, size_t n, unsigned flags)
 {
     if (n == 8 && check_is_date(slice(v, n))) {
         memcpy(p, v, 4);
@@ -521,7 +434,7 @@ static char *run_datetime(struct map_reader *r, const struct map_take *t, const 
     if (date.n != 8 || (time.n != 0 && time.n != 4) || zone.n || !check_is_date(date) || (s->flags & SEGMENT_PARTS))
         return run_slow(r, t, op, s, 0, p);
     p = put_key(p, op->key, op->key_n);
-    p = run_date(p, date.p, date.n, 0);
+    p = read_run_date(p, date.p, date.n, 0);
     if (time.n) {
         *p++ = 'T';
         p = put_escaped(p, time.p, 2);
@@ -624,7 +537,7 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
         return run_code(r, op, s, k, slice(v, size), p);
     } else if (op->quick == QUICK_DATE) {
         p = put_key(p, op->key, op->key_n);
-        p = run_date(p, v, size, s->flags);
+        p = read_run_date(p, v, size, s->flags);
     } else if (op->quick == QUICK_IMPLIED) {
         p = put_key(p, op->key, op->key_n);
         p = is_whole(v, size) ? convert_implied(p, v, size, op->decimals) : put_value(p, v, size, s->flags);
@@ -685,20 +598,11 @@ static char *run_group(struct map_reader *r, const struct map_take *t, const str
 
 /* ---- objects and lists ---- */
 
-static inline void close_bracket(struct buf *b, char bracket)
-{
-    if (__builtin_expect(b->n && b->p[b->n - 1] == ',', 1))
-        b->p[b->n - 1] = bracket;
-    else
-        put_char(b, bracket);
-    put_char(b, ',');
-}
-
 static void close_list(struct map_reader *r, struct instance *i)
 {
     struct level *l = &r->level[i - r->stack];
     unsigned index = i->list->field->index;
-    close_bracket(i->to, ']');
+    read_close_bracket(i->to, ']');
     i->closed[index / 64] |= 1ull << (index % 64);
     i->list = NULL;
     if (l->side.n) {
@@ -707,15 +611,15 @@ static void close_list(struct map_reader *r, struct instance *i)
     }
 }
 
-static struct kept *find_kept(struct map_reader *r, struct instance *i, const struct record_field *field,
-                              struct slice open)
+struct kept *read_find_kept(struct map_reader *r, struct instance *i, const struct record_field *field,
+                            struct slice open)
 {
     struct level *l = &r->level[i - r->stack];
     for (unsigned k = 0; k < l->n_kept; k++)
         if (l->kept[k].field == field)
             return &l->kept[k];
     if (l->n_kept == MOST_KEPT) {
-        stop(r, ERR_LIMIT);
+        read_stop(r, ERR_LIMIT);
         return NULL;
     }
     struct kept *k = &l->kept[l->n_kept++];
@@ -752,7 +656,7 @@ static struct buf *list_target(struct map_reader *r, struct instance *i, const s
         i->list = t;
         return i->to;
     }
-    k = find_kept(r, i, t->field, t->open);
+    k = read_find_kept(r, i, t->field, t->open);
     return k ? &k->content : NULL;
 }
 
@@ -760,7 +664,7 @@ static struct instance *open_instance(struct map_reader *r, const struct map_sco
 {
     struct instance *i;
     if (r->depth == LEVELS) {
-        stop(r, ERR_LIMIT);
+        read_stop(r, ERR_LIMIT);
         return NULL;
     }
     i = &r->stack[r->depth++];
@@ -801,137 +705,22 @@ static void close_instance(struct map_reader *r)
         if (kept->text)
             buf_add(i->to, "\",", 2);
         else
-            close_bracket(i->to, ']');
+            read_close_bracket(i->to, ']');
         if (kept->content.failed)
-            stop(r, kept->content.failed);
+            read_stop(r, kept->content.failed);
     }
     l->n_kept = 0;
     if (__builtin_expect(l->side.failed, 0))
-        stop(r, l->side.failed);
+        read_stop(r, l->side.failed);
     l->side.n = 0;
     if (i->scope->parent) {
         if (i->scope->implied && i->to->n && i->to->p[i->to->n - 1] == '{')
             i->to->n = i->start;
         else
-            close_bracket(i->to, '}');
-        failed(r, i->to);
+            read_close_bracket(i->to, '}');
+        read_failed(r, i->to);
     }
     r->depth--;
-}
-
-/* ---- what no line takes ---- */
-
-/* The instance that keeps it, and the path from its scope down to the segment. */
-static struct instance *keeper(struct map_reader *r)
-{
-    for (unsigned d = r->depth; d-- > 0;)
-        if (r->stack[d].scope->keeps)
-            return &r->stack[d];
-    return NULL;
-}
-
-static void add_step(struct map_reader *r, const struct guide_node *node, uint32_t occurrence)
-{
-    if (r->path.n)
-        buf_add_char(&r->path, '/');
-    buf_add_slice(&r->path, node->tag);
-    if (occurrence > 1)
-        buf_printf(&r->path, "#%u", occurrence);
-}
-
-static void make_path(struct map_reader *r, const struct instance *home, const struct guide_node *node,
-                      const struct map_take *t)
-{
-    const struct guide *g = r->plan->guide;
-    const struct guide_node *chain[LIMIT_LOOP_DEPTH + 2];
-    unsigned n = 0;
-    buf_clear(&r->path);
-    for (const struct guide_node *l = &g->node[node->parent];
-         home->scope->node != node->ordinal && l->ordinal != 0 && l->ordinal != home->scope->node &&
-         n < LIMIT_LOOP_DEPTH;
-         l = &g->node[l->parent])
-        chain[n++] = l;
-    while (n-- > 0)
-        add_step(r, chain[n],
-                 chain[n]->ordinal == home->scope->row ? 1 : edi_reader_occurrence(r->reader, chain[n]));
-    if (home->scope->node == node->ordinal || node->trigger) {
-        add_step(r, node, 1);
-    } else if (t && t->n_select) {
-        add_step(r, node, 1);
-        buf_add_char(&r->path, '[');
-        for (unsigned i = 0; i < t->n_select; i++) {
-            if (i)
-                buf_add_char(&r->path, ' ');
-            if (t->n_select > 1 || t->select[i].element != node->def->qualifier)
-                buf_printf(&r->path, "%02u=", t->select[i].element);
-            buf_add_slice(&r->path, t->select[i].text);
-        }
-        buf_add_char(&r->path, ']');
-    } else {
-        add_step(r, node, edi_reader_occurrence(r->reader, node));
-    }
-}
-
-static void keep_value(struct map_reader *r, struct instance *home, const struct segment *s, unsigned element,
-                       unsigned component, struct slice v)
-{
-    struct kept *k = failed(r, &r->path) < 0 ? NULL : find_kept(r, home, NULL, SLICE("\"unmapped\":["));
-    struct buf *b;
-    if (!k)
-        return;
-    b = &k->content;
-    buf_add_text(b, "{\"path\":\"");
-    buf_add_json(b, buf_slice(&r->path));
-    if (element) {
-        buf_add_char(b, '.');
-        buf_add_json(b, segment_tag(s));
-        buf_printf(b, "%02u", element);
-        if (component)
-            buf_printf(b, "-%u", component);
-    }
-    buf_add_text(b, "\",\"value\":\"");
-    buf_add_json(b, v);
-    buf_add_text(b, "\"},");
-}
-
-/* What of a segment is left over: the elements of `left`, and components that no op names. */
-static void keep_rest(struct map_reader *r, const struct guide_node *node, const struct segment *s, uint64_t left,
-                      uint64_t present, const struct map_take *taken)
-{
-    struct instance *home = keeper(r);
-    bool any = false;
-    if (!home)
-        return;
-    make_path(r, home, node, taken && !taken->owner ? taken : NULL);
-    for (unsigned k = 1; k <= s->n && k <= 64; k++) {
-        struct slice v = segment_element(s, k);
-        bool whole = left >> (k - 1) & 1;
-        uint32_t named = taken && taken->components && !whole ? taken->components[k - 1] : 0;
-        bool parts = (s->flags & SEGMENT_PARTS) && k <= node->def->n &&
-                     node->def->use[k - 1].element->type == TYPE_COMPOSITE;
-        if (!(present >> (k - 1) & 1) || (!whole && !named))
-            continue;
-        any |= whole;
-        if (!parts) {
-            if (whole)
-                keep_value(r, home, s, k, 0, v);
-            continue;
-        }
-        bool more = true;
-        for (unsigned c = 1; more; c++) {
-            struct slice rest = slice(NULL, 0), part = v;
-            more = false;
-            if (r->document.interchange->syntax.component)
-                part = slice_cut(v, r->document.interchange->syntax.component, &rest, &more);
-            if (part.n && (c > 32 || !(named >> (c - 1) & 1))) {
-                keep_value(r, home, s, k, c, part);
-                any = true;
-            }
-            v = rest;
-        }
-    }
-    if (!any && !taken)
-        keep_value(r, home, s, 0, 0, slice(NULL, 0));
 }
 
 /* ---- segments ---- */
@@ -1004,7 +793,7 @@ static bool run_pairs(struct map_reader *r, struct instance *i, const struct map
 static void run_fold(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s)
 {
     struct slice v = segment_element(s, t->op[0].element[0]);
-    struct kept *k = find_kept(r, i, t->field, t->open);
+    struct kept *k = read_find_kept(r, i, t->field, t->open);
     if (!k)
         return;
     if (k->text && k->last < t->fold)
@@ -1035,7 +824,7 @@ static void keep_shared(struct map_reader *r, struct instance *i, size_t from)
     memcpy(i->own_closed, i->closed, sizeof(i->own_closed));
     buf_clear(&r->shared);
     buf_add(&r->shared, i->to->p + from, i->to->n - from);
-    failed(r, &r->shared);
+    read_failed(r, &r->shared);
 }
 
 /* One more row: the item ends, and another one begins with the fields of the same segment. */
@@ -1044,9 +833,9 @@ static struct instance *next_row(struct map_reader *r)
     struct instance before = r->stack[r->depth - 1], *i;
 
     close_instance(r);
-    put_char(before.to, '{');
+    read_put_char(before.to, '{');
     buf_add_slice(before.to, buf_slice(&r->shared));
-    if (failed(r, before.to) < 0)
+    if (read_failed(r, before.to) < 0)
         return NULL;
     i = open_instance(r, before.scope, before.to);
     if (i) {
@@ -1071,8 +860,8 @@ static struct instance *enter(struct map_reader *r, struct instance *i, const st
     start = to->n;
     if (!t->scope->list)
         put_text(to, t->open);
-    put_char(to, '{');
-    if (__builtin_expect(to->failed, 0) && failed(r, to) < 0)
+    read_put_char(to, '{');
+    if (__builtin_expect(to->failed, 0) && read_failed(r, to) < 0)
         return NULL;
     child = open_instance(r, t->scope, to);
     if (child)
@@ -1140,7 +929,7 @@ static uint64_t run_node(struct map_reader *r, struct instance *i, const struct 
                 return ~0ull;
             covered = run_node(r, child, node, s, present, taken_r);
             if ((present & ~covered) || (s->flags & SEGMENT_PARTS && *taken_r && (*taken_r)->components))
-                keep_rest(r, node, s, present & ~covered, present, *taken_r);
+                read_left_rest(r, node, s, present & ~covered, present, *taken_r);
             close_instance(r);
             *taken_r = NULL; /* nothing is left for the scope around it */
             return ~0ull;
@@ -1209,7 +998,7 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
     }
     if (__builtin_expect((present & ~covered) != 0 || (!covered && !taken) ||
                              (s->flags & SEGMENT_PARTS && taken && taken->components), 0))
-        keep_rest(r, node, s, present & ~covered, present, taken);
+        read_left_rest(r, node, s, present & ~covered, present, taken);
     /* the last byte may still become a bracket */
     if (r->out.n > r->options.flush + KEEP_BEHIND && r->options.write && r->out.p[r->out.n - 1] == ',') {
         bool implied = false;
@@ -1218,112 +1007,15 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
         if (!implied) {
             int answer = r->options.write(r->options.ctx, r->out.p, r->out.n - 1);
             if (answer < 0)
-                return stop(r, answer);
+                return read_stop(r, answer);
             r->out.p[0] = ',';
             r->out.n = 1;
         }
     }
-    return failed(r, &r->out);
+    return read_failed(r, &r->out);
 }
 
 /* ---- documents ---- */
-
-static void add_field(struct buf *b, const char *name, struct slice v)
-{
-    v = slice_trim(v);
-    if (v.n == 0)
-        return;
-    buf_add_char(b, '"');
-    buf_add_text(b, name);
-    buf_add_text(b, "\":\"");
-    buf_add_json(b, v);
-    buf_add_text(b, "\",");
-}
-
-static void add_party(struct buf *b, const char *name, struct slice qualifier, struct slice id)
-{
-    char both[128];
-    qualifier = slice_trim(qualifier);
-    id = slice_trim(id);
-    if (id.n == 0 || id.n + qualifier.n + 2 > sizeof(both))
-        return;
-    snprintf(both, sizeof(both), "%.*s:%.*s", SLICE_FMT(qualifier), SLICE_FMT(id));
-    add_field(b, name, slice_of(both));
-}
-
-static void add_moment(struct buf *b, const char *name, struct slice date, struct slice time)
-{
-    char text[40], *p = text;
-    if (!check_is_date(date))
-        return;
-    p = run_date(p, date.p, date.n, 0);
-    if (time.n >= 4 && is_digit(time.p[0]) && is_digit(time.p[1]) && is_digit(time.p[2]) && is_digit(time.p[3])) {
-        p += snprintf(p, 8, "T%.2s:%.2s", time.p, time.p + 2);
-        if (time.n >= 6 && is_digit(time.p[4]) && is_digit(time.p[5]))
-            p += snprintf(p, 8, ":%.2s", time.p + 4);
-    }
-    add_field(b, name, slice(text, (size_t)(p - text)));
-}
-
-/* What every record begins with. All but the document's own numbers is the same for a whole group: it is made once,
- * in three pieces: up to ST02 in the id, up to ST02 in the source, and the rest. */
-static int make_head(struct map_reader *r, const struct edi_document *d)
-{
-    const struct slice *isa = d->interchange->element, *gs = d->group->element;
-    const struct record_kind *kind = map_kind(r->plan->map);
-    struct buf *b = &r->head;
-    struct slice usage = slice_trim(isa[15]);
-    const struct slice id[] = { isa[5], isa[6], isa[7], isa[8], d->interchange->control, d->group->control };
-    static const char between[] = ":/:///";
-
-    buf_clear(b);
-    buf_add_text(b, "{\"record\":\"");
-    buf_add_json(b, kind->name);
-    buf_printf(b, "\",\"version\":%u,\"id\":\"", kind->version);
-    for (unsigned i = 0; i < 6; i++) {
-        buf_add_json(b, slice_trim(id[i]));
-        buf_add_char(b, between[i]);
-    }
-    r->head_cut[0] = b->n;
-    add_field(b, "transmission", r->options.transmission);
-    add_field(b, "partner", r->options.partner);
-    buf_add_text(b, "\"source\":{\"standard\":\"x12\",");
-    add_field(b, "version", d->group->version);
-    add_field(b, "set", d->set);
-    add_party(b, "sender", isa[5], isa[6]);
-    add_party(b, "receiver", isa[7], isa[8]);
-    add_field(b, "interchange", d->interchange->control);
-    add_field(b, "group", d->group->control);
-    r->head_cut[1] = b->n;
-    add_field(b, "usage", slice_is(usage, "T") ? SLICE("test") : slice_is(usage, "I") ? SLICE("information")
-                                                             : usage.n              ? SLICE("production")
-                                                                                    : usage);
-    add_moment(b, "sent_at", isa[9], isa[10]);
-    add_field(b, "group_sender", gs[2]);
-    add_field(b, "group_receiver", gs[3]);
-    add_moment(b, "group_sent_at", gs[4], gs[5]);
-    r->head_of = (struct head_key){ r->plan, d->interchange->ordinal, d->group->ordinal };
-    snprintf(r->head_set, sizeof(r->head_set), "%.*s", SLICE_FMT(d->set));
-    return failed(r, b);
-}
-
-static int begin_record(struct map_reader *r, const struct edi_document *d)
-{
-    struct buf *b = &r->out;
-    if (r->head_of.plan != r->plan || r->head_of.interchange != d->interchange->ordinal ||
-        r->head_of.group != d->group->ordinal || !slice_is(d->set, r->head_set))
-        if (make_head(r, d) < 0)
-            return r->stopped;
-    buf_add(b, r->head.p, r->head_cut[0]);
-    buf_add_json(b, slice_trim(d->control));
-    buf_printf(b, "/%llu\",", (unsigned long long)d->in_group);
-    buf_add(b, r->head.p + r->head_cut[0], r->head_cut[1] - r->head_cut[0]);
-    add_field(b, "document", d->control);
-    buf_add(b, r->head.p + r->head_cut[1], r->head.n - r->head_cut[1]);
-    add_field(b, "implementation", d->implementation);
-    close_bracket(b, '}');
-    return failed(r, b);
-}
 
 static int take_document(void *ctx, const struct edi_document *d)
 {
@@ -1340,7 +1032,7 @@ static int take_document(void *ctx, const struct edi_document *d)
         return 0;
     answer = r->options.choose(r->options.ctx, d, &r->plan);
     if (answer < 0)
-        return stop(r, answer);
+        return read_stop(r, answer);
     if (!r->plan) {
         if (!r->options.optional)
             map_finding(r, NULL, FINDING_MAP_MISSING, 0, 0,
@@ -1366,9 +1058,9 @@ static int take_document(void *ctx, const struct edi_document *d)
                                  "partner file names\"},", d->interchange->foreign);
         r->n_rejected++;
     }
-    if (begin_record(r, d) < 0 || !open_instance(r, r->plan->root, &r->out))
+    if (read_head(r, d) < 0 || !open_instance(r, r->plan->root, &r->out))
         return r->stopped;
-    return failed(r, &r->out);
+    return read_failed(r, &r->out);
 }
 
 int map_reader_flush(struct map_reader *r)
@@ -1378,7 +1070,7 @@ int map_reader_flush(struct map_reader *r)
         answer = r->options.write ? r->options.write(r->options.ctx, r->out.p, r->out.n) : 0;
         buf_clear(&r->out);
     }
-    return answer < 0 ? stop(r, answer) : r->stopped;
+    return answer < 0 ? read_stop(r, answer) : r->stopped;
 }
 
 static int end_interchange(void *ctx, const struct edi_interchange *i)
@@ -1397,14 +1089,14 @@ static int end_document(void *ctx, const struct edi_document *d)
         if (d->errors) {
             buf_add_text(&r->out, "\"rejected\":[");
             buf_add(&r->out, r->rejected.p, r->rejected.n);
-            close_bracket(&r->out, ']');
+            read_close_bracket(&r->out, ']');
             r->n_refused++;
         }
-        close_bracket(&r->out, '}');
+        read_close_bracket(&r->out, '}');
         if (r->out.n)
             r->out.p[r->out.n - 1] = '\n';
         r->records++;
-        if (failed(r, &r->out) < 0)
+        if (read_failed(r, &r->out) < 0)
             return r->stopped;
         if ((!r->options.batch || r->out.n >= r->options.flush) && map_reader_flush(r) < 0)
             return r->stopped;
@@ -1413,50 +1105,8 @@ static int end_document(void *ctx, const struct edi_document *d)
     if (r->options.document_end && !r->stopped) {
         answer = r->options.document_end(r->options.ctx, d);
         if (answer < 0)
-            return stop(r, answer);
+            return read_stop(r, answer);
     }
-    return r->stopped;
-}
-
-/* A segment without a place is kept by its tag, in the object that the last segment belongs to, and behind that. */
-static int take_stray(void *ctx, const struct segment *s)
-{
-    struct map_reader *r = ctx;
-    struct instance *home = r->depth ? keeper(r) : NULL;
-    const char separator = r->plan ? r->document.interchange->syntax.component : 0;
-    bool any = false;
-
-    if (!r->plan || r->stopped || !home)
-        return r->stopped;
-    if (r->last && home->scope->node != r->last->ordinal &&
-        !(r->last->trigger && r->last->parent == home->scope->node)) {
-        make_path(r, home, r->last, NULL);
-        buf_add_char(&r->path, '/');
-    } else {
-        buf_clear(&r->path);
-    }
-    buf_add_char(&r->path, '?');
-    buf_add_slice(&r->path, segment_tag(s));
-    if (r->stray.n == 0 || !slice_is(segment_tag(s), r->stray.tag)) {
-        r->stray.n = 0;
-        snprintf(r->stray.tag, sizeof(r->stray.tag), "%.*s", SLICE_FMT(segment_tag(s)));
-    }
-    if (++r->stray.n > 1)
-        buf_printf(&r->path, "#%u", r->stray.n);
-    for (unsigned k = 1; k <= s->n; k++) {
-        struct slice v = segment_element(s, k), rest;
-        bool more = separator && v.n && memchr(v.p, separator, v.n);
-        any |= v.n > 0;
-        if (v.n && !more)
-            keep_value(r, home, s, k, 0, v);
-        for (unsigned c = 1; more; c++, v = rest) {
-            struct slice part = slice_cut(v, separator, &rest, &more);
-            if (part.n)
-                keep_value(r, home, s, k, c, part);
-        }
-    }
-    if (!any)
-        keep_value(r, home, s, 0, 0, slice(NULL, 0));
     return r->stopped;
 }
 
@@ -1473,14 +1123,14 @@ static int take_finding(void *ctx, const struct finding *f)
         buf_add_json(&r->rejected, buf_slice(&message));
         buf_add_text(&r->rejected, "\"},");
         if (message.failed == ERR_NOMEM || r->rejected.failed == ERR_NOMEM)
-            stop(r, ERR_NOMEM);
+            read_stop(r, ERR_NOMEM);
         buf_deinit(&message);
         r->n_rejected++;
     }
     if (r->options.finding && !r->stopped) {
         int answer = r->options.finding(r->options.ctx, f);
         if (answer < 0)
-            stop(r, answer);
+            read_stop(r, answer);
     }
     return r->stopped;
 }
@@ -1490,7 +1140,7 @@ void map_reader_sink(struct map_reader *r, struct edi_sink *sink_r)
     *sink_r = (struct edi_sink){ .ctx = r,
                                  .document = take_document,
                                  .segment = take_segment,
-                                 .stray = take_stray,
+                                 .stray = read_left_stray,
                                  .document_end = end_document,
                                  .interchange_end = end_interchange,
                                  .finding = take_finding };

@@ -1,0 +1,108 @@
+/*
+ * read_head: what every record begins with: its kind, its id, and whose document it is.
+ *
+ * Most of it is the same for all documents of a group and made once, in the reader's `head`. Nothing here comes from
+ * the document's body, and no map says anything of it.
+ */
+#include "map/read_inside.h"
+
+#include <stdio.h>
+
+#include "edi/check.h"
+
+static void add_field(struct buf *b, const char *name, struct slice v)
+{
+    v = slice_trim(v);
+    if (v.n == 0)
+        return;
+    buf_add_char(b, '"');
+    buf_add_text(b, name);
+    buf_add_text(b, "\":\"");
+    buf_add_json(b, v);
+    buf_add_text(b, "\",");
+}
+
+static void add_party(struct buf *b, const char *name, struct slice qualifier, struct slice id)
+{
+    char both[128];
+    qualifier = slice_trim(qualifier);
+    id = slice_trim(id);
+    if (id.n == 0 || id.n + qualifier.n + 2 > sizeof(both))
+        return;
+    snprintf(both, sizeof(both), "%.*s:%.*s", SLICE_FMT(qualifier), SLICE_FMT(id));
+    add_field(b, name, slice_of(both));
+}
+
+static void add_moment(struct buf *b, const char *name, struct slice date, struct slice time)
+{
+    char text[40], *p = text;
+    if (!check_is_date(date))
+        return;
+    p = read_run_date(p, date.p, date.n, 0);
+    if (time.n >= 4 && is_digit(time.p[0]) && is_digit(time.p[1]) && is_digit(time.p[2]) && is_digit(time.p[3])) {
+        p += snprintf(p, 8, "T%.2s:%.2s", time.p, time.p + 2);
+        if (time.n >= 6 && is_digit(time.p[4]) && is_digit(time.p[5]))
+            p += snprintf(p, 8, ":%.2s", time.p + 4);
+    }
+    add_field(b, name, slice(text, (size_t)(p - text)));
+}
+
+/* What every record begins with. All but the document's own numbers is the same for a whole group: it is made once,
+ * in three pieces: up to ST02 in the id, up to ST02 in the source, and the rest. */
+static int make_head(struct map_reader *r, const struct edi_document *d)
+{
+    const struct slice *isa = d->interchange->element, *gs = d->group->element;
+    const struct record_kind *kind = map_kind(r->plan->map);
+    struct buf *b = &r->head;
+    struct slice usage = slice_trim(isa[15]);
+    const struct slice id[] = { isa[5], isa[6], isa[7], isa[8], d->interchange->control, d->group->control };
+    static const char between[] = ":/:///";
+
+    buf_clear(b);
+    buf_add_text(b, "{\"record\":\"");
+    buf_add_json(b, kind->name);
+    buf_printf(b, "\",\"version\":%u,\"id\":\"", kind->version);
+    for (unsigned i = 0; i < 6; i++) {
+        buf_add_json(b, slice_trim(id[i]));
+        buf_add_char(b, between[i]);
+    }
+    r->head_cut[0] = b->n;
+    add_field(b, "transmission", r->options.transmission);
+    add_field(b, "partner", r->options.partner);
+    buf_add_text(b, "\"source\":{\"standard\":\"x12\",");
+    add_field(b, "version", d->group->version);
+    add_field(b, "set", d->set);
+    add_party(b, "sender", isa[5], isa[6]);
+    add_party(b, "receiver", isa[7], isa[8]);
+    add_field(b, "interchange", d->interchange->control);
+    add_field(b, "group", d->group->control);
+    r->head_cut[1] = b->n;
+    add_field(b, "usage", slice_is(usage, "T") ? SLICE("test") : slice_is(usage, "I") ? SLICE("information")
+                                                             : usage.n              ? SLICE("production")
+                                                                                    : usage);
+    add_moment(b, "sent_at", isa[9], isa[10]);
+    add_field(b, "group_sender", gs[2]);
+    add_field(b, "group_receiver", gs[3]);
+    add_moment(b, "group_sent_at", gs[4], gs[5]);
+    r->head_of = (struct head_key){ r->plan, d->interchange->ordinal, d->group->ordinal };
+    snprintf(r->head_set, sizeof(r->head_set), "%.*s", SLICE_FMT(d->set));
+    return read_failed(r, b);
+}
+
+int read_head(struct map_reader *r, const struct edi_document *d)
+{
+    struct buf *b = &r->out;
+    if (r->head_of.plan != r->plan || r->head_of.interchange != d->interchange->ordinal ||
+        r->head_of.group != d->group->ordinal || !slice_is(d->set, r->head_set))
+        if (make_head(r, d) < 0)
+            return r->stopped;
+    buf_add(b, r->head.p, r->head_cut[0]);
+    buf_add_json(b, slice_trim(d->control));
+    buf_printf(b, "/%llu\",", (unsigned long long)d->in_group);
+    buf_add(b, r->head.p + r->head_cut[0], r->head_cut[1] - r->head_cut[0]);
+    add_field(b, "document", d->control);
+    buf_add(b, r->head.p + r->head_cut[1], r->head.n - r->head_cut[1]);
+    add_field(b, "implementation", d->implementation);
+    read_close_bracket(b, '}');
+    return read_failed(r, b);
+}
