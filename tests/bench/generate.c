@@ -3,10 +3,10 @@
  *
  *     generate TYPE SIZE [SEED] [--one-document] [--documents N] [--group N] [--newline]
  *
- * What it writes is valid against our guide of its type: real dates, right check digits, right counts, right control
- * numbers, codes that are in the lists. Values vary as those of the field do; names and addresses are invented.
- * It never reads a file, a clock or the environment. A new type is a row of the table `types` and a function that
- * writes one document.
+ * What it writes is valid against our guide of its type, but for one 846 of more than 10,000 LIN loops: real dates,
+ * right check digits, right counts, right control numbers, codes that are in the lists. Values vary as those of the
+ * field do; names and addresses are invented. It never reads a file, a clock or the environment. A new type is a row of
+ * the table `types` and a function that writes one document.
  *
  * All memory is one block in main(), freed there.
  */
@@ -23,6 +23,7 @@ enum {
     SEGMENT_ROOM = 4096,        /* no segment of ours is longer */
     DAYS = 3 * 365,             /* dates that orders use: 2025 to 2027 */
     LINES_MOST = 100000,        /* what the guide allows in one 850 */
+    TOTAL_MOST = 999999,        /* what CTT01 has room for */
     SDQ_MOST = 500,             /* and in one of its lines */
     GROUP_MOST = 1000,          /* documents in a functional group */
     SMALL = 10000               /* a file below this many bytes holds one document */
@@ -631,6 +632,175 @@ static void order_body(struct generator *g, uint64_t until, uint64_t line_bytes)
     segment_end(g);
 }
 
+/* --- 846, Inventory Inquiry/Advice --------------------------------------------- */
+
+static uint64_t stock(struct generator *g, const char *state, unsigned most)
+{
+    unsigned n = percent(g, 12) ? 0 : between(g, 1, most);
+    segment(g, "QTY*");
+    put_text(g, state);
+    put(g, "*");
+    put_number(g, n, 0);
+    put(g, "*EA");
+    segment_end(g);
+    return n;
+}
+
+/* A segment of a qualifier and a date. */
+static void dated(struct generator *g, const char *start, unsigned day)
+{
+    segment(g, "DTM*");
+    put_text(g, start);
+    put(g, "*");
+    put_date(g, day);
+    segment_end(g);
+}
+
+static void stock_by_place(struct generator *g, unsigned day)
+{
+    unsigned n = between(g, 2, 7);
+    while (n--) {
+        segment(g, "SCH*");
+        put_number(g, between(g, 0, 900), 0);
+        put(g, "*EA*WH*");
+        put_text(g, places[pick(g, sizeof places / sizeof places[0])].city);
+        put(g, "*007*");
+        put_date(g, day);
+        segment_end(g);
+    }
+}
+
+static void stock_by_lot(struct generator *g, unsigned day)
+{
+    unsigned n = between(g, 1, 3);
+    segment(g, "LS*LOT");
+    segment_end(g);
+    while (n--) {
+        segment(g, "REF*LT*L");
+        put_number(g, pick(g, 1000000), 6);
+        segment_end(g);
+        dated(g, "036", day + between(g, 60, 180));
+        if (percent(g, 40)) {
+            segment(g, "N1*WH*");
+            put_text(g, places[pick(g, sizeof places / sizeof places[0])].city);
+            segment_end(g);
+        }
+    }
+    segment(g, "LE*LOT");
+    segment_end(g);
+}
+
+/* One LIN with what belongs to it. Returns the sum of its quantities. */
+static uint64_t inventory_line(struct generator *g, unsigned number, unsigned prefix, unsigned day)
+{
+    unsigned item = pick(g, 100000);
+    uint64_t sum;
+
+    segment(g, "LIN*");
+    put_number(g, number, 0);
+    put(g, "*UP*");
+    put_item_code(g, "", prefix, item);
+    put(g, "*VN*");
+    put_char(g, (char)('A' + item % 26));
+    put_char(g, (char)('A' + item / 26 % 26));
+    put(g, "-");
+    put_number(g, item, 5);
+    if (percent(g, 50)) {
+        put(g, "*IN*");
+        put_number(g, 1000000u + item * 37u % 8999999u, 0);
+    }
+    segment_end(g);
+    if (percent(g, 80)) {
+        segment(g, "PID*F*08***");
+        put_one(g, kinds);
+        put_one(g, things);
+        put_one(g, extents);
+        segment_end(g);
+    }
+    if (percent(g, 30)) {
+        segment(g, "CTP**RTL*");
+        price(g);
+        segment_end(g);
+    }
+    if (percent(g, 10)) {
+        segment(g, "REF*LT*L");
+        put_number(g, pick(g, 1000000), 6);
+        segment_end(g);
+    }
+
+    sum = stock(g, "33", percent(g, 10) ? 48000 : 900);
+    if (percent(g, 20))
+        dated(g, "007", day);
+    if (percent(g, 30))
+        stock_by_place(g, day);
+    if (percent(g, 40))
+        sum += stock(g, "17", 1200);
+    if (percent(g, 6))
+        stock_by_lot(g, day);
+    if (percent(g, 30)) {
+        sum += stock(g, "63", 2400);
+        if (percent(g, 30)) {
+            segment(g, "LDT*AF*");
+            put_number(g, between(g, 3, 60), 0);
+            put(g, "*DA");
+            segment_end(g);
+        }
+        dated(g, "018", day + between(g, 3, 90));
+    }
+    if (percent(g, 15))
+        sum += stock(g, percent(g, 50) ? "IQ" : "27", 300);
+    if (percent(g, 5))
+        sum += stock(g, percent(g, 50) ? "74" : "QH", 20);
+    if (percent(g, 12)) {
+        segment(g, "N1*WH*");
+        put_text(g, places[pick(g, sizeof places / sizeof places[0])].city);
+        put(g, "*92*");
+        put_number(g, pick(g, 10000), 4);
+        segment_end(g);
+    }
+    return sum;
+}
+
+/* A document of a given size takes as many items as that needs: beyond 10,000 more than the guide allows. */
+static void inventory_body(struct generator *g, uint64_t until, uint64_t line_bytes)
+{
+    unsigned prefix = between(g, 30000, 899999), day = pick(g, DAYS - 200);
+    unsigned lines = until ? UINT32_MAX : between(g, 5, 60), line = 0;
+    uint64_t end = until ? until : g->size, hash = 0;
+
+    (void)line_bytes;
+    segment(g, "BIA*");
+    put_one(g, ((const char *const[]){ "00", "00", "05", "04" }));
+    put_one(g, ((const char *const[]){ "*SI*", "*SI*", "*DD*", "*MB*" }));
+    put_number(g, pick(g, 1000000000), 8);
+    put(g, "*");
+    put_date(g, day);
+    if (percent(g, 60)) {
+        put(g, "*");
+        put_number(g, between(g, 0, 23), 2);
+        put_number(g, between(g, 0, 59), 2);
+    }
+    segment_end(g);
+    dated(g, "007", day);
+    segment(g, "REF*IA*");
+    put_number(g, prefix, 6);
+    segment_end(g);
+    party(g, "VN", prefix);
+    if (percent(g, 60))
+        party(g, "WH", prefix);
+
+    while (line < lines && (line == 0 || bytes_so_far(g) + 48 < end))
+        hash += inventory_line(g, ++line, prefix, day);
+
+    if (line > TOTAL_MOST)
+        return;
+    segment(g, "CTT*");
+    put_number(g, line, 0);
+    put(g, "*");
+    put_number(g, hash % 10000000000u, 0);
+    segment_end(g);
+}
+
 /* --- The envelope of X12 ------------------------------------------------------ */
 
 static void x12_document(struct generator *g, uint64_t number, uint64_t until, uint64_t line_bytes)
@@ -704,6 +874,7 @@ static void x12_file(struct generator *g, uint64_t seed)
 
 static const struct type types[] = {
     { "850", "X12 004010 purchase orders", "850", "PO", order_body },
+    { "846", "X12 004010 inventory reports", "846", "IB", inventory_body },
 };
 
 static bool is_leap(unsigned year)
