@@ -135,7 +135,7 @@ static uint64_t most(const struct guide *g, const struct map_scope *s, const str
 {
     uint64_t n = 1;
     for (; node->ordinal != s->node && node->ordinal != 0; node = &g->node[node->parent]) {
-        if (node->trigger) /* once in its loop */
+        if (node->trigger || node->ordinal == s->row) /* once in its loop; each row is an item of its own */
             continue;
         n *= node->max ? node->max : 1;
         if (n > UINT32_MAX)
