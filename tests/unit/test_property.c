@@ -36,6 +36,8 @@ static const struct type {
     { "x12/850-order", "x12/005010/850", "850", "PO", "005010", "order" },
     { "x12/846-inventory", "x12/004010/846", "846", "IB", "004010", "inventory" },
     { "x12/846-inventory", "x12/005010/846", "846", "IB", "005010", "inventory" },
+    { "x12/856-shipment", "x12/004010/856", "856", "SH", "004010", "shipment" },
+    { "x12/856-shipment", "x12/005010/856", "856", "SH", "005010", "shipment" },
     { "x12/997-acknowledgment", "x12/004010/997", "997", "FA", "004010", "acknowledgment" },
     { "x12/997-acknowledgment", "x12/005010/997", "997", "FA", "005010", "acknowledgment" },
 };
@@ -223,7 +225,7 @@ static uint64_t choose(struct chance *c, const struct segment_def *def, uint64_t
 /* ---- documents ---- */
 
 static uint16_t trailer;
-static uint64_t lines;
+static uint64_t lines;          /* PO1, or HL: nodes of a tree */
 static unsigned odd_written;    /* odd records that could be written */
 
 static bool add_composite(struct chance *c, const struct element *e, struct buf *to)
@@ -279,6 +281,8 @@ static bool add_segment(struct chance *c, const struct guide_node *node, struct 
     for (unsigned k = 0; k < def->n && k < 64; k++)
         if (!(def->not_used >> k & 1) && def->use[k].element->type != TYPE_B)
             may |= 1ull << k;
+    if (slice_is(node->tag, "HL") && lines == 0)
+        may &= ~2ull; /* the first node has no parent */
     for (unsigned i = 0; i < 50 && !set; i++) {
         set = choose(c, def, may, 0);
         if (!has_text(plan->root, def->tag, set))
@@ -294,7 +298,11 @@ static bool add_segment(struct chance *c, const struct guide_node *node, struct 
         buf_add_char(to, '*');
         if (!(set >> k & 1))
             continue;
-        if (slice_is(node->tag, "CTT") && k < 2) /* computed: the writer's own */
+        if (slice_is(node->tag, "HL") && k == 0)
+            buf_printf(to, "%llu", (unsigned long long)lines + 1);
+        else if (slice_is(node->tag, "HL") && k == 1)
+            buf_printf(to, "%u", 1 + below(c, (unsigned)lines));
+        else if (slice_is(node->tag, "CTT") && k < 2) /* computed: the writer's own */
             buf_printf(to, "%llu", (unsigned long long)(k ? 0 : lines));
         else if (slice_is(node->tag, "LS") || slice_is(node->tag, "LE"))
             buf_add_text(to, "LOOP");
@@ -308,7 +316,7 @@ static bool add_segment(struct chance *c, const struct guide_node *node, struct 
     }
     to->n = end;
     buf_add_char(to, '~');
-    if (slice_is(node->tag, "PO1"))
+    if (slice_is(node->tag, "PO1") || slice_is(node->tag, "HL"))
         lines++;
     return true;
 }
@@ -452,6 +460,18 @@ static bool add_field(struct chance *c, const struct map_op *op, const struct el
     struct buf value;
     bool added = false;
 
+    if (op->n_conversions && op->conversion[0].kind == CONVERT_NODE) {
+        add_name(to, op->field);
+        buf_printf(to, "\"%llu\"", (unsigned long long)++lines);
+        return true;
+    }
+    if (op->n_conversions && op->conversion[0].kind == CONVERT_PARENT) {
+        if (lines < 2)
+            return false;
+        add_name(to, op->field);
+        buf_printf(to, "\"%u\"", 1 + below(c, (unsigned)lines - 1));
+        return true;
+    }
     if (c->odd && perhaps(c, c->odd) && !op->fallback.n && (!op->beside || op->table) &&
         !(chain && chain->next && op->element[0] == guide->node[own->segment].def->qualifier)) {
         add_odd(c, op, use, to);
@@ -772,8 +792,10 @@ static void add_object(struct chance *c, const struct map_scope *s, bool item, s
 
     (void)item;
     buf_add_char(to, '{');
-    if (!s->parent)
+    if (!s->parent) {
+        lines = 0;
         buf_printf(to, "\"record\":\"%s\",\"version\":1", type->kind);
+    }
     start = to->n;
     for (unsigned i = 0; i < s->n_order; i++) {
         const struct map_take *t = s->order[i];
