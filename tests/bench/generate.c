@@ -25,6 +25,7 @@ enum {
     LINES_MOST = 100000,        /* what the guide allows in one 850 */
     TOTAL_MOST = 999999,        /* what CTT01 has room for */
     SDQ_MOST = 500,             /* and in one of its lines */
+    NODES_MOST = 200000,        /* nodes in one 856 */
     GROUP_MOST = 1000,          /* documents in a functional group */
     SMALL = 10000               /* a file below this many bytes holds one document */
 };
@@ -801,6 +802,154 @@ static void inventory_body(struct generator *g, uint64_t until, uint64_t line_by
     segment_end(g);
 }
 
+/* --- 856, Ship Notice --------------------------------------------------------- */
+
+/* A node of the hierarchy; what stands below it is known beforehand. */
+static unsigned node(struct generator *g, unsigned number, unsigned parent, char level, bool children)
+{
+    segment(g, "HL*");
+    put_number(g, number, 0);
+    put(g, "*");
+    if (parent)
+        put_number(g, parent, 0);
+    put(g, "*");
+    put_char(g, level);
+    put(g, "*");
+    put_char(g, children ? '1' : '0');
+    segment_end(g);
+    return number;
+}
+
+/* A serial shipping container code behind its application identifier. */
+static void put_sscc(struct generator *g, unsigned prefix, unsigned serial)
+{
+    size_t start;
+    put(g, "00");
+    start = g->n;
+    put(g, "00");
+    put_number(g, prefix % 1000000, 6);
+    put_number(g, serial, 9);
+    put_char(g, check_digit(g->output + start, 17));
+}
+
+/* What lies in a carton. Returns the quantity. */
+static unsigned shipped_item(struct generator *g, unsigned prefix)
+{
+    unsigned item = pick(g, 100000), quantity = between(g, 1, 144);
+
+    segment(g, "LIN*");
+    if (percent(g, 60))
+        put_number(g, between(g, 1, 400), 0);
+    put(g, "*UP*");
+    put_item_code(g, "", prefix, item);
+    put(g, "*VN*");
+    put_char(g, (char)('A' + item % 26));
+    put(g, "-");
+    put_number(g, item, 5);
+    if (percent(g, 15)) {
+        put(g, "*LT*L2026-");
+        put_number(g, item % 1000, 3);
+    }
+    segment_end(g);
+    segment(g, "SN1**");
+    put_number(g, quantity, 0);
+    put_one(g, ((const char *const[]){ "*EA", "*EA", "*EA", "*CA" }));
+    if (percent(g, 40)) {
+        put(g, "**");
+        put_number(g, quantity + pick(g, 12), 0);
+        put(g, "*EA**AC");
+    }
+    segment_end(g);
+    if (percent(g, 50)) {
+        segment(g, "PID*F*08***");
+        put_one(g, kinds);
+        put_one(g, things);
+        put_one(g, extents);
+        segment_end(g);
+    }
+    return quantity;
+}
+
+/* Shipment, orders, pallets now and then, cartons, items. */
+static void shipment_body(struct generator *g, uint64_t until, uint64_t line_bytes)
+{
+    unsigned prefix = between(g, 30000, 899999), nodes = 0, serial = 0, cartons = 0, carton = 0, items = 0, above = 0;
+    unsigned order = 0, shipped = pick(g, DAYS - 200), most = until ? NODES_MOST : between(g, 12, 90);
+    uint64_t end = until ? until : g->size, hash = 0;
+    bool pallets = percent(g, 40);
+
+    (void)line_bytes;
+    segment(g, "BSN*00*");
+    put_number(g, pick(g, 1000000000), 9);
+    put(g, "*");
+    put_date(g, shipped);
+    put(g, "*");
+    put_number(g, between(g, 6, 21), 2);
+    put_one(g, ((const char *const[]){ "00", "15", "47" }));
+    put(g, "*0001");
+    segment_end(g);
+    segment(g, "DTM*011*");
+    put_date(g, shipped);
+    segment_end(g);
+    segment(g, "DTM*017*");
+    put_date(g, shipped + between(g, 1, 9));
+    segment_end(g);
+
+    node(g, ++nodes, 0, 'S', true);
+    segment(g, "TD1*CTN25*");
+    put_number(g, between(g, 1, 400), 0);
+    put(g, "****G*");
+    put_decimal(g, between(g, 15, 45000), 1);
+    put(g, "*LB");
+    segment_end(g);
+    segment(g, "TD5*O*2*");
+    put_one(g, ((const char *const[]){ "UPSN*M*GROUND", "FDEG*M", "ABFS*M*LTL, CALL FIRST", "CNWY*M*CON-WAY" }));
+    segment_end(g);
+    segment(g, "REF*BM*");
+    put_number(g, pick(g, 1000000000), 9);
+    segment_end(g);
+    party(g, "SF", prefix);
+    party(g, "ST", prefix);
+
+    /* the next of what is not full yet; whatever is begun gets at least one item */
+    while (items == 0 || (nodes + 5 < most && bytes_so_far(g) + 400 < end)) {
+        if (carton == 0) {
+            if (cartons == 0) {
+                order = node(g, ++nodes, 1, 'O', true);
+                segment(g, "PRF*PO-");
+                put_number(g, pick(g, 100000000), 8);
+                put(g, "***");
+                put_date(g, shipped > 9 ? shipped - 9 : 0);
+                segment_end(g);
+                cartons = between(g, 1, 40);
+                above = order;
+            }
+            if (pallets && (above == order || percent(g, 10))) {
+                above = node(g, ++nodes, order, 'T', true);
+                segment(g, "MAN*GM*");
+                put_sscc(g, prefix, ++serial);
+                segment_end(g);
+            }
+            carton = node(g, ++nodes, above, 'P', true);
+            cartons--;
+            segment(g, "MAN*GM*");
+            put_sscc(g, prefix, ++serial);
+            segment_end(g);
+        }
+        node(g, ++nodes, carton, 'I', false);
+        hash += shipped_item(g, prefix);
+        items++;
+        if (percent(g, 45))
+            carton = 0;
+    }
+
+    segment(g, "CTT*");
+    put_number(g, nodes, 0);
+    put(g, "*");
+    put_number(g, hash % 10000000000u, 0);
+    segment_end(g);
+}
+
 /* --- The envelope of X12 ------------------------------------------------------ */
 
 static void x12_document(struct generator *g, uint64_t number, uint64_t until, uint64_t line_bytes)
@@ -875,6 +1024,7 @@ static void x12_file(struct generator *g, uint64_t seed)
 static const struct type types[] = {
     { "850", "X12 004010 purchase orders", "850", "PO", order_body },
     { "846", "X12 004010 inventory reports", "846", "IB", inventory_body },
+    { "856", "X12 004010 ship notices", "856", "SH", shipment_body },
 };
 
 static bool is_leap(unsigned year)
