@@ -140,11 +140,13 @@ static const struct guide_node *no_place(struct checker *c, const struct segment
     return NULL;
 }
 
-static void say_over(struct checker *c, const struct segment *s, const struct guide_node *counted, uint32_t count)
+/* Said once, of the first that is too many: there may be a million. */
+static void say_over(struct checker *c, const struct segment *s, const struct guide_node *counted)
 {
     struct remark r = { .code = counted->loop ? FINDING_LOOP_OVER_MAX : FINDING_SEGMENT_OVER_MAX };
     r.loop = loop_of(c->guide, counted);
-    snprintf(r.found, sizeof(r.found), "%s %u times", counted->loop ? "the loop occurs" : "occurs", count);
+    snprintf(r.found, sizeof(r.found), "%s at least %u times", counted->loop ? "the loop occurs" : "occurs",
+             counted->max + 1);
     snprintf(r.expected, sizeof(r.expected), "at most %u", counted->max);
     say(c, s, &r);
 }
@@ -192,8 +194,8 @@ static void move(struct checker *c, const struct segment *s, const struct guide_
         c->current[counted->depth] = counted->ordinal;
         c->count[counted->depth] = 1;
     }
-    if (UNLIKELY(c->count[counted->depth] > counted->max))
-        say_over(c, s, counted, c->count[counted->depth]);
+    if (UNLIKELY(c->count[counted->depth] == (uint64_t)counted->max + 1))
+        say_over(c, s, counted);
     if (to->trigger) {
         c->current[to->depth] = to->ordinal;
         c->count[to->depth] = 1;
@@ -228,8 +230,8 @@ const struct guide_node *check_place(struct checker *c, const struct segment *s)
     if (step->flags || UNLIKELY(to->not_used || (g->n_variants && to->parent == 0))) {
         move(c, s, to, step->flags);
     } else if (to == c->at) {
-        if (UNLIKELY(++c->count[to->depth] > to->max))
-            say_over(c, s, to, c->count[to->depth]);
+        if (UNLIKELY(++c->count[to->depth] == (uint64_t)to->max + 1))
+            say_over(c, s, to);
     } else {
         c->current[to->depth] = to->ordinal;
         c->count[to->depth] = 1;

@@ -124,7 +124,7 @@ static const struct check_case cases[] = {
     { "004010", "REF*IA*1***5~", "CTT*1~",
       "X12-AK4-3 REF05: \"5\" is past the last element (expected at most 4) | AK3*REF*3**8  AK4*5**3*5\n" },
     { "004010", "CUR*BY*USD~CUR*BY*USD~", "CTT*1~",
-      "X12-AK3-5 CUR: occurs 2 times (expected at most 1) | AK3*CUR*4**5\n" },
+      "X12-AK3-5 CUR: occurs at least 2 times (expected at most 1) | AK3*CUR*4**5\n" },
     { "004010", "PER*OC*A*TE~", "CTT*1~",
       "X12-AK4-2 PER04 Communication Number: missing (expected all or none of PER03, PER04: note P0304) | AK3*PER*3**8  AK4*4*364*2\n" },
     { "004010", "SAC*A~", "CTT*1~",
