@@ -320,7 +320,7 @@ static int submit(void *ctx, const struct edi_reader *reader, const struct edi_r
 
 static int start_workers(struct translate *t, unsigned n, struct err *err)
 {
-    t->n_jobs = 4 * n;
+    t->n_jobs = 2 * n + 1;
     t->worker = calloc(n, sizeof(*t->worker));
     t->job = calloc(t->n_jobs, sizeof(*t->job));
     if (!t->worker || !t->job)

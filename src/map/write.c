@@ -394,10 +394,11 @@ static int set_check(struct map_writer *w, const struct frame *f, const struct a
     if (UNLIKELY(a->use && (unsigned)n > a->use->max)) { /* of a million CTT01 says nothing */
         write_report_loss(w, write_path(w, f, NULL, 0, check->list), slice(p, (size_t)n),
                     "is their number, which is not written: its element is too short for it");
+        w->no_totals = true;
         return 0;
     }
     /* a total of nothing makes no segment */
-    return set_cell(w, a, a->element, f, 0, slice(p, (size_t)n), check->count == 0);
+    return set_cell(w, a, a->element, f, 0, slice(p, (size_t)n), check->count == 0 || w->no_totals);
 }
 
 /* What a node is called by, and its parent: the numbers of both. */

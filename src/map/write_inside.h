@@ -87,6 +87,7 @@ struct map_writer {
     const struct json_tape *stream_tape;
     uint32_t stream_node;
     struct tree tree;                       /* the nodes of the record at hand */
+    bool no_totals;                         /* there are more items than their count can say */
     bool some_left;                         /* some object's `unmapped` is to be written */
     struct frame *frame;
     unsigned top;                           /* frames in use */
