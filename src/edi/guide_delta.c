@@ -306,8 +306,14 @@ static bool read_change(const struct guide_context *x, struct guide *g, const st
         guide_complain(lines, line, word, "what is different? expected: must, may, not used, …");
         return true;
     }
-    for (unsigned i = 0; i < path.n_steps; i++)
+    for (unsigned i = 0; i < path.n_steps; i++) {
         tags[i] = path.step[i].tag;
+        if (i + 1 < path.n_steps && path.step[i].n_selects) {
+            guide_complain(lines, line, 0,
+                           "only the last segment of a path can have a qualifier here; this would hold for every loop");
+            return true;
+        }
+    }
     /* from the top; else, for a single name, the first place where it stands */
     found = guide_node_at(g, &g->node[0], tags, path.n_steps);
     for (unsigned i = 1; !found && path.n_steps == 1 && i < g->n; i++)

@@ -362,7 +362,8 @@ static void test_wrong_deltas(void **state)
 {
     static const char *const lines[] = { "XYZ must", "BEG99 must", "BEG02 only", "BEG02 only TOOLONGCODE", "BEG02 perhaps",
                                          "BEG02 length 3 2", "BEG02 length x y", "BEG02", "REF max 0", "REF[IA] may",
-                                         "REF[IA DP] must", "BEG02-1 must", "REF[IA must", "CUR not", "N1[ST].N199 must" };
+                                         "REF[IA DP] must", "BEG02-1 must", "REF[IA must", "CUR not", "N1[ST].N199 must",
+                                         "N1[ST]/N3 must", "PO1/N1[ST]/N4.N401 must" };
     static const char *const wholes[] = { "", "map x", "guide", "guide a/850 from x12/004010/999", "guide a/850 from nothing",
                                           "guide x12/004010/850\n", "guide x12/004010/850\n  QQQ M\n", "guide x12/004010/850\n  ST X\n",
                                           "guide x12/004010/850\n  loop\n", "guide x12/004010/850 \"open\n  ST M\n" };
