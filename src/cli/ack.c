@@ -32,7 +32,8 @@ static int on_write(void *ctx, const char *p, size_t n, struct err *err)
     return printer_failed(k->c->out) ? err_set(err, ERR_STOP, "standard output is gone") : 0;
 }
 
-static int answer_file(struct command_context *c, struct reading *r, const char *path, uint64_t control)
+static int answer_file(struct command_context *c, struct reading *r, const char *path, uint64_t control,
+                       bool implementation)
 {
     struct answering k = { .c = c };
     const struct edi_sink findings = { .ctx = &k, .finding = on_finding };
@@ -40,6 +41,7 @@ static int answer_file(struct command_context *c, struct reading *r, const char 
         .at = reading_now(),
         .control = control,
         .line_end = "\n",
+        .implementation = implementation,
         .ta1 = true,
         .next = &findings,
         .write = on_write,
@@ -94,8 +96,9 @@ static int answer_file(struct command_context *c, struct reading *r, const char 
 
 int command_ack(struct command_context *c)
 {
-    const char *text = command_value(c, OPTION_CONTROL);
+    const char *text = command_value(c, OPTION_CONTROL), *set = command_value(c, OPTION_SET);
     struct reading reading;
+    unsigned acknowledge;
     uint64_t control = 1;
     int code;
 
@@ -105,7 +108,9 @@ int command_ack(struct command_context *c)
     if (code)
         return code;
     c->err->json = c->out->json;
-    code = answer_file(c, &reading, c->argument[0], control);
+    acknowledge = reading.partner_file ? reading.partner_file->acknowledge : 0;
+    code = answer_file(c, &reading, c->argument[0], control,
+                       set ? strcmp(set, "999") == 0 : (acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999);
     reading_deinit(&reading);
     return code;
 }

@@ -35,6 +35,8 @@ const struct option_row options[OPTIONS] = {
     [OPTION_CONTROL] = { "control", "NUMBER,…", COMPLETES_NOTHING, false,
                          "the first control number of what is written: the interchange's, then the group's and the "
                          "document's where they are others" },
+    [OPTION_SET] = { "set", "997|999", COMPLETES_NOTHING, false,
+                     "the acknowledgment to write; otherwise the one that the partner file names, or a 997" },
     [OPTION_DATE] = { "date", "DATE", COMPLETES_NOTHING, false,
                       "date and time of what is written, such as 2026-11-20T15:30; otherwise now" },
     [OPTION_THREADS] = { "threads", "NUMBER", COMPLETES_NOTHING, false,
@@ -139,9 +141,11 @@ const struct command commands[] = {
         .completes = COMPLETES_FILE,
         .help = "write the acknowledgment of a file",
         .description =
-            "Checks FILE and writes the 997 that answers it: which transaction sets are accepted, accepted with "
+            "Checks FILE and writes the 997 or 999 that answers it: which transaction sets are accepted, accepted with "
             "errors, or rejected, and why; and a TA1 where the interchange asks for one or is wrong itself. Sender and "
             "receiver are turned round, version and separators are those received. Findings go to standard error.\n\n"
+            "A 997 is written unless --set or the partner file's line `acknowledge` says 999. A 999 is of version "
+            "005010X231A1, whatever it answers. 997s, 999s and TA1s in FILE are not answered.\n\n"
             "--control gives the number of the first interchange written and of its group; those behind it count on. A "
             "partner takes a number once. Without --control the answer is numbered from 1, which is said.\n\n"
             "The exit code speaks of the answer: 0 also where documents are rejected, 65 where something in the file "
@@ -149,7 +153,7 @@ const struct command commands[] = {
         .example = { { "waybill ack --control 17 850.edi >997.edi", "answer an order" },
                      { "waybill ack --strict --partner northwind.conf --control 18 850.edi >997.edi",
                        "with the partner's guide and what he is allowed, and nothing else" } },
-        .option = { OPTION_CONTROL, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE, OPTION_JSON,
+        .option = { OPTION_SET, OPTION_CONTROL, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_GUIDE, OPTION_JSON,
                     OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_ack,
     },

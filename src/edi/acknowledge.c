@@ -12,17 +12,20 @@
 
 #include "base/limits.h"
 
-enum { CODES = 5, NOTES_OF_SEGMENT = 99, COPY_MOST = 99, LOOP_NAME = 4, GROUP_FINDINGS = 16 };
+enum { CODES = 5, NOTES_OF_SEGMENT = 99, COPY_MOST = 99, LOOP_NAME_MOST = 6, GROUP_FINDINGS = 16 };
 
-/* What differs between the acknowledgments of X12: the 999 has rows of its own here. */
+/* What differs between the acknowledgments of X12. */
 struct form {
     const char *set;
     const char *group;              /* GS01 */
+    const char *version;            /* GS08 and ST03; NULL: the version answered, and no ST03 */
     const char *segment_note;       /* AK3, IK3 */
     const char *element_note;       /* AK4, IK4 */
     const char *set_trailer;        /* AK5, IK5 */
+    unsigned loop_name;             /* characters of AK303, IK303 */
 };
-static const struct form form_997 = { "997", "FA", "AK3", "AK4", "AK5" };
+static const struct form form_997 = { "997", "FA", NULL, "AK3", "AK4", "AK5", 4 };
+static const struct form form_999 = { "999", "FA", "005010X231A1", "IK3", "IK4", "IK5", LOOP_NAME_MOST };
 
 /* Codes where the versions differ: the others are those of finding_rows. NULL: the version has none, and then the
  * finding is not noted. */
@@ -234,6 +237,7 @@ static void unanswered(struct acknowledge *a, const char *what, struct slice con
 static void choose_syntax(struct acknowledge *a, const struct edi_interchange *i)
 {
     static const char spare[] = { '>', ':', '<', '|', '^', '\\' };
+    static const char spare_repetition[] = { '^', '!', '|', '\\' };
     struct edi_write_options defaults;
     struct edi_syntax s = a->options.syntax ? *a->options.syntax : i->syntax;
 
@@ -246,6 +250,10 @@ static void choose_syntax(struct acknowledge *a, const struct edi_interchange *i
     /* a hyphen may separate repetitions in what they send; we have no need of any */
     if (edi_writer_syntax(a->writer, &s) < 0)
         s.repetition = 0;
+    /* from 00501 on ISA11 is a separator, never a letter of the text */
+    for (unsigned k = 0; a->form->version && !s.repetition && k < sizeof(spare_repetition); k++)
+        if (!is_delimiter(&s, spare_repetition[k]))
+            s.repetition = spare_repetition[k];
     if (edi_writer_syntax(a->writer, &s) < 0) {
         edi_write_options_init(&defaults);
         s = defaults.syntax;
@@ -282,6 +290,8 @@ static void turn_round(const struct acknowledge *a, const struct edi_interchange
     e->receiver = clean(a, i->element[6], text->id[1], sizeof(text->id[1]));
     if (version.n != 5 || !slice_number(version, 99999, &number) || number < 200 || number > 899)
         version = SLICE("00401");
+    if (a->form->version && memcmp(version.p, a->form->version, 5) < 0)
+        version = slice(a->form->version, 5);
     memcpy(text->version, version.p, 5);
     text->version[5] = '0';
     e->interchange_version = slice(text->version, 5);
@@ -325,6 +335,7 @@ static bool open_group(struct acknowledge *a, const struct edi_group *g)
 {
     struct edi_envelope e;
     struct address_text text;
+    struct slice answered;
     char version[12], copy[16];
     uint64_t number;
     int code;
@@ -335,6 +346,9 @@ static bool open_group(struct acknowledge *a, const struct edi_group *g)
     e.group_receiver = clean(a, g->element[2], text.id[3], sizeof(text.id[3]));
     if (g->version.n)
         e.version = clean(a, g->version, version, sizeof(version));
+    answered = e.version;
+    if (a->form->version)
+        e.version = slice_of(a->form->version);
     a->version = version_number(e.version);
     if (next_control(a, ACKNOWLEDGE_GROUP, text.control) < 0)
         return false;
@@ -345,7 +359,8 @@ static bool open_group(struct acknowledge *a, const struct edi_group *g)
         return false;
     }
     if (wrote(a, code) < 0 ||
-        wrote(a, edi_write_document(a->writer, slice_of(a->form->set), SLICE("0001"), SLICE(""))) < 0)
+        wrote(a, edi_write_document(a->writer, slice_of(a->form->set), SLICE("0001"),
+                                    a->form->version ? e.version : SLICE(""))) < 0)
         return false;
     begin(a, "AK1");
     put(a, 1, clean_id(a, g->element[1], copy, 2, 2));
@@ -354,7 +369,7 @@ static bool open_group(struct acknowledge *a, const struct edi_group *g)
     else
         put(a, 2, g->control.n ? clean_id(a, g->control, copy, 1, 9) : SLICE("0"));
     if (a->version >= 5010)
-        put(a, 3, e.version);
+        put(a, 3, answered);
     return end(a) == 0;
 }
 
@@ -431,7 +446,7 @@ static int write_ta1(struct acknowledge *a, const struct edi_interchange *i)
 static void note_segment(struct acknowledge *a, const struct finding *f, const char *code)
 {
     struct slice tag = f->tag, rest;
-    char copy[3], loop[LOOP_NAME];
+    char copy[3], loop[LOOP_NAME_MOST];
     bool found;
 
     /* what is missing may be an element: the segment is there */
@@ -442,7 +457,7 @@ static void note_segment(struct acknowledge *a, const struct finding *f, const c
     put_number(a, 2, f->place.segment ? f->place.segment : 1, a->version >= 5010 ? 9999999999u : 999999u);
     /* 447 is made for loops between LS and LE; partners look for the guide's loop here, and it says more */
     if (f->loop.n)
-        put(a, 3, clean_id(a, f->loop, loop, 1, LOOP_NAME));
+        put(a, 3, clean_id(a, f->loop, loop, 1, a->form->loop_name));
     put_text(a, 4, code);
     end(a);
     a->notes++;
@@ -731,7 +746,7 @@ int acknowledge_new(const struct acknowledge_options *options, struct acknowledg
         return code;
     }
     a->options = *options;
-    a->form = &form_997;
+    a->form = options->implementation ? &form_999 : &form_997;
     a->syntax = w.syntax;
     a->version = 4010;
     a->control[ACKNOWLEDGE_INTERCHANGE] = a->control[ACKNOWLEDGE_GROUP] = options->control ? options->control : 1;

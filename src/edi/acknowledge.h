@@ -1,5 +1,5 @@
 /*
- * acknowledge: the technical answer to what was read: a 997 for every functional group, a TA1 for an interchange.
+ * acknowledge: the technical answer to what was read: a 997 or 999 for every functional group, a TA1 for an interchange.
  *
  * It is a sink: hand acknowledge_sink() to edi_reader_new(), and the answer is written while the file is read. A
  * sink of the caller's own can stand behind it and is called first. Nothing is kept but a few codes and counters,
@@ -18,10 +18,12 @@
  * AK303 names the guide's loop around the segment. Data element 447 is made for loops between LS and LE; partners look
  * for any loop there.
  *
- * Codes that a version does not have are written with those it has: the table is in acknowledge.c, which also is
- * where a 999 differs.
+ * A 999 says the same with IK3, IK4 and IK5; its own version, 005010X231A1, stands in GS08 and ST03 whatever the version
+ * answered, which AK103 names. It has no CTX: the guides do not say what the business unit of an error is.
  *
- * Sources: X12.20 Functional Acknowledgment (997), 004010 and 005010; X12.56 / X12.5 (TA1).
+ * Codes that a version does not have are written with those it has: the table is in acknowledge.c.
+ *
+ * Sources: X12.20 Functional Acknowledgment (997), 004010 and 005010; the guide of the 999, 005010X231A1; X12.56 / X12.5 (TA1).
  */
 #ifndef WAYBILL_EDI_ACKNOWLEDGE_H
 #define WAYBILL_EDI_ACKNOWLEDGE_H
@@ -39,6 +41,7 @@ struct acknowledge_options {
     void *control_ctx;
     const struct edi_syntax *syntax;        /* NULL: that of the interchange received */
     const char *line_end;                   /* as in edi_write_options */
+    bool implementation;                    /* 999s, not 997s */
     bool ta1;                               /* a TA1 where ISA14 asks for one, the interchange itself is wrong, or
                                                nothing in it could be read; never for one that holds a TA1 */
     const struct edi_sink *next;            /* is called before; copied; may be NULL */

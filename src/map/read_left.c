@@ -61,7 +61,7 @@ static void make_path(struct map_reader *r, const struct instance *home, const s
 }
 
 static void keep_value(struct map_reader *r, struct instance *home, const struct segment *s, unsigned element,
-                       unsigned component, struct slice v)
+                       unsigned repetition, unsigned component, struct slice v)
 {
     struct kept *k = read_failed(r, &r->path) < 0 ? NULL : read_find_kept(r, home, NULL, SLICE("\"unmapped\":["));
     struct buf *b;
@@ -74,12 +74,44 @@ static void keep_value(struct map_reader *r, struct instance *home, const struct
         buf_add_char(b, '.');
         buf_add_json(b, segment_tag(s));
         buf_printf(b, "%02u", element);
+        if (repetition > 1)
+            buf_printf(b, "#%u", repetition);
         if (component)
             buf_printf(b, "-%u", component);
     }
     buf_add_text(b, "\",\"value\":\"");
     buf_add_json(b, v);
     buf_add_text(b, "\"},");
+}
+
+/* The components of a composite that `named` has no bit for, and all of its repetitions behind the first. */
+static bool keep_parts(struct map_reader *r, struct instance *home, const struct segment *s, unsigned element,
+                       uint32_t named)
+{
+    const struct edi_syntax *x = &r->document.interchange->syntax;
+    struct slice others = segment_element(s, element), rest;
+    bool again = true, any = false;
+
+    for (unsigned n = 1; again; n++) {
+        struct slice value = others;
+        bool more = true;
+        again = false;
+        if (x->repetition)
+            value = slice_cut(others, x->repetition, &others, &again);
+        for (unsigned c = 1; more; c++) {
+            struct slice part = value;
+            more = false;
+            if (x->component) {
+                part = slice_cut(value, x->component, &rest, &more);
+                value = rest;
+            }
+            if (part.n && (n > 1 || c > 32 || !(named >> (c - 1) & 1))) {
+                keep_value(r, home, s, element, n, c, part);
+                any = true;
+            }
+        }
+    }
+    return any;
 }
 
 void read_left_rest(struct map_reader *r, const struct guide_node *node, const struct segment *s, uint64_t left,
@@ -101,24 +133,13 @@ void read_left_rest(struct map_reader *r, const struct guide_node *node, const s
         any |= whole;
         if (!parts) {
             if (whole)
-                keep_value(r, home, s, k, 0, v);
+                keep_value(r, home, s, k, 0, 0, v);
             continue;
         }
-        bool more = true;
-        for (unsigned c = 1; more; c++) {
-            struct slice rest = slice(NULL, 0), part = v;
-            more = false;
-            if (r->document.interchange->syntax.component)
-                part = slice_cut(v, r->document.interchange->syntax.component, &rest, &more);
-            if (part.n && (c > 32 || !(named >> (c - 1) & 1))) {
-                keep_value(r, home, s, k, c, part);
-                any = true;
-            }
-            v = rest;
-        }
+        any |= keep_parts(r, home, s, k, named);
     }
     if (!any && !taken)
-        keep_value(r, home, s, 0, 0, slice(NULL, 0));
+        keep_value(r, home, s, 0, 0, 0, slice(NULL, 0));
 }
 
 int read_left_stray(void *ctx, const struct segment *s)
@@ -146,18 +167,14 @@ int read_left_stray(void *ctx, const struct segment *s)
     if (++r->stray.n > 1)
         buf_printf(&r->path, "#%u", r->stray.n);
     for (unsigned k = 1; k <= s->n; k++) {
-        struct slice v = segment_element(s, k), rest;
-        bool more = separator && v.n && memchr(v.p, separator, v.n);
+        struct slice v = segment_element(s, k);
         any |= v.n > 0;
-        if (v.n && !more)
-            keep_value(r, home, s, k, 0, v);
-        for (unsigned c = 1; more; c++, v = rest) {
-            struct slice part = slice_cut(v, separator, &rest, &more);
-            if (part.n)
-                keep_value(r, home, s, k, c, part);
-        }
+        if (v.n && separator && memchr(v.p, separator, v.n))
+            keep_parts(r, home, s, k, 0);
+        else if (v.n)
+            keep_value(r, home, s, k, 0, 0, v);
     }
     if (!any)
-        keep_value(r, home, s, 0, 0, slice(NULL, 0));
+        keep_value(r, home, s, 0, 0, 0, slice(NULL, 0));
     return r->stopped;
 }

@@ -97,7 +97,7 @@ int write_set_part(struct map_writer *w, const struct action *a, unsigned elemen
             write_set_twice(w, a, f, item, text, old);
         return 0;
     }
-    w->part[i] = (struct part){ { text, a, f, item }, (uint8_t)element, (uint8_t)component };
+    w->part[i] = (struct part){ { text, a, f, item }, (uint8_t)element, (uint16_t)component };
     w->n_parts++;
     w->filled |= bit;
     w->composite |= bit;
@@ -765,9 +765,10 @@ static int write_parts(struct map_writer *w, unsigned element)
 {
     for (unsigned i = 0; i < w->n_parts; i++)
         if (w->part[i].element == element) {
-            int code = edi_write_component(w->out, element, w->part[i].component, w->part[i].cell.text);
+            unsigned part = w->part[i].component;
+            int code = edi_write_part(w->out, element, part_repetition(part), part_component(part), w->part[i].cell.text);
             if (code < 0)
-                code = write_refused_cell(w, &w->part[i].cell, element, w->part[i].component);
+                code = write_refused_cell(w, &w->part[i].cell, element, part_component(part));
             if (code < 0)
                 return code;
         }

@@ -49,8 +49,20 @@ struct cell {
 
 struct part {
     struct cell cell;
-    uint8_t element, component;
+    uint8_t element;
+    uint16_t component;                     /* PART() */
 };
+
+/* A component, of the first repetition as it is; the others only stand in `unmapped`. */
+#define PART(repetition, component) (unsigned)((((repetition) - 1) << 8) + (component))
+static inline unsigned part_component(unsigned part)
+{
+    return part & 0xff;
+}
+static inline unsigned part_repetition(unsigned part)
+{
+    return (part >> 8) + 1;
+}
 
 /* A segment of an object's `unmapped`. */
 struct left {

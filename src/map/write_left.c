@@ -50,7 +50,7 @@ static bool left_item(struct map_writer *w, const struct json_tape *tape, uint32
     struct slice text, name, tag, number;
     size_t dot;
     bool found;
-    uint64_t component = 0;
+    uint64_t component = 0, repetition = 1;
     const char *bracket;
 
     *element_r = *component_r = 0;
@@ -70,7 +70,10 @@ static bool left_item(struct map_writer *w, const struct json_tape *tape, uint32
     name = slice_cut(name, '-', &number, &found);
     if (found && (!slice_number(number, 64, &component) || component == 0))
         return false;
-    *component_r = (unsigned)component;
+    name = slice_cut(name, '#', &number, &found);
+    if (found && (!slice_number(number, 255, &repetition) || repetition < 2 || component == 0))
+        return false;
+    *component_r = PART(repetition, component);
     return path_split_element(name, &tag, element_r) && *element_r && *element_r <= 64;
 }
 

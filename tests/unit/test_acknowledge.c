@@ -150,6 +150,22 @@ static void test_5010_names_versions(void **state)
             "AK9*A*1*1*1~SE*6*0001~GE*1*71~IEA*1*000000071~");
 }
 
+/* A 999 has its own version and tags, and needs a separator of repetitions, whatever came. */
+static void test_implementation(void **state)
+{
+    struct acknowledge_options options = defaults();
+
+    (void)state;
+    options.implementation = true;
+    answers_with(&options, NULL,
+                 "ISA*00*          *00*          *ZZ*NORTH          *ZZ*ACME           *260115*0905*U*00401*000000042*0*P*>~"
+                 "GS*PO*NO*AC*20260115*0905*7*X*004010~ST*850*0001~BEG*00*SA*4711**20260115~"
+                 "PO1*1*five*EA*9.5**UP*123456789012~SE*4*0001~GE*1*7~IEA*1*000000042~",
+                 "ISA*00*          *00*          *ZZ*ACME           *ZZ*NORTH          *261120*1830*^*00501*000000071*0*P*>~"
+                 "GS*FA*AC*NO*20261120*183005*71*X*005010X231A1~ST*999*0001*005010X231A1~AK1*PO*7*004010~AK2*850*0001~"
+                 "IK3*PO1*3*PO1*8~IK4*2*330*6*five~IK5*R*5~AK9*R*1*1*0~SE*8*0001~GE*1*71~IEA*1*000000071~");
+}
+
 static void test_each_group_and_interchange_is_answered(void **state)
 {
     (void)state;
@@ -738,6 +754,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_5010_names_versions),
+        cmocka_unit_test(test_implementation),
         cmocka_unit_test(test_each_group_and_interchange_is_answered),
         cmocka_unit_test(test_acknowledgments_are_not_answered),
         cmocka_unit_test(test_line_ends_and_other_delimiters),
