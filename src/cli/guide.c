@@ -72,6 +72,41 @@ static void field(struct buf *out, size_t mark, size_t width)
     while (++n < width && !out->failed);
 }
 
+/* As a delta names it: HL[P]/MAN[GM]. Loops around it that have no qualifier go without saying. */
+static void add_variant(struct buf *out, const struct guide *g, const struct guide_variant *v)
+{
+    const struct guide_node *chain[LIMIT_LOOP_DEPTH + 1], *node = &g->node[v->node];
+    unsigned n = 0;
+
+    if (node->trigger)
+        node = &g->node[node->parent];
+    for (; node->depth && n <= LIMIT_LOOP_DEPTH; node = &g->node[node->parent])
+        chain[n++] = node;
+    while (n) {
+        const struct guide_node *at = chain[--n];
+        uint16_t segment = at->loop ? at->first : at->ordinal;
+        bool named = false;
+        for (uint64_t bits = v->needs; bits; bits &= bits - 1) {
+            const struct guide_qualifier *q = guide_qualifier(g, (unsigned)__builtin_ctzll(bits));
+            if (q->node != segment)
+                continue;
+            if (!named)
+                buf_add_safe(out, at->tag, SIZE_MAX);
+            buf_add_char(out, named ? ' ' : '[');
+            if (q->element != g->node[segment].def->qualifier)
+                buf_printf(out, "%02u=", q->element);
+            buf_add_safe(out, q->code, SIZE_MAX);
+            named = true;
+        }
+        if (named)
+            buf_add_char(out, ']');
+        else if (n == 0)
+            buf_add_safe(out, at->tag, SIZE_MAX);
+        if (n && named)
+            buf_add_char(out, '/');
+    }
+}
+
 static void show_node(struct printer *p, const struct guide *g, const struct guide_node *node)
 {
     struct buf *out = &p->buf;
@@ -105,17 +140,20 @@ static void show_node(struct printer *p, const struct guide *g, const struct gui
     buf_add_char(out, '\n');
     for (unsigned i = 0; i < g->n_variants; i++) {
         const struct guide_variant *v = &g->variant[i];
-        if (v->node != node->ordinal)
+        if (v->node != node->ordinal || v->implied || !v->needs)
             continue;
         mark = out->n;
         for (unsigned k = 0; k <= node->depth; k++)
             buf_add_text(out, "  ");
-        buf_add_safe(out, node->tag, SIZE_MAX);
-        buf_add_char(out, '[');
-        buf_add_safe(out, v->code_text, SIZE_MAX);
-        buf_add_char(out, ']');
+        add_variant(out, g, v);
         field(out, mark, TREE_COLUMNS);
-        buf_add_text(out, v->not_used ? "-\n" : v->must ? "M\n" : "O\n");
+        mark = out->n;
+        buf_add_text(out, v->requirement == REQ_NOT_USED ? "-" : v->requirement == REQ_MANDATORY ? "M" : "O");
+        if (v->max != UINT32_MAX) {
+            field(out, mark, 4);
+            buf_printf(out, "%u", v->max);
+        }
+        buf_add_char(out, '\n');
     }
     printer_text(p, "");
 }
@@ -211,17 +249,17 @@ static void show_uses(struct printer *p, const struct guide *g, struct slice tag
     }
 }
 
-static void show_segment(struct printer *p, const struct guide *g, const struct segment_def *def, struct slice code,
-                         bool codes)
+/* `v` may be NULL: whatever its qualifier. */
+static void show_segment(struct printer *p, const struct guide *g, const struct segment_def *def,
+                         const struct guide_variant *v, bool codes)
 {
     printer_text(p, "\n");
     printer_style(p, STYLE_BOLD);
-    printer_safe(p, def->tag);
-    if (code.n) {
-        printer_text(p, "[");
-        printer_safe(p, code);
-        printer_text(p, "]");
-    }
+    if (v)
+        add_variant(&p->buf, g, v);
+    else
+        buf_add_safe(&p->buf, def->tag, SIZE_MAX);
+    printer_text(p, "");
     printer_text(p, " ");
     printer_safe(p, def->name);
     printer_style(p, STYLE_PLAIN);
@@ -243,10 +281,10 @@ static void show_segments(struct printer *p, const struct guide *g, bool codes)
         for (unsigned k = 1; first && k < i; k++)
             first = g->node[k].def != g->node[i].def;
         if (first)
-            show_segment(p, g, g->node[i].def, SLICE(""), codes);
+            show_segment(p, g, g->node[i].def, NULL, codes);
         for (unsigned k = 0; k < g->n_variants; k++)
-            if (g->variant[k].node == i && g->variant[k].def && g->variant[k].def != g->node[i].def)
-                show_segment(p, g, g->variant[k].def, g->variant[k].code_text, codes);
+            if (g->variant[k].node == i && !g->variant[k].implied && g->variant[k].needs)
+                show_segment(p, g, g->variant[k].def, &g->variant[k], codes);
     }
 }
 
@@ -288,10 +326,10 @@ int command_guide_show(struct command_context *c)
         for (unsigned k = 1; k < g->n; k++)
             if (!g->node[k].loop && slice_eq(g->node[k].tag, tag) && g->node[k].def != def) {
                 def = g->node[k].def;
-                show_segment(p, g, def, SLICE(""), command_has(c, OPTION_CODES));
+                show_segment(p, g, def, NULL, command_has(c, OPTION_CODES));
             }
         if (!def && (def = guide_segment(g, tag)) != NULL)
-            show_segment(p, g, def, SLICE(""), command_has(c, OPTION_CODES));
+            show_segment(p, g, def, NULL, command_has(c, OPTION_CODES));
         if (!def) {
             command_say(c, "version %.*s has no segment \"%s\"", SLICE_FMT(g->version), c->argument[i]);
             code = EXIT_CODE_USAGE;

@@ -21,7 +21,7 @@ void check_begin(struct checker *c, const struct guide *guide)
 {
     c->guide = guide;
     c->at = NULL;
-    c->seen = 0;
+    c->open = c->seen = 0;
     c->stopped = 0;
     c->count[1] = 0;
     c->current[1] = NODE_NONE;
@@ -55,22 +55,62 @@ static void say_missing(void *ctx, const struct guide_node *node)
     say(m->c, m->s, &r);
 }
 
-/* Segments that a partner's guide demands with a certain qualifier, when their loop ends. */
+/* "with GM in MAN01 where HL03 is P" */
+static void name_variant(const struct guide *g, const struct guide_variant *v, char *room, size_t size)
+{
+    size_t n = 0;
+    unsigned own = 0, around = 0;
+    room[0] = 0;
+    for (uint64_t bits = v->own; bits && n < size; bits &= bits - 1, own++) {
+        const struct guide_qualifier *q = guide_qualifier(g, (unsigned)__builtin_ctzll(bits));
+        n += (size_t)snprintf(room + n, size - n, " %s %.*s in element %02u", own ? "and" : "with", SLICE_FMT(q->code),
+                              q->element);
+    }
+    for (uint64_t bits = v->needs & ~v->own; bits && n < size; bits &= bits - 1, around++) {
+        const struct guide_qualifier *q = guide_qualifier(g, (unsigned)__builtin_ctzll(bits));
+        n += (size_t)snprintf(room + n, size - n, " %s %.*s%02u is %.*s", around ? "and" : "where",
+                              SLICE_FMT(g->node[q->node].tag), q->element, SLICE_FMT(q->code));
+    }
+}
+
+/* Does another variant say what holds here, in place of this one? It speaks of the same segment in loops with more
+ * qualifiers, and those are there. */
+static bool overruled(const struct checker *c, const struct guide_variant *v)
+{
+    unsigned n;
+    const struct guide_variant *w = guide_variants(c->guide, &c->guide->node[v->node], &n);
+    for (; n; w++, n--)
+        if (w != v && !w->inherits && w->own == v->own && (w->needs & v->needs) == v->needs && !(w->needs & ~w->own & ~c->open))
+            return true;
+    return false;
+}
+
+/* What a partner's guide demands of a loop that ends: segments with certain qualifiers. */
 static void check_musts(struct checker *c, const struct segment *s, const struct guide_node *loop)
 {
-    uint64_t missing = loop->musts & ~c->seen;
+    uint64_t missing = loop->counted & ~c->seen;
     for (unsigned i = 0; missing && i < c->guide->n_variants; i++) {
         const struct guide_variant *v = &c->guide->variant[i];
-        struct remark r = { .code = FINDING_SEGMENT_MISSING, .missing = true };
-        if (!(missing >> v->bit & 1))
+        struct remark r = { .code = FINDING_SEGMENT_MISSING, .missing = true, .variant = v };
+        char which[120];
+        if (!v->counts || !(missing >> v->bit & 1) || v->requirement != REQ_MANDATORY || v->needs & ~v->own & ~c->open ||
+            overruled(c, v))
             continue;
         r.tag = c->guide->node[v->node].tag;
         r.loop = loop_of(c->guide, &c->guide->node[v->node]);
+        name_variant(c->guide, v, which, sizeof(which));
         snprintf(r.found, sizeof(r.found), "missing");
-        snprintf(r.expected, sizeof(r.expected), "%.*s with %.*s in element %02u, as the partner's guide demands",
-                 SLICE_FMT(r.tag), SLICE_FMT(v->code_text), v->element);
+        snprintf(r.expected, sizeof(r.expected), "%.*s%s, as the partner's guide demands", SLICE_FMT(r.tag), which);
         say(c, s, &r);
     }
+}
+
+/* A loop is left, or begins anew: what is counted in it, and its first segment's qualifiers, are gone. */
+static void leave_loop(struct checker *c, const struct segment *s, const struct guide_node *loop)
+{
+    check_musts(c, s, loop);
+    c->seen &= ~loop->counted;
+    c->open &= ~loop->opened;
 }
 
 static bool selected(const struct segment *s, const struct guide_node *node)
@@ -151,10 +191,28 @@ static void say_over(struct checker *c, const struct segment *s, const struct gu
     say(c, s, &r);
 }
 
-static void say_not_used(struct checker *c, const struct segment *s, const char *what)
+/* The same of segments with certain qualifiers. */
+static void say_over_variant(struct checker *c, const struct segment *s, const struct guide_node *node,
+                             const struct guide_variant *v)
 {
-    struct remark r = { .code = FINDING_SEGMENT_NOT_USED };
-    snprintf(r.found, sizeof(r.found), "%s", what);
+    struct remark r = { .code = node->trigger ? FINDING_LOOP_OVER_MAX : FINDING_SEGMENT_OVER_MAX };
+    char which[120];
+    r.loop = loop_of(c->guide, node);
+    name_variant(c->guide, v, which, sizeof(which));
+    snprintf(r.found, sizeof(r.found), "%s at least %u times", node->trigger ? "the loop occurs" : "occurs", v->max + 1);
+    snprintf(r.expected, sizeof(r.expected), "at most %u%s, as the partner's guide demands", v->max, which);
+    say(c, s, &r);
+}
+
+/* `v` may be NULL: whatever its qualifier. */
+static void say_not_used(struct checker *c, const struct segment *s, const struct guide_node *node,
+                         const struct guide_variant *v)
+{
+    struct remark r = { .code = FINDING_SEGMENT_NOT_USED, .loop = loop_of(c->guide, node) };
+    char which[80] = "";
+    if (v)
+        name_variant(c->guide, v, which, sizeof(which));
+    snprintf(r.found, sizeof(r.found), "the partner's guide does not use it%s", which);
     say(c, s, &r);
 }
 
@@ -177,8 +235,7 @@ static void move(struct checker *c, const struct segment *s, const struct guide_
     if (UNLIKELY(g->n_variants)) {
         const struct guide_node *loop = &g->node[c->at->parent];
         while (loop->ordinal && !(loop->ordinal <= to->ordinal && to->ordinal < loop->end && loop != counted)) {
-            check_musts(c, s, loop);
-            c->seen &= ~loop->musts;
+            leave_loop(c, s, loop);
             loop = &g->node[loop->parent];
         }
         if (to->parent == 0 && to->next == NODE_NONE) /* the trailer ends the document */
@@ -201,7 +258,7 @@ static void move(struct checker *c, const struct segment *s, const struct guide_
         c->count[to->depth] = 1;
     }
     if (UNLIKELY(counted->not_used))
-        say_not_used(c, s, "the partner's guide does not use it");
+        say_not_used(c, s, counted, NULL);
 }
 
 const struct guide_node *check_place(struct checker *c, const struct segment *s)
@@ -475,19 +532,52 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
     return present;
 }
 
+/* Counts what a partner's guide says of segments with certain qualifiers. Returns the variant that says all of this one;
+ * NULL: none speaks of it. */
+static const struct guide_variant *variant_of(struct checker *c, const struct segment *s, const struct guide_node *node)
+{
+    const struct guide *g = c->guide;
+    const struct guide_variant *fits = NULL, *v;
+    uint64_t there = c->open;
+    unsigned n;
+
+    for (unsigned i = 0; i < node->n_qualifiers; i++) {
+        const struct guide_qualifier *q = &g->qualifier[node->qualifier + i];
+        if (slice_eq(segment_element(s, q->element), q->code))
+            there |= 1ull << q->bit;
+    }
+    if (node->trigger)
+        c->open = there;
+    for (v = guide_variants(g, node, &n); n; v++, n--) {
+        if (v->needs & ~there)
+            continue;
+        fits = v;
+        if (!v->counts)
+            continue;
+        if (!(c->seen >> v->bit & 1))
+            c->times[v->bit] = 0;
+        c->seen |= 1ull << v->bit;
+        if (++c->times[v->bit] == (uint64_t)v->max + 1 && !overruled(c, v))
+            say_over_variant(c, s, node, v);
+    }
+    return fits;
+}
+
 uint64_t check_segment(struct checker *c, const struct segment *s, const struct guide_node *node)
 {
     const struct segment_def *def = node->def;
     if (UNLIKELY(node->has_variants)) {
-        for (unsigned i = 0; i < c->guide->n_variants; i++) {
-            const struct guide_variant *v = &c->guide->variant[i];
-            if (v->node != node->ordinal || !slice_eq(segment_element(s, v->element), v->code_text))
-                continue;
+        const struct guide_variant *fits = variant_of(c, s, node), *v = fits;
+        if (v) {
             def = v->def;
-            c->seen |= 1ull << v->bit;
-            if (v->not_used)
-                say_not_used(c, s, "the partner's guide does not use it with this qualifier");
-            break;
+            if (v->requirement == REQ_NOT_USED) {
+                /* the one that says so first */
+                while (v > c->guide->variant && v[-1].node == v->node)
+                    v--;
+                while (v->requirement != REQ_NOT_USED || v->needs & ~fits->needs)
+                    v++;
+                say_not_used(c, s, node, v);
+            }
         }
     }
     return check_elements(c, s, def);

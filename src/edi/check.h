@@ -18,6 +18,7 @@ struct remark {
     struct slice tag;                           /* of a missing segment; else empty */
     struct slice loop;
     struct slice value;
+    const struct guide_variant *variant;        /* of a missing segment that a partner's guide demands; else NULL */
     bool missing;
     char found[120];
     char expected[200];
@@ -36,7 +37,9 @@ struct checker {
     bool short_dates;                           /* a version from before 004010: dates may have six digits */
     bool no_long_dates;                         /* and may not have eight */
     const struct guide_node *at;                /* the last segment's node */
-    uint64_t seen;                              /* bits of variants seen: guide_node.musts */
+    uint64_t open;                              /* bits of qualifiers of the loops around the last segment */
+    uint64_t seen;                              /* bits of variants seen: guide_node.counted */
+    uint32_t times[GUIDE_VARIANTS_COUNTED];     /* how often those were seen */
     uint32_t count[LIMIT_LOOP_DEPTH + 2];       /* occurrences of current[], by depth */
     uint16_t current[LIMIT_LOOP_DEPTH + 2];
 };

@@ -418,6 +418,14 @@ void guide_missing(const struct guide *g, const struct guide_node *from, const s
     }
 }
 
+const struct guide_qualifier *guide_qualifier(const struct guide *g, unsigned bit)
+{
+    unsigned i = 0;
+    while (i + 1 < g->n_qualifiers && g->qualifier[i].bit != bit)
+        i++;
+    return &g->qualifier[i];
+}
+
 const struct guide_node *guide_node_at(const struct guide *g, const struct guide_node *from, const struct slice *tag,
                                        unsigned n)
 {

@@ -124,8 +124,12 @@ struct guide_node {
     unsigned select;                /* element number of the qualifier */
     struct slice *select_codes;
     unsigned n_select;
-    bool has_variants;              /* some of guide->variant speak of it */
-    uint64_t musts;                 /* loop: the bits of variants that each occurrence must have seen */
+    /* what a partner's guide says of qualifiers: runs in guide->qualifier and guide->variant */
+    bool has_variants;
+    uint16_t qualifier, variant;
+    uint16_t n_qualifiers, n_variants;
+    uint64_t counted;               /* loop: the bits of variants that are counted in each occurrence */
+    uint64_t opened;                /* loop: the bits of qualifiers of its first segment */
 };
 
 /* What a tag leads to from a node. */
@@ -140,16 +144,38 @@ enum {
     STEP_MORE = 4,          /* several candidates, or one that must be selected by its qualifier */
 };
 
-/* What a partner's guide demands or forbids of a segment with a certain qualifier. */
+/* A qualifier that a partner's guide speaks of: a segment has that code there. With the first segment of a loop it
+ * holds for all that stands in the loop. */
+struct guide_qualifier {
+    uint16_t node;
+    uint8_t element;                /* number of its element */
+    uint8_t bit;                    /* of guide_variant.needs */
+    struct slice code;
+};
+
+/* What a partner's guide demands or forbids of a segment with certain qualifiers, its own or those of the loops around
+ * it. Of several that fit a segment the last one has all that is said of it. */
 struct guide_variant {
     uint16_t node;
-    unsigned element;               /* number of the qualifier's element */
-    uint64_t code;                  /* as slice_key() */
-    struct slice code_text;
-    const struct segment_def *def;  /* the segment as it is with this qualifier */
-    bool must;                      /* has to be there in each occurrence of its loop */
-    bool not_used;
-    uint8_t bit;                    /* of guide_node.musts */
+    uint64_t needs;                 /* bits of qualifiers, all of which must be there */
+    uint64_t own;                   /* those among them that are the segment's own */
+    const struct segment_def *def;  /* the segment as it is with these qualifiers */
+    uint8_t requirement;            /* REQ_MANDATORY: has to be there in each occurrence of its loop; REQ_NOT_USED */
+    bool implied;                   /* no line names it: where two others meet */
+    bool inherits;                  /* requirement and max are only those of variants that need less */
+    bool counts;                    /* `bit` is of guide_node.counted */
+    uint8_t bit;
+    uint32_t max;                   /* in each occurrence of its loop; UINT32_MAX: nothing is said */
+};
+
+enum { GUIDE_VARIANTS_COUNTED = 64 };
+
+/* What a partner's guide tells people of a place. */
+struct guide_remark {
+    uint16_t node;                  /* 0: of the guide as a whole */
+    uint64_t needs;                 /* as guide_variant */
+    uint8_t element, component;     /* 0: of the segment as a whole */
+    struct slice text;
 };
 
 struct guide {
@@ -171,8 +197,12 @@ struct guide {
     unsigned n_tags;
     struct guide_step *step;    /* n * n_tags */
     struct guide_step *more;    /* candidates, in runs */
-    struct guide_variant *variant;
+    struct guide_qualifier *qualifier;      /* by node */
+    unsigned n_qualifiers;
+    struct guide_variant *variant;          /* by node; what needs more stands behind what needs less */
     unsigned n_variants;
+    struct guide_remark *remark;
+    unsigned n_remarks;
     struct guide_version *directory;        /* all segments of the version */
     struct guides *owner;
 };
@@ -200,6 +230,20 @@ int guides_read_delta(struct guides *g, struct slice file, struct slice text, st
 const struct segment_def *guide_segment(const struct guide *guide, struct slice tag);
 /* The same, where it matters that memory may be out (ERR_NOMEM). */
 int guide_find_segment(const struct guide *guide, struct slice tag, const struct segment_def **def_r);
+/* A qualifier by its bit. */
+const struct guide_qualifier *guide_qualifier(const struct guide *guide, unsigned bit);
+/* The variants of a node; NULL and 0: none. */
+static inline const struct guide_variant *guide_variants(const struct guide *g, const struct guide_node *node,
+                                                         unsigned *n_r)
+{
+    *n_r = node->n_variants;
+    return node->n_variants ? &g->variant[node->variant] : NULL;
+}
+/* The loop whose occurrences count a node: of the first segment of a loop it is the loop around that. */
+static inline const struct guide_node *guide_around(const struct guide *g, const struct guide_node *node)
+{
+    return &g->node[(node->trigger ? &g->node[node->parent] : node)->parent];
+}
 /* Calls for each mandatory node that a step from one node to another passes by. */
 typedef void guide_missing_function(void *ctx, const struct guide_node *missing);
 void guide_missing(const struct guide *guide, const struct guide_node *from, const struct guide_node *to,

@@ -2,20 +2,43 @@
  * guide_delta: partners' guides, which say only what differs from another guide. See guide.h.
  *
  * A delta copies the nodes of its base, and of its segments those that it changes; the base stays as it is.
+ *
+ * What lines say of segments with qualifiers, their own or those of the loops around them, is gathered in variants. A
+ * line holds for each variant that needs all of its qualifiers, and of two lines the later one counts: when a variant is
+ * made, the lines before are said again of it. Where two variants can both fit a segment a third is made that needs the
+ * qualifiers of both, so that of those that fit there is always one that all lines have been said of.
  */
 #include "edi/guide_inside.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 
 #include "edi/path.h"
 
-enum { MOST_VARIANTS = 64 };
+enum { MOST_QUALIFIERS = 64, MOST_VARIANTS = 1000 };
+
+/* A line that was read: what it speaks of, and the words. */
+struct change {
+    struct change *next;
+    struct line line;           /* its words are a copy */
+    unsigned word;              /* the first behind the path */
+    struct path path;
+    uint16_t node;
+    uint64_t needs, own;        /* as guide_variant */
+};
+
+struct delta {
+    const struct guide_context *x;
+    struct guide *g;
+    const struct guide *base;
+    struct lines *lines;
+    struct change *change, **last;
+    size_t room_qualifiers, room_variants, room_remarks;
+};
 
 static bool copy_nodes(const struct guide_context *x, const struct guide *base, struct guide *g)
 {
     *g = *base;
-    g->variant = NULL;
-    g->n_variants = 0;
     g->node = ARENA_ARRAY(&x->g->arena, base->n, struct guide_node);
     if (!g->node)
         return guide_nomem(x);
@@ -63,55 +86,72 @@ static bool check_code(const struct lines *lines, const struct line *line, unsig
     return true;
 }
 
-/* A delta may speak of a segment in general (variant NULL) or with a qualifier. */
-static struct guide_variant *variant_of(const struct guide_context *x, struct guide *g, struct guide_node *node,
-                                        const struct path_step *step, size_t *room, const struct lines *lines,
-                                        const struct line *line)
+/* ---- qualifiers ---- */
+
+static struct guide_node *first_segment(struct guide *g, struct guide_node *node)
 {
-    unsigned element = step->select[0].element ? step->select[0].element : node->def->qualifier;
-    struct guide_variant *v;
+    while (node->loop && node->first != NODE_NONE)
+        node = &g->node[node->first];
+    return node;
+}
+
+/* The bit of a qualifier of a segment; -1: complained, or memory is out. */
+static int qualifier_bit(struct delta *d, const struct guide_node *node, const struct path_select *select,
+                         const struct line *line)
+{
+    struct guide *g = d->g;
+    unsigned element = select->element ? select->element : node->def->qualifier;
     struct element_use *use;
     const struct codes *codes;
-    if (step->n_selects != 1 || element == 0) {
-        guide_complain(lines, line, 0,
-                       element ? "one qualifier is expected here" : "this segment has no qualifier; write [NN=CODE]");
-        return NULL;
+
+    if (element == 0 || element > node->def->n) {
+        guide_complain(d->lines, line, 0, element ? "the segment has no such element"
+                                                  : "this segment has no qualifier; write [NN=CODE]");
+        return -1;
     }
-    if (element > node->def->n) {
-        guide_complain(lines, line, 0, "the segment has no such element");
-        return NULL;
-    }
+    for (unsigned i = 0; i < g->n_qualifiers; i++)
+        if (g->qualifier[i].node == node->ordinal && g->qualifier[i].element == element &&
+            slice_eq(g->qualifier[i].code, select->value))
+            return g->qualifier[i].bit;
     use = &node->def->use[element - 1];
     if (use->element->type == TYPE_COMPOSITE && use->element->n_parts)
         use = &use->element->part[0];
     codes = guide_codes(g, use);
-    if (!codes && use->needs_codes)
-        return guide_nomem(x);
-    check_code(lines, line, 0, step->select[0].value, codes, use->element);
-    for (unsigned i = 0; i < g->n_variants; i++)
-        if (g->variant[i].node == node->ordinal && g->variant[i].element == element &&
-            slice_eq(g->variant[i].code_text, step->select[0].value))
-            return &g->variant[i];
-    if (g->n_variants == MOST_VARIANTS) {
-        guide_complain(lines, line, 0, "too many segments with qualifiers");
-        return NULL;
+    if (!codes && use->needs_codes) {
+        guide_nomem(d->x);
+        return -1;
     }
-    g->variant = arena_grow(&x->g->arena, g->variant, g->n_variants, room, sizeof(*g->variant));
-    if (!g->variant)
-        return guide_nomem(x);
-    v = &g->variant[g->n_variants];
-    *v = (struct guide_variant){ .node = node->ordinal, .element = element, .code = slice_key(step->select[0].value),
-                                 .code_text = step->select[0].value, .bit = (uint8_t)g->n_variants };
-    v->def = own_segment(x, node->def);
-    if (!v->def)
-        return NULL;
-    g->n_variants++;
-    node->has_variants = true;
-    return v;
+    check_code(d->lines, line, 0, select->value, codes, use->element);
+    if (g->n_qualifiers == MOST_QUALIFIERS) {
+        guide_complain(d->lines, line, 0, "too many different qualifiers");
+        return -1;
+    }
+    g->qualifier = arena_grow(&d->x->g->arena, g->qualifier, g->n_qualifiers, &d->room_qualifiers, sizeof(*g->qualifier));
+    if (!g->qualifier) {
+        guide_nomem(d->x);
+        return -1;
+    }
+    g->qualifier[g->n_qualifiers] = (struct guide_qualifier){ .node = node->ordinal, .element = (uint8_t)element,
+                                                              .bit = (uint8_t)g->n_qualifiers, .code = select->value };
+    return (int)g->n_qualifiers++;
 }
 
+/* Can a segment have all of these? Not two codes in one element. Qualifiers lie by their bits until guide_delta is done. */
+static bool agree(const struct guide *g, uint64_t needs)
+{
+    for (unsigned i = 0; i < g->n_qualifiers; i++)
+        for (unsigned k = i + 1; k < g->n_qualifiers; k++)
+            if (needs >> i & needs >> k & 1 && g->qualifier[i].node == g->qualifier[k].node &&
+                g->qualifier[i].element == g->qualifier[k].element)
+                return false;
+    return true;
+}
+
+/* ---- what a line says of a segment's elements ---- */
+
+/* `again`: the line was checked already, when it was said of something more general. */
 static bool own_codes(const struct guide_context *x, const struct guide *g, const struct lines *lines,
-                      const struct line *line, unsigned word, struct element_use *use)
+                      const struct line *line, unsigned word, struct element_use *use, bool again)
 {
     struct slice verb = line->word[word].s;
     struct codes *old = guide_codes(g, use), *made;
@@ -135,7 +175,7 @@ static bool own_codes(const struct guide_context *x, const struct guide *g, cons
         }
     for (unsigned k = word + 1; !slice_is(verb, "without") && k < line->n; k++) {
         struct slice code = line->word[k].s;
-        if (!check_code(lines, line, k, code, slice_is(verb, "only") ? old : NULL, use->element))
+        if (!again && !check_code(lines, line, k, code, slice_is(verb, "only") ? old : NULL, use->element))
             complain_hint(x->complaints, "a code that the partner adds comes first, in a line of its own: also %.*s",
                           SLICE_FMT(code));
         else if (code.n <= 8 && !codes_add(&x->g->arena, &list, &n, &room, (struct code_line){ code, codes_name(old, code) }))
@@ -162,7 +202,7 @@ static void hint_verb(const struct guide_context *x, struct slice word, const ch
 /* The words behind an element's path. */
 static bool change_use(const struct guide_context *x, const struct guide *g, const struct lines *lines,
                        const struct line *line, unsigned word, struct segment_def *s, struct element_use *use,
-                       uint64_t bit)
+                       uint64_t bit, bool again)
 {
     struct slice verb = line->word[word].s;
     struct place at = lines_place(lines, line, word);
@@ -174,20 +214,24 @@ static bool change_use(const struct guide_context *x, const struct guide *g, con
     } else if (slice_is(verb, "must") && word + 1 == line->n) {
         use->requirement = REQ_MANDATORY;
         s->mandatory |= bit;
+        s->not_used &= ~bit;
     } else if (slice_is(verb, "may") && word + 1 == line->n) {
         use->requirement = REQ_OPTIONAL;
         s->mandatory &= ~bit;
+        s->not_used &= ~bit;
     } else if (slice_is(verb, "not") && word + 2 == line->n && slice_is(line->word[word + 1].s, "used")) {
         use->requirement = REQ_NOT_USED;
         s->mandatory &= ~bit;
         s->not_used |= bit;
     } else if (value && !slice_is(verb, "length")) {
-        return own_codes(x, g, lines, line, word, use);
+        return own_codes(x, g, lines, line, word, use, again);
     } else if (value && word + 3 == line->n && slice_number(line->word[word + 1].s, UINT32_MAX, &min) &&
                slice_number(line->word[word + 2].s, UINT32_MAX, &max)) {
         char type[40];
         at = lines_place(lines, line, word + 1);
-        if (min > max)
+        if (again)
+            ; /* was looked at */
+        else if (min > max)
             complain(lines->complaints, &at, "%llu is more than %llu: the smaller length comes first",
                      (unsigned long long)min, (unsigned long long)max);
         else if (min < use->element->min || max > use->element->max)
@@ -197,57 +241,22 @@ static bool change_use(const struct guide_context *x, const struct guide *g, con
         use->min = (uint32_t)min;
         use->max = (uint32_t)max;
     } else {
-        static const char *const verbs[] = { "must", "may", "not used", "only", "also", "without", "length" };
+        static const char *const verbs[] = { "must", "may", "not used", "only", "also", "without", "length", "note" };
         guide_complain(lines, line, word,
-                       "expected: must | may | not used | only CODES | also CODES | without CODES | length MIN MAX");
+                       "expected: must | may | not used | only CODES | also CODES | without CODES | length MIN MAX | "
+                       "note TEXT");
         hint_verb(x, verb, verbs, sizeof(verbs) / sizeof(verbs[0]));
     }
     return true;
 }
 
-static bool change_node(const struct guide_context *x, struct guide *g, const struct lines *lines, const struct line *line, unsigned word,
-                        struct guide_node *node, struct guide_variant *variant)
-{
-    struct slice verb = line->word[word].s;
-    struct guide_node *loop = node->trigger ? &g->node[node->parent] : node;
-    if (slice_is(verb, "must") && word + 1 == line->n) {
-        if (variant) {
-            struct guide_node *around = &g->node[(node->trigger ? loop : node)->parent];
-            variant->must = true;
-            around->musts |= 1ull << variant->bit;
-        } else {
-            loop->required = node->required = true;
-        }
-    } else if (slice_is(verb, "may") && word + 1 == line->n && !variant) {
-        loop->required = node->required = false;
-    } else if (slice_is(verb, "not") && word + 2 == line->n && slice_is(line->word[word + 1].s, "used")) {
-        if (variant)
-            variant->not_used = true;
-        else
-            loop->not_used = node->not_used = true;
-    } else if (slice_is(verb, "max") && word + 2 == line->n && !variant &&
-               guide_read_max(line->word[word + 1].s, &loop->max)) {
-        /* done */
-    } else {
-        static const char *const verbs[] = { "must", "not used", "may", "max" };
-        guide_complain(lines, line, word,
-                       variant ? "expected: must | not used" : "expected: must | may | not used | max N");
-        hint_verb(x, verb, verbs, variant ? 2 : 4);
-    }
-    return true;
-}
-
-/* What a line says of a segment's elements. */
 static bool change_elements(const struct guide_context *x, const struct guide *g, const struct lines *lines,
-                            const struct line *line, unsigned word, const struct path *path, struct segment_def *s)
+                            const struct line *line, unsigned word, const struct path *path, struct segment_def *s,
+                            bool again)
 {
     for (unsigned i = 0; i < path->n_elements; i++) {
         unsigned k = path->element[i].element, c = path->element[i].component;
         struct element_use *use;
-        if (k > s->n || (c && (s->use[k - 1].element->type != TYPE_COMPOSITE || c > s->use[k - 1].element->n_parts))) {
-            guide_complain(lines, line, path->first_word, "the segment has no such element");
-            continue;
-        }
         use = &s->use[k - 1];
         if (c) {
             struct element *e = ARENA_NEW(&x->g->arena, struct element);
@@ -260,7 +269,7 @@ static bool change_elements(const struct guide_context *x, const struct guide *g
             use->element = e;
             use = &parts[c - 1];
         }
-        if (!change_use(x, g, lines, line, word, s, use, c || k > 64 ? 0 : 1ull << (k - 1)))
+        if (!change_use(x, g, lines, line, word, s, use, c || k > 64 ? 0 : 1ull << (k - 1), again))
             return false;
         dictionary_settle(use);
         if (c) {
@@ -270,6 +279,250 @@ static bool change_elements(const struct guide_context *x, const struct guide *g
     }
     return true;
 }
+
+/* ---- what a line says of a segment or loop ---- */
+
+enum verb { VERB_MUST, VERB_MAY, VERB_NOT_USED, VERB_MAX };
+
+static bool read_verb(const struct delta *d, const struct line *line, unsigned word, enum verb *verb_r, uint32_t *max_r)
+{
+    static const char *const verbs[] = { "must", "may", "not used", "max", "note" };
+    struct slice w = line->word[word].s;
+    bool last = word + 1 == line->n, two = word + 2 == line->n;
+
+    if (last && slice_is(w, "must"))
+        *verb_r = VERB_MUST;
+    else if (last && slice_is(w, "may"))
+        *verb_r = VERB_MAY;
+    else if (two && slice_is(w, "not") && slice_is(line->word[word + 1].s, "used"))
+        *verb_r = VERB_NOT_USED;
+    else if (two && slice_is(w, "max") && guide_read_max(line->word[word + 1].s, max_r))
+        *verb_r = VERB_MAX;
+    else {
+        guide_complain(d->lines, line, word, "expected: must | may | not used | max N | note TEXT");
+        hint_verb(d->x, w, verbs, sizeof(verbs) / sizeof(verbs[0]));
+        return false;
+    }
+    return true;
+}
+
+static void change_node(struct guide *g, struct guide_node *node, enum verb verb, uint32_t max)
+{
+    struct guide_node *loop = node->trigger ? &g->node[node->parent] : node;
+    if (verb == VERB_MAX) {
+        loop->max = max;
+        return;
+    }
+    loop->required = node->required = verb == VERB_MUST;
+    loop->not_used = node->not_used = verb == VERB_NOT_USED;
+}
+
+/* `own` is what the line names of the segment's own qualifiers: that one of a kind is there says nothing of those of a
+ * nearer kind, that none may be does. */
+static void change_variant(struct guide_variant *v, uint64_t own, enum verb verb, uint32_t max)
+{
+    if (verb == VERB_NOT_USED)
+        v->requirement = REQ_NOT_USED;
+    else if (v->own != own)
+        return;
+    else if (verb == VERB_MAX)
+        v->max = max;
+    else
+        v->requirement = verb == VERB_MUST ? REQ_MANDATORY : REQ_OPTIONAL;
+}
+
+/* Says a line of a variant. */
+static bool apply(const struct delta *d, const struct change *c, struct guide_variant *v, bool again)
+{
+    enum verb verb;
+    uint32_t max = 0;
+    if (c->path.n_elements)
+        return change_elements(d->x, d->g, d->lines, &c->line, c->word, &c->path, (struct segment_def *)v->def, again);
+    if (read_verb(d, &c->line, c->word, &verb, &max))
+        change_variant(v, c->own, verb, max);
+    return true;
+}
+
+/* ---- variants ---- */
+
+static struct guide_variant *variant_with(const struct guide *g, uint16_t node, uint64_t needs)
+{
+    for (unsigned i = 0; i < g->n_variants; i++)
+        if (g->variant[i].node == node && g->variant[i].needs == needs)
+            return &g->variant[i];
+    return NULL;
+}
+
+static struct guide_variant *new_variant(struct delta *d, struct guide_node *node, uint64_t needs, const struct line *line)
+{
+    struct guide *g = d->g;
+    struct guide_variant *v;
+    if (g->n_variants == MOST_VARIANTS) {
+        guide_complain(d->lines, line, 0, "too many segments with qualifiers");
+        return NULL;
+    }
+    g->variant = arena_grow(&d->x->g->arena, g->variant, g->n_variants, &d->room_variants, sizeof(*g->variant));
+    if (!g->variant)
+        return guide_nomem(d->x);
+    v = &g->variant[g->n_variants++];
+    *v = (struct guide_variant){ .node = node->ordinal, .needs = needs, .max = UINT32_MAX };
+    for (unsigned i = 0; i < g->n_qualifiers; i++)
+        if (needs >> i & 1 && g->qualifier[i].node == node->ordinal)
+            v->own |= 1ull << i;
+    v->requirement = v->own == 0 && d->base->node[node->ordinal].required ? REQ_MANDATORY : REQ_OPTIONAL;
+    return v;
+}
+
+/* Makes the variant of a node that needs these qualifiers unless there is one, and those where it meets others. */
+static bool make_variant(struct delta *d, struct guide_node *node, uint64_t needs, bool implied, const struct line *line)
+{
+    struct guide *g = d->g;
+    struct guide_variant *v = variant_with(g, node->ordinal, needs);
+    if (v) {
+        v->implied &= implied;
+        return true;
+    }
+    v = new_variant(d, node, needs, line);
+    if (!v)
+        return false;
+    v->implied = implied;
+    v->def = own_segment(d->x, d->base->node[node->ordinal].def);
+    if (!v->def)
+        return false;
+    for (const struct change *c = d->change; c; c = c->next)
+        if (c->node == node->ordinal && !(c->needs & ~needs) && !apply(d, c, v, true))
+            return false;
+    for (unsigned i = 0; i < g->n_variants; i++) {
+        uint64_t both = g->variant[i].needs | needs;
+        if (g->variant[i].node == node->ordinal && agree(g, both) && !make_variant(d, node, both, true, line))
+            return false;
+    }
+    return true;
+}
+
+/* The loop's own number of occurrences, or the segment's. */
+static uint32_t *max_of(struct guide *g, struct guide_node *node)
+{
+    return node->trigger ? &g->node[node->parent].max : &node->max;
+}
+
+/* What is said of a node in general is looked at with its steps, unless something else is said of it in loops with
+ * certain qualifiers: then a variant without qualifiers says it, and the steps let it pass. */
+static bool settle_node(struct delta *d, struct guide_node *node)
+{
+    struct guide *g = d->g;
+    const struct guide_node *before = &d->base->node[node->ordinal];
+    uint32_t *max = max_of(g, node);
+    uint8_t general = node->not_used ? REQ_NOT_USED : node->required ? REQ_MANDATORY : REQ_OPTIONAL;
+    bool other_max = false, other = false;
+    struct guide_variant *v;
+
+    for (unsigned i = 0; i < g->n_variants; i++) {
+        v = &g->variant[i];
+        if (v->node != node->ordinal)
+            continue;
+        other |= general == REQ_NOT_USED ? v->requirement != general
+                                         : general == REQ_MANDATORY && !v->own && v->requirement != general;
+        other_max |= !v->own && v->max != UINT32_MAX && v->max > *max;
+    }
+    for (unsigned i = 0; i < g->n_variants; i++) {
+        v = &g->variant[i];
+        if (v->node != node->ordinal)
+            continue;
+        if (!other && v->requirement == general && (!v->own || general == REQ_NOT_USED))
+            v->requirement = REQ_OPTIONAL;
+        if (!other_max && !v->own && v->max == *max)
+            v->max = UINT32_MAX;
+    }
+    if (!other && !other_max)
+        return true;
+    v = new_variant(d, node, 0, NULL);
+    if (!v)
+        return false;
+    v->def = node->def;
+    v->requirement = other ? general : REQ_OPTIONAL;
+    if (other)
+        change_node(g, node, VERB_MAY, 0);
+    if (other_max) {
+        v->max = *max;
+        *max = *max_of((struct guide *)d->base, (struct guide_node *)before);
+    }
+    return true;
+}
+
+static int by_node(const void *a, const void *b)
+{
+    const struct guide_variant *v = a, *w = b;
+    if (v->node != w->node)
+        return v->node < w->node ? -1 : 1;
+    return __builtin_popcountll(v->needs) - __builtin_popcountll(w->needs);
+}
+
+/* Does a variant say no more of the segment as a whole than those that need less, which stand before it? */
+static bool inherits(const struct guide *g, unsigned i)
+{
+    const struct guide_variant *v = &g->variant[i];
+    bool some = false;
+    while (i-- > 0 && g->variant[i].node == v->node) {
+        const struct guide_variant *w = &g->variant[i];
+        if (w->inherits || w->own != v->own || w->needs & ~v->needs)
+            continue;
+        if (w->requirement != v->requirement || w->max != v->max)
+            return false;
+        some = true;
+    }
+    return some;
+}
+
+/* All lines are there: variants and qualifiers go to their nodes. */
+static bool settle(struct delta *d)
+{
+    struct guide *g = d->g;
+    unsigned bit = 0;
+
+    for (unsigned i = 1; i < g->n; i++)
+        if (g->node[i].has_variants && !g->node[i].loop && !settle_node(d, &g->node[i]))
+            return false;
+    if (g->n_variants)
+        qsort(g->variant, g->n_variants, sizeof(*g->variant), by_node);
+    for (unsigned i = 0; i < g->n_variants; i++) {
+        struct guide_variant *v = &g->variant[i];
+        struct guide_node *node = &g->node[v->node];
+        struct guide_node *around = &g->node[guide_around(g, node)->ordinal];
+        if (node->n_variants++ == 0)
+            node->variant = (uint16_t)i;
+        v->inherits = inherits(g, i);
+        v->counts = !v->inherits && (v->requirement == REQ_MANDATORY || v->max != UINT32_MAX);
+        if (!v->counts)
+            continue;
+        if (bit == GUIDE_VARIANTS_COUNTED) {
+            struct place at = { .file = d->lines->file };
+            complain(d->x->complaints, &at, "at most %u segments with qualifiers can have must or max", bit);
+            return false;
+        }
+        v->bit = (uint8_t)bit;
+        around->counted |= 1ull << bit++;
+    }
+    for (unsigned i = 0; i < g->n_qualifiers; i++) {
+        struct guide_node *node = &g->node[g->qualifier[i].node];
+        if (node->trigger)
+            g->node[node->parent].opened |= 1ull << g->qualifier[i].bit;
+    }
+    /* by node, in the order of their bits */
+    for (unsigned i = 1; i < g->n_qualifiers; i++)
+        for (unsigned k = i; k && g->qualifier[k - 1].node > g->qualifier[k].node; k--) {
+            struct guide_qualifier q = g->qualifier[k];
+            g->qualifier[k] = g->qualifier[k - 1];
+            g->qualifier[k - 1] = q;
+        }
+    for (unsigned i = g->n_qualifiers; i-- > 0;) {
+        g->node[g->qualifier[i].node].qualifier = (uint16_t)i;
+        g->node[g->qualifier[i].node].n_qualifiers++;
+    }
+    return true;
+}
+
+/* ---- lines ---- */
 
 /* The segment or loop whose name is nearest. */
 static void hint_place(const struct guide_context *x, const struct guide *g, const struct path *path, struct slice word)
@@ -289,69 +542,215 @@ static void hint_place(const struct guide_context *x, const struct guide *g, con
     complain_hint(x->complaints, "did you mean \"%.*s%.*s%.*s\"?", SLICE_FMT(front), SLICE_FMT(best), SLICE_FMT(rest));
 }
 
-static bool read_change(const struct guide_context *x, struct guide *g, const struct lines *lines,
-                        const struct line *line, size_t *room)
+/* May a node be the one that a step names? */
+static bool is_meant(struct guide *g, struct guide_node *node, const struct path_step *step)
 {
-    struct slice tags[PATH_STEPS];
-    const struct guide_node *found = NULL;
-    struct guide_node *node;
-    struct guide_variant *variant = NULL;
-    const struct path_step *last;
-    struct path path;
-    unsigned word = 0, before;
-
-    if (!path_read(lines, line, &word, &path))
-        return !x->complaints->nomem;
-    if (word >= line->n) {
-        guide_complain(lines, line, word, "what is different? expected: must, may, not used, …");
-        return true;
-    }
-    for (unsigned i = 0; i < path.n_steps; i++) {
-        tags[i] = path.step[i].tag;
-        if (i + 1 < path.n_steps && path.step[i].n_selects) {
-            guide_complain(lines, line, 0,
-                           "only the last segment of a path can have a qualifier here; this would hold for every loop");
-            return true;
-        }
-    }
-    /* from the top; else, for a single name, the first place where it stands */
-    found = guide_node_at(g, &g->node[0], tags, path.n_steps);
-    for (unsigned i = 1; !found && path.n_steps == 1 && i < g->n; i++)
-        if (slice_eq(g->node[i].tag, tags[0]))
-            found = &g->node[i];
-    if (!found) {
-        guide_complain(lines, line, 0, "the guide has no such segment or loop there");
-        hint_place(x, g, &path, line->word[0].s);
-        return true;
-    }
-    node = &g->node[found->ordinal];
-    while (node->loop && node->first != NODE_NONE)
-        node = &g->node[node->first];
-    last = &path.step[path.n_steps - 1];
-    if (!node->def)
-        return true;
-    if (last->n_selects) {
-        variant = variant_of(x, g, node, last, room, lines, line);
-        if (!variant)
-            return !x->complaints->nomem;
-    }
-    if (path.n_elements == 0)
-        return change_node(x, g, lines, line, word, node, variant);
-    if (!variant && !node->def->base) {
-        node->def = own_segment(x, node->def);
-        if (!node->def)
-            return false;
-    }
-    before = x->complaints->count;
-    if (!change_elements(x, g, lines, line, word, &path, (struct segment_def *)(variant ? variant->def : node->def)))
+    const struct guide_node *first = first_segment(g, node);
+    if (!slice_eq(node->tag, step->tag))
         return false;
-    /* what is said of the segment in general holds with every qualifier that was named before, too */
-    for (unsigned i = 0; !variant && i < g->n_variants && x->complaints->count == before; i++)
-        if (g->variant[i].node == node->ordinal &&
-            !change_elements(x, g, lines, line, word, &path, (struct segment_def *)g->variant[i].def))
+    for (unsigned i = 0; i < step->n_selects && first->n_select; i++) {
+        unsigned element = step->select[i].element ? step->select[i].element : first->def ? first->def->qualifier : 0;
+        bool one = element != first->select;
+        for (unsigned k = 0; k < first->n_select && !one; k++)
+            one = slice_eq(first->select_codes[k], step->select[i].value);
+        if (!one)
             return false;
+    }
     return true;
 }
+
+/* The node that the steps lead to, the first of them to `node` itself. */
+static struct guide_node *follow(struct guide *g, struct guide_node *node, const struct path_step *step, unsigned n)
+{
+    if (!is_meant(g, node, step))
+        return NULL;
+    if (n == 1)
+        return node;
+    for (uint16_t c = node->first; node->loop && c != NODE_NONE; c = g->node[c].next) {
+        struct guide_node *found = follow(g, &g->node[c], step + 1, n - 1);
+        if (found)
+            return found;
+    }
+    return NULL;
+}
+
+/* From the top; else the first place anywhere. */
+static struct guide_node *place_of(struct guide *g, const struct path *path)
+{
+    struct guide_node *found = NULL;
+    for (uint16_t c = g->node[0].first; !found && c != NODE_NONE; c = g->node[c].next)
+        found = follow(g, &g->node[c], path->step, path->n_steps);
+    for (unsigned i = 1; !found && i < g->n; i++)
+        found = follow(g, &g->node[i], path->step, path->n_steps);
+    return found;
+}
+
+/* `drop DTM[064]`, `not used CUR`: other languages begin with the verb. */
+static bool begins_with_verb(const struct delta *d, const struct line *line)
+{
+    static const char *const verbs[] = { "drop", "remove", "delete", "without", "no", "not", "must", "may", "max", "only",
+                                         "also", "length" };
+    struct slice verb = line->word[0].s;
+    for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
+        if (slice_is(verb, verbs[i]) && line->n > 1) {
+            unsigned at = i == 5 && slice_is(line->word[1].s, "used") && line->n > 2 ? 2 : 1;
+            guide_complain(d->lines, line, 0, "a line begins with the place; what is said of it stands behind");
+            if (i < 6)
+                complain_hint(d->x->complaints, "a segment, loop or element that is not to be sent: %.*s not used",
+                              SLICE_FMT(line->word[at].s));
+            else if (i < 8)
+                complain_hint(d->x->complaints, "%.*s %.*s", SLICE_FMT(line->word[1].s), SLICE_FMT(verb));
+            return true;
+        }
+    return false;
+}
+
+static bool add_remark(struct delta *d, const struct line *line, unsigned word, const struct change *c)
+{
+    struct guide *g = d->g;
+    struct guide_remark r = { .node = c ? c->node : 0, .needs = c ? c->needs : 0 };
+    if (word + 1 != line->n) {
+        guide_complain(d->lines, line, word, "expected: note \"TEXT\"");
+        return true;
+    }
+    r.text = line->word[word].s;
+    if (c && c->path.n_elements) {
+        r.element = c->path.element[0].element;
+        r.component = c->path.element[0].component;
+    }
+    g->remark = arena_grow(&d->x->g->arena, g->remark, g->n_remarks, &d->room_remarks, sizeof(*g->remark));
+    if (!g->remark)
+        return guide_nomem(d->x);
+    g->remark[g->n_remarks++] = r;
+    return true;
+}
+
+/* What a line speaks of. False: complained, or memory is out. */
+static bool find_place(struct delta *d, const struct line *line, struct change *c)
+{
+    struct guide *g = d->g;
+    struct guide_node *found = place_of(g, &c->path), *node;
+
+    if (!found) {
+        if (begins_with_verb(d, line))
+            return false;
+        guide_complain(d->lines, line, 0, "the guide has no such segment or loop there");
+        hint_place(d->x, g, &c->path, line->word[0].s);
+        return false;
+    }
+    node = first_segment(g, found);
+    if (!node->def)
+        return false;
+    c->node = node->ordinal;
+    for (unsigned i = c->path.n_steps; i-- > 0; found = &g->node[found->parent]) {
+        const struct guide_node *segment = first_segment(g, found);
+        for (unsigned k = 0; k < c->path.step[i].n_selects; k++) {
+            int bit = segment->def ? qualifier_bit(d, segment, &c->path.step[i].select[k], line) : -1;
+            if (bit < 0)
+                return false;
+            c->needs |= 1ull << bit;
+            if (segment == node)
+                c->own |= 1ull << bit;
+        }
+    }
+    for (unsigned i = 0; i < c->path.n_elements; i++) {
+        unsigned k = c->path.element[i].element, part = c->path.element[i].component;
+        const struct element *e = k && k <= node->def->n ? node->def->use[k - 1].element : NULL;
+        if (!e || (part && (e->type != TYPE_COMPOSITE || part > e->n_parts))) {
+            guide_complain(d->lines, line, c->path.first_word, "the segment has no such element");
+            return false;
+        }
+    }
+    return true;
+}
+
+/* The segment at this place is not that of others any more. */
+static bool own_place(struct delta *d, uint16_t node)
+{
+    struct guide_node *n = &d->g->node[node];
+    if (!n->def->base)
+        n->def = own_segment(d->x, n->def);
+    return n->def != NULL;
+}
+
+/* A line of a general kind is said of its node, and then of every variant that it holds for. */
+static bool change_general(struct delta *d, const struct change *c)
+{
+    struct guide_node *node = &d->g->node[c->node];
+    enum verb verb;
+    uint32_t max = 0;
+    if (!c->path.n_elements) {
+        if (read_verb(d, &c->line, c->word, &verb, &max))
+            change_node(d->g, node, verb, max);
+        return true;
+    }
+    return own_place(d, c->node) &&
+           change_elements(d->x, d->g, d->lines, &c->line, c->word, &c->path, (struct segment_def *)node->def, false);
+}
+
+/* Keeps a line for variants that are made later. */
+static bool keep_change(struct delta *d, const struct change *c)
+{
+    struct change *kept = ARENA_NEW(&d->x->g->arena, struct change);
+    struct word *word = ARENA_ARRAY(&d->x->g->arena, c->line.n, struct word);
+    if (!kept || !word)
+        return guide_nomem(d->x);
+    memcpy(word, c->line.word, c->line.n * sizeof(*word));
+    *kept = *c;
+    kept->line.word = word;
+    kept->next = NULL;
+    *d->last = kept;
+    d->last = &kept->next;
+    return true;
+}
+
+static bool read_change(struct delta *d, const struct line *line)
+{
+    struct guide *g = d->g;
+    struct complaints *complaints = d->x->complaints;
+    struct change c = { .line = *line };
+    struct guide_variant *v = NULL;
+    unsigned before = complaints->count;
+    bool note;
+
+    if (slice_is(line->word[0].s, "note") && line->n > 1 && line->word[1].quoted)
+        return add_remark(d, line, 1, NULL);
+    if (!path_read(d->lines, line, &c.word, &c.path))
+        return !complaints->nomem;
+    if (c.word >= line->n) {
+        guide_complain(d->lines, line, c.word, "what is different? expected: must, may, not used, …");
+        return true;
+    }
+    if (!find_place(d, line, &c))
+        return !complaints->nomem;
+    if (complaints->count > before)
+        return true;
+    note = slice_is(line->word[c.word].s, "note");
+    if (c.needs) {
+        if (!agree(g, c.needs)) {
+            guide_complain(d->lines, line, 0, "an element cannot have two codes at once");
+            return true;
+        }
+        if (!make_variant(d, &g->node[c.node], c.needs, false, line))
+            return !complaints->nomem;
+        g->node[c.node].has_variants = true;
+        for (unsigned i = 0; i < g->n_qualifiers; i++)
+            if (c.needs >> i & 1)
+                g->node[g->qualifier[i].node].has_variants = true;
+        v = variant_with(g, c.node, c.needs);
+    }
+    if (note)
+        return (v || !c.path.n_elements || own_place(d, c.node)) && add_remark(d, line, c.word + 1, &c);
+    if (!(v ? apply(d, &c, v, false) : change_general(d, &c)))
+        return false;
+    for (unsigned i = 0; i < g->n_variants && complaints->count == before; i++)
+        if (&g->variant[i] != v && g->variant[i].node == c.node && !(c.needs & ~g->variant[i].needs) &&
+            !apply(d, &c, &g->variant[i], true))
+            return false;
+    return complaints->count > before || keep_change(d, &c);
+}
+
+/* ---- files ---- */
 
 static int read_delta(struct guides *guides, struct slice file, struct slice text, struct complaints *complaints,
                       const struct guide **guide_r, struct err *err)
@@ -362,7 +761,6 @@ static int read_delta(struct guides *guides, struct slice file, struct slice tex
     struct line line;
     struct guide *g = NULL;
     const struct guide *base;
-    size_t room = 0;
     int r;
 
     *guide_r = NULL;
@@ -386,7 +784,9 @@ static int read_delta(struct guides *guides, struct slice file, struct slice tex
             guide_complain(&lines, &line, 3, "a partner's guide stands on one of the standard, not on another partner's");
             return guide_result(&x, before, "the guide");
         }
-        g = ARENA_NEW(&guides->arena, struct guide);
+        struct delta d = { .x = &x, .base = base, .lines = &lines };
+        d.last = &d.change;
+        d.g = g = ARENA_NEW(&guides->arena, struct guide);
         if (!g || !copy_nodes(&x, base, g))
             return err_nomem(err);
         g->id = id;
@@ -394,8 +794,10 @@ static int read_delta(struct guides *guides, struct slice file, struct slice tex
         if (title.n)
             g->title = title;
         while (lines_next(&lines, &line))
-            if (!read_change(&x, g, &lines, &line, &room))
+            if (!read_change(&d, &line))
                 break;
+        if (complaints->count == before && !complaints->nomem)
+            settle(&d);
         /* steps depend on what is mandatory and not used */
         g->n_tags = 0;
         r = guide_finish(&x, g, before, "the guide");

@@ -261,6 +261,20 @@ static bool use_changed(const struct element_use *use, const struct element_use 
     return changed;
 }
 
+/* Is the same said of both? */
+static bool same_use(const struct element_use *a, const struct element_use *b)
+{
+    bool same = a->requirement == b->requirement && a->min == b->min && a->max == b->max &&
+                a->element->n_parts == b->element->n_parts &&
+                (a->codes == b->codes || (a->codes && b->codes && a->codes->n == b->codes->n));
+
+    for (uint32_t i = 0; same && a->codes != b->codes && i < a->codes->n; i++)
+        same = slice_eq(a->codes->codes[i], b->codes->codes[i]);
+    for (unsigned i = 0; same && a->element != b->element && i < a->element->n_parts; i++)
+        same = same_use(&a->element->part[i], &b->element->part[i]);
+    return same;
+}
+
 static bool def_changed(const struct segment_def *def)
 {
     for (unsigned k = 0; def->base && k < def->n; k++)
@@ -565,29 +579,84 @@ static void add_facts(struct sheet *s)
     fact(s, "Functional group", s->g->group);
     fact(s, "Made from", s->g->base);
     end_table(s);
+    for (unsigned i = 0; i < s->g->n_remarks; i++)
+        if (s->g->remark[i].node == 0) {
+            begin_paragraph(s);
+            text(s, s->g->remark[i].text);
+            end_paragraph(s);
+        }
 }
 
 /* --- What is different ------------------------------------------------------------------ */
 
-/* "REF with REF01 IA, Internal Vendor Number" */
-static void add_variant(struct sheet *s, const struct guide_variant *v)
+/* "REF01 IA Internal Vendor Number" */
+static void add_qualifier(struct sheet *s, const struct guide_qualifier *q, const char *is)
 {
-    const struct guide_node *node = &s->g->node[v->node];
-    struct element_use *use = v->element <= node->def->n ? &node->def->use[v->element - 1] : NULL;
-    struct slice name = { NULL, 0 };
+    const struct guide_node *node = &s->g->node[q->node];
+    struct element_use *use = &node->def->use[q->element - 1];
+    const struct codes *codes = use->needs_codes || use->codes ? guide_codes(s->g, use) : NULL;
+    struct slice name = codes ? codes_name(codes, q->code) : slice(NULL, 0);
 
-    if (use && (use->needs_codes || use->codes)) {
-        const struct codes *codes = guide_codes(s->g, use);
-        name = codes ? codes_name(codes, v->code_text) : name;
-    }
     text(s, node->tag);
-    raw(s, " with ");
-    text(s, node->tag);
-    buf_printf(s->out, "%02u ", v->element);
-    code(s, v->code_text);
+    buf_printf(s->out, "%02u%s ", q->element, is);
+    code(s, q->code);
     if (name.n) {
         raw(s, " ");
         text(s, name);
+    }
+}
+
+/* "REF with REF01 IA Internal Vendor Number where HL03 is O Order" */
+static void add_variant(struct sheet *s, const struct guide_variant *v)
+{
+    const char *before = " with ";
+
+    text(s, s->g->node[v->node].tag);
+    for (uint64_t bits = v->own; bits; bits &= bits - 1, before = " and ") {
+        raw(s, before);
+        add_qualifier(s, guide_qualifier(s->g, (unsigned)__builtin_ctzll(bits)), "");
+    }
+    before = " where ";
+    for (uint64_t bits = v->needs & ~v->own; bits; bits &= bits - 1, before = " and ") {
+        raw(s, before);
+        add_qualifier(s, guide_qualifier(s->g, (unsigned)__builtin_ctzll(bits)), " is");
+    }
+}
+
+/* The code that a variant fixes in an element; empty: it does not. */
+static struct slice fixed_code(const struct sheet *s, const struct guide_variant *v, unsigned element)
+{
+    for (uint64_t bits = v ? v->own : 0; bits; bits &= bits - 1) {
+        const struct guide_qualifier *q = guide_qualifier(s->g, (unsigned)__builtin_ctzll(bits));
+        if (q->element == element)
+            return q->code;
+    }
+    return slice(NULL, 0);
+}
+
+/* The first element that a variant fixes; 0: none. */
+static unsigned fixed_element(const struct sheet *s, const struct guide_variant *v)
+{
+    return v->own ? guide_qualifier(s->g, (unsigned)__builtin_ctzll(v->own))->element : 0;
+}
+
+/* Between two things said in one cell. */
+static void part(struct sheet *s, bool *said)
+{
+    if (*said)
+        raw(s, s->html ? "<br>" : "; ");
+    *said = true;
+}
+
+/* What the guide tells people of a place. */
+static void add_remarks(struct sheet *s, unsigned node, uint64_t needs, unsigned element, unsigned component, bool *said)
+{
+    for (unsigned i = 0; i < s->g->n_remarks; i++) {
+        const struct guide_remark *r = &s->g->remark[i];
+        if (r->node != node || r->needs != needs || r->element != element || r->component != component)
+            continue;
+        part(s, said);
+        text(s, r->text);
     }
 }
 
@@ -700,20 +769,31 @@ static void add_node_changes(struct sheet *s, const struct guide_node *node)
     end_item(s);
 }
 
+static bool has_rule(const struct guide_variant *v)
+{
+    return v->requirement == REQ_NOT_USED || v->counts;
+}
+
 static void add_variant_rule(struct sheet *s, const struct guide_variant *v)
 {
-    const struct guide_node *node = &s->g->node[v->node], *loop = &s->g->node[node->parent];
+    const struct guide_node *loop = guide_around(s->g, &s->g->node[v->node]);
 
-    if (node->trigger && loop->depth)
-        loop = &s->g->node[loop->parent];
-    if (v->not_used) {
+    if (v->requirement == REQ_NOT_USED) {
         raw(s, "not used");
-    } else if (loop->depth) {
-        raw(s, "must be there in every loop ");
-        text(s, loop->tag);
-    } else {
-        raw(s, "must be there in every document");
+        return;
     }
+    if (v->requirement == REQ_MANDATORY)
+        raw(s, "must be there");
+    if (v->max != UINT32_MAX) {
+        raw(s, v->requirement == REQ_MANDATORY ? ", at most " : "at most ");
+        add_max(s, v->max);
+    }
+    if (!loop->depth) {
+        raw(s, " in every document");
+        return;
+    }
+    raw(s, v->needs & ~v->own ? " in every such loop " : " in every loop ");
+    text(s, loop->tag);
 }
 
 static void add_changes(struct sheet *s)
@@ -735,17 +815,18 @@ static void add_changes(struct sheet *s)
             add_use_changes(s, node->tag, k + 1, 0, &node->def->use[k], &node->def->base->use[k], NULL, node);
         for (unsigned k = 0; k < s->g->n_variants; k++) {
             const struct guide_variant *v = &s->g->variant[k];
-            if (v->node != i)
+            if (v->node != i || v->implied)
                 continue;
-            if (v->must || v->not_used) {
+            if (has_rule(v)) {
                 begin_item(s);
                 add_variant(s, v);
                 raw(s, ": ");
                 add_variant_rule(s, v);
                 end_item(s);
             }
-            for (unsigned e = 0; v->def && v->def->base && e < v->def->n; e++)
-                add_use_changes(s, node->tag, e + 1, 0, &v->def->use[e], &v->def->base->use[e], v, node);
+            for (unsigned e = 0; v->needs && v->def->base && e < v->def->n; e++)
+                if (!same_use(&v->def->use[e], &node->def->use[e]))
+                    add_use_changes(s, node->tag, e + 1, 0, &v->def->use[e], &v->def->base->use[e], v, node);
         }
     }
     if (s->out->n == before) {
@@ -815,7 +896,7 @@ static void add_segment_row(struct sheet *s, unsigned i)
 {
     const struct guide_node *node = &s->g->node[i], *before = base_node(s, node);
     unsigned indent = node->depth ? node->depth - 1u : 0;
-    bool changed = node_changed(s, node), elements = node->def && def_changed(node->def);
+    bool changed = node_changed(s, node), elements = node->def && def_changed(node->def), said = false;
     unsigned section = node->loop || left_out(s->g, node) ? 0 : section_of(s->g, i);
 
     begin_row(s, changed || elements);
@@ -844,6 +925,7 @@ static void add_segment_row(struct sheet *s, unsigned i)
     end_cell(s);
     begin_cell(s, 0);
     if (changed) {
+        part(s, &said);
         mark(s);
         raw(s, "was ");
         raw(s, node_requirement(before));
@@ -852,32 +934,47 @@ static void add_segment_row(struct sheet *s, unsigned i)
             add_max(s, before->max);
         }
     } else if (elements) {
+        part(s, &said);
         mark(s);
         raw(s, "elements");
     }
+    if (!node->loop)
+        add_remarks(s, i, 0, 0, 0, &said);
     end_cell(s);
     end_row(s);
     for (unsigned k = 0; k < s->g->n_variants; k++) {
         const struct guide_variant *v = &s->g->variant[k];
-        if (v->node != i)
+        if (v->node != i || v->implied)
             continue;
         begin_row(s, true);
         begin_cell(s, indent + 1);
         text(s, node->tag);
-        raw(s, " ");
-        code(s, v->code_text);
+        for (uint64_t bits = v->own; bits; bits &= bits - 1) {
+            raw(s, " ");
+            code(s, guide_qualifier(s->g, (unsigned)__builtin_ctzll(bits))->code);
+        }
         end_cell(s);
         begin_cell(s, 0);
         add_variant(s, v);
         end_cell(s);
-        cell(s, v->not_used ? SLICE("not used") : v->must ? SLICE("mandatory") : SLICE("optional"));
-        cell(s, SLICE(""));
+        cell(s, v->requirement != REQ_OPTIONAL ? slice_of(requirement_words(v->requirement))
+                : v->own                       ? SLICE("optional")
+                                               : slice_of(node_requirement(node)));
         begin_cell(s, 0);
-        mark(s);
-        if (v->must || v->not_used)
-            add_variant_rule(s, v);
-        else
-            raw(s, "elements");
+        if (v->max != UINT32_MAX)
+            add_max(s, v->max);
+        end_cell(s);
+        said = false;
+        begin_cell(s, 0);
+        if (has_rule(v) || (v->needs && def_changed(v->def))) {
+            part(s, &said);
+            mark(s);
+            if (has_rule(v))
+                add_variant_rule(s, v);
+            else
+                raw(s, "elements");
+        }
+        add_remarks(s, i, v->needs, 0, 0, &said);
         end_cell(s);
         end_row(s);
     }
@@ -908,17 +1005,10 @@ static void add_segments(struct sheet *s)
 
 /* --- Each segment ------------------------------------------------------------------------ */
 
-/* Between two things said in one cell. */
-static void part(struct sheet *s, bool *said)
-{
-    if (*said)
-        raw(s, s->html ? "<br>" : "; ");
-    *said = true;
-}
-
 /* `v` may be NULL: the segment whatever its qualifier. */
 static void add_use_row(struct sheet *s, struct slice tag, unsigned element, unsigned component,
-                        struct element_use *use, const struct element_use *before, const struct guide_variant *v)
+                        struct element_use *use, const struct element_use *before, unsigned node,
+                        const struct guide_variant *v)
 {
     bool changed = before && use_changed(use, before), composite = use->element->type == TYPE_COMPOSITE, said = false;
     struct buf type;
@@ -965,10 +1055,10 @@ static void add_use_row(struct sheet *s, struct slice tag, unsigned element, uns
         raw(s, "codes of ");
         text(s, use->element->external);
     }
-    if (v && element == v->element) {
+    if (fixed_code(s, v, element).n) {
         part(s, &said);
         raw(s, "here only ");
-        code(s, v->code_text);
+        code(s, fixed_code(s, v, element));
     } else if (is_set_number(tag, element) && !component) {
         part(s, &said);
         raw(s, "always ");
@@ -977,11 +1067,12 @@ static void add_use_row(struct sheet *s, struct slice tag, unsigned element, uns
         part(s, &said);
         add_codes(s, use, before && other_codes(use, before));
     }
+    add_remarks(s, node, v ? v->needs : 0, element, component, &said);
     end_cell(s);
     end_row(s);
     for (unsigned i = 0; composite && !component && use->requirement != REQ_NOT_USED && i < use->element->n_parts; i++)
         add_use_row(s, tag, element, i + 1, &use->element->part[i],
-                    before && before->element->n_parts > i ? &before->element->part[i] : NULL, v);
+                    before && before->element->n_parts > i ? &before->element->part[i] : NULL, node, v);
 }
 
 static void add_notes(struct sheet *s, const struct note *note, unsigned n, struct slice tag, bool components)
@@ -1009,7 +1100,7 @@ static unsigned count_notes(const struct segment_def *def)
     return n;
 }
 
-static void add_elements(struct sheet *s, const struct segment_def *def, const struct guide_variant *v)
+static void add_elements(struct sheet *s, const struct segment_def *def, unsigned node, const struct guide_variant *v)
 {
     static const char *const columns[] = { "Place", "Name", "Element", "Requirement", "Type", "Length",
                                            "Codes and notes", NULL };
@@ -1018,7 +1109,7 @@ static void add_elements(struct sheet *s, const struct segment_def *def, const s
     snprintf(caption, sizeof(caption), "Elements of %.*s", SLICE_FMT(def->tag));
     begin_table(s, "elements", caption, columns);
     for (unsigned k = 0; k < def->n; k++)
-        add_use_row(s, def->tag, k + 1, 0, &def->use[k], def->base ? &def->base->use[k] : NULL, v);
+        add_use_row(s, def->tag, k + 1, 0, &def->use[k], def->base ? &def->base->use[k] : NULL, node, v);
     end_table(s);
     if (count_notes(def)) {
         begin_list(s);
@@ -1050,6 +1141,15 @@ static void add_example(struct sheet *s, const struct segment_def *def, unsigned
     buf_deinit(&line);
 }
 
+/* Is something told of elements there? */
+static bool has_remarks(const struct sheet *s, unsigned node, uint64_t needs)
+{
+    for (unsigned i = 0; i < s->g->n_remarks; i++)
+        if (s->g->remark[i].node == node && s->g->remark[i].needs == needs && s->g->remark[i].element)
+            return true;
+    return false;
+}
+
 static void add_segment(struct sheet *s, unsigned i, const struct guide_variant *v)
 {
     const struct guide_node *node = &s->g->node[i];
@@ -1066,19 +1166,19 @@ static void add_segment(struct sheet *s, unsigned i, const struct guide_variant 
             add_where(s, node);
     }
     end_heading(s, v ? 4 : 3);
-    if (v && (v->must || v->not_used)) {
+    if (v && has_rule(v)) {
         begin_paragraph(s);
         mark(s);
         add_variant_rule(s, v);
         raw(s, ".");
         end_paragraph(s);
     }
-    if (v && v->not_used)
+    if (v && v->requirement == REQ_NOT_USED)
         return;
-    if (!v || def_changed(def))
-        add_elements(s, def, v);
-    add_example(s, def, v ? v->element : node->n_select ? node->select : 0,
-                v ? v->code_text : node->n_select ? node->select_codes[0] : slice(NULL, 0));
+    if (!v || (v->needs && (def_changed(def) || has_remarks(s, i, v->needs))))
+        add_elements(s, def, i, v);
+    add_example(s, def, v ? fixed_element(s, v) : node->n_select ? node->select : 0,
+                v ? fixed_code(s, v, fixed_element(s, v)) : node->n_select ? node->select_codes[0] : slice(NULL, 0));
 }
 
 void guide_document_write(const struct guide *guide, const struct guide_document_options *options, struct buf *out)
@@ -1098,7 +1198,7 @@ void guide_document_write(const struct guide *guide, const struct guide_document
         if (section_of(guide, i) == i)
             add_segment(&s, i, NULL);
         for (unsigned k = 0; k < guide->n_variants; k++)
-            if (guide->variant[k].node == i)
+            if (guide->variant[k].node == i && !guide->variant[k].implied && guide->variant[k].needs)
                 add_segment(&s, i, &guide->variant[k]);
     }
     if (s.html)

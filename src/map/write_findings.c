@@ -243,17 +243,12 @@ static const struct record_field *field_for(const struct scope_work *s, struct s
     return NULL;
 }
 
-/* The qualifier that a partner's guide demands, if it is one of those that a remark speaks of. */
+/* The qualifier of a segment that a partner's guide demands; empty: it has none of its own. */
 static struct slice code_missing(const struct guide *g, const struct remark *r)
 {
-    for (unsigned i = 0; i < g->n_variants; i++) {
-        const struct guide_variant *v = &g->variant[i];
-        char words[80];
-        snprintf(words, sizeof(words), "%.*s with %.*s in", SLICE_FMT(r->tag), SLICE_FMT(v->code_text));
-        if (v->must && slice_eq(g->node[v->node].tag, r->tag) && slice_starts(slice_of(r->expected), slice_of(words)))
-            return v->code_text;
-    }
-    return slice(NULL, 0);
+    if (!r->variant || !r->variant->own)
+        return slice(NULL, 0);
+    return guide_qualifier(g, (unsigned)__builtin_ctzll(r->variant->own))->code;
 }
 
 /* What the segment at hand as a whole comes from: its object, or the first field that is in it. */

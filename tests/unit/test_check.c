@@ -187,7 +187,7 @@ static const struct check_case partner_cases[] = {
     { "004010", "BEG*00*SA*4711~", "CTT*1~",
       "X12-AK3-3 REF: missing (expected REF with IA in element 01, as the partner's guide demands) | AK3*REF*5**3\n" },
     { "004010", "BEG*00*SA*4711~REF*IA*1~REF*DP*2~", "CTT*1~",
-      "X12-AK3-I6 REF: the partner's guide does not use it with this qualifier | AK3*REF*4**2\n" },
+      "X12-AK3-I6 REF: the partner's guide does not use it with DP in element 01 | AK3*REF*4**2\n" },
     { "004010", "BEG*00*SA*4711~REF*IA*1~N1*ST*B*92*123~N1*BT*B*92*123~", "CTT*1~",
       "X12-AK4-4 N104 Identification Code: \"123\" has 3 characters (expected exactly 13) | AK3*N1*4*N1*8  AK4*4*67*4*123\n" },
 };
@@ -212,6 +212,83 @@ static void test_partner(void **state)
     complaints_deinit(&c);
 }
 
+/* Ship notices: of one level of the hierarchy, of one party. */
+static const struct {
+    const char *body, *expected;    /* segments behind BSN */
+} level_cases[] = {
+    { "HL*1**S~TD5*B*2*ABCD~N1*ST*A~N3*1 MAIN ST~HL*2*1*O~PRF*1~HL*3*2*P~MAN*GM*00000850000001010016~HL*4*3*I~SN1**1*EA~", "" },
+    /* the level lacks it; other levels need not have it */
+    { "HL*1**S~TD5*B*2*ABCD~HL*2*1*O~PRF*1~HL*3*2*P~HL*4*3*I~SN1**1*EA~HL*5*3*I~",
+      "X12-AK3-3 MAN in loop HL: missing (expected MAN where HL03 is P, as the partner's guide demands) | AK3*MAN*8*HL*3\n"
+      "X12-AK3-3 SN1 in loop HL: missing (expected SN1 where HL03 is I, as the partner's guide demands) | AK3*SN1*11*HL*3\n" },
+    { "HL*1**S~TD5*B*2*ABCD~HL*2*1*O~PRF*1~MAN*CP*4711~HL*3*2*P~MAN*CP*4711~MAN*GM*00000850000001010016~",
+      "X12-AK4-7 MAN01 Marks and Numbers Qualifier: \"CP\" is not in the code list (expected one of GM) | AK3*MAN*9*HL*8  AK4*1*88*7*CP\n" },
+    /* both lines about one segment: its length from the one, its code from the other */
+    { "HL*1**S~TD5*B*2*ABCD~MAN*GM*4~HL*2*1*P~MAN*GM*5~MAN*GM*00000850000001010016~",
+      "X12-AK4-4 MAN02 Marks and Numbers: \"4\" has 1 character (expected exactly 20) | AK3*MAN*5*HL*8  AK4*2*87*4*4\n"
+      "X12-AK4-4 MAN02 Marks and Numbers: \"5\" has 1 character (expected exactly 20) | AK3*MAN*7*HL*8  AK4*2*87*4*5\n"
+      "X12-AK3-5 MAN in loop HL: occurs at least 2 times (expected at most 1 with GM in element 01, as the partner's guide "
+      "demands) | AK3*MAN*8*HL*5\n" },
+    /* once in each loop */
+    { "HL*1**S~TD5*B*2*ABCD~HL*2*1*P~MAN*GM*00000850000001010016~HL*3*1*P~MAN*GM*00000850000001010023~", "" },
+    /* one party has it, another need not */
+    { "HL*1**S~TD5*B*2*ABCD~N1*ST*A~N1*SF*B~HL*2*1*O~PRF*1~N1*ST*A~HL*3*2*I~SN1**1*EA~N1*ST*A~",
+      "X12-AK3-3 N3 in loop N1: missing (expected N3 where HL03 is S and N101 is ST, as the partner's guide demands) | AK3*N3*6*N1*3\n" },
+    { "HL*1**S~TD5*B*2*ABCD~N1*ST*A~N3*1 MAIN ST~N1*ST*C~N3*1 MAIN ST~N1*ST*D~",
+      "X12-AK3-4 N1 in loop N1: the loop occurs at least 2 times (expected at most 1 with ST in element 01 where HL03 is S, as "
+      "the partner's guide demands) | AK3*N1*7*N1*4\n"
+      "X12-AK3-3 N3 in loop N1: missing (expected N3 where HL03 is S and N101 is ST, as the partner's guide demands) | AK3*N3*10*N1*3\n" },
+    /* general, but for one level */
+    { "HL*1**S~TD5*B*2*ABCD~HL*2*1*O~PRF*1~REF*IA*1~HL*3*2*I~SN1**1*EA~PRF*1~",
+      "X12-AK3-I6 PRF in loop HL: the partner's guide does not use it where HL03 is I | AK3*PRF*10*HL*2\n" },
+};
+
+static void test_levels(void **state)
+{
+    static const char text[] = "guide a/856 from x12/004010/856\n"
+                               "  HL/MAN[GM].MAN02 length 20 20\n"
+                               "  HL/MAN[GM] max 1\n"
+                               "  HL[P]/MAN must\n"
+                               "  HL[P]/MAN01 only GM\n"
+                               "  HL[S]/TD5 must\n"
+                               "  HL[I]/SN1 must\n"
+                               "  HL[S]/N1[ST]/N3 must\n"
+                               "  HL[S]/N1[ST] max 1\n"
+                               "  HL/PRF may\n"
+                               "  HL[I]/PRF not used\n"
+                               "  CTT must\n";
+    const struct guide *g = NULL;
+    struct complaints c;
+
+    (void)state;
+    complaints_init(&c);
+    if (guides_read_delta(guides, SLICE("a"), slice_of(text), &c, &g, NULL))
+        fail_msg("%s", buf_text(&c.text));
+    for (unsigned i = 0; i < sizeof(level_cases) / sizeof(level_cases[0]); i++) {
+        struct edi_reader_options options = { .guides = guides, .partner = &g, .n_partner = 1, .complaints = &c };
+        struct buf out, document;
+        struct edi_sink sink = { .ctx = &out, .finding = on_finding };
+        struct edi_reader *reader = NULL;
+
+        buf_init(&out, 1 << 20);
+        buf_init(&document, 1 << 20);
+        finding_policy_init(&options.policy);
+        buf_printf(&document,
+                   "ISA*00*          *00*          *ZZ*NORTH          *ZZ*ACME           *260115*0905*U*00401*000000042*0*P*>~"
+                   "GS*SH*NORTH*ACME*20260115*0905*7*X*004010~ST*856*0001~BSN*00*4711*20260115*1200~%sCTT*1~SE*0*0001~GE*1*7~"
+                   "IEA*1*000000042~", level_cases[i].body);
+        assert_int_equal(edi_reader_new(&options, &sink, &reader, NULL), 0);
+        assert_int_equal(edi_reader_feed(reader, buf_slice(&document), NULL), 0);
+        assert_int_equal(edi_reader_end(reader, NULL), 0);
+        if (strcmp(buf_text(&out), level_cases[i].expected) != 0)
+            fail_msg("%s:\n%s\nexpected:\n%s", level_cases[i].body, buf_text(&out), level_cases[i].expected);
+        edi_reader_free(&reader);
+        buf_deinit(&out);
+        buf_deinit(&document);
+    }
+    complaints_deinit(&c);
+}
+
 static void test_dates(void **state)
 {
     static const char *const right[] = { "20260115", "20240229", "20000229", "991231", "00010101", "240229" };
@@ -232,6 +309,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_cases),
         cmocka_unit_test(test_partner),
+        cmocka_unit_test(test_levels),
         cmocka_unit_test(test_dates),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);

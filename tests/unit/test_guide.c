@@ -218,7 +218,8 @@ static void test_delta(void **state)
     assert_true(first(g, "CUR")->not_used && !first(base, "CUR")->not_used);
     assert_true(first(g, "FOB")->required && !first(base, "FOB")->required);
     assert_int_equal(g->n_variants, 2);
-    assert_true(g->variant[0].must && g->variant[1].not_used && g->variant[0].def->not_used == 4);
+    assert_true(g->variant[0].requirement == REQ_MANDATORY && g->variant[0].def->not_used == 4);
+    assert_int_equal(g->variant[1].requirement, REQ_NOT_USED);
     assert_true(has_code(g, first(g, "PO1"), 3, "Q9") && has_code(g, first(g, "PO1"), 3, "EA"));
     assert_false(has_code(g, first(g, "PO1"), 6, "UP"));
     assert_int_equal(g->node[first(g, "PO1")->parent].max, 50);
@@ -241,6 +242,55 @@ static void test_general_lines(void **state)
     assert_true(g->variant[0].def->not_used == 4 && g->variant[0].def->mandatory >> 1 & 1);
     assert_true(g->variant[1].def->not_used == 0 && g->variant[1].def->mandatory >> 1 & 1);
     assert_true(first(g, "REF")->def->mandatory >> 1 & 1);
+    complaints_deinit(&c);
+    guides_free(&guides);
+}
+
+static const struct guide_variant *variant_at(const struct guide *g, const char *tag, unsigned index)
+{
+    for (unsigned i = 0; i < g->n_variants; i++)
+        if (slice_is(g->node[g->variant[i].node].tag, tag) && index-- == 0)
+            return &g->variant[i];
+    return NULL;
+}
+
+/* Lines for one level, for one party: where two of them can meet there is a variant that both were said of, and of
+ * those that fit a segment the last one has it all. */
+static void test_levels(void **state)
+{
+    static const char text[] = "guide a/856 from x12/004010/856\n"
+                               "  HL/MAN[GM].MAN02 length 20 20\n"
+                               "  HL[P]/MAN must\n"
+                               "  HL[P]/MAN.MAN01 only GM\n"
+                               "  HL/MAN.MAN03 not used\n"
+                               "  HL[I]/SN1 must\n"
+                               "  HL[S]/N1[ST]/N3 must\n"
+                               "  HL[S]/N1[ST]/N3 note \"The dock.\"\n"
+                               "  note \"Edition of May.\"\n"
+                               "  HL/TD1 must\n"
+                               "  HL[I]/TD1 not used\n";
+    struct guides *guides = open_guides();
+    const struct guide *g = NULL;
+    const struct guide_variant *v;
+    struct complaints c;
+
+    (void)state;
+    complaints_init(&c);
+    if (guides_read_delta(guides, SLICE("a.guide"), slice_of(text), &c, &g, NULL))
+        fail_msg("%s", buf_text(&c.text));
+    assert_int_equal(g->n_qualifiers, 5); /* GM; P, I, S; ST */
+    v = variant_at(g, "MAN", 2);
+    assert_true(v && v->implied && v->def->use[1].min == 20 && v->def->not_used == 4 && v->def->use[0].codes->n == 1);
+    assert_null(variant_at(g, "MAN", 3));
+    v = variant_at(g, "N3", 0);
+    assert_true(v && !v->own && __builtin_popcountll(v->needs) == 2 && v->requirement == REQ_MANDATORY);
+    assert_true(g->node[g->node[v->node].parent].counted == 1ull << v->bit);
+    /* what holds in general gives way to what is said of one level */
+    v = variant_at(g, "TD1", 0);
+    assert_true(v && v->needs == 0 && v->requirement == REQ_MANDATORY && !g->node[v->node].required);
+    v = variant_at(g, "TD1", 1);
+    assert_true(v && v->requirement == REQ_NOT_USED);
+    assert_int_equal(g->n_remarks, 2);
     complaints_deinit(&c);
     guides_free(&guides);
 }
@@ -361,9 +411,11 @@ static void test_wrong_dictionary(void **state)
 static void test_wrong_deltas(void **state)
 {
     static const char *const lines[] = { "XYZ must", "BEG99 must", "BEG02 only", "BEG02 only TOOLONGCODE", "BEG02 perhaps",
-                                         "BEG02 length 3 2", "BEG02 length x y", "BEG02", "REF max 0", "REF[IA] may",
+                                         "BEG02 length 3 2", "BEG02 length x y", "BEG02", "REF max 0", "REF[IA] perhaps",
                                          "REF[IA DP] must", "BEG02-1 must", "REF[IA must", "CUR not", "N1[ST].N199 must",
-                                         "N1[ST]/N3 must", "PO1/N1[ST]/N4.N401 must" };
+                                         "N1[ST]/N9 must", "PO1/N1[ST]/N4.N499 must", "REF[IA]/N1 must", "N1[QQQQ]/N3 must",
+                                         "drop DTM[064]", "not used CUR", "must REF[IA]", "REF note", "REF note two words",
+                                         "N3[ST] must" };
     static const char *const wholes[] = { "", "map x", "guide", "guide a/850 from x12/004010/999", "guide a/850 from nothing",
                                           "guide x12/004010/850\n", "guide x12/004010/850\n  QQQ M\n", "guide x12/004010/850\n  ST X\n",
                                           "guide x12/004010/850\n  loop\n", "guide x12/004010/850 \"open\n  ST M\n" };
@@ -417,7 +469,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_dictionaries), cmocka_unit_test(test_segments), cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_delta), cmocka_unit_test(test_wrong_deltas), cmocka_unit_test(test_general_lines),
+        cmocka_unit_test(test_delta), cmocka_unit_test(test_wrong_deltas), cmocka_unit_test(test_general_lines), cmocka_unit_test(test_levels),
         cmocka_unit_test(test_words), cmocka_unit_test(test_delta_on_delta), cmocka_unit_test(test_wrong_dictionary),
         cmocka_unit_test(test_no_memory),
     };

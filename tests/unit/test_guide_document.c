@@ -149,6 +149,35 @@ static void test_a_delta_that_changes_nothing(void **state)
     buf_deinit(&w.out);
 }
 
+/* What holds at one level, and what people are told. */
+static void test_levels_and_notes(void **state)
+{
+    struct writing w = { .text = "guide northwind/856 from x12/004010/856\n"
+                                 "  note \"Edition of <May>.\"\n"
+                                 "  HL[P]/MAN must\n"
+                                 "  HL[P]/MAN[GM] max 1\n"
+                                 "  HL[P]/MAN note \"One label on each.\"\n"
+                                 "  HL/PRF.PRF01 note \"Ours.\"\n"
+                                 "  HL[I]/MAN not used\n" };
+    static const char *const said[] = {
+        "\nEdition of \\<May\\>.\n",
+        "- MAN where HL03 is `P` Pack: must be there in every such loop HL\n",
+        "- MAN with MAN01 `GM` SSCC-18 and Application Identifier where HL03 is `P` Pack: at most 1 in every such loop HL\n",
+        "- MAN where HL03 is `I` Item: not used\n",
+        "| \xc2\xb7 \xc2\xb7 MAN | MAN where HL03 is `P` Pack | mandatory |  | **changed** must be there in every such loop HL; "
+        "One label on each. |",
+        "| PRF01 | Purchase Order Number | 324 | mandatory | AN | 1 to 22 | Ours. |",
+    };
+
+    (void)state;
+    assert_int_equal(write_delta(&w), 0);
+    for (unsigned i = 0; i < sizeof(said) / sizeof(said[0]); i++)
+        if (!strstr(buf_text(&w.out), said[i]))
+            fail_msg("not there: %s\n%s", said[i], buf_text(&w.out));
+    assert_null(strstr(buf_text(&w.out), "`GM` SSCC-18 and Application Identifier where HL03 is `I`"));
+    buf_deinit(&w.out);
+}
+
 static int write_and_free(void *arg)
 {
     struct writing *w = arg;
@@ -160,7 +189,9 @@ static int write_and_free(void *arg)
 
 static void test_memory_may_run_out(void **state)
 {
-    struct writing w = { .text = "guide northwind/997 from x12/004010/997\n  AK5.AK501 only A R\n  AK9[A] must\n" };
+    struct writing w = { .text = "guide northwind/997 from x12/004010/997\n  AK5.AK501 only A R\n  AK9[A] must\n"
+                                 "  AK2/AK3[N1]/AK4 must\n  AK2/AK3[N1]/AK4[03=1].AK402 length 1 2\n  AK2/AK3/AK4.AK401-1 length 1 1\n"
+                                 "  AK2 not used\n  AK2[850] may\n  note \"a\"\n  AK2[850]/AK5 note \"b\"\n" };
 
     (void)state;
     assert_true(fail_each_allocation(write_and_free, &w) > 10);
@@ -174,6 +205,7 @@ int main(void)
         cmocka_unit_test(test_examples_are_right),
         cmocka_unit_test(test_nothing_reaches_the_page_unescaped),
         cmocka_unit_test(test_a_delta_that_changes_nothing),
+        cmocka_unit_test(test_levels_and_notes),
         cmocka_unit_test(test_memory_may_run_out),
     };
 
