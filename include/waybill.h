@@ -224,9 +224,9 @@ WAYBILL_API const char *waybill_finding_json(const struct waybill_finding *findi
 
 /* A document that has ended. */
 struct waybill_document {
-    const char *set;            /* ST01, "850" */
-    const char *control;        /* ST02 */
-    const char *version;        /* GS08, "004010" */
+    const char *set;            /* ST01, "850"; or "TA1", a document that is one segment outside of groups */
+    const char *control;        /* ST02; of a TA1 empty, as is group_control */
+    const char *version;        /* GS08, "004010"; of a TA1 ISA12 */
     const char *group_control;  /* GS06 */
     const char *interchange_control;        /* ISA13 */
     const char *sender, *receiver;          /* ISA05:ISA06 and ISA07:ISA08, "ZZ:NORTHWIND" */

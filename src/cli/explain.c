@@ -163,8 +163,10 @@ static int on_document(void *ctx, const struct edi_document *d)
         printer_text(p, " ");
         printer_safe(p, d->guide->title);
     }
-    printer_text(p, ", control number ");
-    printer_safe(p, d->control);
+    if (!d->bare) {
+        printer_text(p, ", control number ");
+        printer_safe(p, d->control);
+    }
     printer_style(p, STYLE_PLAIN);
     if (d->guide) {
         printer_text(p, ", read with ");

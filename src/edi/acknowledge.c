@@ -656,6 +656,10 @@ static int on_document(void *ctx, const struct edi_document *d)
 
     if (result < 0 || a->stopped)
         return result < 0 ? result : a->stopped;
+    if (d->bare) { /* it answers somebody itself */
+        a->technical = true;
+        return 0;
+    }
     a->in_document = true;
     a->set_codes.n = 0;
     a->notes = a->noted_segment = 0;
@@ -680,7 +684,7 @@ static int on_document_end(void *ctx, const struct edi_document *d)
     if (result < 0 || a->stopped)
         return result < 0 ? result : a->stopped;
     a->in_document = false;
-    if (!a->answering)
+    if (!a->answering || d->bare)
         return 0;
     if (d->errors && a->set_codes.n == 0)
         add_code(&a->set_codes, "5");

@@ -446,6 +446,7 @@ const struct guide_node *guide_node_at(const struct guide *g, const struct guide
 
 int guide_finish(const struct guide_context *x, struct guide *g, unsigned before, const char *what)
 {
+    g->bare = g->n == 2 && slice_eq(g->node[1].tag, g->set);
     if (x->complaints->count == before && number_tags(x, g))
         build_steps(x, g);
     return guide_result(x, before, what);

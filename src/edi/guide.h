@@ -186,6 +186,7 @@ struct guide {
     struct slice set;           /* "850" */
     struct slice group;         /* GS01: "PO" */
     struct slice base;          /* the id of the guide a delta is made from, empty */
+    bool bare;                  /* named like its only segment, which stands in the interchange outside of groups: TA1 */
     struct guide_node *node;
     unsigned n;
     /* tags of this guide: key -> number */

@@ -477,7 +477,7 @@ static bool is_version(struct slice s)
 static int choose_guide(struct edi_reader *r, const struct guide **guide_r)
 {
     struct edi_document *d = &r->document;
-    struct slice version = r->in.group.version;
+    struct slice version = d->group->version;
     struct cached_guide *c;
     int result;
 
@@ -596,6 +596,8 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     r->new_set = false;
     if (choose_guide(r, &guide) < 0)
         return r->stopped;
+    if (guide && guide->bare)
+        guide = NULL;
     d->guide = guide;
     if (guide) {
         check_begin(&r->checker, guide);
@@ -645,6 +647,40 @@ static int take_se(struct edi_reader *r, const struct segment *s)
     return close_document(r);
 }
 
+/* A segment that a guide is named after is a document by itself. False: there is no such guide. */
+static bool take_bare(struct edi_reader *r, const struct segment *s)
+{
+    struct edi_document *d = &r->document;
+    const enum level around = r->level;
+    const struct guide *guide = NULL;
+
+    r->no_group = (struct edi_group){ .implied = true, .version = r->in.interchange.element[12] };
+    *d = (struct edi_document){ .set = segment_tag(s), .interchange = &r->in.interchange, .group = &r->no_group,
+                                .bare = true, .errors = r->in.interchange.foreign != NULL };
+    if (choose_guide(r, &guide) < 0 || !guide || !guide->bare)
+        return r->stopped != 0;
+    if (r->options.run) {
+        runs_bare(r, s);
+        return true;
+    }
+    r->n_missed = 0;
+    d->set = guide->set;
+    d->guide = guide;
+    d->ordinal = ++r->in.documents;
+    d->in_group = ++r->in.interchange.bare;
+    r->level = IN_DOCUMENT;
+    check_begin(&r->checker, guide);
+    r->checker.short_dates = r->checker.no_long_dates = false;
+    if (r->sink.document)
+        call(r, r->sink.document(r->sink.ctx, d));
+    if (!r->stopped)
+        take_segment(r, s);
+    if (r->sink.document_end && !r->stopped)
+        call(r, r->sink.document_end(r->sink.ctx, d));
+    r->level = around;
+    return true;
+}
+
 static int take_outside(struct edi_reader *r, const struct segment *s)
 {
     struct slice tag = segment_tag(s);
@@ -655,6 +691,8 @@ static int take_outside(struct edi_reader *r, const struct segment *s)
     }
     for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
         if (slice_is(tag, known[i]) && r->level >= IN_INTERCHANGE) {
+            if (take_bare(r, s))
+                return r->stopped;
             check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
             if (r->sink.envelope_segment && !r->stopped)
                 call(r, r->sink.envelope_segment(r->sink.ctx, s));

@@ -2,6 +2,8 @@
  * reader: from bytes to checked segments at their places in a guide. The envelopes (ISA, GS, ST … IEA), several
  * of each in one file, TA1 anywhere, what the field does to them, and every check of the documents inside.
  *
+ * A segment of the interchange that a guide is named after (TA1) is a document, too: a bare one, without ST, SE and group.
+ *
  * The reader is fed bytes and calls a sink. It opens nothing and keeps no more than one chunk and one segment.
  * Bad documents never make it fail: what is wrong is a finding. It fails (negative) for want of memory, when a
  * guide's file is wrong, or when the sink says so.
@@ -21,6 +23,7 @@ struct edi_interchange {
     struct edi_syntax syntax;
     uint64_t ordinal;                           /* in the file, from 1 */
     uint64_t groups;                            /* seen so far */
+    uint64_t bare;                              /* bare documents seen so far */
     uint64_t offset;
     unsigned errors;                            /* findings of severity error on the interchange's own level */
     const char *ta1;                            /* TA105 of its first error, "000" */
@@ -40,14 +43,15 @@ struct edi_group {
 };
 
 struct edi_document {
-    struct slice set;                           /* ST01 */
-    struct slice control;                       /* ST02 */
+    struct slice set;                           /* ST01; of a bare one its segment's tag */
+    struct slice control;                       /* ST02; of a bare one empty */
     struct slice implementation;                /* ST03, may be empty */
     const struct edi_interchange *interchange;
-    const struct edi_group *group;
+    const struct edi_group *group;              /* of a bare one an implied group with nothing but the version */
     const struct guide *guide;                  /* NULL: none could be had */
+    bool bare;                                  /* one segment outside of ST and SE */
     uint64_t ordinal;                           /* in the file, from 1 */
-    uint64_t in_group;                          /* in its group, from 1 */
+    uint64_t in_group;                          /* in its group, from 1; of a bare one among those of the interchange */
     uint64_t segments;                          /* so far, ST included */
     unsigned errors, warnings;
 };
@@ -67,7 +71,7 @@ struct edi_sink {
     /* A segment inside a document that has no place in the guide (or there is no guide). */
     int (*stray)(void *ctx, const struct segment *s);
     int (*document_end)(void *ctx, const struct edi_document *d);
-    /* TA1, ISB and other segments outside of documents. */
+    /* ISB and other segments outside of documents. */
     int (*envelope_segment)(void *ctx, const struct segment *s);
     int (*finding)(void *ctx, const struct finding *f);
 };
@@ -85,7 +89,8 @@ struct edi_run {
     char *p;                                /* valid during the call */
     size_t n;                               /* 0 is possible, to end what is open */
     uint64_t documents;                     /* that begin in it */
-    bool begins;                            /* its first segment is an ST; otherwise it goes on where the last run ended */
+    bool begins;                            /* a document begins with it; otherwise it goes on where the last run ended */
+    bool bare;                              /* it is a bare document */
     bool ends;                              /* its last document ends in it; otherwise the next run goes on with it */
     bool last;                              /* the file ends with it: its last segment may not be whole */
     bool lost_terminator;                   /* its last segment is ended by a line break */

@@ -56,7 +56,7 @@ void reader_place(struct edi_reader *r, const struct segment *s, struct edi_plac
     r->known.line_start = line_start;
     place->column = place->offset - line_start + 1;
     place->interchange = r->level >= IN_INTERCHANGE ? r->in.interchange.ordinal : 0;
-    place->group = r->level >= IN_GROUP ? r->in.group.ordinal : 0;
+    place->group = r->level < IN_GROUP ? 0 : r->level == IN_DOCUMENT ? r->document.group->ordinal : r->in.group.ordinal;
     place->document = r->level == IN_DOCUMENT ? r->document.ordinal : 0;
     place->segment = r->level == IN_DOCUMENT ? r->document.segments : 0;
 }
@@ -140,7 +140,8 @@ int reader_hand_over(struct edi_reader *r, const struct segment *s, struct findi
             f->at = k <= s->n ? s->at[k - 1] + 1 - s->start : s->at[s->n] - s->start;
         }
     }
-    f->answers = level >= LEVEL_GROUP && r->level >= IN_GROUP && slice_is(r->in.group.element[1], "FA");
+    f->answers = level >= LEVEL_GROUP && r->level >= IN_GROUP &&
+                 ((r->level == IN_DOCUMENT && r->document.bare) || slice_is(r->in.group.element[1], "FA"));
     if (!f->found)
         f->found = "";
     if (!f->expected)

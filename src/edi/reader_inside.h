@@ -66,6 +66,7 @@ struct edi_reader {
     enum level level;
     struct edi_context in;          /* interchange, group, and the guide of their segments */
     struct edi_document document;
+    struct edi_group no_group;      /* what a bare document is in */
     uint64_t missed[SEGMENTS_MISSED]; /* tags of segments that were told to be missing, as slice_key() */
     unsigned n_missed;
     uint64_t told, told_segment;    /* elements of a segment that errors were told of */
@@ -124,6 +125,8 @@ int reader_envelope_remark(void *ctx, const struct segment *s, const struct rema
 
 /* Do documents come next that go to other readers? */
 bool runs_at_document(const struct edi_reader *r);
+/* Hands over a bare document. */
+int runs_bare(struct edi_reader *r, const struct segment *s);
 /* Hands over the documents that start at r->from. WALK_AGAIN: something else follows them. */
 enum walk runs_split(struct edi_reader *r, bool last);
 

@@ -72,11 +72,22 @@ static int hand_over_run(struct edi_reader *r, struct edi_run *run, size_t start
     }
     answer = r->options.run(r->options.run_ctx, r, run);
     r->in.documents += run->documents;
-    r->in.group.documents += run->documents;
+    if (run->bare)
+        r->in.interchange.bare++;
+    else
+        r->in.group.documents += run->documents;
     r->run_open = !ends;
     *run = (struct edi_run){ .begins = true };
     r->from = end;
     return answer < 0 ? reader_stop(r, answer) : 0;
+}
+
+int runs_bare(struct edi_reader *r, const struct segment *s)
+{
+    struct edi_run run = { .begins = true, .bare = true, .documents = 1 };
+    size_t start = (size_t)(s->base - r->buf) + s->start, end = (size_t)(s->base - r->buf) + s->at[s->n] + 1;
+    r->blank_at = r->empty_at = SIZE_MAX;
+    return hand_over_run(r, &run, start, end, true);
 }
 
 /* Notes what the reader of the run will tell, so that it is told once. */

@@ -307,7 +307,8 @@ static int choose_guide(struct composer *c, struct slice set, struct slice versi
         }
     rc = guides_find(c->options->guides, SLICE("x12"), version, set, c->options->complaints, guide_r, err);
     if (rc == 0)
-        *substituted_r = !slice_eq((*guide_r)->version, slice(version.p, version.n < 6 ? version.n : 6));
+        *substituted_r = version.n == 5 ? !slice_starts((*guide_r)->version, version) /* ISA12 */
+                                        : !slice_eq((*guide_r)->version, slice(version.p, version.n < 6 ? version.n : 6));
     return rc;
 }
 
@@ -393,6 +394,7 @@ struct address {
     const struct partner_group *group;
     bool from_us;
     bool back;          /* sender and receiver are those the record came with */
+    bool bare;          /* without a group */
 };
 
 static bool group_is_for(const struct partner_group *g, struct slice set)
@@ -419,9 +421,22 @@ static const struct partner_group *choose_group(const struct partner_x12 *x, str
     return first;
 }
 
-static void choose_address(struct composer *c, const struct source *s, const struct partner_route *route,
-                           struct slice set, struct address *a)
+/* Does what the map makes stand outside of groups? */
+static bool is_bare(struct composer *c, const struct map *map)
 {
+    const struct guide *guide = NULL;
+    struct err none = { 0 };
+    int rc = guides_by_id(c->options->guides, map_guide(map, 0), c->options->complaints, &guide, &none);
+
+    c->nomem |= rc == ERR_NOMEM;
+    return rc == 0 && guide->bare;
+}
+
+static void choose_address(struct composer *c, const struct source *s, const struct partner_route *route,
+                           const struct map *map, struct address *a)
+{
+    const struct slice set = map_set(map);
+
     *a = (struct address){ .from_us = !route || route->send, .output = -1 };
     if (!c->options->agreement) {
         a->output = 0;
@@ -435,7 +450,7 @@ static void choose_address(struct composer *c, const struct source *s, const str
         const struct partner_group *group =
             choose_group(x, set, !back ? slice(NULL, 0) : a->from_us ? s->group_receiver : s->group_sender);
 
-        if (x->n_groups && !group)
+        if (x->n_groups && !group && !is_bare(c, map))
             continue;
         if (a->output < 0 || (back && !a->back)) {
             a->output = (int)i;
@@ -471,7 +486,7 @@ static void address_envelope(struct composer *c, const struct address *a, const 
         put(c, e, (enum envelope_text)(them + 1), x->id, "");
         put(c, e, us, x->our_qualifier, "");
         put(c, e, (enum envelope_text)(us + 1), x->our_id, "");
-        if (a->group) {
+        if (a->group && !a->bare) {
             put(c, e, group_them, a->group->them, "");
             put(c, e, group_us, a->group->us, "");
         }
@@ -486,7 +501,7 @@ static void address_envelope(struct composer *c, const struct address *a, const 
         else
             refuse(c, "ENVELOPE", "source.receiver", slice(NULL, 0), "is missing, and there is no partner file", "");
     }
-    if (a->back && !a->group) {
+    if (a->back && !a->group && !a->bare) {
         put(c, e, GROUP_SENDER, s->group_sender, "source.group_sender");
         put(c, e, GROUP_RECEIVER, s->group_receiver, "source.group_receiver");
     }
@@ -496,13 +511,14 @@ static void number_envelope(struct composer *c, const struct address *a, const s
 {
     if (a->back) {
         put(c, e, INTERCHANGE_CONTROL, s->interchange, "source.interchange");
-        put(c, e, GROUP_CONTROL, s->group, "source.group");
+        if (!a->bare)
+            put(c, e, GROUP_CONTROL, s->group, "source.group");
     }
     if (c->options->interchange)
         return;
     if (!a->back)
         refuse(c, "CONTROL-NUMBER", "", slice(NULL, 0), "no control number was given for what is sent", "");
-    else if (!s->interchange.n || !s->group.n || !s->document.n)
+    else if (!s->interchange.n || (!a->bare && (!s->group.n || !s->document.n)))
         refuse(c, "CONTROL-NUMBER",
                !s->interchange.n ? "source.interchange" : !s->group.n ? "source.group" : "source.document",
                slice(NULL, 0), "is missing, and no control number was given", "");
@@ -601,7 +617,7 @@ static int prepare(struct composer *c, const struct record *record, const struct
         refuse(c, "NO-MAP", "record", kind, "is not the kind of record that the map is for", "");
         return ERR_DATA;
     }
-    choose_address(c, s, route, map_set(map), &a);
+    choose_address(c, s, route, map, &a);
     if (c->refused)
         return ERR_DATA;
 
@@ -624,6 +640,7 @@ static int prepare(struct composer *c, const struct record *record, const struct
     guide = c->chosen->guide;
     if (c->chosen->substituted)
         warn_of_version(c, c->chosen);
+    a.bare = m->bare = guide->bare;
 
     address_envelope(c, &a, s, e);
     put(c, e, GROUP_CODE, guide->group, "");
@@ -659,7 +676,7 @@ void compose_envelope(struct composer *c, const struct record *record, struct co
     buf_clear(&m->body);
     memset(&m->envelope, 0, sizeof(m->envelope));
     m->set = m->document = m->implementation = slice(NULL, 0);
-    m->addressed = false;
+    m->addressed = m->bare = false;
     m->segments = m->ordinal = 0;
     m->code = 0;
     m->err.code = 0;
@@ -740,7 +757,7 @@ void compose(struct composer *c, const struct record *record, struct composed *m
         refuse(c, "RECORD-REFUSED", "", slice(NULL, 0), m->err.text, "");
     if (rc == 0) {
         buf_add_slice(&m->body, map_writer_body(c->chosen->writer));
-        m->segments = map_writer_segments(c->chosen->writer) - 2;
+        m->segments = map_writer_segments(c->chosen->writer) - (m->bare ? 0 : 2);
         edi_writer_taken(out);
         rc = m->body.failed ? err_set(&m->err, m->body.failed, "%s", err_name(m->body.failed)) : 0;
     }

@@ -57,13 +57,15 @@ struct composed {
     int code;                   /* 0; ERR_DATA: it is refused, the findings tell why; else `err` does */
     struct err err;
     bool addressed;             /* output and envelope are known; if not, it is refused */
+    bool bare;                  /* without group, ST and SE: the body is all there is */
     unsigned output;            /* which line x12 of the partner file, from 0; 0 without one */
     struct envelope envelope;
     struct slice set;           /* ST01; the guide's */
     struct slice document;      /* ST02, where it is the record's own */
     struct slice implementation;        /* ST03, may be empty */
-    uint64_t ordinal;           /* the last part of the record's id: which document of its group it was; 0: not known */
-    struct buf body;            /* between ST and SE */
+    uint64_t ordinal;           /* the last part of the record's id: which document of its group (a bare one: of its
+                                   interchange) it was; 0: not known */
+    struct buf body;            /* between ST and SE, or the bare document */
     uint64_t segments;          /* in it */
     struct told_list before, findings;  /* told before the envelope is opened, and behind */
     struct arena arena;         /* of the findings and texts */

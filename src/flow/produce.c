@@ -69,6 +69,7 @@ struct produce {
     struct envelope envelope;
     uint64_t next_interchange, next_group, next_document;
     uint64_t ordinal;                   /* of the last document in its group; 0: not known */
+    uint64_t bare_ordinal;              /* of the last bare document in its interchange */
     /* the record at hand */
     bool refused;
     int stopped;
@@ -364,10 +365,21 @@ static void go_back(struct output *o, const struct edi_mark *mark)
         edi_writer_rewind(o->writer, mark);
 }
 
-static int close_interchange(struct output *o)
+/* Bare documents are outside of groups. */
+static bool in_group(const struct produce *p)
 {
-    int rc = edi_write_group_end(o->writer);
-    return rc == 0 ? edi_write_interchange_end(o->writer) : rc;
+    return p->at && p->envelope.text[GROUP_CODE][0];
+}
+
+static int close_group(struct produce *p)
+{
+    return in_group(p) ? edi_write_group_end(p->at->writer) : 0;
+}
+
+static int close_interchange(struct produce *p)
+{
+    int rc = close_group(p);
+    return rc == 0 ? edi_write_interchange_end(p->at->writer) : rc;
 }
 
 /* Takes a control number of at least so many digits; refuses the record when there is none left. */
@@ -424,14 +436,17 @@ static void refuse_envelope(struct produce *p, const struct output *o)
 }
 
 /* Sees to it that the envelope is open. ERR_DATA: refused. */
-static int open_envelope(struct produce *p, struct output *o, const struct envelope *e, bool anew, struct before *b,
+static int open_envelope(struct produce *p, struct output *o, const struct composed *m, bool anew, struct before *b,
                          struct err *err)
 {
+    const struct envelope *e = &m->envelope;
     bool interchange = p->at != o || !same_interchange(&p->envelope, e);
     struct edi_envelope to;
     char number[16];
     int rc;
 
+    /* with numbers of our own a bare document stands where the standard wants it, before all groups */
+    interchange |= m->bare && in_group(p) && p->options.interchange;
     b->opened = false;
     if (!interchange && same_group(&p->envelope, e)) {
         if (!anew)
@@ -453,10 +468,8 @@ static int open_envelope(struct produce *p, struct output *o, const struct envel
     fill_envelope(e, &to);
     if (o->x12)
         to.interchange_version = o->x12->version;
-    if (p->at && interchange && (rc = close_interchange(p->at)) < 0)
+    if (p->at && (rc = interchange ? close_interchange(p) : close_group(p)) < 0)
         return writer_error(p->at, rc, err);
-    if (p->at && !interchange && (rc = edi_write_group_end(o->writer)) < 0)
-        return writer_error(o, rc, err);
     p->at = o;
     p->envelope = *e;
     rc = 0;
@@ -465,8 +478,9 @@ static int open_envelope(struct produce *p, struct output *o, const struct envel
                                                         : text_of(e, INTERCHANGE_CONTROL);
         rc = edi_write_interchange(o->writer, &to);
         p->counts.interchanges++;
+        p->bare_ordinal = 0;
     }
-    if (rc == 0) {
+    if (rc == 0 && !m->bare) {
         to.at = e->group_at;
         to.group_control = p->options.interchange ? take_number(p, &p->next_group, 1, number)
                                                   : text_of(e, GROUP_CONTROL);
@@ -509,11 +523,11 @@ static int add_document(struct output *o, const struct composed *m, struct slice
     struct edi_mark mark;
     int rc = edi_writer_mark(o->writer, &mark);
 
-    if (rc == 0)
+    if (rc == 0 && !m->bare)
         rc = edi_write_document(o->writer, m->set, control, m->implementation);
     if (rc == 0)
         rc = edi_write_segments(o->writer, buf_slice(&m->body), m->segments);
-    if (rc == 0)
+    if (rc == 0 && !m->bare)
         rc = edi_write_document_end(o->writer);
     if (rc == 0) {
         edi_writer_release(o->writer);
@@ -529,6 +543,7 @@ static int take_record(struct produce *p, const struct composed *m, const struct
 {
     struct before before = { .opened = false };
     struct output *output, *old = p->at;
+    const bool numbered = p->options.interchange && !m->bare;
     char number[16];
     int rc = m->code;
 
@@ -536,15 +551,15 @@ static int take_record(struct produce *p, const struct composed *m, const struct
     tell(p, &m->before);
     if (m->addressed && (rc == 0 || rc == ERR_DATA)) {
         output = &p->output[m->output];
-        rc = open_envelope(p, output, &m->envelope, m->ordinal && m->ordinal <= p->ordinal, &before, err);
-        p->ordinal = m->ordinal;
+        rc = open_envelope(p, output, m, m->ordinal && m->ordinal <= (m->bare ? p->bare_ordinal : p->ordinal), &before,
+                           err);
+        *(m->bare ? &p->bare_ordinal : &p->ordinal) = m->ordinal;
         if (rc == 0 || rc == ERR_DATA)
             tell(p, &m->findings);
         if (rc == 0 && m->code < 0)
             rc = err_set(err, m->code, "%s", m->err.text);
         if (rc == 0) {
-            struct slice control =
-                p->options.interchange ? take_number(p, &p->next_document, 4, number) : m->document;
+            struct slice control = numbered ? take_number(p, &p->next_document, 4, number) : m->document;
             if (p->refused)
                 rc = ERR_DATA;
             else if (streamed)
@@ -556,7 +571,7 @@ static int take_record(struct produce *p, const struct composed *m, const struct
             /* what no finding tells, the words do */
             if (rc == ERR_DATA && !p->refused)
                 refuse(p, "RECORD-REFUSED", "", slice(NULL, 0), err->text);
-            if (rc == ERR_DATA && !before.opened && p->options.interchange)
+            if (rc == ERR_DATA && !before.opened && numbered)
                 p->next_document--;
         }
         /* refused or broken off: no envelope stays that holds nothing */
@@ -727,7 +742,7 @@ int produce_end(struct produce *p, struct err *err)
 
     if (!p->at)
         return 0;
-    rc = close_interchange(p->at);
+    rc = close_interchange(p);
     if (rc == 0)
         rc = edi_writer_flush(p->at->writer);
     if (rc < 0)

@@ -358,6 +358,9 @@ static int open_envelopes(struct waybill_writer *w, const struct guide *guide, c
     if (rc == 0 && w->group != plan) {
         if (w->group)
             rc = edi_write_group_end(w->edi);
+        w->group = NULL;
+        if (rc == 0 && guide->bare)
+            return 0;
         if (rc == 0)
             rc = edi_write_group(w->edi, &e);
         if (rc == 0) {
@@ -488,7 +491,7 @@ static int write_record(struct waybill_writer *w, struct slice json)
         w->failed = rc;
     if (rc == ERR_DATA && opens)
         go_back(w, &before);
-    if (rc == 0) {
+    if (rc == 0 && !guide->bare) {
         w->control[ST02] = next_of(w->control[ST02]);
         w->control_set = false;
     }
@@ -508,7 +511,8 @@ int waybill_writer_end(struct waybill_writer *writer, struct waybill_error *erro
     int rc = w->failed;
 
     if (rc == 0 && w->interchange_open) {
-        rc = edi_write_group_end(w->edi);
+        if (w->group)
+            rc = edi_write_group_end(w->edi);
         if (rc == 0)
             rc = edi_write_interchange_end(w->edi);
         if (rc == 0)

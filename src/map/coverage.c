@@ -16,7 +16,7 @@ struct covering {
     struct arena arena;
     struct buf path;
     uint8_t (*state)[MOST_ELEMENTS];    /* of each node's elements */
-    uint16_t trailer;
+    uint16_t header, trailer;           /* ST and SE; 0: there are none */
     struct coverage count;
     int failed;
 };
@@ -76,7 +76,7 @@ static unsigned mark(struct covering *x, uint16_t first, uint16_t end, uint8_t b
             i = (uint16_t)(node->end - 1);
             continue;
         }
-        if (node->loop || node->not_used || !node->def || i <= 1 || i == x->trailer)
+        if (node->loop || node->not_used || !node->def || i == x->header || i == x->trailer)
             continue;
         for (unsigned k = 0; k < count_of(node->def); k++)
             if (is_used(node->def, k)) {
@@ -323,7 +323,7 @@ static void cover_segment(struct covering *x, const struct map_scope *s, const s
     size_t before = x->path.n;
     unsigned left = 0;
 
-    if (!def || node->not_used || node->ordinal <= 1 || node->ordinal == x->trailer)
+    if (!def || node->not_used || node->ordinal == x->header || node->ordinal == x->trailer)
         return;
     /* a loop's first segment may be taken by lines outside of the block, too */
     if (node->trigger && s->parent && s->node == node->parent && s->parent->loop && node->ordinal >= s->parent->first &&
@@ -557,8 +557,10 @@ int map_coverage(const struct map_plan *plan, coverage_gap_fn *function, void *c
     if (!x.state || !buf_reserve(&x.path, 256)) {
         stop(&x, ERR_NOMEM);
     } else {
-        for (uint16_t c = x.guide->node[0].first; c != NODE_NONE; c = x.guide->node[c].next)
+        for (uint16_t c = x.guide->node[0].first; c != NODE_NONE && !x.guide->bare; c = x.guide->node[c].next) {
+            x.header = 1;
             x.trailer = c;
+        }
         cover_loop(&x, plan->root, &x.guide->node[0], LIMIT_LOOP_DEPTH);
         count_elements(&x);
         add_source(&x, &root, plan->root, NULL);

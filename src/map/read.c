@@ -962,7 +962,7 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
 
     if (!r->plan || r->stopped)
         return r->stopped;
-    if (node->ordinal == 1 || node->ordinal == r->trailer)
+    if (node->ordinal == r->header || node->ordinal == r->trailer)
         return 0;
     r->left = 0;
     r->last = node;
@@ -1039,11 +1039,13 @@ static int take_document(void *ctx, const struct edi_document *d)
                         r->options.no_map ? r->options.no_map : "there is no map for this transaction set", "");
         return r->stopped;
     }
-    r->trailer = 0;
+    r->header = r->trailer = 0;
     r->last = NULL;
     r->stray.n = 0;
-    for (uint16_t c = g->node[0].first; c != NODE_NONE; c = g->node[c].next)
+    for (uint16_t c = g->node[0].first; c != NODE_NONE && !d->bare; c = g->node[c].next) {
+        r->header = 1;
         r->trailer = c;
+    }
     for (unsigned i = 0; i < LEVELS; i++) {
         r->level[i].n_kept = 0;
         buf_clear(&r->level[i].side);

@@ -97,7 +97,7 @@ int read_head(struct map_reader *r, const struct edi_document *d)
         if (make_head(r, d) < 0)
             return r->stopped;
     buf_add(b, r->head.p, r->head_cut[0]);
-    buf_add_json(b, slice_trim(d->control));
+    buf_add_json(b, d->bare ? d->set : slice_trim(d->control));
     buf_printf(b, "/%llu\",", (unsigned long long)d->in_group);
     buf_add(b, r->head.p + r->head_cut[0], r->head_cut[1] - r->head_cut[0]);
     add_field(b, "document", d->control);

@@ -77,7 +77,7 @@ struct map_reader {
     char head_set[16];
     struct edi_document document;       /* as it began */
     uint64_t records, n_refused;
-    uint16_t trailer;                   /* node of the last segment */
+    uint16_t header, trailer;           /* nodes of the first and the last segment, ST and SE; 0: there are none */
     const struct guide_node *last;      /* where the last segment that had a place stands; NULL: none had */
     struct {
         char tag[8];

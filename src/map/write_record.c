@@ -159,6 +159,15 @@ static int see_tree(struct map_writer *w, struct frame *root)
 
 /* ---- from ST to SE ---- */
 
+/* A bare document is its one segment, which other records need not hold. */
+static void miss_segment(struct map_writer *w)
+{
+    struct map_write_finding r = { .code = "RECORD-MISSING", .severity = SEVERITY_ERROR, .missing = true,
+                                   .place = w->plan->guide->set, .found = "nothing of the record belongs in this segment",
+                                   .expected = "" };
+    write_report(w, &r);
+}
+
 /* ST and SE are the writer's own; the checker sees them all the same. */
 static void check_envelope(struct map_writer *w, struct slice tag, struct slice first, struct slice second,
                            struct slice third)
@@ -245,6 +254,7 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
                      struct slice implementation)
 {
     struct edi_writer *out = w->out;
+    const bool bare = w->plan->guide->bare;
     char count[24];
     int code, n;
 
@@ -257,10 +267,9 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
     if (run == RUN_FREE)
         edi_writer_release(out);
     check_begin(&w->checker, w->plan->guide);
-    code = edi_write_document(out, w->plan->guide->set, control, implementation);
-    if (code < 0) {
+    if (!bare && (code = edi_write_document(out, w->plan->guide->set, control, implementation)) < 0) {
         write_failed(w);
-    } else {
+    } else if (!bare) {
         w->segments = 1;
         check_envelope(w, SLICE("ST"), w->plan->guide->set, control, implementation);
         code = w->stopped;
@@ -269,7 +278,9 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
     if (!code)
         code = write_body(w, record);
     w->body_to = edi_writer_output(out).n;
-    if (!code) {
+    if (!code && bare && !w->segments && !w->errors)
+        miss_segment(w);
+    if (!code && !bare) {
         w->segments++;
         n = snprintf(count, sizeof(count), "%llu", (unsigned long long)w->segments);
         check_envelope(w, SLICE("SE"), slice(count, (size_t)n), control, slice(NULL, 0));
@@ -278,7 +289,7 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
     if (!code && w->errors)
         code = err_set(w->err, ERR_DATA, "the record cannot be written: %llu reason%s", (unsigned long long)w->errors,
                        w->errors == 1 ? "" : "s");
-    if (!code && !w->dry && (code = edi_write_document_end(out)) < 0)
+    if (!code && !w->dry && !bare && (code = edi_write_document_end(out)) < 0)
         write_failed(w);
     if (w->dry || (run == RUN_HELD && code < 0))
         edi_writer_rewind(out, &w->mark);

@@ -778,6 +778,26 @@ static void test_refusals(void **state)
     waybill_writer_free(&writer);
 }
 
+/* A document without ST, SE and group. */
+static void test_writing_ta1(void **state)
+{
+    static const char refused[] = "{\"record\":\"acknowledgment\",\"version\":1,\"status\":\"accepted\"}\n";
+    struct gathered bytes = { .n = 0 }, json = { .n = 0 };
+    struct waybill_writer *writer = writer_new(&bytes);
+    struct waybill_error error;
+
+    (void)state;
+    records_of(ISA "TA1*000000007*260115*0905*R*023~TA1*000000008*260115*0906*A*000~IEA*0*000000042~", &json);
+    ok(waybill_writer_set(writer, "map", "x12/TA1-acknowledgment", &error), &error);
+    assert_int_equal(waybill_writer_record(writer, refused, sizeof(refused) - 1, &error), WAYBILL_DATA);
+    write_lines(writer, json.p);
+    assert_int_equal(waybill_writer_record(writer, refused, sizeof(refused) - 1, &error), WAYBILL_DATA);
+    ok(waybill_writer_end(writer, &error), &error);
+    waybill_writer_free(&writer);
+    bytes.p[bytes.n] = 0;
+    assert_string_equal(strstr(bytes.p, "TA1"), "TA1*000000007*260115*0905*R*023~TA1*000000008*260115*0906*A*000~IEA*0*000000001~");
+}
+
 static void test_writer_options(void **state)
 {
     static const char *const wrong[][2] = {
@@ -1021,6 +1041,7 @@ int main(void)
         cmocka_unit_test(test_separators_and_versions),
         cmocka_unit_test(test_refused_records_leave_no_envelope),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_writing_ta1),
         cmocka_unit_test(test_writer_options),
         cmocka_unit_test(test_threads_share_the_folder),
         cmocka_unit_test(test_reading_without_memory),

@@ -429,17 +429,45 @@ static void test_ta1_anywhere(void **state)
     reads(ISA "TA1*000000007*260115*0905*A*000~" GS ORDER("0001") "TA1*000000008*260115*0905*A*000~GE*1*7~"
               "TA1*000000009*260115*0905*A*000~IEA*1*000000042~",
           "interchange 1 at 0 NORTH 000000042\n"
-          "  outside TA1*000000007*260115*0905*A*000\n"
+          "  document 1 TA1 \n"
+          "  document ends: 1 segments, 0 errors, 0 warnings\n"
           " group 1 PO 7 004010\n"
-          "  document 1 850 0001\n"
+          "  document 2 850 0001\n"
           "  document ends: 5 segments, 0 errors, 0 warnings\n"
-          "  outside TA1*000000008*260115*0905*A*000\n"
+          "  document 3 TA1 \n"
+          "  document ends: 1 segments, 0 errors, 0 warnings\n"
           " group ends: 1 documents, 1 accepted\n"
-          "  outside TA1*000000009*260115*0905*A*000\n"
+          "  document 4 TA1 \n"
+          "  document ends: 1 segments, 0 errors, 0 warnings\n"
           "interchange ends: 1 groups, ta1 000\n");
     reads(ISA "TA1*000000007*260115*0905*A*000~IEA*0*000000042~",
           "interchange 1 at 0 NORTH 000000042\n"
-          "  outside TA1*000000007*260115*0905*A*000\n"
+          "  document 1 TA1 \n"
+          "  document ends: 1 segments, 0 errors, 0 warnings\n"
+          "interchange ends: 0 groups, ta1 000\n");
+}
+
+/* What is wrong in it is a finding of a document, and other sets are not read with its guide. */
+static void test_ta1_is_a_document(void **state)
+{
+    (void)state;
+    reads(ISA "TA1*7*260115*0905*Q*000*X~" GS "ST*TA1*0001~TA1*000000007*260115*0905*A*000~SE*3*0001~GE*1*7~IEA*1*000000042~",
+          "interchange 1 at 0 NORTH 000000042\n"
+          "  document 1 TA1 \n"
+          "! X12-AK4-4 error i1 d1 s1 1:107 @106 TA101 \"7\"\n"
+          "! X12-AK4-7 error i1 d1 s1 1:107 @106 TA104 \"Q\"\n"
+          "! X12-AK4-3 error i1 d1 s1 1:107 @106 TA106 \"X\"\n"
+          "  document ends: 1 segments, 3 errors, 0 warnings\n"
+          " group 1 PO 7 004010\n"
+          "  document 2 TA1 0001\n"
+          "! X12-AK5-1 error i1 g1 d2 1:175 @174 ST01 \"TA1\"\n"
+          "  document ends: 3 segments, 1 errors, 0 warnings\n"
+          " group ends: 1 documents, 0 accepted\n"
+          "interchange ends: 1 groups, ta1 000\n");
+    /* other interchange segments have no guide */
+    reads(ISA "ISB*1~IEA*0*000000042~",
+          "interchange 1 at 0 NORTH 000000042\n"
+          "  outside ISB*1\n"
           "interchange ends: 0 groups, ta1 000\n");
 }
 
@@ -450,11 +478,12 @@ static void test_ta1_without_isa(void **state)
     reads("TA1*000000009*261101*0800*A*000~\n" ISA GS ORDER("0001") END,
           "interchange 1 at 0  \n"
           "! X12-TA1-022 error i1 1:1 @0 TA1\n"
-          "  outside TA1*000000009*261101*0800*A*000\n"
+          "  document 1 TA1 \n"
+          "  document ends: 1 segments, 0 errors, 0 warnings\n"
           "interchange ends: 0 groups, ta1 022\n"
           "interchange 2 at 33 NORTH 000000042\n"
           " group 1 PO 7 004010\n"
-          "  document 1 850 0001\n"
+          "  document 2 850 0001\n"
           "  document ends: 5 segments, 0 errors, 0 warnings\n"
           " group ends: 1 documents, 1 accepted\n"
           "interchange ends: 1 groups, ta1 000\n");
@@ -1295,6 +1324,7 @@ int main(void)
         cmocka_unit_test(test_groups_and_interchanges),
         cmocka_unit_test(test_delimiters),
         cmocka_unit_test(test_ta1_anywhere),
+        cmocka_unit_test(test_ta1_is_a_document),
         cmocka_unit_test(test_ta1_without_isa),
         cmocka_unit_test(test_out_of_sequence),
         cmocka_unit_test(test_missing_trailers),
