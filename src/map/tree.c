@@ -5,18 +5,24 @@
 
 #include "base/err.h"
 
-enum { BITS_MOST = 16 << 20 };
+enum {
+    BITS_MOST = 16 << 20,
+    KEY_MOST = 16,
+    HEAD = 5                /* number and length in front of a key */
+};
 
 void tree_init(struct tree *t)
 {
     *t = (struct tree){ 0 };
+    buf_init(&t->names, (size_t)TREE_MOST * (HEAD + KEY_MOST));
     buf_init(&t->own, BITS_MOST);
     buf_init(&t->parents, BITS_MOST);
 }
 
 void tree_deinit(struct tree *t)
 {
-    free(t->name);
+    free(t->slot);
+    buf_deinit(&t->names);
     buf_deinit(&t->own);
     buf_deinit(&t->parents);
     *t = (struct tree){ 0 };
@@ -26,58 +32,70 @@ void tree_clear(struct tree *t)
 {
     t->n = 0;
     if (t->named)
-        memset(t->name, 0, (t->mask + 1) * sizeof(*t->name));
+        memset(t->slot, 0, (t->mask + 1) * sizeof(*t->slot));
     t->named = 0;
+    buf_clear(&t->names);
     buf_clear(&t->own);
     buf_clear(&t->parents);
 }
 
+struct key {
+    uint64_t word[2];
+    unsigned n;
+};
+
 /* Names of up to 16 bytes are their own key; longer ones are told apart by a hash of 128 bits. */
-static void make_key(struct slice name, uint64_t key[2])
+static struct key make_key(struct slice name)
 {
-    key[0] = key[1] = 0;
-    if (name.n <= 16) {
-        memcpy(key, name.p, name.n);
-        return;
+    struct key k = { { 0, 0 }, KEY_MOST };
+    if (name.n <= KEY_MOST) {
+        memcpy(k.word, name.p, name.n);
+        k.n = (unsigned)name.n;
+        return k;
     }
     for (size_t i = 0; i < name.n; i++) {
-        key[0] = (key[0] ^ (unsigned char)name.p[i]) * 0x100000001b3ull;
-        key[1] = (key[1] + (unsigned char)name.p[i] + 1) * 0x9E3779B97F4A7C15ull;
-        key[1] ^= key[1] >> 29;
+        k.word[0] = (k.word[0] ^ (unsigned char)name.p[i]) * 0x100000001b3ull;
+        k.word[1] = (k.word[1] + (unsigned char)name.p[i] + 1) * 0x9E3779B97F4A7C15ull;
+        k.word[1] ^= k.word[1] >> 29;
     }
-}
-
-static uint32_t place_of(const uint64_t key[2], uint32_t mask)
-{
-    return (uint32_t)(((key[0] ^ key[1] * 0xD6E8FEB86659FD93ull) * 0x9E3779B97F4A7C15ull) >> 32) & mask;
+    return k;
 }
 
 /* The slot of a key, or the free one where it belongs. */
-static struct tree_name *slot_of(const struct tree *t, const uint64_t key[2])
+static uint32_t *slot_of(const struct tree *t, const struct key *k)
 {
-    uint32_t i = place_of(key, t->mask);
-    while (t->name[i].number && (t->name[i].key[0] != key[0] || t->name[i].key[1] != key[1]))
-        i = (i + 1) & t->mask;
-    return &t->name[i];
+    uint32_t i = (uint32_t)(((k->word[0] ^ k->word[1] * 0xD6E8FEB86659FD93ull) * 0x9E3779B97F4A7C15ull) >> 32) & t->mask;
+    for (;; i = (i + 1) & t->mask) {
+        const char *entry = t->names.p + t->slot[i] - 1;
+        if (!t->slot[i] || ((unsigned char)entry[4] == k->n && memcmp(entry + HEAD, k->word, k->n) == 0))
+            return &t->slot[i];
+    }
 }
 
+static uint32_t number_of(const struct tree *t, uint32_t slot)
+{
+    uint32_t number;
+    memcpy(&number, t->names.p + slot - 1, sizeof(number));
+    return number;
+}
+
+/* Twice as many slots. The old ones are let go first: the names know where they belong. */
 static int grow(struct tree *t)
 {
-    struct tree_name *old = t->name;
-    uint32_t room = old ? (t->mask + 1) * 2 : 64, old_room = old ? t->mask + 1 : 0;
+    uint32_t room = t->slot ? (t->mask + 1) * 2 : 64;
 
-    if (t->named >= TREE_MOST)
-        return ERR_LIMIT;
-    t->name = calloc(room, sizeof(*t->name));
-    if (!t->name) {
-        t->name = old;
+    free(t->slot);
+    t->slot = calloc(room, sizeof(*t->slot));
+    if (!t->slot) {
+        t->named = 0;
+        buf_clear(&t->names);
         return ERR_NOMEM;
     }
     t->mask = room - 1;
-    for (uint32_t i = 0; i < old_room; i++)
-        if (old[i].number)
-            *slot_of(t, old[i].key) = old[i];
-    free(old);
+    for (size_t at = 0; at < t->names.n; at += HEAD + (unsigned char)t->names.p[at + 4]) {
+        struct key k = make_key(slice(t->names.p + at + HEAD, (unsigned char)t->names.p[at + 4]));
+        *slot_of(t, &k) = (uint32_t)at + 1;
+    }
     return 0;
 }
 
@@ -111,8 +129,8 @@ static uint64_t plain_number(struct slice name)
 
 int tree_add(struct tree *t, struct slice name)
 {
-    struct tree_name *slot;
-    uint64_t key[2];
+    struct key k;
+    uint32_t *slot, number;
     bool twice;
     int code;
 
@@ -120,27 +138,41 @@ int tree_add(struct tree *t, struct slice name)
     t->n++;
     if (name.n == 0 || (plain_number(name) == t->n && !twice))
         return 0;
+    if (t->named == TREE_MOST || t->n > UINT32_MAX)
+        return ERR_LIMIT;
+    number = (uint32_t)t->n;
     code = set_bit(&t->own, t->n);
-    if (code == 0 && (!t->name || t->named * 2 >= t->mask))
+    if (code == 0 && (!t->slot || t->named >= t->mask / 4 * 3))
         code = grow(t);
     if (code < 0)
         return code;
-    make_key(name, key);
-    slot = slot_of(t, key);
-    t->named += slot->number == 0;
-    *slot = (struct tree_name){ { key[0], key[1] }, t->n };
+    k = make_key(name);
+    slot = slot_of(t, &k);
+    if (*slot) {
+        memcpy(t->names.p + *slot - 1, &number, sizeof(number));
+        return twice;
+    }
+    *slot = (uint32_t)t->names.n + 1;
+    t->named++;
+    buf_add(&t->names, (const char *)&number, sizeof(number));
+    buf_add_char(&t->names, (char)k.n);
+    buf_add(&t->names, (const char *)k.word, k.n);
+    if (t->names.failed) {
+        *slot = 0;
+        return t->names.failed;
+    }
     return twice;
 }
 
 uint64_t tree_find(const struct tree *t, struct slice name)
 {
-    uint64_t number, key[2];
+    uint64_t number;
 
     if (t->named) {
-        make_key(name, key);
-        number = slot_of(t, key)->number;
-        if (number)
-            return number;
+        struct key k = make_key(name);
+        uint32_t slot = *slot_of(t, &k);
+        if (slot)
+            return number_of(t, slot);
     }
     number = plain_number(name);
     return number <= t->n && !bit_of(&t->own, number) ? number : 0;

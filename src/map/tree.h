@@ -2,7 +2,8 @@
  * tree: the nodes of a hierarchy (HL, CPS) as they come, each with the name that others call it by.
  *
  * A node's number is its place in the document, from 1. Mostly that is its name, too: then nothing is kept of it.
- * Only nodes of other names take memory, up to TREE_MOST of them, and a bit for each that is a parent.
+ * Only nodes of other names take memory, up to TREE_MOST of them: some 25 bytes for each. And a bit or two for each that
+ * is a parent or says that it is one.
  */
 #ifndef WAYBILL_MAP_TREE_H
 #define WAYBILL_MAP_TREE_H
@@ -14,10 +15,8 @@ enum { TREE_MOST = 1 << 18 };
 
 struct tree {
     uint64_t n;                 /* nodes so far */
-    struct tree_name {
-        uint64_t key[2];        /* of the name */
-        uint64_t number;        /* 0: free */
-    } *name;                    /* a hash */
+    struct buf names;           /* of each: its number, how long its key is, the key */
+    uint32_t *slot;             /* a hash: places in `names`, from 1; 0: free */
     uint32_t named, mask;
     struct buf own;             /* a bit for each node whose name is not its number */
     struct buf parents;         /* a bit for each node that is a parent */

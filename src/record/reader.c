@@ -636,6 +636,8 @@ static int read_large(struct record_reader *r, struct err *why)
     size_t i = 0;
     int code = start_spilling(r, why);
 
+    /* the attempt to take it whole left memory for many values; what is loaded has few */
+    json_tape_deinit(&r->tape);
     if (code == 0)
         code = walk_members(r, why);
     if (code == 0)

@@ -72,6 +72,7 @@ struct json_tape {
 
 /* `ceiling` in bytes of memory for nodes (24 bytes each). */
 void json_tape_init(struct json_tape *tape, size_t ceiling);
+/* Frees what it holds; it can be used again. */
 void json_tape_deinit(struct json_tape *tape);
 /* Forces a path, for tests and measurements. False: this machine does not have it. */
 bool json_tape_path(struct json_tape *tape, enum json_path path);
