@@ -45,6 +45,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(SEGMENT_NOT_USED, "X12-AK3-I6", NULL, LEVEL_SEGMENT, SEVERITY_ERROR, "2", "the partner's guide does not use this segment") \
     ROW(SEGMENT_COUNT, "WRONG-COUNT", "wrong-counts", LEVEL_SEGMENT, SEVERITY_WARNING, NULL, "a total does not agree with what was counted") \
     ROW(NODE_NUMBER, "NODE-NUMBER", "node-numbers", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "a node of a hierarchy is not called by its running number") \
+    ROW(NODE_CHILDREN, "NODE-CHILDREN", "node-children", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "a node of a hierarchy says otherwise than it is whether there are nodes below it") \
     ROW(NODE_TWICE, "NODE-TWICE", "node-numbers", LEVEL_ELEMENT, SEVERITY_ERROR, "7", "two nodes of a hierarchy are called the same") \
     ROW(NODE_PARENT, "NODE-PARENT", "node-parents", LEVEL_ELEMENT, SEVERITY_ERROR, "7", "a node of a hierarchy names no node before it as its parent") \
     /* transaction sets: AK502 (718) */ \

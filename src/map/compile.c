@@ -889,6 +889,8 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
         }
         t = segment_take(x, m, compile_segment_of(x->guide, node), NULL, 0, l);
         op = t ? add_op(x, t, l, l->left.element, 1, NULL, slice(NULL, 0)) : NULL;
+        if (op)
+            op->quick = QUICK_SLOW;
         return op || !x->c->nomem;
     }
     if (m->scope->parent || l->n_conversions == 0) {

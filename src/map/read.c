@@ -301,14 +301,16 @@ static char *run_tree(struct map_reader *r, const struct map_op *op, const struc
             read_stop(r, code);
             return p;
         }
+        r->disordered |= code > 0;
         if (code > 0)
             map_finding(r, s, FINDING_NODE_TWICE, op->element[0], 0, "was used before", number);
-        else if (v.n && !slice_is(v, number))
+        else if (v.n && !slice_is(v, number) && r->renamed++ == 0)
             map_finding(r, s, FINDING_NODE_NUMBER, op->element[0], 0, "is not the running number", number);
     } else {
         if (v.n == 0)
             return p;
         n = tree_find(&r->tree, v);
+        r->disordered |= n == 0 || n == r->tree.n;
         if (n == r->tree.n) {
             map_finding(r, s, FINDING_NODE_PARENT, op->element[0], 0, "is the node itself", "its parent, or nothing");
             return p;
@@ -316,6 +318,14 @@ static char *run_tree(struct map_reader *r, const struct map_op *op, const struc
         if (n == 0)
             map_finding(r, s, FINDING_NODE_PARENT, op->element[0], 0, "is no node before this one",
                         "the number of its parent");
+        else if (tree_set_parent(&r->tree, n) < 0)
+            read_stop(r, ERR_NOMEM);
+        if (n && tree_denies(&r->tree, n) && !r->denied) {
+            char found[80];
+            snprintf(found, sizeof(found), "has 0 in %s, no node below it", r->children);
+            map_finding(r, s, FINDING_NODE_CHILDREN, op->element[0], 0, found, "1 there");
+            r->denied = true;
+        }
         snprintf(number, sizeof(number), "%llu", (unsigned long long)n);
     }
     p = put_key(p, op->key, op->key_n);
@@ -331,6 +341,42 @@ static char *run_tree(struct map_reader *r, const struct map_op *op, const struc
     return p;
 }
 
+/* A node says whether there are nodes below it. */
+static void run_children(struct map_reader *r, const struct map_op *op, const struct segment *s)
+{
+    struct slice v = slice_trim(segment_element(s, op->element[0]));
+
+    if (!slice_is(v, "0") && !slice_is(v, "1"))
+        return;
+    snprintf(r->children, sizeof(r->children), "%.*s%02u", SLICE_FMT(segment_tag(s)), op->element[0]);
+    if (tree_say(&r->tree, v.p[0] == '1') < 0)
+        read_stop(r, ERR_NOMEM);
+}
+
+/* What is wrong in many nodes is told of the first, and here how many they are: there may be thousands. */
+static void end_tree(struct map_reader *r, const struct segment *s)
+{
+    char found[120], expected[40];
+    uint64_t n, first;
+
+    if (r->renamed > 1) {
+        snprintf(found, sizeof(found), "%llu of %llu nodes are not called by their running numbers",
+                 (unsigned long long)r->renamed, (unsigned long long)r->tree.n);
+        map_finding(r, s, FINDING_NODE_NUMBER, 0, 0, found, "1, 2, 3 and so on");
+    }
+    for (int children = 0; children < 2 && !r->disordered; children++) {
+        n = tree_count_wrong(&r->tree, children, &first);
+        if (n > !children) {
+            snprintf(found, sizeof(found), "%llu node%s ha%s %d in %s and %s below %s; the first is number %llu of %llu",
+                     (unsigned long long)n, n == 1 ? "" : "s", n == 1 ? "s" : "ve", children, r->children,
+                     children ? "no node" : "nodes", n == 1 ? "it" : "them", (unsigned long long)first,
+                     (unsigned long long)r->tree.n);
+            snprintf(expected, sizeof(expected), "%d there", !children);
+            map_finding(r, s, FINDING_NODE_CHILDREN, 0, 0, found, expected);
+        }
+    }
+}
+
 /* An op with conversions that are not among the quick ones. */
 static char *run_slow(struct map_reader *r, const struct map_take *t, const struct map_op *op, const struct segment *s,
                       unsigned offset, char *p)
@@ -341,6 +387,10 @@ static char *run_slow(struct map_reader *r, const struct map_take *t, const stru
     if (op->n_conversions &&
         (op->conversion[0].kind == CONVERT_CHECK_COUNT || op->conversion[0].kind == CONVERT_CHECK_SUM)) {
         run_check(r, op, s);
+        return p;
+    }
+    if (op->n_conversions && op->conversion[0].kind == CONVERT_CHECK_CHILDREN) {
+        run_children(r, op, s);
         return p;
     }
     if (op->n_conversions && (op->conversion[0].kind == CONVERT_NODE || op->conversion[0].kind == CONVERT_PARENT))
@@ -962,8 +1012,11 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
 
     if (!r->plan || r->stopped)
         return r->stopped;
-    if (node->ordinal == r->header || node->ordinal == r->trailer)
-        return 0;
+    if (node->ordinal == r->header || node->ordinal == r->trailer) {
+        if (r->tree.n && node->ordinal == r->trailer)
+            end_tree(r, s);
+        return r->stopped;
+    }
     r->left = 0;
     r->last = node;
     r->stray.n = 0;
@@ -1055,6 +1108,8 @@ static int take_document(void *ctx, const struct edi_document *d)
     memset(r->counts, 0, sizeof(r->counts));
     r->total = (struct total){ 0 };
     tree_clear(&r->tree);
+    r->renamed = 0;
+    r->disordered = r->denied = false;
     if (d->interchange->foreign) {
         buf_printf(&r->rejected, "{\"code\":\"%s\",\"segment\":1,\"text\":\"the interchange is between others than the "
                                  "partner file names\"},", d->interchange->foreign);

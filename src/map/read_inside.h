@@ -65,6 +65,10 @@ struct map_reader {
     uint64_t counts[RECORD_FIELDS];     /* items of the root's lists */
     uint64_t left;                      /* elements of the segment at hand that a line names but did not take */
     struct tree tree;                   /* its nodes so far */
+    uint64_t renamed;                   /* those not called by their number */
+    bool disordered;                    /* a node is called as another, or has no parent: all else follows from that */
+    bool denied;                        /* a node below one that denies it was told of */
+    char children[8];                   /* the element where nodes say whether they have children: HL04 */
     struct total total;                 /* of the values that a check adds up */
     struct buf rejected;
     unsigned n_rejected;

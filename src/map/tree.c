@@ -17,6 +17,8 @@ void tree_init(struct tree *t)
     buf_init(&t->names, (size_t)TREE_MOST * (HEAD + KEY_MOST));
     buf_init(&t->own, BITS_MOST);
     buf_init(&t->parents, BITS_MOST);
+    buf_init(&t->says, BITS_MOST);
+    buf_init(&t->denies, BITS_MOST);
 }
 
 void tree_deinit(struct tree *t)
@@ -25,6 +27,8 @@ void tree_deinit(struct tree *t)
     buf_deinit(&t->names);
     buf_deinit(&t->own);
     buf_deinit(&t->parents);
+    buf_deinit(&t->says);
+    buf_deinit(&t->denies);
     *t = (struct tree){ 0 };
 }
 
@@ -37,6 +41,8 @@ void tree_clear(struct tree *t)
     buf_clear(&t->names);
     buf_clear(&t->own);
     buf_clear(&t->parents);
+    buf_clear(&t->says);
+    buf_clear(&t->denies);
 }
 
 struct key {
@@ -186,4 +192,30 @@ int tree_set_parent(struct tree *t, uint64_t number)
 bool tree_is_parent(const struct tree *t, uint64_t number)
 {
     return bit_of(&t->parents, number);
+}
+
+int tree_say(struct tree *t, bool children)
+{
+    return set_bit(children ? &t->says : &t->denies, t->n);
+}
+
+bool tree_denies(const struct tree *t, uint64_t number)
+{
+    return bit_of(&t->denies, number);
+}
+
+uint64_t tree_count_wrong(const struct tree *t, bool children, uint64_t *first_r)
+{
+    const struct buf *b = children ? &t->says : &t->denies;
+    uint64_t n = 0;
+
+    *first_r = 0;
+    for (size_t i = 0; i < b->n; i++) {
+        unsigned parents = i < t->parents.n ? (unsigned char)t->parents.p[i] : 0;
+        unsigned wrong = (unsigned char)b->p[i] & (children ? ~parents : parents);
+        if (wrong && n == 0)
+            *first_r = i * 8 + (unsigned)__builtin_ctz(wrong);
+        n += (unsigned)__builtin_popcount(wrong);
+    }
+    return n;
 }

@@ -20,6 +20,7 @@ struct tree {
     uint32_t named, mask;
     struct buf own;             /* a bit for each node whose name is not its number */
     struct buf parents;         /* a bit for each node that is a parent */
+    struct buf says, denies;    /* and that says it is one, or is none */
 };
 
 void tree_init(struct tree *t);
@@ -35,5 +36,10 @@ uint64_t tree_find(const struct tree *t, struct slice name);
 /* Remembers that a node has children: ERR_NOMEM. */
 int tree_set_parent(struct tree *t, uint64_t number);
 bool tree_is_parent(const struct tree *t, uint64_t number);
+/* The last node says that it has children, or has none. 0, ERR_NOMEM. */
+int tree_say(struct tree *t, bool children);
+bool tree_denies(const struct tree *t, uint64_t number);
+/* How many nodes say that they have children and have none (or the other way round), and the first of them. */
+uint64_t tree_count_wrong(const struct tree *t, bool children, uint64_t *first_r);
 
 #endif

@@ -88,6 +88,33 @@ static void test_parents(void **state)
     tree_deinit(&t);
 }
 
+static void test_what_nodes_say(void **state)
+{
+    struct tree t;
+    uint64_t first;
+
+    (void)state;
+    tree_init(&t);
+    for (uint64_t n = 1; n <= 40; n++) {
+        tree_add(&t, SLICE(""));
+        if (n != 20)
+            assert_int_equal(tree_say(&t, n % 3 == 0), 0);
+        if (n > 3)
+            assert_int_equal(tree_set_parent(&t, 3), 0);
+    }
+    assert_false(tree_denies(&t, 3) || tree_denies(&t, 20) || tree_denies(&t, 41));
+    assert_true(tree_denies(&t, 4));
+    assert_int_equal(tree_count_wrong(&t, true, &first), 12);
+    assert_int_equal(first, 6);
+    assert_int_equal(tree_count_wrong(&t, false, &first), 0);
+    assert_int_equal(tree_set_parent(&t, 40), 0);
+    assert_int_equal(tree_count_wrong(&t, false, &first), 1);
+    assert_int_equal(first, 40);
+    tree_clear(&t);
+    assert_int_equal(tree_count_wrong(&t, true, &first), 0);
+    tree_deinit(&t);
+}
+
 static void test_too_many_names(void **state)
 {
     struct tree t;
@@ -133,6 +160,7 @@ int main(void)
         cmocka_unit_test(test_running_numbers_take_no_memory),
         cmocka_unit_test(test_other_names),
         cmocka_unit_test(test_parents),
+        cmocka_unit_test(test_what_nodes_say),
         cmocka_unit_test(test_too_many_names),
         cmocka_unit_test(test_no_memory),
     };
