@@ -257,6 +257,7 @@ static bool read_uses(const struct guide_context *x, struct guide_version *v, st
 {
     struct line line;
     size_t room = 0, note_room = 0;
+    uint64_t position = 0; /* of the last line; other than *n_r behind an error: what follows is only looked at */
     *use_r = NULL;
     *note_r = NULL;
     *n_r = *n_notes_r = 0;
@@ -265,7 +266,7 @@ static bool read_uses(const struct guide_context *x, struct guide_version *v, st
         if (line.depth <= depth)
             break;
         if (slice_is(line.word[0].s, "note")) {
-            for (unsigned i = 1; i < line.n; i++) {
+            for (unsigned i = 1; i < line.n && position == *n_r; i++) {
                 *note_r = arena_grow(&x->g->arena, *note_r, *n_notes_r, &note_room, sizeof(**note_r));
                 if (!*note_r)
                     return guide_nomem(x);
@@ -274,10 +275,13 @@ static bool read_uses(const struct guide_context *x, struct guide_version *v, st
             }
             continue;
         }
-        if (!slice_number(line.word[0].s, LIMIT_ELEMENTS, &number) || number != *n_r + 1) {
+        if (!slice_number(line.word[0].s, LIMIT_ELEMENTS, &number))
+            number = 0;
+        if (number != position + 1)
             guide_complain(lines, &line, 0, "expected the next position, or \"note\"");
+        if (number == 0)
             continue;
-        }
+        position = number;
         if (line.n < 3 || line.n > 4) {
             guide_complain(lines, &line, line.n < 3 ? line.n : 4, "expected: position element requirement [repeat]");
             continue;
@@ -307,6 +311,10 @@ static bool read_uses(const struct guide_context *x, struct guide_version *v, st
             if (x->complaints->nomem)
                 return false;
             guide_complain(lines, &line, 1, "this element is not defined in the version");
+            (*n_r)--;
+            continue;
+        }
+        if (position != *n_r) {
             (*n_r)--;
             continue;
         }
