@@ -3,8 +3,16 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
+
+#include "base/limits.h"
+
+struct kept_file {
+    struct kept_file *next;
+    struct buf text;
+};
 
 int file_read(const char *path, struct buf *b, struct err *err)
 {
@@ -47,6 +55,42 @@ int file_read(const char *path, struct buf *b, struct err *err)
     }
     close(fd);
     return r;
+}
+
+int file_keep(struct kept_file **list, struct arena *arena, const char *path, struct slice *text_r, struct slice *name_r,
+              struct err *err)
+{
+    struct kept_file *f = calloc(1, sizeof(*f));
+    int r;
+
+    if (!f)
+        return err_nomem(err);
+    buf_init(&f->text, LIMIT_CONFIG_FILE);
+    r = file_read(path, &f->text, err);
+    if (r == 0) {
+        *name_r = arena_copy(arena, slice_of(path));
+        if (!name_r->p)
+            r = err_nomem(err);
+    }
+    if (r < 0) {
+        buf_deinit(&f->text);
+        free(f);
+        return r;
+    }
+    f->next = *list;
+    *list = f;
+    *text_r = buf_slice(&f->text);
+    return 0;
+}
+
+void file_free_kept(struct kept_file **list)
+{
+    for (struct kept_file *f = *list, *next; f; f = next) {
+        next = f->next;
+        buf_deinit(&f->text);
+        free(f);
+    }
+    *list = NULL;
 }
 
 int file_write_all(int fd, const void *p, size_t n, struct err *err)

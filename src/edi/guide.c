@@ -52,11 +52,7 @@ void guides_free(struct guides **guides)
     struct guides *g = *guides;
     if (!g)
         return;
-    for (struct text_file *f = g->file, *next; f; f = next) {
-        next = f->next;
-        buf_deinit(&f->text);
-        free(f);
-    }
+    file_free_kept(&g->file);
     pthread_mutex_destroy(&g->lock);
     arena_deinit(&g->arena);
     free(g);
@@ -80,26 +76,7 @@ int guide_result(const struct guide_context *x, unsigned complaints_before, cons
 
 int guide_read_file(const struct guide_context *x, const char *path, struct slice *text_r, struct slice *name_r)
 {
-    struct text_file *f = calloc(1, sizeof(*f));
-    int r;
-    if (!f)
-        return err_nomem(x->err);
-    buf_init(&f->text, LIMIT_CONFIG_FILE);
-    r = file_read(path, &f->text, x->err);
-    if (r == 0) {
-        *name_r = arena_copy(&x->g->arena, slice_of(path));
-        if (!name_r->p)
-            r = err_nomem(x->err);
-    }
-    if (r < 0) {
-        buf_deinit(&f->text);
-        free(f);
-        return r;
-    }
-    f->next = x->g->file;
-    x->g->file = f;
-    *text_r = buf_slice(&f->text);
-    return 0;
+    return file_keep(&x->g->file, &x->g->arena, path, text_r, name_r, x->err);
 }
 
 void guide_complain(const struct lines *lines, const struct line *line, unsigned word, const char *what)

@@ -10,11 +10,6 @@
 #include "base/lines.h"
 #include "edi/guide.h"
 
-struct text_file {
-    struct text_file *next;
-    struct buf text;
-};
-
 struct loaded_guide {
     struct loaded_guide *next;
     struct guide *guide;        /* NULL: the file has errors */
@@ -27,7 +22,7 @@ struct guides {
     struct slice directory;
     struct guide_version *version;
     struct loaded_guide *guide;
-    struct text_file *file;
+    struct kept_file *file;
     pthread_mutex_t lock;       /* around everything that is read, loaded or built */
 };
 

@@ -9,11 +9,6 @@
 
 enum { MAPS_MEMORY = 64 << 20 };
 
-struct kept_text {
-    struct kept_text *next;
-    struct buf text;
-};
-
 struct kept_kind {
     struct kept_kind *next;
     struct record_kind *kind;
@@ -26,7 +21,7 @@ struct maps {
     struct map *map;
     struct map_table *table;    /* shared ones */
     struct kept_kind *kind;
-    struct kept_text *text;
+    struct kept_file *file;
 };
 
 int maps_new(const char *directory, struct maps **maps_r, struct err *err)
@@ -51,40 +46,12 @@ void maps_free(struct maps **maps)
     struct maps *m = *maps;
     if (!m)
         return;
-    for (struct kept_text *t = m->text, *next; t; t = next) {
-        next = t->next;
-        buf_deinit(&t->text);
-        free(t);
-    }
+    file_free_kept(&m->file);
     for (struct kept_kind *k = m->kind; k; k = k->next)
         record_kind_free(&k->kind);
     arena_deinit(&m->arena);
     free(m);
     *maps = NULL;
-}
-
-static int keep_file(struct maps *m, const char *path, struct slice *text_r, struct slice *name_r, struct err *err)
-{
-    struct kept_text *t = calloc(1, sizeof(*t));
-    int r;
-    if (!t)
-        return err_nomem(err);
-    buf_init(&t->text, LIMIT_CONFIG_FILE);
-    r = file_read(path, &t->text, err);
-    if (r == 0) {
-        *name_r = arena_copy(&m->arena, slice_of(path));
-        if (!name_r->p)
-            r = err_nomem(err);
-    }
-    if (r < 0) {
-        buf_deinit(&t->text);
-        free(t);
-        return r;
-    }
-    t->next = m->text;
-    m->text = t;
-    *text_r = buf_slice(&t->text);
-    return 0;
 }
 
 /* A name that may become part of a path; `slashes`: it may have folders. */
@@ -110,7 +77,7 @@ static const struct map_table *read_table(struct maps *m, const char *path, stru
     struct line line;
     struct map_table *t;
     struct err err = { 0 };
-    if (keep_file(m, path, &text, &file, &err) < 0) {
+    if (file_keep(&m->file, &m->arena, path, &text, &file, &err) < 0) {
         if (err.code == ERR_NOMEM)
             c->nomem = true;
         return NULL;
@@ -197,7 +164,7 @@ static int load_blocks(struct maps *m, struct map *map, struct complaints *c, st
             ;
         if (!b && is_safe_name(name, true)) {
             snprintf(path, sizeof(path), "%.*s/%.*s.blocks", SLICE_FMT(m->directory), SLICE_FMT(name));
-            r = keep_file(m, path, &text, &file, err);
+            r = file_keep(&m->file, &m->arena, path, &text, &file, err);
         }
         if (!b && r == 0) {
             b = ARENA_NEW(&m->arena, struct map);
@@ -229,7 +196,7 @@ static int load(struct maps *m, const char *path, bool partner, unsigned depth, 
     int r;
 
     *map_r = NULL;
-    r = keep_file(m, path, &text, &file, err);
+    r = file_keep(&m->file, &m->arena, path, &text, &file, err);
     if (r < 0)
         return r;
     map = ARENA_NEW(&m->arena, struct map);
