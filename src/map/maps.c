@@ -70,6 +70,27 @@ static bool is_safe_name(struct slice s, bool slashes)
     return true;
 }
 
+/* All up to the last slash. */
+static struct slice folder_of(struct slice name)
+{
+    const char *slash = name.n ? memrchr(name.p, '/', name.n) : NULL;
+    return slice(name.p, slash ? (size_t)(slash - name.p) : 0);
+}
+
+/* Where a file with a name of the partner's own lies: beside his map. False: there is none. */
+static bool is_beside(const struct map *map, struct slice name, const char *suffix, char *path, size_t room)
+{
+    struct slice folder = folder_of(map->file);
+    int n;
+    if (!map->partner)
+        return false;
+    if (folder.n)
+        n = snprintf(path, room, "%.*s/%.*s%s", SLICE_FMT(folder), SLICE_FMT(name), suffix);
+    else
+        n = snprintf(path, room, "%.*s%s", SLICE_FMT(name), suffix);
+    return n > 0 && (size_t)n < room && access(path, F_OK) == 0;
+}
+
 static const struct map_table *read_table(struct maps *m, const char *path, struct slice name, struct complaints *c)
 {
     struct slice text, file;
@@ -105,6 +126,7 @@ const struct map_table *maps_table(struct maps *m, const struct map *map, struct
 {
     char path[4096];
     struct map_table *t;
+    bool safe = is_safe_name(name, false);
     for (const struct map *k = map; k; k = k->base) {
         for (t = k->table; t; t = t->next)
             if (slice_eq(t->name, name))
@@ -113,11 +135,19 @@ const struct map_table *maps_table(struct maps *m, const struct map *map, struct
             for (t = k->blocks[i] ? k->blocks[i]->table : NULL; t; t = t->next)
                 if (slice_eq(t->name, name))
                     return t;
+        if (safe && is_beside(k, name, ".table", path, sizeof(path))) {
+            t = (struct map_table *)read_table(m, path, name, c);
+            if (t) {
+                t->next = k->table;
+                ((struct map *)k)->table = t;
+            }
+            return t;
+        }
     }
     for (t = m->table; t; t = t->next)
         if (slice_eq(t->name, name))
             return t;
-    if (!is_safe_name(name, false))
+    if (!safe)
         return NULL;
     snprintf(path, sizeof(path), "%.*s/tables/%.*s.table", SLICE_FMT(m->directory), SLICE_FMT(name));
     t = (struct map_table *)read_table(m, path, name, c);
@@ -159,11 +189,17 @@ static int load_blocks(struct maps *m, struct map *map, struct complaints *c, st
         struct slice name = map->borrowed[i].name, text, file;
         char path[4096];
         struct map *b;
+        struct slice folder = folder_of(name);
+        bool safe = is_safe_name(name, true);
         int r = ERR_MISSING;
-        for (b = m->shared; b && !slice_eq(b->name, name); b = b->next)
-            ;
-        if (!b && is_safe_name(name, true)) {
+        path[0] = 0;
+        /* juniper/common for the map juniper/850: in his own folder */
+        if (safe && !(folder.n && slice_eq(folder, folder_of(map->name)) &&
+                      is_beside(map, slice_from(name, folder.n + 1), ".blocks", path, sizeof(path))))
             snprintf(path, sizeof(path), "%.*s/%.*s.blocks", SLICE_FMT(m->directory), SLICE_FMT(name));
+        for (b = m->shared; b && !slice_is(b->file, path); b = b->next)
+            ;
+        if (!b && safe) {
             r = file_keep(&m->file, &m->arena, path, &text, &file, err);
         }
         if (!b && r == 0) {

@@ -1469,10 +1469,48 @@ static void test_no_memory(void **state)
     assert_true(fail_each_allocation(attempt_compile, NULL) > 10);
 }
 
+/* A partner's own blocks and tables lie beside his map, and go before those of the maps folder. */
+static void test_beside_the_partners_map(void **state)
+{
+    struct setting s;
+
+    (void)state;
+    write_file("shared.blocks", "block line\n  PO102 <-> quantity decimal\n  PO103 <-> unit code own\n");
+    write_file("own.table", "table own\n  EA  each\n");
+    compile_well(&s, HEAD, "map a/850 from x12/test\n  blocks a/shared\n  PO1 <-> lines[] use line\n");
+    clean_up(&s);
+    /* the shared one knows no `each`: the partner's is read */
+    write_file("unit.table", "table unit\n  EA  piece\n  XX  piece\n  XX  case\n");
+    assert_true(compile(&s, HEAD, "map a/850 from x12/test\n  PO1 <-> lines[]\n    PO103 <-> unit code unit\n") < 0);
+    assert_non_null(strstr(buf_text(&s.complaints.text), "/unit.table:1: the table has the code XX twice"));
+    clean_up(&s);
+    compile_well(&s, HEAD "  PO1 <-> lines[]\n    PO103 -> unit code unit\n", NULL);
+    clean_up(&s);
+    static const char *const wrong[] = { "b/shared", "a/../shared", "../shared", "a/./shared", "/tmp/shared", "a//shared",
+                                         "a/", "a/b/shared" };
+    for (size_t i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        char text[200];
+        snprintf(text, sizeof(text), "map a/850 from x12/test\n  blocks %s\n  PO1 <-> lines[] use line\n", wrong[i]);
+        assert_true(compile(&s, HEAD, text) < 0);
+        if (!strstr(buf_text(&s.complaints.text), "there is no file of blocks of this name"))
+            fail_msg("%s: %s", wrong[i], buf_text(&s.complaints.text));
+        clean_up(&s);
+    }
+    assert_true(compile(&s, HEAD, "map a/850 from x12/test\n  PO1 <-> lines[]\n    PO103 <-> unit code ../own\n") < 0);
+    clean_up(&s);
+    static const char *const made[] = { "shared.blocks", "own.table", "unit.table" };
+    for (size_t i = 0; i < sizeof(made) / sizeof(made[0]); i++) {
+        char path[256];
+        snprintf(path, sizeof(path), "%s/%s", folder, made[i]);
+        assert_int_equal(unlink(path), 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_names),
+        cmocka_unit_test(test_beside_the_partners_map),
         cmocka_unit_test(test_shapes),
         cmocka_unit_test(test_conversions_that_do_not_fit),
         cmocka_unit_test(test_what_cannot_be_turned_round),
