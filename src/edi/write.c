@@ -47,7 +47,7 @@ struct edi_writer {
     bool in_segment;
     bool parts;
     uint8_t escapes;                /* ESCAPES_…: does the segment at hand hold bytes that JSON escapes? */
-    bool held;                      /* a mark */
+    unsigned held;                  /* marks */
     bool broken;                    /* output failed: nothing mends that */
     unsigned last;                  /* element written last */
     unsigned repetition, component; /* and its part */
@@ -183,7 +183,8 @@ void edi_writer_clear(struct edi_writer *w)
     w->state = (struct edi_write_state){ .syntax = w->options.syntax };
     use_syntax(w, &w->options.syntax);
     w->failed = 0;
-    w->broken = w->held = w->in_segment = false;
+    w->broken = w->in_segment = false;
+    w->held = 0;
     w->last = NOWHERE;
     w->err.code = 0;
     w->err.text[0] = 0;
@@ -267,24 +268,25 @@ int edi_writer_mark(struct edi_writer *w, struct edi_mark *mark_r)
 
     if (w->failed)
         return w->failed;
-    if (w->held || w->in_segment)
-        return misused(w, "a mark is set between segments, one at a time");
-    if (w->out.n >= FLUSH_AT && (code = edi_writer_flush(w)) < 0)
+    if (w->in_segment)
+        return misused(w, "a mark is set between segments");
+    if (w->out.n >= FLUSH_AT && !w->held && (code = edi_writer_flush(w)) < 0)
         return code;
     mark_r->at = w->out.n;
     mark_r->state = w->state;
-    w->held = true;
+    mark_r->held = w->held++;
     return 0;
 }
 
 void edi_writer_rewind(struct edi_writer *w, const struct edi_mark *mark)
 {
-    if (!w->held || w->broken || mark->at > w->out.n)
+    if (w->held <= mark->held || w->broken || mark->at > w->out.n)
         return;
     w->out.n = mark->at;
     w->out.failed = 0;
     w->state = mark->state;
-    w->held = w->in_segment = false;
+    w->in_segment = false;
+    w->held = mark->held;
     w->failed = 0;
     w->last = NOWHERE;
     use_syntax(w, &w->state.syntax);
@@ -292,7 +294,7 @@ void edi_writer_rewind(struct edi_writer *w, const struct edi_mark *mark)
 
 void edi_writer_release(struct edi_writer *w)
 {
-    w->held = false;
+    w->held -= w->held > 0;
 }
 
 /* --- Values ----------------------------------------------------------------------------------------------- */

@@ -126,6 +126,7 @@ void edi_write_cancel(struct edi_writer *w);
 /* The state of a writer at some moment between two segments. */
 struct edi_mark {
     size_t at;
+    unsigned held;          /* marks around it */
     struct edi_write_state {
         uint64_t segments, documents, groups, interchanges;
         unsigned refused;
@@ -136,7 +137,8 @@ struct edi_mark {
 };
 
 /* From a mark on nothing is given to `write`, up to the ceiling, so that edi_writer_rewind() can take back all
- * that was written since: bytes, counts and errors. One mark at a time; edi_writer_release() lets go of it. */
+ * that was written since: bytes, counts and errors. edi_writer_release() lets go of it. Marks stand inside each other:
+ * the inner one is rewound or released first, or goes with the outer that is rewound. */
 int edi_writer_mark(struct edi_writer *w, struct edi_mark *mark_r);
 void edi_writer_rewind(struct edi_writer *w, const struct edi_mark *mark);
 void edi_writer_release(struct edi_writer *w);

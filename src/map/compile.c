@@ -680,6 +680,7 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     if (!t || !make_selects(x, l, segment, t->select, &t->n_select))
         return !x->c->nomem;
     t->field = field;
+    t->common = l->shared;
     if (!list_open(x, t, l->list))
         return false;
     if (!l->list && !give_bit(x, m, t, l))
@@ -1001,6 +1002,11 @@ static bool compile_row(struct compiling *x, struct making *m, const struct map_
         compile_refuse(x, &l->at, "a row is one loop directly inside the loop of a list");
         return true;
     }
+    for (const struct map_scope *s = m->scope->parent; s; s = s->parent)
+        if (s->row) {
+            compile_refuse(x, &l->at, "there are rows around this list already");
+            return true;
+        }
     if (l->left.step[l->left.n_steps - 1].n_selects) {
         compile_refuse(x, &l->at, "a row has no qualifier: all occurrences of the loop make items");
         return true;
@@ -1009,6 +1015,9 @@ static bool compile_row(struct compiling *x, struct making *m, const struct map_
     for (struct map_line *k = inside; k; k = k->next) {
         if (k->left.n_steps == 0)
             continue;
+        if (k->shared)
+            compile_refuse(x, &k->at, "what stands in a row is that row's alone");
+        k->shared = false;
         if (k->left.n_steps == PATH_STEPS) {
             compile_refuse(x, &k->at, "the path is too long");
             continue;
@@ -1039,6 +1048,8 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     for (unsigned i = 0; i < l->n_conversions; i++)
         check |= l->conversion[i].kind >= CONVERT_CHECK_COUNT;
     head = slice_cut(l->right, '.', &rest, &dotted);
+    if (l->shared && (dotted || l->pairs || (l->list && l->left.n_elements) || l->direction != DIRECTION_BOTH))
+        compile_refuse(x, &l->right_at, "only a field, an object or a list of objects can be shared, both ways");
     if (dotted && !check) {
         l->done = false;
         return compile_implied(x, m, l, head);
@@ -1063,6 +1074,11 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     if (l->pairs || l->list)
         return compile_list(x, m, l, node);
     for (unsigned i = 0; i < l->n_conversions; i++)
+        if (l->conversion[i].kind == CONVERT_FOLD || (l->shared && l->conversion[i].kind == CONVERT_INHERIT)) {
+            if (l->shared)
+                compile_refuse(x, &l->right_at, "what is shared is neither folded nor inherited");
+        }
+    for (unsigned i = 0; i < l->n_conversions; i++)
         if (l->conversion[i].kind == CONVERT_FOLD)
             return compile_fold(x, m, l, node, l->conversion[i].number[0]);
     if (!make_selects(x, l, segment, select, &n_select))
@@ -1070,10 +1086,42 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     t = segment_take(x, m, segment, select, n_select, l);
     if (!t)
         return !x->c->nomem;
+    if (t->owner && l->shared)
+        compile_refuse(x, &l->at, "the list's own segment is shared by all rows, whatever is said here");
+    else if (t->n_ops && t->common != l->shared)
+        compile_refuse(x, &l->at, "what one segment says is shared as a whole, or not at all");
+    t->common = l->shared && !t->owner;
     op = add_op(x, t, l, l->left.element, l->left.n_elements, m->scope->object, l->right);
     if (!op)
         return !x->c->nomem;
     return check_claims(x, m, l, op);
+}
+
+/* Is there something to share with, and does each segment go one way? */
+static void check_common(struct compiling *x, struct making *m, const struct map_line *lines)
+{
+    struct map_scope *s = m->scope;
+    for (size_t i = 0; i < m->n; i++) {
+        const struct map_take *t = m->take[i];
+        bool mixed = false;
+        struct place at = { .file = x->map->file };
+        if (!t->common)
+            continue;
+        s->common = true;
+        for (size_t k = 0; k < m->n; k++)
+            mixed |= !m->take[k]->common && m->take[k]->segment == t->segment && t->kind == TAKE_SEGMENT &&
+                     m->take[k]->kind == TAKE_SCOPE && m->take[k]->scope->implied &&
+                     compile_same_selects(m->take[k], t->select, t->n_select);
+        for (const struct map_line *l = lines; l; l = l->next)
+            if (l->shared && l->at.line == t->line)
+                at = l->at;
+        if (!s->row)
+            compile_refuse(x, &at, "only rows can share something: a list with a line `LOOP row`");
+        else if (t->segment >= s->row && t->segment < x->guide->node[s->row].end)
+            compile_refuse(x, &at, "what stands in a row is that row's alone");
+        else if (mixed)
+            compile_refuse(x, &at, "what one segment says is shared as a whole, or not at all");
+    }
 }
 
 static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_line *lines)
@@ -1095,6 +1143,7 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
     for (struct map_line *l = lines; l; l = l->next)
         if (!compile_line(x, &m, l))
             return false;
+    check_common(x, &m, lines);
     /* writing: the guide's order, then the map's */
     for (size_t i = 1; i < m.n; i++)
         for (size_t k = i; k && m.take[k - 1]->segment > m.take[k]->segment; k--) {

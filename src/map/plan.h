@@ -131,6 +131,7 @@ struct map_take {
     struct slice open;              /* `"lines":[` or `"ship_to":` */
     struct map_scope *scope;
     uint8_t first, last, group;     /* pairs and spread: elements, and how many make an item */
+    bool common;                    /* `shared`: all items that the rows of its scope make have what it writes */
     bool repeats;                   /* spread, fold: over several segments */
     uint32_t fold;
     struct map_take *pairs;         /* of a TAKE_SEGMENT: its pairs and spreads, one after the other by `pairs` */
@@ -148,6 +149,7 @@ struct map_scope {
     bool implied;                   /* made for a dotted name: left out when empty */
     uint16_t first, end;            /* nodes it may speak of: [first, end) */
     uint16_t row;                   /* the loop inside of which each occurrence makes an item; 0: none */
+    bool common;                    /* some of its takes are */
     uint8_t bits;                   /* `once` bits used */
     struct map_take **program;      /* [end - first] reading: the chain of a node */
     struct map_take **order;        /* writing */

@@ -30,6 +30,10 @@ int map_reader_new(const struct map_read_options *options, struct map_reader **r
     tree_init(&r->tree);
     buf_init(&r->path, 4096);
     buf_init(&r->shared, LIMIT_ITEM);
+    buf_init(&r->common.text, LIMIT_ITEM);
+    buf_init(&r->common.ends, LIMIT_ITEM);
+    for (unsigned k = 0; k < MOST_COMMON; k++)
+        buf_init(&r->common.list[k].content, LIMIT_ITEM);
     buf_init(&r->head, 1 << 20);
     for (unsigned i = 0; i < MOST_INHERITED; i++)
         buf_init(&r->inherited[i], 1 << 20);
@@ -58,6 +62,10 @@ void map_reader_free(struct map_reader **reader)
     tree_deinit(&r->tree);
     buf_deinit(&r->path);
     buf_deinit(&r->shared);
+    buf_deinit(&r->common.text);
+    buf_deinit(&r->common.ends);
+    for (unsigned k = 0; k < MOST_COMMON; k++)
+        buf_deinit(&r->common.list[k].content);
     buf_deinit(&r->head);
     for (unsigned i = 0; i < MOST_INHERITED; i++)
         buf_deinit(&r->inherited[i]);
@@ -661,18 +669,17 @@ static void close_list(struct map_reader *r, struct instance *i)
     }
 }
 
-struct kept *read_find_kept(struct map_reader *r, struct instance *i, const struct record_field *field,
-                            struct slice open)
+static struct kept *find_kept(struct map_reader *r, struct kept *kept, unsigned *n, unsigned most,
+                              const struct record_field *field, struct slice open)
 {
-    struct level *l = &r->level[i - r->stack];
-    for (unsigned k = 0; k < l->n_kept; k++)
-        if (l->kept[k].field == field)
-            return &l->kept[k];
-    if (l->n_kept == MOST_KEPT) {
+    for (unsigned k = 0; k < *n; k++)
+        if (kept[k].field == field)
+            return &kept[k];
+    if (*n == most) {
         read_stop(r, ERR_LIMIT);
         return NULL;
     }
-    struct kept *k = &l->kept[l->n_kept++];
+    struct kept *k = &kept[(*n)++];
     k->field = field;
     k->open = open;
     k->text = false;
@@ -681,12 +688,21 @@ struct kept *read_find_kept(struct map_reader *r, struct instance *i, const stru
     return k;
 }
 
-/* Where a field of the object goes now. */
-static struct buf *field_target(struct map_reader *r, struct instance *i, uint16_t segment)
+struct kept *read_find_kept(struct map_reader *r, struct instance *i, const struct record_field *field,
+                            struct slice open)
 {
+    struct level *l = &r->level[i - r->stack];
+    return find_kept(r, l->kept, &l->n_kept, MOST_KEPT, field, open);
+}
+
+/* Where a field of the object goes now. */
+static struct buf *field_target(struct map_reader *r, struct instance *i, const struct map_take *t)
+{
+    if (__builtin_expect(t->common, 0))
+        return &r->common.text;
     if (!i->list)
         return i->to;
-    if (i->list->segment == segment) /* more items may come */
+    if (i->list->segment == t->segment) /* more items may come */
         return &r->level[i - r->stack].side;
     close_list(r, i);
     return i->to;
@@ -697,6 +713,10 @@ static struct buf *list_target(struct map_reader *r, struct instance *i, const s
 {
     unsigned index = t->field->index;
     struct kept *k;
+    if (__builtin_expect(t->common, 0)) {
+        k = find_kept(r, r->common.list, &r->common.n_lists, MOST_COMMON, t->field, t->open);
+        return k ? &k->content : NULL;
+    }
     if (i->list && i->list->field == t->field)
         return i->to;
     if (!(i->closed[index / 64] >> (index % 64) & 1) && (!i->list || i->list->segment != t->segment)) {
@@ -771,6 +791,95 @@ static void close_instance(struct map_reader *r)
         read_failed(r, i->to);
     }
     r->depth--;
+}
+
+/* The object that was closed last is a row: where it ends. */
+static void note_row(struct map_reader *r, const struct buf *to)
+{
+    size_t end = to->n - 2; /* "}," */
+    buf_add(&r->common.ends, (const char *)&end, sizeof(end));
+    read_failed(r, &r->common.ends);
+}
+
+/* What the rows share goes to the end of each. */
+static void share(struct map_reader *r, struct buf *to)
+{
+    struct buf *b = &r->common.text;
+    const size_t n_rows = r->common.ends.n / sizeof(size_t);
+    size_t from = to->n, more = 0, end;
+
+    for (unsigned k = 0; k < r->common.n_lists; k++) {
+        struct kept *kept = &r->common.list[k];
+        buf_add_slice(b, kept->open);
+        buf_add_slice(b, buf_slice(&kept->content));
+        read_close_bracket(b, ']');
+        if (kept->content.failed)
+            read_stop(r, kept->content.failed);
+    }
+    r->common.n_lists = 0;
+    if (b->n && !r->stopped && read_failed(r, b) == 0) {
+        b->n--; /* the comma */
+        for (size_t k = 0; k < n_rows; k++) {
+            memcpy(&end, r->common.ends.p + k * sizeof(end), sizeof(end));
+            more += b->n + (to->p[end - 1] != '{');
+        }
+        if (buf_reserve(to, more)) {
+            to->n += more;
+            for (size_t k = n_rows, at = to->n; k--; from = end) {
+                memcpy(&end, r->common.ends.p + k * sizeof(end), sizeof(end));
+                at -= from - end;
+                memmove(to->p + at, to->p + end, from - end);
+                at -= b->n;
+                memcpy(to->p + at, b->p, b->n);
+                if (to->p[end - 1] != '{')
+                    to->p[--at] = ',';
+            }
+        }
+        read_failed(r, to);
+    }
+    buf_clear(b);
+    buf_clear(&r->common.ends);
+}
+
+/* Gives out what has gathered; the last byte may still become a bracket. */
+static void flush_out(struct map_reader *r)
+{
+    if (r->options.write && r->out.p[r->out.n - 1] == ',') {
+        bool waits = false;
+        for (unsigned d = 1; d < r->depth; d++)
+            waits |= r->stack[d].scope->implied || r->stack[d].scope->common;
+        if (!waits && !r->stopped) {
+            int answer = r->options.write(r->options.ctx, r->out.p, r->out.n - 1);
+            if (answer < 0) {
+                read_stop(r, answer);
+                return;
+            }
+            r->out.p[0] = ',';
+            r->out.n = 1;
+        }
+    }
+}
+
+/* Closes an object whose rows share something. */
+static void close_rows(struct map_reader *r)
+{
+    struct buf *to = r->stack[r->depth - 1].to;
+
+    close_instance(r);
+    if (r->stopped)
+        return;
+    note_row(r, to);
+    share(r, to);
+    if (r->out.n > r->options.flush + KEEP_BEHIND)
+        flush_out(r);
+}
+
+static inline void close_top(struct map_reader *r)
+{
+    if (__builtin_expect(r->stack[r->depth - 1].scope->common, 0))
+        close_rows(r);
+    else
+        close_instance(r);
 }
 
 /* ---- segments ---- */
@@ -856,7 +965,7 @@ static void run_fold(struct map_reader *r, struct instance *i, const struct map_
 static void run_segment(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
                         uint64_t present)
 {
-    struct buf *b = t->owner ? i->to : field_target(r, i, t->segment);
+    struct buf *b = t->owner ? i->to : field_target(r, i, t);
     char *p = room_for(r, b, most_of(t, s));
     if (!p)
         return;
@@ -883,6 +992,8 @@ static struct instance *next_row(struct map_reader *r)
     struct instance before = r->stack[r->depth - 1], *i;
 
     close_instance(r);
+    if (before.scope->common)
+        note_row(r, before.to);
     read_put_char(before.to, '{');
     buf_add_slice(before.to, buf_slice(&r->shared));
     if (read_failed(r, before.to) < 0)
@@ -898,7 +1009,7 @@ static struct instance *next_row(struct map_reader *r)
 /* Opens the object of a scope. Returns its instance, NULL when stopped. */
 static struct instance *enter(struct map_reader *r, struct instance *i, const struct map_take *t)
 {
-    struct buf *to = t->scope->list ? list_target(r, i, t) : field_target(r, i, t->segment);
+    struct buf *to = t->scope->list ? list_target(r, i, t) : field_target(r, i, t);
     struct instance *child;
     size_t start;
     if (!to)
@@ -923,7 +1034,7 @@ static struct instance *enter(struct map_reader *r, struct instance *i, const st
 static void run_leaf(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
                      uint64_t present)
 {
-    struct buf *b = t->scope->list ? list_target(r, i, t) : field_target(r, i, t->segment);
+    struct buf *b = t->scope->list ? list_target(r, i, t) : field_target(r, i, t);
     char *p;
     if (!b || !(p = room_for(r, b, most_of(t->scope->owner, s) + t->open.n)))
         return;
@@ -1023,7 +1134,7 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
     top = &r->stack[r->depth - 1];
     while (top->scope->parent && (node->ordinal <= top->scope->first || node->ordinal >= top->scope->end ||
                                   (node->trigger && node->parent == top->scope->node))) {
-        close_instance(r);
+        close_top(r);
         top = &r->stack[r->depth - 1];
     }
     if (node->trigger) {
@@ -1052,19 +1163,8 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
     if (__builtin_expect((present & ~covered) != 0 || (!covered && !taken) ||
                              (s->flags & SEGMENT_PARTS && taken && taken->components), 0))
         read_left_rest(r, node, s, present & ~covered, present, taken);
-    /* the last byte may still become a bracket */
-    if (r->out.n > r->options.flush + KEEP_BEHIND && r->options.write && r->out.p[r->out.n - 1] == ',') {
-        bool implied = false;
-        for (unsigned d = 1; d < r->depth; d++)
-            implied |= r->stack[d].scope->implied;
-        if (!implied) {
-            int answer = r->options.write(r->options.ctx, r->out.p, r->out.n - 1);
-            if (answer < 0)
-                return read_stop(r, answer);
-            r->out.p[0] = ',';
-            r->out.n = 1;
-        }
-    }
+    if (__builtin_expect(r->out.n > r->options.flush + KEEP_BEHIND, 0))
+        flush_out(r);
     return read_failed(r, &r->out);
 }
 
@@ -1105,6 +1205,9 @@ static int take_document(void *ctx, const struct edi_document *d)
     }
     for (unsigned i = 0; i < r->plan->n_inherited; i++)
         buf_clear(&r->inherited[i]);
+    buf_clear(&r->common.text);
+    buf_clear(&r->common.ends);
+    r->common.n_lists = 0;
     memset(r->counts, 0, sizeof(r->counts));
     r->total = (struct total){ 0 };
     tree_clear(&r->tree);
@@ -1142,7 +1245,7 @@ static int end_document(void *ctx, const struct edi_document *d)
     int answer;
     if (r->plan && !r->stopped) {
         while (r->depth)
-            close_instance(r);
+            close_top(r);
         if (d->errors) {
             buf_add_text(&r->out, "\"rejected\":[");
             buf_add(&r->out, r->rejected.p, r->rejected.n);

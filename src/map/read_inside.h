@@ -13,7 +13,7 @@
 #include "map/read.h"
 #include "map/tree.h"
 
-enum { LEVELS = LIMIT_LOOP_DEPTH + 4, MOST_KEPT = 24, FLUSH = 64 << 10, MOST_REJECTED = 100, KEEP_BEHIND = 256 };
+enum { MOST_COMMON = 16, LEVELS = LIMIT_LOOP_DEPTH + 4, MOST_KEPT = 24, FLUSH = 64 << 10, MOST_REJECTED = 100, KEEP_BEHIND = 256 };
 
 /* A list or text that is gathered until its object ends. */
 struct kept {
@@ -74,6 +74,12 @@ struct map_reader {
     unsigned n_rejected;
     struct buf scratch, path;
     struct buf shared;                  /* what an item's own segment wrote, for the further rows of it */
+    struct {                            /* what all rows of an item share, gathered until its segments end */
+        struct buf text;                /* fields and objects */
+        struct kept list[MOST_COMMON];
+        unsigned n_lists;
+        struct buf ends;                /* size_t: where the object of each row ends in what it is written to */
+    } common;
     struct buf inherited[MOST_INHERITED];   /* values of the root, by slot */
     struct buf head;                    /* how the records of a group begin: see make_head() */
     size_t head_cut[2];

@@ -68,7 +68,7 @@ static bool add_conversion(struct reading *r, struct map_line *l, size_t *room, 
     return true;
 }
 
-/* From word i on: conversions, beside, use, if. */
+/* From word i on: conversions, beside, use, shared, if. */
 static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
 {
     size_t room = 0;
@@ -84,6 +84,13 @@ static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
             else
                 l->beside = value;
             i += 2;
+            continue;
+        }
+        if (slice_is(w, "shared")) {
+            if (l->shared)
+                wrong(r, i, "this word stands on the line already");
+            l->shared = true;
+            i++;
             continue;
         }
         if (slice_is(w, "if")) {

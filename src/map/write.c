@@ -824,7 +824,7 @@ int write_end_segment(struct map_writer *w, bool always)
             write_misplaced(w, node);
         check_segment(&w->checker, &s, node);
     }
-    if (UNLIKELY(w->dry && w->segments % 512 == 0)) {
+    if (UNLIKELY(w->dry && !w->behind.set && edi_writer_output(w->out).n - w->mark.at > DRY_BYTES)) {
         edi_writer_rewind(w->out, &w->mark);
         if (edi_writer_mark(w->out, &w->mark) < 0)
             return write_failed(w);
@@ -946,28 +946,55 @@ static void count_item(struct map_writer *w, const struct work *k)
             w->writing.check[i].count++;
 }
 
+/* What stands behind the last row stays. */
+void write_stay_behind(struct map_writer *w)
+{
+    if (w->behind.set)
+        edi_writer_release(w->out);
+    w->behind.set = false;
+}
+
+/* What stands behind the last row goes: it will be written behind the next one. */
+static void back_behind(struct map_writer *w)
+{
+    if (!w->behind.set)
+        return;
+    edi_writer_rewind(w->out, &w->behind.mark);
+    w->checker = w->behind.checker;
+    w->segments = w->behind.segments;
+    for (unsigned i = 0; i < w->writing.n_checks; i++) {
+        w->writing.check[i].count = w->behind.count[i];
+        w->writing.check[i].sum = w->behind.sum[i];
+    }
+    w->behind.set = false;
+}
+
 /* Does an item go on with the segment of the one before? `rows` counts what that segment has. */
-static int joins_row(struct map_writer *w, const struct frame *item, uint32_t *rows)
+static int joins_row(struct map_writer *w, struct frame *item, uint32_t *rows)
 {
     const struct scope_work *s = item->scope;
     struct buf other = w->last_row;
-    bool before = false, behind = false, row = false;
+    bool before = false, behind = false, row = false, common = false;
 
     w->last_row = w->row;
     w->row = other;
     buf_clear(&w->row);
-    for (unsigned i = 0; i < s->n_shared; i++)
-        if (has(item, s->shared[i])) {
-            buf_printf(&w->row, "%u:", s->shared[i]);
-            buf_add_slice(&w->row, json_raw(item->tape, item->at[s->shared[i]]));
+    for (unsigned i = 0; i < s->present_words; i++)
+        for (uint64_t bits = item->present[i] & s->shared[i]; bits; bits &= bits - 1) {
+            const uint16_t field = (uint16_t)(i * 64 + (unsigned)__builtin_ctzll(bits));
+            buf_add(&w->row, (const char *)&field, sizeof(field));
+            buf_add_slice(&w->row, json_raw(item->tape, item->at[field]));
         }
     if (w->row.failed)
         return err_set(w->err, w->row.failed, "%s", err_name(w->row.failed));
     for (unsigned i = 0; i < s->n_words; i++) {
         before |= (item->pending[i] & s->before[i]) != 0;
         behind |= (item->pending[i] & s->behind[i]) != 0;
-        row |= (item->pending[i] & ~s->before[i] & ~s->behind[i]) != 0;
+        row |= (item->pending[i] & ~s->before[i] & ~s->behind[i] & ~s->common[i]) != 0;
+        common |= (item->pending[i] & s->common_behind[i]) != 0;
     }
+    /* then the moment before it cannot be kept */
+    behind |= common && (s->any_guarded || (w->some_left && item->up && item->up->left));
     for (const struct left *l = item->left; l; l = l->next) {
         before |= l->order < s->row_from;
         behind |= l->order >= s->row_to;
@@ -977,10 +1004,41 @@ static int joins_row(struct map_writer *w, const struct frame *item, uint32_t *r
     if (*rows && !before && row && *rows < w->plan->guide->node[s->row].max &&
         slice_eq(buf_slice(&w->row), buf_slice(&w->last_row))) {
         *rows = behind ? 0 : *rows + 1;
+        back_behind(w);
+        for (unsigned i = 0; i < s->n_words; i++)
+            item->pending[i] &= ~s->common[i] | s->common_behind[i];
         return 1;
     }
     *rows = row && !behind;
+    write_stay_behind(w);
     return 0;
+}
+
+/* A row, and what stands behind it in a way that the next row can still take its place. */
+static int run_row(struct map_writer *w, struct frame *item, bool last)
+{
+    const struct scope_work *s = item->scope;
+    uint64_t later[WORK_WORDS] = { 0 }, any = 0;
+    int code;
+
+    for (unsigned i = 0; i < s->n_words && !last; i++) {
+        any |= later[i] = item->pending[i] & s->common_behind[i];
+        item->pending[i] &= ~later[i];
+    }
+    code = write_run_inner(w, item);
+    if (code < 0 || !any)
+        return code;
+    if (edi_writer_mark(w->out, &w->behind.mark) < 0)
+        return write_failed(w);
+    w->behind.set = true;
+    w->behind.checker = w->checker;
+    w->behind.segments = w->segments;
+    for (unsigned i = 0; i < w->writing.n_checks; i++) {
+        w->behind.count[i] = w->writing.check[i].count;
+        w->behind.sum[i] = w->writing.check[i].sum;
+    }
+    memcpy(item->pending, later, s->n_words * sizeof(later[0]));
+    return write_run_inner(w, item);
 }
 
 static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
@@ -1031,13 +1089,15 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
         if (code > 0 && k->check && !joined)
             count_item(w, k);
         if (LIKELY(code >= 0))
-            code = write_run_inner(w, item);
+            code = UNLIKELY(s->row) ? run_row(w, item, rows == 0) : write_run_inner(w, item);
         w->top--;
         if (UNLIKELY(f->left) && code >= 0)
             code = write_left_before(w, f, k->segment);
         if (UNLIKELY(code < 0))
             return code;
     }
+    if (UNLIKELY(s->row))
+        write_stay_behind(w);
     return code;
 }
 

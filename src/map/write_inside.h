@@ -21,7 +21,8 @@
 
 enum {
     MOST_PARTS = 256,           /* components in one segment */
-    ROOM = 4096                 /* for what conversions make, before memory is asked for */
+    ROOM = 4096,                /* for what conversions make, before memory is asked for */
+    DRY_BYTES = 32 << 10        /* written for nothing before they are taken back */
 };
 
 /* An object of the record that is being written. */
@@ -129,7 +130,14 @@ struct map_writer {
     void *ctx;
     struct err *err;
     struct buf path;
-    struct buf row, last_row;               /* what the items of a list say of their own segment: this one, the one before */
+    struct buf row, last_row;               /* what the items of a list share with rows: this one, the one before */
+    struct {                                /* the moment before what stands behind a row, which the next row may follow */
+        bool set;
+        struct edi_mark mark;
+        struct checker checker;
+        uint64_t segments;
+        uint64_t count[MOST_CHECKS], sum[MOST_CHECKS];
+    } behind;
     struct buf text;                        /* one that is folded */
     struct cell cell[64];
     struct part part[MOST_PARTS];
@@ -179,6 +187,8 @@ int write_collect(struct map_writer *w, struct frame *f, const struct scope_work
                   uint32_t node);
 /* Everything of an object but its own segment. */
 int write_run_inner(struct map_writer *w, struct frame *f);
+/* What was written behind the last row of a list stays. */
+void write_stay_behind(struct map_writer *w);
 
 /* The items of a list, on a tape or streamed. */
 struct items {

@@ -212,6 +212,7 @@ static void begin_record(struct map_writer *w)
     w->some_left = w->nomem = w->verified = w->item_verified = false;
     w->streaming = NULL;
     w->segments = w->errors = 0;
+    w->behind.set = false;
     w->stopped = 0;
     w->top = 1;
     w->work = NULL;
@@ -277,6 +278,7 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
     w->body_from = edi_writer_output(out).n;
     if (!code)
         code = write_body(w, record);
+    write_stay_behind(w);
     w->body_to = edi_writer_output(out).n;
     if (!code && bare && !w->segments && !w->errors)
         miss_segment(w);

@@ -560,29 +560,35 @@ static void find_guarded(struct scope_work *s)
 }
 
 /* What tells whether an item goes on with the segment of the one before. */
-static bool make_row(struct layout *x, struct scope_work *s, const struct guide_node *loop)
+static void make_row(struct scope_work *s, const struct guide_node *loop)
 {
     const struct work *own = &s->owner;
 
     s->row = s->row_from = loop->ordinal;
     s->row_to = loop->end;
-    s->shared = ARENA_ARRAY(x->arena, own->n_actions * 2u + own->n_spreads + 1u, uint16_t);
-    if (!s->shared)
-        return nomem(x) != NULL;
     for (unsigned i = 0; i < own->n_actions; i++) {
         if (own->action[i].field != NO_FIELD)
-            s->shared[s->n_shared++] = own->action[i].field;
+            set_bit(s->shared, own->action[i].field);
         if (own->action[i].beside != NO_FIELD)
-            s->shared[s->n_shared++] = own->action[i].beside;
+            set_bit(s->shared, own->action[i].beside);
     }
     for (unsigned i = 0; i < own->n_spreads; i++)
-        s->shared[s->n_shared++] = own->spread[i].field;
-    for (unsigned i = 0; i < s->n_works; i++)
-        if (s->work[i].segment < s->row_from)
-            set_bit(s->before, i);
-        else if (s->work[i].segment >= s->row_to)
-            set_bit(s->behind, i);
-    return true;
+        if (own->spread[i].field != NO_FIELD)
+            set_bit(s->shared, own->spread[i].field);
+    for (unsigned i = 0; i < s->n_works; i++) {
+        const bool before = s->work[i].segment < s->row_from, behind = s->work[i].segment >= s->row_to;
+        if (s->work[i].take->common) {
+            set_bit(s->common, i);
+            if (behind)
+                set_bit(s->common_behind, i);
+        } else if (before || behind) {
+            set_bit(before ? s->before : s->behind, i);
+        }
+    }
+    for (unsigned f = 0; f < s->object->n; f++)
+        for (unsigned i = 0; i < s->n_words; i++)
+            if (s->gives[(size_t)f * s->n_words + i] & s->common[i])
+                set_bit(s->shared, f);
 }
 
 static struct scope_work *make_scope(struct layout *x, const struct map_scope *scope)
@@ -614,9 +620,11 @@ static struct scope_work *make_scope(struct layout *x, const struct map_scope *s
     }
     find_guarded(s);
     finish_names(s);
-    if (scope->row && !make_row(x, s, &x->guide->node[scope->row]))
+    if (!make_gives(x, s))
         return NULL;
-    return make_gives(x, s) ? s : NULL;
+    if (scope->row)
+        make_row(s, &x->guide->node[scope->row]);
+    return s;
 }
 
 /* ---- at the end ---- */

@@ -140,9 +140,9 @@ struct scope_work {
     /* an item that differs from the one before in its row alone joins its segment */
     uint16_t row;                       /* the row's loop, 0: none */
     uint16_t row_from, row_to;          /* nodes of the row: works before and behind it keep an item apart */
-    uint16_t *shared;                   /* fields of the own segment */
-    unsigned n_shared;
-    uint64_t before[WORK_WORDS], behind[WORK_WORDS];
+    uint64_t shared[FIELD_WORDS];       /* fields that it must have alike: of the own segment, and what rows share */
+    uint64_t before[WORK_WORDS], behind[WORK_WORDS];    /* what rows do not share */
+    uint64_t common[WORK_WORDS], common_behind[WORK_WORDS];     /* what they share, and of it what stands behind them */
     uint16_t unmapped;                  /* the field of that name, or NO_FIELD */
     uint64_t reported[FIELD_WORDS];     /* losses told of in this record */
     struct scope_work *next;            /* all of them */

@@ -87,6 +87,8 @@ static const char schema[] =
     "   \"size\": {\"type\": \"string\", \"format\": \"decimal\"},\n"
     "   \"weight\": {\"type\": \"string\", \"format\": \"decimal\"},\n"
     "   \"text\": {\"type\": \"string\"},\n"
+    "   \"ship_to\": {\"$ref\": \"#/$defs/party\"},\n"
+    "   \"references\": {\"type\": \"array\", \"items\": {\"$ref\": \"#/$defs/reference\"}},\n"
     "   \"unmapped\": {\"$ref\": \"#/$defs/unmapped\"}}}}}\n";
 
 static char folder[64];
@@ -1099,6 +1101,57 @@ static void test_rows(void **state)
             "4:5: a row has no qualifier: all occurrences of the loop make items\n");
 }
 
+/* What all rows of an item share is in each of them, wherever it stands, and written once. */
+static void test_shared_rows(void **state)
+{
+    static const char map[] = HEAD BEG_LINES
+        "  PO1 <-> lines[]\n    PO101 <-> number\n    PO106..PO125 pairs <-> items[].(scheme id)\n"
+        "    REF[CO].REF02 <-> text shared\n    REF <-> references[] shared\n      REF01 <-> kind\n      REF02 <-> value\n"
+        "    QTY row\n      QTY01 <-> unit\n      QTY02 <-> quantity decimal\n"
+        "    N1[ST] <-> ship_to shared\n      N102 <-> name\n      N104 <-> id\n    N1[BY].N102 <-> currency\n"
+        "  CTT01 check count lines\n";
+#define SHARED ",\"text\":\"T\",\"ship_to\":{\"name\":\"X1\"},\"references\":[{\"kind\":\"IA\",\"value\":\"3\"}]"
+    struct setting s;
+
+    (void)state;
+    goes(map, BEG "PO1*1*****UP*7~REF*CO*T~REF*IA*3~QTY*17*5~QTY*33*3~N1*ST*X1~PO1*2*****UP*8~QTY*17*1~CTT*2~",
+         "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("17", "5") SHARED "},{" ITEM("1", "7") ROW("33", "3") SHARED "},{"
+         ITEM("2", "8") ROW("17", "1") "}]}");
+    /* an item without a row has it all the same */
+    goes(map, BEG "PO1*1*****UP*7~REF*CO*T~REF*IA*3~N1*ST*X1~CTT*1~",
+         "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") SHARED "}]}");
+    /* what is not shared keeps items apart, and so does what they have not alike */
+    goes(map, BEG "PO1*1*****UP*7~QTY*17*5~N1*ST*X1~N1*BY*Q~PO1*1*****UP*7~QTY*33*3~N1*ST*X1~PO1*1*****UP*7~REF*CO*T~QTY*33*4~"
+              "PO1*1*****UP*7~QTY*33*5~CTT*4~",
+         "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("17", "5") ",\"currency\":\"Q\",\"ship_to\":{\"name\":\"X1\"}},{"
+         ITEM("1", "7") ROW("33", "3") ",\"ship_to\":{\"name\":\"X1\"}},{" ITEM("1", "7") ROW("33", "4") ",\"text\":\"T\"},{"
+         ITEM("1", "7") ROW("33", "5") "}]}");
+    /* what no line takes is in the object, or with the row at hand */
+    goes(map, BEG "PO1*1*****UP*7~REF*CO*T**BM>9~QTY*17*5~QTY*33*3~N1*ST*X1***01~CTT*1~",
+         "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("17", "5") ",\"unmapped\":[{\"path\":\"REF[CO].REF04-1\","
+         "\"value\":\"BM\"},{\"path\":\"REF[CO].REF04-2\",\"value\":\"9\"}],\"text\":\"T\",\"ship_to\":{\"name\":\"X1\","
+         "\"unmapped\":[{\"path\":\"N1.N105\",\"value\":\"01\"}]}},{" ITEM("1", "7") ROW("33", "3") ",\"text\":\"T\",\"ship_to\":"
+         "{\"name\":\"X1\",\"unmapped\":[{\"path\":\"N1.N105\",\"value\":\"01\"}]}}]}");
+    compile_well(&s, map, NULL);
+    clean_up(&s);
+    refused(HEAD "  REF <-> references[] shared\n    REF01 <-> kind\n",
+            "3:3: only rows can share something: a list with a line `LOOP row`\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO101 <-> number shared\n    QTY row\n      QTY02 <-> quantity decimal\n",
+            "4:5: the list's own segment is shared by all rows, whatever is said here\n");
+    refused(HEAD "  PO1 <-> lines[]\n    QTY row\n      QTY02 <-> quantity decimal shared\n",
+            "5:7: what stands in a row is that row's alone\n");
+    refused(HEAD "  PO1 <-> lines[]\n    QTY/QTY.QTY01 <-> unit shared\n    QTY row\n      QTY02 <-> quantity decimal\n",
+            "6:7: what one segment says is shared as a whole, or not at all\n");
+    refused(HEAD "  PO1 <-> lines[]\n    REF[CO].REF02 <-> text shared\n    REF[CO].REF03 <-> unit\n    QTY row\n"
+                 "      QTY02 <-> quantity decimal\n",
+            "5:5: what one segment says is shared as a whole, or not at all\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO106.. pairs <-> items[].(scheme id) shared\n    QTY row\n"
+                 "      QTY02 <-> quantity decimal\n",
+            "4:23: only a field, an object or a list of objects can be shared, both ways\n");
+    refused(HEAD "  PO1 <-> lines[]\n    REF[CO].REF02 <-> text shared shared\n", "4:35: this word stands on the line already\n");
+#undef SHARED
+}
+
 /* --- Pairs, folded text, counts --- */
 
 static void test_pairs(void **state)
@@ -1539,6 +1592,7 @@ int main(void)
         cmocka_unit_test(test_dotted_names_of_one_segment),
         cmocka_unit_test(test_direction_of_blocks),
         cmocka_unit_test(test_rows),
+        cmocka_unit_test(test_shared_rows),
         cmocka_unit_test(test_pairs),
         cmocka_unit_test(test_pairs_that_share),
         cmocka_unit_test(test_fold),
