@@ -10,11 +10,70 @@
 
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
-static void say(struct checker *c, const struct segment *s, const struct remark *r)
+/* May a later version have what the guide does not? New segments and places, more of them, new codes, longer and further
+ * elements; but what is mandatory stays so, and a date a date. */
+static bool may_be_later(const struct segment *s, enum finding_code code)
+{
+    struct slice tag = segment_tag(s);
+    switch (code) {
+    case FINDING_SEGMENT_UNKNOWN:
+        for (size_t i = 0; i < tag.n; i++)
+            if (!(tag.p[i] >= 'A' && tag.p[i] <= 'Z') && !(i && is_digit(tag.p[i])))
+                return false;
+        return tag.n == 2 || tag.n == 3;
+    case FINDING_SEGMENT_NOT_IN_SET:
+    case FINDING_SEGMENT_SEQUENCE:
+    case FINDING_LOOP_OVER_MAX:
+    case FINDING_SEGMENT_OVER_MAX:
+    case FINDING_ELEMENT_CODE:
+    case FINDING_ELEMENT_LONG:
+    case FINDING_ELEMENT_TOO_MANY:
+    case FINDING_ELEMENT_REPEATS:
+    case FINDING_ELEMENT_COMPONENTS:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static void hand_over(struct checker *c, const struct segment *s, const struct remark *r)
 {
     int answer = c->stopped ? 0 : c->remark(c->ctx, s, r);
     if (answer < 0)
         c->stopped = answer;
+}
+
+static void say(struct checker *c, const struct segment *s, const struct remark *r)
+{
+    struct remark later;
+    uint64_t kind;
+    if (!c->later.n || !may_be_later(s, r->code)) {
+        hand_over(c, s, r);
+        return;
+    }
+    kind = slice_key(segment_tag(s)) ^ (uint64_t)r->element << 48 ^ (uint64_t)r->code << 56;
+    for (unsigned i = 0; i < c->n_told; i++)
+        if (c->told[i] == kind)
+            return;
+    if (c->n_told == LATER_TOLD)
+        return;
+    c->told[c->n_told++] = kind;
+    later = *r;
+    later.code = FINDING_VERSION_LATER;
+    snprintf(later.expected, sizeof(later.expected), r->expected[0] ? "%.120s in %.*s, and the document is of %.*s"
+                                                                    : "%swhat %.*s has, and the document is of %.*s",
+             r->expected, SLICE_FMT(c->guide->version), SLICE_FMT(c->later));
+    hand_over(c, s, &later);
+}
+
+struct slice check_later(struct slice version, const struct guide *guide)
+{
+    if (version.n > 6)
+        version.n = 6;
+    for (size_t i = 0; i < version.n; i++)
+        if (!is_digit(version.p[i]))
+            return slice(NULL, 0);
+    return version.n == 6 && !guide->base.n && slice_cmp(version, guide->version) > 0 ? version : slice(NULL, 0);
 }
 
 void check_begin(struct checker *c, const struct guide *guide)
@@ -22,6 +81,8 @@ void check_begin(struct checker *c, const struct guide *guide)
     c->guide = guide;
     c->at = NULL;
     c->open = c->seen = 0;
+    c->later = slice(NULL, 0);
+    c->n_told = 0;
     c->stopped = 0;
     c->count[1] = 0;
     c->current[1] = NODE_NONE;

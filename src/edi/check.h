@@ -27,6 +27,8 @@ struct remark {
 /* Returns 0 to go on, negative to stop. */
 typedef int remark_function(void *ctx, const struct segment *s, const struct remark *r);
 
+enum { LATER_TOLD = 32 };
+
 struct checker {
     const struct guide *guide;
     const struct edi_syntax *syntax;
@@ -36,6 +38,10 @@ struct checker {
     bool structure_only;
     bool short_dates;                           /* a version from before 004010: dates may have six digits */
     bool no_long_dates;                         /* and may not have eight */
+    struct slice later;                         /* the document's version when it is later than the guide's: what the guide
+                                                   does not know is no error then; empty */
+    uint64_t told[LATER_TOLD];                  /* of that each kind is told once: segment, element, finding */
+    unsigned n_told;
     const struct guide_node *at;                /* the last segment's node */
     uint64_t open;                              /* bits of qualifiers of the loops around the last segment */
     uint64_t seen;                              /* bits of variants seen: guide_node.counted */
@@ -55,6 +61,8 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
 uint64_t check_segment(struct checker *c, const struct segment *s, const struct guide_node *node);
 /* A date as X12 writes it, 6 or 8 digits, that exists. */
 bool check_is_date(struct slice s);
+/* The version (GS08) where it is later than that of the guide that stands in for it; else empty. Borrows from it. */
+struct slice check_later(struct slice version, const struct guide *guide);
 /* A version (GS08) from before 004010: its dates have six digits. */
 bool check_has_short_dates(struct slice version);
 

@@ -59,6 +59,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(SET_GROUP, "X12-AK5-I1", NULL, LEVEL_DOCUMENT, SEVERITY_WARNING, "6", "the set does not belong in a group of this kind") \
     ROW(SET_OUTSIDE, "SET-OUTSIDE-GROUP", "missing-envelopes", LEVEL_DOCUMENT, SEVERITY_WARNING, "7", "a transaction set outside a functional group") \
     ROW(VERSION_SUBSTITUTED, "VERSION-SUBSTITUTED", "version", LEVEL_DOCUMENT, SEVERITY_WARNING, NULL, "read with the guide of another version") \
+    ROW(VERSION_LATER, "VERSION-LATER", "version", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "the guide of a lower version does not know this; a later one may") \
     /* groups: AK905 (716) */ \
     ROW(GROUP_TRAILER, "X12-AK9-3", "missing-trailers", LEVEL_GROUP, SEVERITY_WARNING, "3", "the GE segment is missing") \
     ROW(GROUP_CONTROL, "X12-AK9-4", "wrong-references", LEVEL_GROUP, SEVERITY_WARNING, "4", "GE02 is not GS06") \

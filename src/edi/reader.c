@@ -602,6 +602,7 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     if (guide) {
         check_begin(&r->checker, guide);
         r->checker.short_dates = r->checker.no_long_dates = check_has_short_dates(r->in.group.version);
+        r->checker.later = check_later(r->in.group.version, guide);
     }
     if (r->sink.document)
         call(r, r->sink.document(r->sink.ctx, d));

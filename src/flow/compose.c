@@ -316,8 +316,8 @@ static int choose_guide(struct composer *c, struct slice set, struct slice versi
 static int choose(struct composer *c, const struct map *map, struct slice version, bool unmapped,
                   struct choice **choice_r, struct err *err)
 {
-    const struct map_write_options how = { .write_unmapped = unmapped, .policy = c->options->policy,
-                                           .short_dates = check_has_short_dates(version) };
+    struct map_write_options how = { .write_unmapped = unmapped, .policy = c->options->policy,
+                                     .short_dates = check_has_short_dates(version) };
     struct choice *k, made = { .map = map, .unmapped = unmapped };
     const struct map_plan *plan;
     int rc;
@@ -340,8 +340,10 @@ static int choose(struct composer *c, const struct map *map, struct slice versio
     }
     if (rc == 0)
         rc = map_plan_for(c->options->maps, map, made.guide, c->options->complaints, &plan, err);
-    if (rc == 0)
+    if (rc == 0) {
+        how.later = check_later(version, made.guide);
         rc = map_writer_new(plan, &how, &made.writer, err);
+    }
     if (rc < 0)
         return rc == ERR_DATA || rc == ERR_MISSING ? ERR_CONFIG : rc;
     memcpy(made.version, version.p, version.n);

@@ -29,6 +29,7 @@ struct map_write_options {      /* zero: the default */
     bool write_unmapped;        /* guide and partner are those the record came from: `unmapped` goes back in */
     bool discard;               /* after a refusal the caller throws away what was written (and clears the edi_writer):
                                    nothing is held in memory, and large records need one run, not two */
+    struct slice later;         /* the version written where it is later than the guide's (check_later()); it is copied */
     bool short_dates;           /* the version written is from before 004010: dates of six digits */
     const struct finding_policy *policy;    /* severities of the guide's findings; NULL: the defaults */
 };

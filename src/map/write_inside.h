@@ -87,6 +87,7 @@ struct map_writer {
     const struct map_plan *plan;
     struct writing writing;
     struct map_write_options options;
+    char later[6];                      /* options.later */
     struct finding_policy policy;
     struct arena arena;                     /* of the layout */
     struct arena record_arena;              /* of one record */

@@ -336,6 +336,8 @@ void write_left_count(struct map_writer *w)
 static bool is_allowed(const struct map_writer *w, struct slice tag)
 {
     bool known = guide_segment(w->plan->guide, tag) != NULL;
+    if (w->options.later.n)
+        return w->policy.severity[FINDING_VERSION_LATER] != SEVERITY_ERROR;
     return w->policy.severity[known ? FINDING_SEGMENT_NOT_IN_SET : FINDING_SEGMENT_UNKNOWN] != SEVERITY_ERROR;
 }
 

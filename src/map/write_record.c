@@ -268,6 +268,7 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
     if (run == RUN_FREE)
         edi_writer_release(out);
     check_begin(&w->checker, w->plan->guide);
+    w->checker.later = w->options.later;
     if (!bare && (code = edi_write_document(out, w->plan->guide->set, control, implementation)) < 0) {
         write_failed(w);
     } else if (!bare) {
@@ -338,6 +339,10 @@ int map_writer_new(const struct map_plan *plan, const struct map_write_options *
     w->plan = plan;
     if (options)
         w->options = *options;
+    if (w->options.later.n > sizeof(w->later))
+        w->options.later.n = sizeof(w->later);
+    if (w->options.later.n)
+        w->options.later.p = memcpy(w->later, w->options.later.p, w->options.later.n);
     finding_policy_init(&w->policy);
     if (w->options.policy)
         w->policy = *w->options.policy;
