@@ -349,9 +349,9 @@ static void test_transaction_sets(void **state)
 {
     (void)state;
     /* 1 no guide, 2 no SE, 3 SE02, 4 SE01, 23 number twice */
-    answers(ISA GS "ST*832*0001~BCT*PC~SE*3*0001~" "ST*850*0002~" BEG PO1 "ST*850*0003~" BEG PO1 "SE*5*0004~"
+    answers(ISA GS "ST*811*0001~BCT*PC~SE*3*0001~" "ST*850*0002~" BEG PO1 "ST*850*0003~" BEG PO1 "SE*5*0004~"
             "ST*850*0005~" BEG PO1 "SE*99*0005~" ORDER("0005") "GE*5*7~IEA*1*000000042~",
-            OUR_ISA OUR_GS "AK2*832*0001~AK5*R*1~AK2*850*0002~AK5*R*2~AK2*850*0003~AK5*E*3~AK2*850*0005~AK5*E*4~"
+            OUR_ISA OUR_GS "AK2*811*0001~AK5*R*1~AK2*850*0002~AK5*R*2~AK2*850*0003~AK5*E*3~AK2*850*0005~AK5*E*4~"
             "AK2*850*0005~AK5*E*23~AK9*P*5*5*3~SE*14*0001~GE*1*71~IEA*1*000000071~");
 }
 
