@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <sys/stat.h>
 #include <unistd.h>
@@ -91,6 +92,30 @@ void file_free_kept(struct kept_file **list)
         free(f);
     }
     *list = NULL;
+}
+
+int file_temporary(const char *directory, int *fd_r, struct err *err)
+{
+    char name[4096];
+    int n;
+
+    if (!directory)
+        directory = secure_getenv("TMPDIR");
+    if (!directory || !*directory)
+        directory = "/var/tmp";
+    *fd_r = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
+    if (*fd_r < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
+        /* a file system without unnamed files */
+        n = snprintf(name, sizeof(name), "%s/waybill-XXXXXX", directory);
+        if (n < 0 || (size_t)n >= sizeof(name))
+            return err_set(err, ERR_IO, "%s: the name of the directory is too long", directory);
+        *fd_r = mkostemp(name, O_CLOEXEC);
+        if (*fd_r >= 0)
+            unlink(name);
+    }
+    if (*fd_r < 0)
+        return err_system(err, "%s: a temporary file for a large record cannot be made", directory);
+    return 0;
 }
 
 int file_write_all(int fd, const void *p, size_t n, struct err *err)

@@ -1,4 +1,4 @@
-/* file: whole small files into memory, and writing all of a buffer to a descriptor. */
+/* file: whole small files into memory, writing all of a buffer to a descriptor, and temporary files without a name. */
 #ifndef WAYBILL_BASE_FILE_H
 #define WAYBILL_BASE_FILE_H
 
@@ -17,6 +17,8 @@ int file_keep(struct kept_file **list, struct arena *arena, const char *path, st
               struct err *err);
 void file_free_kept(struct kept_file **list);
 
+/* A file without a name, mode 0600, in the directory; NULL: in TMPDIR (not looked at in set-id programs) or /var/tmp. */
+int file_temporary(const char *directory, int *fd_r, struct err *err);
 /* Writes all bytes; retries after EINTR and short writes. */
 int file_write_all(int fd, const void *p, size_t n, struct err *err);
 

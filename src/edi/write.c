@@ -48,6 +48,7 @@ struct edi_writer {
     bool parts;
     uint8_t escapes;                /* ESCAPES_…: does the segment at hand hold bytes that JSON escapes? */
     unsigned held;                  /* marks */
+    uint64_t given;                 /* bytes that are no longer in out */
     bool broken;                    /* output failed: nothing mends that */
     unsigned last;                  /* element written last */
     unsigned repetition, component; /* and its part */
@@ -185,6 +186,7 @@ void edi_writer_clear(struct edi_writer *w)
     w->failed = 0;
     w->broken = w->in_segment = false;
     w->held = 0;
+    w->given = 0;
     w->last = NOWHERE;
     w->err.code = 0;
     w->err.text[0] = 0;
@@ -247,8 +249,14 @@ int edi_writer_flush(struct edi_writer *w)
             err_set(&w->err, code, "the output cannot be written");
         return code;
     }
+    w->given += w->out.n;
     w->out.n = 0;
     return 0;
+}
+
+uint64_t edi_writer_offset(const struct edi_writer *w)
+{
+    return w->given + w->out.n;
 }
 
 struct slice edi_writer_output(const struct edi_writer *w)
@@ -258,8 +266,10 @@ struct slice edi_writer_output(const struct edi_writer *w)
 
 void edi_writer_taken(struct edi_writer *w)
 {
-    if (!w->in_segment && !w->held)
+    if (!w->in_segment && !w->held) {
+        w->given += w->out.n;
         w->out.n = 0;
+    }
 }
 
 int edi_writer_mark(struct edi_writer *w, struct edi_mark *mark_r)

@@ -143,6 +143,8 @@ int edi_writer_mark(struct edi_writer *w, struct edi_mark *mark_r);
 void edi_writer_rewind(struct edi_writer *w, const struct edi_mark *mark);
 void edi_writer_release(struct edi_writer *w);
 
+/* How many bytes were written since the beginning, whether they have gone out or not. */
+uint64_t edi_writer_offset(const struct edi_writer *w);
 /* Gives all that gathered to `write`. An error while a mark is held. */
 int edi_writer_flush(struct edi_writer *w);
 /* Without `write`: what gathered so far, until the next call. edi_writer_taken() forgets the bytes, not the counts. */

@@ -8,7 +8,9 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
 #include "edi/check.h"
 
@@ -48,6 +50,7 @@ struct composer {
     struct told_list *telling;      /* where findings go */
     struct choice *chosen;
     bool refused, nomem;
+    int file;                       /* for bodies of streamed records; negative: not open */
 };
 
 /* --- Making and freeing ---------------------------------------------------------------- */
@@ -62,6 +65,7 @@ void composed_init(struct composed *m)
 {
     memset(m, 0, sizeof(*m));
     buf_init(&m->body, LIMIT_ITEM);
+    m->file = -1;
     arena_init(&m->arena, LIMIT_ITEM);
     told_clear(&m->before);
     told_clear(&m->findings);
@@ -112,6 +116,7 @@ int composer_new(const struct produce_options *options, pthread_mutex_t *lock, s
         return err_nomem(err);
     c->options = options;
     c->lock = lock;
+    c->file = -1;
     arena_init(&c->arena, MEMORY);
     c->n_outputs = compose_outputs(options);
     c->output = calloc(c->n_outputs + 1, sizeof(*c->output));
@@ -134,6 +139,8 @@ void composer_free(struct composer **composer)
     for (unsigned i = 0; c->output && i < c->n_outputs; i++)
         edi_writer_free(&c->output[i].writer);
     free(c->output);
+    if (c->file >= 0)
+        close(c->file);
     arena_deinit(&c->arena);
     free(c);
     *composer = NULL;
@@ -676,6 +683,7 @@ void compose_envelope(struct composer *c, const struct record *record, struct co
     told_clear(&m->before);
     told_clear(&m->findings);
     buf_clear(&m->body);
+    m->file = -1;
     memset(&m->envelope, 0, sizeof(m->envelope));
     m->set = m->document = m->implementation = slice(NULL, 0);
     m->addressed = m->bare = false;
@@ -694,18 +702,11 @@ void compose_envelope(struct composer *c, const struct record *record, struct co
         m->code = err_nomem(&m->err);
 }
 
-int compose_into(struct composer *c, const struct record *record, const struct composed *m, struct edi_writer *out,
-                 struct slice control, map_write_finding_fn *finding, void *ctx, struct err *err)
-{
-    return map_write_record(c->chosen->writer, record, out, control, m->implementation, finding, ctx, err);
-}
 
 /* An interchange and a group for bodies of that version. ERR_DATA: it is no version that could be in an envelope. */
-static int open_like(struct composer *c, const struct composed *m, struct edi_writer **writer_r, struct err *err)
+static int open_around(struct composer *c, const struct composed *m, struct edi_writer *writer, struct err *err)
 {
-    struct output *o = &c->output[m->output];
     const struct partner_x12 *x = compose_x12(c->options, m->output);
-    const char *version = m->envelope.text[VERSION];
     const struct edi_envelope e = {
         .at = m->envelope.at,
         .sender = SLICE("A"),
@@ -714,8 +715,22 @@ static int open_like(struct composer *c, const struct composed *m, struct edi_wr
         .interchange_control = SLICE("1"),
         .group = SLICE("AB"),
         .group_control = SLICE("1"),
-        .version = slice_of(version),
+        .version = slice_of(m->envelope.text[VERSION]),
     };
+    int rc;
+
+    edi_writer_clear(writer);
+    rc = edi_write_interchange(writer, &e);
+    if (rc == 0)
+        rc = edi_write_group(writer, &e);
+    return rc < 0 ? err_set(err, rc, "%s", edi_writer_error(writer)->text) : 0;
+}
+
+/* The writer in which such an interchange and group are open. */
+static int open_like(struct composer *c, const struct composed *m, struct edi_writer **writer_r, struct err *err)
+{
+    struct output *o = &c->output[m->output];
+    const char *version = m->envelope.text[VERSION];
     int rc = 0;
 
     if (!o->writer && (rc = compose_writer(c->options, m->output, true, &o->writer, err)) < 0)
@@ -724,12 +739,9 @@ static int open_like(struct composer *c, const struct composed *m, struct edi_wr
     if (o->version[0] && strcmp(o->version, version) == 0)
         return 0;
     o->version[0] = 0;
-    edi_writer_clear(o->writer);
-    rc = edi_write_interchange(o->writer, &e);
-    if (rc == 0)
-        rc = edi_write_group(o->writer, &e);
+    rc = open_around(c, m, o->writer, err);
     if (rc < 0)
-        return err_set(err, rc, "%s", edi_writer_error(o->writer)->text);
+        return rc;
     edi_writer_taken(o->writer);
     memcpy(o->version, version, sizeof(o->version));
     return 0;
@@ -737,7 +749,7 @@ static int open_like(struct composer *c, const struct composed *m, struct edi_wr
 
 void compose(struct composer *c, const struct record *record, struct composed *m)
 {
-    struct edi_writer *out;
+    struct edi_writer *out = NULL;
     struct slice control;
     int rc;
 
@@ -751,7 +763,7 @@ void compose(struct composer *c, const struct record *record, struct composed *m
     c->telling = &m->findings;
     control = c->options->interchange ? SLICE("0001") : m->document;
     if (rc == 0)
-        rc = compose_into(c, record, m, out, control, keep_finding, c, &m->err);
+        rc = map_write_record(c->chosen->writer, record, out, control, m->implementation, keep_finding, c, &m->err);
     if (rc == ERR_LIMIT)
         rc = ERR_DATA;
     /* what no finding tells, the words do */
@@ -764,4 +776,44 @@ void compose(struct composer *c, const struct record *record, struct composed *m
         rc = m->body.failed ? err_set(&m->err, m->body.failed, "%s", err_name(m->body.failed)) : 0;
     }
     m->code = c->nomem ? err_nomem(&m->err) : rc;
+}
+
+static int write_file(void *ctx, const char *p, size_t n, struct err *err)
+{
+    const struct composer *c = ctx;
+    return file_write_all(c->file, p, n, err);
+}
+
+int compose_file(struct composer *c, const struct record *record, struct composed *m, struct slice control,
+                 map_write_finding_fn *finding, void *ctx, struct err *err)
+{
+    struct produce_options options = *c->options;
+    struct edi_writer *out = NULL;
+    int rc = 0;
+
+    if (c->file < 0)
+        rc = file_temporary(NULL, &c->file, err);
+    else if (ftruncate(c->file, 0) < 0 || lseek(c->file, 0, SEEK_SET) < 0)
+        rc = err_system(err, "a temporary file");
+    if (rc < 0)
+        return rc;
+    options.write.write = write_file;
+    options.write.ctx = c;
+    rc = compose_writer(&options, m->output, false, &out, err);
+    if (rc == 0)
+        rc = open_around(c, m, out, err);
+    if (rc == 0) {
+        map_writer_discard(c->chosen->writer, true);
+        rc = map_write_record(c->chosen->writer, record, out, control, m->implementation, finding, ctx, err);
+        map_writer_discard(c->chosen->writer, false);
+    }
+    if (rc == 0 && (rc = edi_writer_flush(out)) < 0)
+        err_set(err, rc, "%s", edi_writer_error(out)->text);
+    if (rc == 0) {
+        m->file = c->file;
+        map_writer_extent(c->chosen->writer, &m->from, &m->to);
+        m->segments = map_writer_segments(c->chosen->writer) - (m->bare ? 0 : 2);
+    }
+    edi_writer_free(&out);
+    return rc;
 }

@@ -6,7 +6,8 @@
  * composed side by side, each composer on a thread of its own, and put in order afterwards (produce.h).
  *
  * A composer belongs to one thread; it borrows the producer's options. What it makes belongs to the caller and serves
- * again for the next record. Never prints, opens nothing.
+ * again for the next record. Never prints. Opens nothing but one temporary file without a name, for the body of a
+ * streamed record.
  */
 #ifndef WAYBILL_FLOW_COMPOSE_H
 #define WAYBILL_FLOW_COMPOSE_H
@@ -66,6 +67,8 @@ struct composed {
     uint64_t ordinal;           /* the last part of the record's id: which document of its group (a bare one: of its
                                    interchange) it was; 0: not known */
     struct buf body;            /* between ST and SE, or the bare document */
+    int file;                   /* the composer's temporary file where it is too large for that: there it lies */
+    uint64_t from, to;
     uint64_t segments;          /* in it */
     struct told_list before, findings;  /* told before the envelope is opened, and behind */
     struct arena arena;         /* of the findings and texts */
@@ -93,8 +96,9 @@ const struct partner_x12 *compose_x12(const struct produce_options *options, uns
 void compose(struct composer *c, const struct record *record, struct composed *m);
 /* A streamed one in two steps: first all but the body, */
 void compose_envelope(struct composer *c, const struct record *record, struct composed *m);
-/* then, when the caller has opened the envelope in `out`, the document from ST to SE. As map_write_record(). */
-int compose_into(struct composer *c, const struct record *record, const struct composed *m, struct edi_writer *out,
-                 struct slice control, map_write_finding_fn *finding, void *ctx, struct err *err);
+/* then the body, into a temporary file that serves again for the next record; findings go to the caller at once. As
+ * map_write_record(). */
+int compose_file(struct composer *c, const struct record *record, struct composed *m, struct slice control,
+                 map_write_finding_fn *finding, void *ctx, struct err *err);
 
 #endif

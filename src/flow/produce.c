@@ -2,21 +2,24 @@
  * produce: see produce.h.
  *
  * Records are composed (compose.h) by as many threads as there are, the caller's among them, and taken in the order
- * they came: envelope, control number, body. What is larger than a job may hold is composed and taken at once.
+ * they came: envelope, control number, body. What is larger than a job may hold is composed and taken at once; a streamed
+ * record's body waits in a temporary file until it is known to be right.
  *
  * When the envelope changes, the old one is closed and the new one opened, but neither is given out before the first
  * record in it was written: a mark remembers the moment before, and a refused record goes back there.
  */
 #include "flow/produce.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "base/limits.h"
 #include "flow/compose.h"
 #include "flow/threads.h"
 
-enum { NUMBER_MOST = 999999999, JOBS = 4, JOB_MOST = 128 << 10, SAID = 16 };
+enum { NUMBER_MOST = 999999999, PIECE = 32 << 10, JOBS = 4, JOB_MOST = 128 << 10, SAID = 16 };
 
 /* A writer for each line `x12` of the partner file: each has its own delimiters and character set. */
 struct output {
@@ -517,6 +520,40 @@ static void undo_envelope(struct produce *p, const struct before *b)
 
 /* --- One record -------------------------------------------------------------------------- */
 
+/* The body of a document that is too large for memory, and right. */
+static int add_file(struct output *o, const struct composed *m, struct err *err)
+{
+    char bytes[PIECE];
+    int rc = 0;
+
+    for (uint64_t at = m->from; rc == 0 && at < m->to;) {
+        size_t want = m->to - at < PIECE ? (size_t)(m->to - at) : PIECE;
+        ssize_t n = pread(m->file, bytes, want, (off_t)at);
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            return n < 0 ? err_system(err, "a temporary file") : err_set(err, ERR_IO, "a temporary file was cut off");
+        at += (uint64_t)n;
+        rc = edi_write_segments(o->writer, slice(bytes, (size_t)n), at == m->to ? m->segments : 0);
+        if (rc == 0)
+            rc = edi_writer_flush(o->writer);
+    }
+    return rc < 0 ? writer_error(o, rc, err) : 0;
+}
+
+/* The same from ST to SE. No mark: the output could not hold it. */
+static int add_large_document(struct output *o, const struct composed *m, struct slice control, struct err *err)
+{
+    int rc = m->bare ? 0 : edi_write_document(o->writer, m->set, control, m->implementation);
+
+    if (rc < 0)
+        return writer_error(o, rc, err);
+    rc = add_file(o, m, err);
+    if (rc == 0 && !m->bare && (rc = edi_write_document_end(o->writer)) < 0)
+        return writer_error(o, rc, err);
+    return rc;
+}
+
 /* A composed document, with its control number. */
 static int add_document(struct output *o, const struct composed *m, struct slice control, struct err *err)
 {
@@ -539,7 +576,7 @@ static int add_document(struct output *o, const struct composed *m, struct slice
 }
 
 /* A composed record, in its turn. `streamed`: the record, when its body is still to be written. */
-static int take_record(struct produce *p, const struct composed *m, const struct record *streamed, struct err *err)
+static int take_record(struct produce *p, struct composed *m, const struct record *streamed, struct err *err)
 {
     struct before before = { .opened = false };
     struct output *output, *old = p->at;
@@ -563,8 +600,10 @@ static int take_record(struct produce *p, const struct composed *m, const struct
             if (p->refused)
                 rc = ERR_DATA;
             else if (streamed)
-                rc = compose_into(p->composer, streamed, m, output->writer, control, take_finding, p, err);
-            else
+                rc = compose_file(p->composer, streamed, m, control, take_finding, p, err);
+            if (rc == 0 && streamed)
+                rc = add_large_document(output, m, control, err);
+            else if (rc == 0)
                 rc = add_document(output, m, control, err);
             if (rc == ERR_LIMIT && streamed && !p->stopped)
                 rc = ERR_DATA;

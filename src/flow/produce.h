@@ -15,8 +15,9 @@
  * envelope is only written once a record in it is.
  *
  * The caller owns everything that the options name, and keeps it until produce_free(). A producer belongs to one
- * thread, never prints, opens nothing and never asks the clock. With several `threads` it starts others for its own
- * work; output, findings and progress come on the caller's all the same, in the order of the records.
+ * thread, never prints, opens nothing but a temporary file for large records, and never asks the clock. With several
+ * `threads` it starts others for its own work; output, findings and progress come on the caller's all the same, in the
+ * order of the records.
  */
 #ifndef WAYBILL_FLOW_PRODUCE_H
 #define WAYBILL_FLOW_PRODUCE_H

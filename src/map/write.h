@@ -68,6 +68,10 @@ int map_write_record(struct map_writer *w, const struct record *record, struct e
 uint64_t map_writer_segments(const struct map_writer *w);
 /* What stands between its ST and SE, when `out` gathers its output; valid until `out` is used again. */
 struct slice map_writer_body(const struct map_writer *w);
+/* The same as offsets in all that `out` has written: edi_writer_offset(). */
+void map_writer_extent(const struct map_writer *w, uint64_t *from_r, uint64_t *to_r);
+/* The option, for the records to come. */
+void map_writer_discard(struct map_writer *w, bool discard);
 
 /* As one line for people (no newline): `lines[3].unit: "XX" is not in the code list, expected … (PO103 Unit or Basis
  * for Measurement Code)`. */

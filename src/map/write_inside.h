@@ -124,7 +124,7 @@ struct map_writer {
     struct edi_syntax syntax;
     struct checker checker;
     uint64_t segments;
-    size_t body_from, body_to;              /* in what `out` has gathered */
+    uint64_t body_from, body_to;            /* edi_writer_offset() */
     uint64_t errors;
     int stopped;                            /* by the callback */
     map_write_finding_fn *finding;

@@ -276,11 +276,11 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
         check_envelope(w, SLICE("ST"), w->plan->guide->set, control, implementation);
         code = w->stopped;
     }
-    w->body_from = edi_writer_output(out).n;
+    w->body_from = edi_writer_offset(out);
     if (!code)
         code = write_body(w, record);
     write_stay_behind(w);
-    w->body_to = edi_writer_output(out).n;
+    w->body_to = edi_writer_offset(out);
     if (!code && bare && !w->segments && !w->errors)
         miss_segment(w);
     if (!code && !bare) {
@@ -393,7 +393,21 @@ void map_writer_free(struct map_writer **writer)
 
 struct slice map_writer_body(const struct map_writer *w)
 {
-    return slice(edi_writer_output(w->out).p + w->body_from, w->body_to - w->body_from);
+    const struct slice gathered = edi_writer_output(w->out);
+    const uint64_t behind = edi_writer_offset(w->out) - w->body_from;
+
+    return slice(gathered.p + gathered.n - behind, (size_t)(w->body_to - w->body_from));
+}
+
+void map_writer_extent(const struct map_writer *w, uint64_t *from_r, uint64_t *to_r)
+{
+    *from_r = w->body_from;
+    *to_r = w->body_to;
+}
+
+void map_writer_discard(struct map_writer *w, bool discard)
+{
+    w->options.discard = discard;
 }
 
 uint64_t map_writer_segments(const struct map_writer *w)

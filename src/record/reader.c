@@ -396,28 +396,11 @@ void record_reader_place(const struct record_reader *r, uint64_t *number_r, uint
 
 static int open_temporary(struct record_reader *r, struct err *err)
 {
-    const char *directory = r->options.directory;
-    char name[4096];
-    int n;
+    int code = file_temporary(r->options.directory, &r->temporary, err);
 
-    if (!directory)
-        directory = secure_getenv("TMPDIR");
-    if (!directory || !*directory)
-        directory = "/var/tmp";
-    r->temporary = open(directory, O_TMPFILE | O_RDWR | O_CLOEXEC | O_EXCL, 0600);
-    if (r->temporary < 0 && (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL)) {
-        /* a file system without unnamed files */
-        n = snprintf(name, sizeof(name), "%s/waybill-XXXXXX", directory);
-        if (n < 0 || (size_t)n >= sizeof(name))
-            return err_set(err, ERR_IO, "%s: the name of the directory is too long", directory);
-        r->temporary = mkostemp(name, O_CLOEXEC);
-        if (r->temporary >= 0)
-            unlink(name);
-    }
-    if (r->temporary < 0)
-        return err_system(err, "%s: a temporary file for a large record cannot be made", directory);
-    r->own = true;
-    return 0;
+    if (code == 0)
+        r->own = true;
+    return code;
 }
 
 static int start_spilling(struct record_reader *r, struct err *err)
