@@ -34,6 +34,8 @@ static const struct type {
 } types[] = {
     { "x12/850-order", "x12/004010/850", "850", "PO", "004010", "order" },
     { "x12/850-order", "x12/005010/850", "850", "PO", "005010", "order" },
+    { "x12/832-catalogue", "x12/004010/832", "832", "SC", "004010", "catalogue" },
+    { "x12/832-catalogue", "x12/005010/832", "832", "SC", "005010", "catalogue" },
     { "x12/846-inventory", "x12/004010/846", "846", "IB", "004010", "inventory" },
     { "x12/846-inventory", "x12/005010/846", "846", "IB", "005010", "inventory" },
     { "x12/856-shipment", "x12/004010/856", "856", "SH", "004010", "shipment" },
