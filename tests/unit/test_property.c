@@ -40,8 +40,13 @@ static const struct type {
     { "x12/846-inventory", "x12/005010/846", "846", "IB", "005010", "inventory" },
     { "x12/856-shipment", "x12/004010/856", "856", "SH", "004010", "shipment" },
     { "x12/856-shipment", "x12/005010/856", "856", "SH", "005010", "shipment" },
+    { "x12/940-warehouse_order", "x12/004010/940", "940", "OW", "004010", "warehouse_order" },
+    { "x12/940-warehouse_order", "x12/005010/940", "940", "OW", "005010", "warehouse_order" },
+    { "x12/945-warehouse_shipment", "x12/004010/945", "945", "SW", "004010", "warehouse_shipment" },
+    { "x12/945-warehouse_shipment", "x12/005010/945", "945", "SW", "005010", "warehouse_shipment" },
     { "x12/997-acknowledgment", "x12/004010/997", "997", "FA", "004010", "acknowledgment" },
     { "x12/997-acknowledgment", "x12/005010/997", "997", "FA", "005010", "acknowledgment" },
+    { "x12/999-acknowledgment", "x12/005010/999", "999", "FA", "005010", "acknowledgment" },
 };
 enum { TYPES = sizeof(types) / sizeof(types[0]) };
 
@@ -415,6 +420,7 @@ static void add_odd(struct chance *c, const struct map_op *op, const struct elem
         "2026-02-28T12:00Z", "2026-02-28T12:00[ET]",   "2026-02-28T12:00:30[LT]", "2026-02-28[ET]",
         "2026-02-28Z",       "2026-02-28T12:00-05:30", "2026-02-28T12:00[XYZ]"
     };
+    static const char *const times[] = { "00:00", "23:59:59", "12:00:00.50", "07:05:00" };
 #define ONE_OF(list) list[below(c, sizeof(list) / sizeof(list[0]))]
     if (op->table && op->table->n && (op->beside || perhaps(c, 40))) { /* a partner's code where a word belongs */
         add_name(to, op->field);
@@ -436,6 +442,9 @@ static void add_odd(struct chance *c, const struct map_op *op, const struct elem
         break;
     case RECORD_DATE:
         add_string(to, slice_of(ONE_OF(dates)));
+        break;
+    case RECORD_TIME:
+        add_string(to, slice_of(ONE_OF(times)));
         break;
     case RECORD_DATETIME:
         add_string(to, slice_of(ONE_OF(moments)));
@@ -502,6 +511,14 @@ static bool add_field(struct chance *c, const struct map_op *op, const struct el
             buf_add_text(to, value.p[0] >= '5' ? "19" : "20");
         buf_printf(to, "%.*s-%.2s-%.2s\"", value.n == 6 ? 2 : 4, buf_text(&value), value.p + value.n - 4,
                    value.p + value.n - 2);
+    } else if (op->field->type == RECORD_TIME) {
+        const char *digits = buf_text(&value);
+        buf_printf(to, "\"%.2s:%.2s", digits, digits + 2);
+        if (value.n > 4)
+            buf_printf(to, ":%.2s", digits + 4);
+        if (value.n > 6)
+            buf_printf(to, ".%s", digits + 6);
+        buf_add_char(to, '"');
     } else if (op->field->type == RECORD_DECIMAL && use->element->type == TYPE_N && use->element->decimals) {
         unsigned places = use->element->decimals;
         buf_printf(to, "\"%.*s.%.*s\"", (int)(value.n - places), buf_text(&value), (int)places,
@@ -789,6 +806,7 @@ static void add_object(struct chance *c, const struct map_scope *s, bool item, s
 {
     uint64_t done[4] = { 0 };
     uint64_t once = 0;      /* single segments that are there */
+    uint16_t there[1000] = { 0 };       /* how often each node is there, by any line */
     bool row = false;       /* the row's own segment is there */
     size_t start;
 
@@ -814,6 +832,13 @@ static void add_object(struct chance *c, const struct map_scope *s, bool item, s
         if (in_row(s, t) && !row && t->segment != guide->node[s->row].first)
             continue; /* nothing without its own segment */
         n = how_many(c, (node->required || guide->node[t->segment].required) && !t->n_select, room_for(s, t));
+        if (t->once || t->kind == TAKE_SCOPE) { /* of named ones alone there may be more than there is room for */
+            unsigned at = t->node - s->first;
+            assert_true(at < sizeof(there) / sizeof(there[0]));
+            if (n > node->max - there[at])
+                n = node->max - there[at];
+            there[at] += (uint16_t)(t->kind == TAKE_SCOPE && t->scope->list ? n : n > 0);
+        }
         if (!n)
             continue;
         if (t->field)
