@@ -141,7 +141,8 @@ static bool overruled(const struct checker *c, const struct guide_variant *v)
     unsigned n;
     const struct guide_variant *w = guide_variants(c->guide, &c->guide->node[v->node], &n);
     for (; n; w++, n--)
-        if (w != v && !w->inherits && w->own == v->own && (w->needs & v->needs) == v->needs && !(w->needs & ~w->own & ~c->open))
+        if (w != v && !w->inherits && w->own == v->own && (w->needs & v->needs) == v->needs &&
+            !(w->needs & ~w->own & ~c->open))
             return true;
     return false;
 }
@@ -154,8 +155,8 @@ static void check_musts(struct checker *c, const struct segment *s, const struct
         const struct guide_variant *v = &c->guide->variant[i];
         struct remark r = { .code = FINDING_SEGMENT_MISSING, .missing = true, .variant = v };
         char which[120];
-        if (!v->counts || !(missing >> v->bit & 1) || v->requirement != REQ_MANDATORY || v->needs & ~v->own & ~c->open ||
-            overruled(c, v))
+        if (!v->counts || !(missing >> v->bit & 1) || v->requirement != REQ_MANDATORY ||
+            v->needs & ~v->own & ~c->open || overruled(c, v))
             continue;
         r.tag = c->guide->node[v->node].tag;
         r.loop = loop_of(c->guide, &c->guide->node[v->node]);
@@ -260,7 +261,8 @@ static void say_over_variant(struct checker *c, const struct segment *s, const s
     char which[120];
     r.loop = loop_of(c->guide, node);
     name_variant(c->guide, v, which, sizeof(which));
-    snprintf(r.found, sizeof(r.found), "%s at least %u times", node->trigger ? "the loop occurs" : "occurs", v->max + 1);
+    snprintf(r.found, sizeof(r.found), "%s at least %u times", node->trigger ? "the loop occurs" : "occurs",
+             v->max + 1);
     snprintf(r.expected, sizeof(r.expected), "at most %u%s, as the partner's guide demands", v->max, which);
     say(c, s, &r);
 }

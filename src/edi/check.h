@@ -38,8 +38,8 @@ struct checker {
     bool structure_only;
     bool short_dates;                           /* a version from before 004010: dates may have six digits */
     bool no_long_dates;                         /* and may not have eight */
-    struct slice later;                         /* the document's version when it is later than the guide's: what the guide
-                                                   does not know is no error then; empty */
+    struct slice later;                         /* the document's version when it is later than the guide's: what
+                                                   the guide does not know is no error then; empty */
     uint64_t told[LATER_TOLD];                  /* of that each kind is told once: segment, element, finding */
     unsigned n_told;
     const struct guide_node *at;                /* the last segment's node */

@@ -231,6 +231,10 @@ int guides_read_delta(struct guides *g, struct slice file, struct slice text, st
 const struct segment_def *guide_segment(const struct guide *guide, struct slice tag);
 /* The same, where it matters that memory may be out (ERR_NOMEM). */
 int guide_find_segment(const struct guide *guide, struct slice tag, const struct segment_def **def_r);
+/* Does a partner's guide say something else of an element than what it is made from? */
+bool guide_use_changed(const struct element_use *use, const struct element_use *before);
+/* And has it other codes? */
+bool guide_other_codes(const struct element_use *use, const struct element_use *before);
 /* A qualifier by its bit. */
 const struct guide_qualifier *guide_qualifier(const struct guide *guide, unsigned bit);
 /* The variants of a node; NULL and 0: none. */

@@ -126,7 +126,8 @@ static int qualifier_bit(struct delta *d, const struct guide_node *node, const s
         guide_complain(d->lines, line, 0, "too many different qualifiers");
         return -1;
     }
-    g->qualifier = arena_grow(&d->x->g->arena, g->qualifier, g->n_qualifiers, &d->room_qualifiers, sizeof(*g->qualifier));
+    g->qualifier =
+        arena_grow(&d->x->g->arena, g->qualifier, g->n_qualifiers, &d->room_qualifiers, sizeof(*g->qualifier));
     if (!g->qualifier) {
         guide_nomem(d->x);
         return -1;
@@ -353,7 +354,8 @@ static struct guide_variant *variant_with(const struct guide *g, uint16_t node, 
     return NULL;
 }
 
-static struct guide_variant *new_variant(struct delta *d, struct guide_node *node, uint64_t needs, const struct line *line)
+static struct guide_variant *new_variant(struct delta *d, struct guide_node *node, uint64_t needs,
+                                         const struct line *line)
 {
     struct guide *g = d->g;
     struct guide_variant *v;
@@ -374,7 +376,8 @@ static struct guide_variant *new_variant(struct delta *d, struct guide_node *nod
 }
 
 /* Makes the variant of a node that needs these qualifiers unless there is one, and those where it meets others. */
-static bool make_variant(struct delta *d, struct guide_node *node, uint64_t needs, bool implied, const struct line *line)
+static bool make_variant(struct delta *d, struct guide_node *node, uint64_t needs, bool implied,
+                         const struct line *line)
 {
     struct guide *g = d->g;
     struct guide_variant *v = variant_with(g, node->ordinal, needs);
@@ -588,8 +591,8 @@ static struct guide_node *place_of(struct guide *g, const struct path *path)
 /* `drop DTM[064]`, `not used CUR`: other languages begin with the verb. */
 static bool begins_with_verb(const struct delta *d, const struct line *line)
 {
-    static const char *const verbs[] = { "drop", "remove", "delete", "without", "no", "not", "must", "may", "max", "only",
-                                         "also", "length" };
+    static const char *const verbs[] = { "drop", "remove", "delete", "without", "no",   "not",
+                                         "must", "may",    "max",    "only",    "also", "length" };
     struct slice verb = line->word[0].s;
     for (unsigned i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++)
         if (slice_is(verb, verbs[i]) && line->n > 1) {
@@ -748,6 +751,24 @@ static bool read_change(struct delta *d, const struct line *line)
             !apply(d, &c, &g->variant[i], true))
             return false;
     return complaints->count > before || keep_change(d, &c);
+}
+
+/* ---- what a delta changed ---- */
+
+bool guide_other_codes(const struct element_use *use, const struct element_use *before)
+{
+    return use->codes != before->codes && use->codes && (use->codes != use->element->codes);
+}
+
+bool guide_use_changed(const struct element_use *use, const struct element_use *before)
+{
+    bool changed = use->requirement != before->requirement || use->min != before->min || use->max != before->max ||
+                   guide_other_codes(use, before);
+
+    if (use->element != before->element && use->element->n_parts == before->element->n_parts)
+        for (unsigned i = 0; i < use->element->n_parts && !changed; i++)
+            changed = guide_use_changed(&use->element->part[i], &before->element->part[i]);
+    return changed;
 }
 
 /* ---- files ---- */

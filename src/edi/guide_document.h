@@ -18,9 +18,5 @@ struct guide_document_options {
 };
 
 void guide_document_write(const struct guide *guide, const struct guide_document_options *options, struct buf *out);
-/* An example of a segment: what is mandatory, what relational notes then ask for, and with a qualifier (0: none) that
- * code in its element. Separators are *, > and ~. */
-void guide_document_example(const struct guide *guide, const struct segment_def *def, unsigned qualifier,
-                            struct slice code, struct buf *out);
 
 #endif

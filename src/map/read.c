@@ -375,7 +375,8 @@ static void end_tree(struct map_reader *r, const struct segment *s)
     for (int children = 0; children < 2 && !r->disordered; children++) {
         n = tree_count_wrong(&r->tree, children, &first);
         if (n > !children) {
-            snprintf(found, sizeof(found), "%llu node%s ha%s %d in %s and %s below %s; the first is number %llu of %llu",
+            snprintf(found, sizeof(found),
+                     "%llu node%s ha%s %d in %s and %s below %s; the first is number %llu of %llu",
                      (unsigned long long)n, n == 1 ? "" : "s", n == 1 ? "s" : "ve", children, r->children,
                      children ? "no node" : "nodes", n == 1 ? "it" : "them", (unsigned long long)first,
                      (unsigned long long)r->tree.n);

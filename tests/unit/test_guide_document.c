@@ -13,6 +13,7 @@
 
 #include "edi/check.h"
 #include "edi/guide_document.h"
+#include "edi/guide_example.h"
 #include "failing_malloc.h"
 
 static const char *directory;
@@ -26,7 +27,7 @@ static int on_remark(void *ctx, const struct segment *s, const struct remark *r)
     return 0;
 }
 
-/* Checks what guide_document_example() made. */
+/* Checks what guide_example() made. */
 static void check_example(const struct guide *g, const struct segment_def *def, unsigned *wrong)
 {
     const struct edi_syntax syntax = { .element = '*', .terminator = '~', .component = '>' };
@@ -37,7 +38,7 @@ static void check_example(const struct guide *g, const struct segment_def *def, 
     unsigned n = 0;
 
     buf_init(&text, 1 << 16);
-    guide_document_example(g, def, 0, slice(NULL, 0), &text);
+    guide_example(g, def, 0, slice(NULL, 0), &text);
     assert_int_equal(text.failed, 0);
     assert_int_equal(text.p[text.n - 1], '~');
     /* what is read ahead of the end */
