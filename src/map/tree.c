@@ -73,8 +73,11 @@ static uint32_t *slot_of(const struct tree *t, const struct key *k)
     uint32_t i =
         (uint32_t)(((k->word[0] ^ k->word[1] * 0xD6E8FEB86659FD93ull) * 0x9E3779B97F4A7C15ull) >> 32) & t->mask;
     for (;; i = (i + 1) & t->mask) {
-        const char *entry = t->names.p + t->slot[i] - 1;
-        if (!t->slot[i] || ((unsigned char)entry[4] == k->n && memcmp(entry + HEAD, k->word, k->n) == 0))
+        const char *entry;
+        if (!t->slot[i])
+            return &t->slot[i];
+        entry = t->names.p + t->slot[i] - 1;
+        if ((unsigned char)entry[4] == k->n && memcmp(entry + HEAD, k->word, k->n) == 0)
             return &t->slot[i];
     }
 }
