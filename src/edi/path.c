@@ -156,6 +156,27 @@ static bool read_list(struct cursor *c, struct path *p)
     }
 }
 
+/* The next word as one more range of the same segment. */
+static bool read_further(struct cursor *c, struct path *p)
+{
+    const struct slice whole = c->line->word[c->word + 1].s, dots = SLICE("..");
+    const char *middle = memmem(whole.p, whole.n, dots.p, dots.n);
+    struct slice from = slice(whole.p, (size_t)(middle - whole.p)), to = slice_from(whole, from.n + dots.n), tag, same;
+    unsigned first, last;
+
+    c->word++;
+    c->at = 0;
+    if (!path_split_element(from, &tag, &first) || !path_split_element(to, &same, &last) || last < first ||
+        !slice_eq(tag, p->step[p->n_steps - 1].tag) || !slice_eq(tag, same) ||
+        first <= p->element[p->n_elements - 1].element)
+        return fail(c, "a further range is of later elements of the same segment");
+    for (unsigned i = first; i <= last; i++)
+        if (!add_element(c, p, i, 0))
+            return false;
+    c->at = whole.n;
+    return true;
+}
+
 bool path_read(const struct lines *lines, const struct line *line, unsigned *at, struct path *path_r)
 {
     struct cursor c = { lines, line, *at, 0 };
@@ -219,6 +240,9 @@ bool path_read(const struct lines *lines, const struct line *line, unsigned *at,
     }
     if (peek(&c))
         return fail(&c, "this does not belong to a path");
+    while (p->range && c.word + 1 < line->n && memmem(line->word[c.word + 1].s.p, line->word[c.word + 1].s.n, "..", 2))
+        if (!read_further(&c, p))
+            return false;
     p->n_words = c.word + 1 - *at;
     *at = c.word + 1;
     return true;

@@ -36,7 +36,7 @@ struct path {
     struct path_element element[PATH_ELEMENTS];
     unsigned n_elements;                    /* 0: the segment or loop itself */
     bool open;                              /* ".." behind it */
-    bool range;                             /* PO106..PO125: elements holds all of them */
+    bool range;                             /* PO106..PO125, W0104..W0107 W0115..W0116: elements holds all of them */
     unsigned first_word, n_words;           /* of the line */
 };
 

@@ -737,6 +737,43 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     return true;
 }
 
+/* Several ranges. */
+static bool has_gaps(const struct path *p)
+{
+    return p->range && p->n_elements < (unsigned)(p->element[p->n_elements - 1].element - p->element[0].element) + 1;
+}
+
+/* Where the items of a segment stand. False: memory. */
+static bool make_slots(struct compiling *x, struct map_take *t, const struct map_line *l)
+{
+    const struct path *p = &l->left;
+    const bool gaps = has_gaps(p);
+
+    if (gaps) {
+        t->slot = ARENA_ARRAY(x->arena, p->n_elements, uint8_t);
+        if (!t->slot)
+            return compile_nomem(x) != NULL;
+    }
+    for (unsigned i = 0; gaps && i + t->group <= p->n_elements; i += t->group) {
+        const unsigned first = p->element[i].element, last = p->element[i + t->group - 1].element;
+        if (last - first + 1 != t->group) {
+            compile_refuse(x, &l->at, "an item's elements stand one behind the other: each range is a multiple of the names");
+            return true;
+        }
+        if (last > t->last || last > 64) /* another guide of the map has more */
+            break;
+        t->slot[t->n_slots++] = (uint8_t)first;
+        for (unsigned k = first; k <= last; k++)
+            t->range |= 1ull << (k - 1);
+    }
+    if (gaps)
+        return true;
+    t->n_slots = (uint8_t)((unsigned)(t->last - t->first + 1) / (t->group ? t->group : 1));
+    for (unsigned k = t->first; k <= t->last && k <= 64; k++)
+        t->range |= 1ull << (k - 1);
+    return true;
+}
+
 /* PO106..PO125 pairs <-> items[].(scheme id)   N3.(N301 N302).. <-> street[]   both list-like */
 static bool compile_list(struct compiling *x, struct making *m, const struct map_line *l,
                          const struct guide_node *node)
@@ -793,12 +830,13 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         if (only_guide(x))
             complain(x->c, &l->at, "%.*s has only %u elements", SLICE_FMT(segment->tag), segment->def->n);
         t->last = (uint8_t)segment->def->n; /* another guide of the map has more */
-        if (t->group && t->last >= t->first)
+        if (t->group && t->last >= t->first && !has_gaps(&l->left))
             t->last = (uint8_t)(t->last - (unsigned)(t->last - t->first + 1) % t->group);
     }
     if (!list_open(x, t, true))
         return false;
-    if (l->pairs && (l->n_group == 0 || (unsigned)(t->last - t->first + 1) % t->group)) {
+    if (l->pairs && (l->n_group == 0 ||
+                     (has_gaps(&l->left) ? l->left.n_elements : (unsigned)(t->last - t->first + 1)) % t->group)) {
         compile_refuse(x, &l->right_at,
                        l->n_group
                            ? "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)"
@@ -826,10 +864,10 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         }
     }
     t->shared = t->n_ops;
-    for (unsigned k = t->first; k <= t->last && k <= 64; k++) {
-        t->wanted |= 1ull << (k - 1);
-        t->covered |= 1ull << (k - 1);
-    }
+    if (!make_slots(x, t, l))
+        return false;
+    t->wanted |= t->range;
+    t->covered |= t->range;
     if (l->pairs) {
         struct map_line *inside = compile_children(x, l);
         for (; inside; inside = inside->next) {

@@ -55,7 +55,7 @@ void compile_check_takes(struct compiling *x, const struct map_scope *s, const s
             if (op->guard && (op->direction & DIRECTION_READ) && !gives(t, op->guard))
                 compile_hint(x, "a condition's field comes from the same segment, by a line without a condition.");
             for (const struct map_take *p = t->pairs; p; p = p->pairs)
-                if (op->element[0] >= p->first && op->element[0] <= p->last && (op->direction & DIRECTION_WRITE))
+                if (op->element[0] && p->range >> (op->element[0] - 1) & 1 && (op->direction & DIRECTION_WRITE))
                     compile_refuse(x, &at, "the pairs of this segment take this element already");
         }
         if (t->owner || !reads(t))

@@ -108,8 +108,7 @@ static void add_take(struct taken *taken, const struct map_take *t)
     taken->in.whole |= fixed;
     taken->out.whole |= fixed;
     if (t->kind == TAKE_PAIRS || t->kind == TAKE_SPREAD)
-        for (unsigned k = t->first; k <= t->last && k <= MOST_ELEMENTS; k++)
-            list |= 1ull << (k - 1);
+        list = t->range;
     for (unsigned i = 0; i < t->n_ops; i++) {
         const struct map_op *op = &t->op[i];
         if (list && (t->kind == TAKE_SPREAD || i < t->shared)) { /* one of each group */

@@ -131,6 +131,9 @@ struct map_take {
     struct slice open;              /* `"lines":[` or `"ship_to":` */
     struct map_scope *scope;
     uint8_t first, last, group;     /* pairs and spread: elements, and how many make an item */
+    uint8_t n_slots;                /* items in a segment */
+    uint8_t *slot;                  /* the first element of each, where they do not stand one behind the other; or NULL */
+    uint64_t range;                 /* all their elements */
     bool common;                    /* `shared`: all items that the rows of its scope make have what it writes */
     bool repeats;                   /* spread, fold: over several segments */
     uint32_t fold;
@@ -138,6 +141,12 @@ struct map_take {
     unsigned shared;                /* TAKE_PAIRS: ops from this one on are shared by all items of a segment */
     uint32_t line;
 };
+
+/* How far the elements of item k are from those of the first. */
+static inline unsigned map_shift(const struct map_take *t, unsigned k)
+{
+    return __builtin_expect(t->slot != NULL, 0) ? (unsigned)(t->slot[k] - t->first) : k * t->group;
+}
 
 struct map_scope {
     uint16_t number;

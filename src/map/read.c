@@ -913,21 +913,24 @@ static bool better_later(const struct instance *i, const struct map_take *t, con
 static bool run_pairs(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
                       uint64_t present)
 {
-    uint64_t range = t->last >= 64 ? ~0ull : (1ull << t->last) - 1;
+    const uint64_t here = present & t->range;
     size_t most = most_of(t, s);
     unsigned groups;
     struct buf *b;
     char *p;
 
-    range &= ~((1ull << (t->first - 1)) - 1);
-    if (!(present & range))
+    if (!here)
         return false;
-    groups = (64 - (unsigned)__builtin_clzll(present & range) - t->first) / t->group + 1;
+    if (__builtin_expect(t->slot != NULL, 0))
+        for (groups = t->n_slots; !(here >> (t->slot[groups - 1] - 1)); groups--)
+            ;
+    else
+        groups = (64 - (unsigned)__builtin_clzll(here) - t->first) / t->group + 1;
     b = list_target(r, i, t);
     if (!b || !(p = room_for(r, b, most)))
         return false;
     for (unsigned k = 0; k < groups; k++) {
-        unsigned offset = k * t->group;
+        unsigned offset = map_shift(t, k);
         if (__builtin_expect(b->room - (size_t)(p - b->p) < most, 0)) {
             b->n = (size_t)(p - b->p);
             if (!(p = room_for(r, b, most)))

@@ -705,8 +705,7 @@ void write_items_begin(struct map_writer *w, const struct frame *f, unsigned fie
 
 static inline unsigned groups_of(const struct map_take *t)
 {
-    unsigned n = ((unsigned)t->last - t->first + 1) / t->group;
-    return n ? n : 1;
+    return t->n_slots ? t->n_slots : 1;
 }
 
 static struct frame *item_frame(struct map_writer *w, const struct frame *up, const struct record_field *name,
@@ -738,7 +737,7 @@ static int run_hosted(struct map_writer *w, const struct frame *f, const struct 
         }
         if (p->item) {
             struct frame *item = item_frame(w, f, p->take->field, k);
-            unsigned shift = k * p->take->group;
+            unsigned shift = map_shift(p->take, k);
             if (UNLIKELY(items.tape->node[node].type != JSON_OBJECT))
                 return write_hold_against_kind(w);
             code = collect_pair(w, item, p->item, items.tape, node, f, shift, k);
@@ -1195,9 +1194,9 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
         filled = w->filled;
         parts = w->n_parts;
         if (item) {
-            code = run_plain(w, item, f, p->item->direct, slot * t->group, (uint32_t)items.index);
+            code = run_plain(w, item, f, p->item->direct, map_shift(t, slot), (uint32_t)items.index);
             for (unsigned i = 0; i < p->n_odd && code >= 0; i++)
-                code = run_odd(w, item, f, p->odd[i], slot * t->group, (uint32_t)items.index);
+                code = run_odd(w, item, f, p->odd[i], map_shift(t, slot), (uint32_t)items.index);
             if (code >= 0 && !shared && !gap && p->n_shared_fields) {
                 code = run_actions(w, item, f, p->action + p->shared, p->n_actions - p->shared, 0,
                                    (uint32_t)items.index);

@@ -214,9 +214,10 @@ const struct action *write_action_for(const struct work *k, unsigned element, un
         const struct spread *p = &k->spread[i];
         for (unsigned n = 0; n < p->n_actions && !best; n++) {
             unsigned e = p->action[n].element;
-            if (n < p->shared && element >= e && element <= p->take->last && (element - e) % p->take->group == 0)
-                best = &p->action[n];
-            else if (e == element)
+            for (unsigned slot = 0; slot < p->take->n_slots && n < p->shared && !best; slot++)
+                if (e + map_shift(p->take, slot) == element)
+                    best = &p->action[n];
+            if (e == element)
                 best = &p->action[n];
         }
     }

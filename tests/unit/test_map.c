@@ -1176,6 +1176,35 @@ static void test_pairs(void **state)
          "{},{\"scheme\":\"VN\",\"id\":\"2\"}]}]}");
 }
 
+/* One list, where other elements stand between. */
+static void test_pairs_in_ranges(void **state)
+{
+    static const char map[] = HEAD BEG_LINES "  PO1 <-> lines[]\n    PO101 <-> number\n    PO110 <-> text\n"
+        "    PO106..PO109 PO112..PO113 PO116..PO117 pairs <-> items[].(scheme id)\n    PO111 <-> unit\n";
+    (void)state;
+    goes(map, BEG "PO1*1*****UP*1*VN*2*IN*9*UK*3***EN*4~",
+         "{" BEG_JSON ",\"lines\":[{\"number\":\"1\",\"text\":\"IN\",\"unit\":\"9\",\"items\":[{\"scheme\":\"UP\",\"id\":\"1\"},"
+         "{\"scheme\":\"VN\",\"id\":\"2\"},{\"scheme\":\"UK\",\"id\":\"3\"},{\"scheme\":\"EN\",\"id\":\"4\"}]}]}");
+    /* gaps, and an end before the last range */
+    goes(map, BEG "PO1*1*****UP*1*********EN*4~",
+         "{" BEG_JSON ",\"lines\":[{\"number\":\"1\",\"items\":[{\"scheme\":\"UP\",\"id\":\"1\"},{},{},"
+         "{\"scheme\":\"EN\",\"id\":\"4\"}]}]}");
+    goes(map, BEG "PO1*1*****UP*1***IN*9~",
+         "{" BEG_JSON ",\"lines\":[{\"number\":\"1\",\"text\":\"IN\",\"unit\":\"9\",\"items\":[{\"scheme\":\"UP\",\"id\":\"1\"}]}]}");
+    /* what stands between other pairs is nobody's */
+    goes(map, BEG "PO1*1*****UP*1*******VN*5~",
+         "{" BEG_JSON ",\"lines\":[{\"number\":\"1\",\"items\":[{\"scheme\":\"UP\",\"id\":\"1\"}],\"unmapped\":["
+         "{\"path\":\"PO1.PO114\",\"value\":\"VN\"},{\"path\":\"PO1.PO115\",\"value\":\"5\"}]}]}");
+    refused(HEAD "  PO1 <-> lines[]\n    PO106..PO108 PO110..PO110 pairs <-> items[].(scheme id)\n",
+            "4:5: an item's elements stand one behind the other: each range is a multiple of the names\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO108..PO109 PO106..PO107 pairs <-> items[].(scheme id)\n",
+            "4:18: a further range is of later elements of the same segment\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO106..PO109 PID08..PID09 pairs <-> items[].(scheme id)\n",
+            "4:18: a further range is of later elements of the same segment\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO106..PO109 PO112..PO113 pairs <-> items[].(scheme id)\n    PO112 <-> text\n",
+            "5:5: the pairs of this segment take this element already\n");
+}
+
 static void test_pairs_that_share(void **state)
 {
     static const char map[] = HEAD BEG_LINES PO1_LINES
@@ -1594,6 +1623,7 @@ int main(void)
         cmocka_unit_test(test_rows),
         cmocka_unit_test(test_shared_rows),
         cmocka_unit_test(test_pairs),
+        cmocka_unit_test(test_pairs_in_ranges),
         cmocka_unit_test(test_pairs_that_share),
         cmocka_unit_test(test_fold),
         cmocka_unit_test(test_counts),

@@ -566,9 +566,10 @@ static void add_pairs(struct chance *c, const struct map_take *t, const struct s
                       struct buf *to)
 {
     bool any = false;
-    for (unsigned k = t->first; k + t->group - 1 <= t->last && k <= 64; k += t->group) {
+    for (unsigned slot = 0; slot < t->n_slots; slot++) {
+        unsigned k = t->first + map_shift(t, slot);
         uint64_t here = set >> (k - 1) & ((1ull << t->group) - 1);
-        if (here || (set >> (k - 1)) & ((t->last >= 64 ? ~0ull : (1ull << t->last) - 1) >> (k - 1))) {
+        if (here || (set & t->range) >> (k - 1)) {
             if (!any)
                 add_name(to, t->field);
             buf_add_text(to, any ? ",{" : "[{");
@@ -581,12 +582,6 @@ static void add_pairs(struct chance *c, const struct map_take *t, const struct s
     }
     if (any)
         buf_add_char(to, ']');
-}
-
-static uint64_t range(const struct map_take *t)
-{
-    uint64_t all = t->last >= 64 ? ~0ull : (1ull << t->last) - 1;
-    return all & ~((1ull << (t->first - 1)) - 1);
 }
 
 /* What a take's ops and the pairs beside them name. */
@@ -602,7 +597,7 @@ static uint64_t may_have(const struct map_take *t, const struct segment_def *def
                 may |= 1ull << (op->element[k] - 1);
     }
     for (const struct map_take *p = t->pairs; p; p = p->pairs)
-        may |= range(p);
+        may |= p->range;
     return may;
 }
 
@@ -633,8 +628,8 @@ static uint64_t even_pairs(struct chance *c, const struct map_take *t, uint64_t 
                 }
             continue;
         }
-        for (unsigned k = p->first; k + p->group - 1 <= p->last && k <= 64; k += p->group) {
-            uint64_t mask = ((1ull << p->group) - 1) << (k - 1);
+        for (unsigned slot = 0; slot < p->n_slots; slot++) {
+            uint64_t mask = ((1ull << p->group) - 1) << (p->first + map_shift(p, slot) - 1);
             if ((set & mask) && more)
                 set |= mask;
             else
@@ -724,8 +719,8 @@ static bool add_fields(struct chance *c, const struct map_scope *s, const struct
     for (const struct map_take *p = t->pairs; p; p = p->pairs) {
         if (p->kind == TAKE_PAIRS)
             add_pairs(c, p, def, set, to);
-        else if (set & range(p))
-            add_spread(c, p, def, (unsigned)__builtin_popcountll(set & range(p)), to);
+        else if (set & p->range)
+            add_spread(c, p, def, (unsigned)__builtin_popcountll(set & p->range), to);
     }
     return true;
 }
