@@ -107,6 +107,16 @@ static inline bool slice_number(struct slice s, uint64_t max, uint64_t *value_r)
     return true;
 }
 
+/* The digits of a number, in the room given. */
+static inline struct slice slice_digits(uint64_t n, char room[20])
+{
+    char *p = room + 20;
+    do
+        *--p = (char)('0' + n % 10);
+    while (n /= 10);
+    return slice(p, (size_t)(room + 20 - p));
+}
+
 /* Up to eight bytes as a number that is equal exactly when the bytes are (no NUL inside). Longer slices give 0. */
 static inline uint64_t slice_key(struct slice s)
 {

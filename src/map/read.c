@@ -298,22 +298,23 @@ static char *run_tree(struct map_reader *r, const struct map_op *op, const struc
 {
     struct slice v = slice_trim(segment_element(s, op->element[0]));
     bool parent = op->conversion[0].kind == CONVERT_PARENT;
-    char number[24];
+    char room[21] = "";
+    struct slice number;
     uint64_t n;
 
     if (!parent) {
         int code = tree_add(&r->tree, v);
         n = r->tree.n;
-        snprintf(number, sizeof(number), "%llu", (unsigned long long)n);
+        number = slice_digits(n, room);
         if (code < 0) {
             read_stop(r, code);
             return p;
         }
         r->disordered |= code > 0;
         if (code > 0)
-            map_finding(r, s, FINDING_NODE_TWICE, op->element[0], 0, "was used before", number);
-        else if (v.n && !slice_is(v, number) && r->renamed++ == 0)
-            map_finding(r, s, FINDING_NODE_NUMBER, op->element[0], 0, "is not the running number", number);
+            map_finding(r, s, FINDING_NODE_TWICE, op->element[0], 0, "was used before", number.p);
+        else if (v.n && !slice_eq(v, number) && r->renamed++ == 0)
+            map_finding(r, s, FINDING_NODE_NUMBER, op->element[0], 0, "is not the running number", number.p);
     } else {
         if (v.n == 0)
             return p;
@@ -334,13 +335,12 @@ static char *run_tree(struct map_reader *r, const struct map_op *op, const struc
             map_finding(r, s, FINDING_NODE_CHILDREN, op->element[0], 0, found, "1 there");
             r->denied = true;
         }
-        snprintf(number, sizeof(number), "%llu", (unsigned long long)n);
+        number = slice_digits(n, room);
     }
     p = put_key(p, op->key, op->key_n);
     if (n) {
-        size_t digits = strlen(number);
-        memcpy(p, number, digits);
-        p += digits;
+        memcpy(p, number.p, number.n);
+        p += number.n;
     } else {
         p = put_escaped(p, v.p, v.n);
     }
@@ -356,7 +356,8 @@ static void run_children(struct map_reader *r, const struct map_op *op, const st
 
     if (!slice_is(v, "0") && !slice_is(v, "1"))
         return;
-    snprintf(r->children, sizeof(r->children), "%.*s%02u", SLICE_FMT(segment_tag(s)), op->element[0]);
+    if (!r->children[0])
+        snprintf(r->children, sizeof(r->children), "%.*s%02u", SLICE_FMT(segment_tag(s)), op->element[0]);
     if (tree_say(&r->tree, v.p[0] == '1') < 0)
         read_stop(r, ERR_NOMEM);
 }
@@ -1212,6 +1213,7 @@ static int take_document(void *ctx, const struct edi_document *d)
     buf_clear(&r->common.text);
     buf_clear(&r->common.ends);
     r->common.n_lists = 0;
+    r->children[0] = 0;
     memset(r->counts, 0, sizeof(r->counts));
     r->total = (struct total){ 0 };
     tree_clear(&r->tree);

@@ -426,7 +426,7 @@ static int set_node(struct map_writer *w, const struct frame *f, const struct ac
     p = room_for(w, 24);
     if (!p)
         return no_room(w);
-    return set_cell(w, a, a->element, f, 0, slice(p, (size_t)snprintf(p, 24, "%llu", (unsigned long long)n)), true);
+    return set_cell(w, a, a->element, f, 0, slice_digits(n, p), true);
 }
 
 /* What has a guard, may be inherited, or has something to say even when it is absent. 1: go on as always. */
