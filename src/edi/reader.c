@@ -164,6 +164,13 @@ static int close_interchange(struct edi_reader *r)
     return r->stopped;
 }
 
+void reader_close_told(struct edi_reader *r, bool interchange)
+{
+    close_group(r);
+    if (interchange)
+        close_interchange(r);
+}
+
 static int close_interchange_early(struct edi_reader *r)
 {
     close_group_early(r);

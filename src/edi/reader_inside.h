@@ -90,6 +90,8 @@ enum walk { WALK_DONE, WALK_AGAIN, WALK_MORE };
 enum walk reader_walk(struct edi_reader *r, bool last);
 /* Is this the first document of its set in the group? */
 bool reader_is_new_set(struct edi_reader *r, struct slice set);
+/* The group, and the interchange, end: another reader has seen and told how. */
+void reader_close_told(struct edi_reader *r, bool interchange);
 /* The document ends without its SE. */
 int reader_close_document_early(struct edi_reader *r);
 /* The next line between p and end that begins like a segment, NULL when none does. */

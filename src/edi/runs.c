@@ -136,6 +136,22 @@ static const char *lost_line(const struct edi_reader *r, const char *p, const ch
     return separator ? reader_next_line(r, NULL, separator, end) : NULL;
 }
 
+/* The last run's reader takes what has no terminator up to the file's end, line by line: trailers that it finds there close
+ * what is open here, too. */
+static void follow_last_run(struct edi_reader *r, size_t at)
+{
+    const char *p = r->buf + at, *end = r->buf + r->n;
+    bool iea = false;
+    if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r')
+        return;
+    p = memchr(p, r->syntax.element, (size_t)(end - p));
+    while (p && !iea && (p = reader_next_line(r, NULL, p, end)) != NULL) {
+        iea = is_tag(r, p, "IEA");
+        if (iea || is_tag(r, p, "GE"))
+            reader_close_told(r, iea);
+    }
+}
+
 enum walk runs_split(struct edi_reader *r, bool last)
 {
     size_t start = r->from, whole = r->from, whole_end = r->from, at = r->from;
@@ -215,7 +231,8 @@ enum walk runs_split(struct edi_reader *r, bool last)
     if (last && open) { /* the file ends inside a document */
         bool outer = at < r->n && reader_is_outer_trailer(r, at);
         run.last = !outer;
-        hand_over_run(r, &run, start, outer ? at : r->n, true);
+        if (hand_over_run(r, &run, start, outer ? at : r->n, true) == 0 && !outer && at < r->n)
+            follow_last_run(r, at);
     } else if (open && at - whole >= LIMIT_CHUNK) { /* too large to wait for its end */
         hand_over_run(r, &run, start, at, false);
     } else {
