@@ -136,13 +136,13 @@ static const char *lost_line(const struct edi_reader *r, const char *p, const ch
     return separator ? reader_next_line(r, NULL, separator, end) : NULL;
 }
 
-/* The last run's reader takes what has no terminator up to the file's end, line by line: trailers that it finds there close
- * what is open here, too. */
+/* The last run's reader takes an SE that has no terminator up to the file's end, line by line: trailers that it finds
+ * there close what is open here, too. */
 static void follow_last_run(struct edi_reader *r, size_t at)
 {
     const char *p = r->buf + at, *end = r->buf + r->n;
     bool iea = false;
-    if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r')
+    if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r' || !delimiters_envelope(p, r->n - at, "SE"))
         return;
     p = memchr(p, r->syntax.element, (size_t)(end - p));
     while (p && !iea && (p = reader_next_line(r, NULL, p, end)) != NULL) {
