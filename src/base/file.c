@@ -58,15 +58,15 @@ int file_read(const char *path, struct buf *b, struct err *err)
     return r;
 }
 
-int file_keep(struct kept_file **list, struct arena *arena, const char *path, struct slice *text_r, struct slice *name_r,
-              struct err *err)
+int file_keep(struct kept_file **list, struct arena *arena, const char *path, size_t ceiling, struct slice *text_r,
+              struct slice *name_r, struct err *err)
 {
     struct kept_file *f = calloc(1, sizeof(*f));
     int r;
 
     if (!f)
         return err_nomem(err);
-    buf_init(&f->text, LIMIT_CONFIG_FILE);
+    buf_init(&f->text, ceiling);
     r = file_read(path, &f->text, err);
     if (r == 0) {
         *name_r = arena_copy(arena, slice_of(path));

@@ -11,10 +11,10 @@ int file_read(const char *path, struct buf *b, struct err *err);
 
 /* Files of ours (guides, maps, tables) that stay in memory because slices borrow from them. */
 struct kept_file;
-/* Reads one of at most LIMIT_CONFIG_FILE bytes and puts it on the list; its text lives until file_free_kept(), its name
- * in the arena. */
-int file_keep(struct kept_file **list, struct arena *arena, const char *path, struct slice *text_r, struct slice *name_r,
-              struct err *err);
+/* Reads one of at most `ceiling` bytes and puts it on the list; its text lives until file_free_kept(), its name in the
+ * arena. */
+int file_keep(struct kept_file **list, struct arena *arena, const char *path, size_t ceiling, struct slice *text_r,
+              struct slice *name_r, struct err *err);
 void file_free_kept(struct kept_file **list);
 
 /* A file without a name, mode 0600, in the directory; NULL: in TMPDIR (not looked at in set-id programs) or /var/tmp. */

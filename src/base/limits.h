@@ -3,6 +3,7 @@
 #define WAYBILL_BASE_LIMITS_H
 
 #define LIMIT_CONFIG_FILE (16u << 20)      /* one guide, map, table or partner file */
+#define LIMIT_LOOKUP (256u << 20)          /* one table of comma-separated values */
 #define LIMIT_LINE_WORDS 4096u             /* words on one line of such a file */
 #define LIMIT_LINE_DEPTH 32u               /* blocks inside blocks */
 #define LIMIT_COMPLAINTS 100u              /* errors reported for one file, then "and more" */

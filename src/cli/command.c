@@ -31,7 +31,9 @@ const struct option_row options[OPTIONS] = {
                        "a partner's guide; it goes before the standard's guide for its set" },
     [OPTION_PARTNER] = { "partner", "FILE", COMPLETES_FILE, false, "the partner file that says how this partner is" },
     [OPTION_MAP] = { "map", "MAP", COMPLETES_MAP, false, "the map, by its name (x12/850-order) or its file" },
-    [OPTION_TO] = { "to", "x12|json", COMPLETES_NOTHING, false, "what to make; otherwise the input decides, or --control or --date" },
+    [OPTION_TO] = { "to", "x12|json|KIND", COMPLETES_NOTHING, false,
+                    "what to make: documents, records, or records of another kind; otherwise the input decides, or --control "
+                    "or --date" },
     [OPTION_CONTROL] = { "control", "NUMBER,…", COMPLETES_NOTHING, false,
                          "the first control number of what is written: the interchange's, then the group's and the "
                          "document's where they are others" },
@@ -43,6 +45,8 @@ const struct option_row options[OPTIONS] = {
                          "work on that many documents at once; otherwise as many as there are processors" },
     [OPTION_TRANSMISSION] = { "transmission", "ID", COMPLETES_NOTHING, false,
                               "the correlation id that records carry as `transmission`" },
+    [OPTION_RECALL] = { "recall", "FILE", COMPLETES_FILE, false,
+                        "earlier records that the map may look back at, such as the orders that shipments answer" },
     [OPTION_BY] = { "by", "record|guide", COMPLETES_NOTHING, false,
                     "compare records, or segments at their places in the guide; otherwise records where there is "
                     "a map" },
@@ -112,7 +116,7 @@ const struct command commands[] = {
         .min = 1,
         .max = ARGUMENTS_MANY,
         .completes = COMPLETES_FILE,
-        .help = "translate documents into records, or records into documents",
+        .help = "translate documents into records, records into documents or other records",
         .description =
             "Reads documents and writes one record a line, as JSON; or reads records and writes the document. Format, "
             "transaction set and version of the input are recognised and choose the map, unless --map names one. "
@@ -122,15 +126,21 @@ const struct command commands[] = {
             "record says it came. A document that goes back to where its record came from keeps its control numbers "
             "and times; for all others --control must give the first number. Records that follow each other and have "
             "the same envelope share a group. A record that cannot be written is refused, by the names of its "
-            "fields; the others go on.",
+            "fields; the others go on.\n\n"
+            "--to with a kind of record makes records of other records: of an order the warehouse_order that a 3PL gets, by "
+            "the map records/order-warehouse_order. Documents are made records first. What the map recalls, such as the "
+            "order that a shipment answers, is looked for in the files that --recall names. All of what one record makes "
+            "is written, or nothing; what of it no line of the map takes is told as lost.",
         .example = {
             { "waybill translate 850.edi >orders.json", "an order as a record" },
             { "waybill translate --to x12 orders.json >850.edi", "and back again, as it was" },
             { "waybill translate --to x12 --partner supplier.conf --control 42 orders.json >new.edi",
               "the same for a partner, as interchange 42" },
+            { "waybill translate --to shipment --recall orders.json 945.edi >shipments.json",
+              "what a warehouse shipped, as the ship notice that the orders ask for" },
         },
-        .option = { OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_TO, OPTION_CONTROL, OPTION_DATE, OPTION_THREADS, OPTION_TRANSMISSION, OPTION_GUIDE,
-                    OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .option = { OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_TO, OPTION_CONTROL, OPTION_DATE, OPTION_THREADS, OPTION_TRANSMISSION, OPTION_RECALL,
+                    OPTION_GUIDE,                     OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_translate,
     },
     {
@@ -437,14 +447,16 @@ static bool command_takes(const struct command *command, enum option_id id)
     }
 }
 
-/* Whether `value` is among the words of "x12|json". */
+/* Whether `value` is among the words of "x12|json"; one in capitals stands for any. */
 static bool among(const char *words, struct slice value)
 {
     struct slice rest = slice_of(words);
     bool more = true;
-    while (more)
-        if (slice_eq(slice_cut(rest, '|', &rest, &more), value))
+    while (more) {
+        struct slice one = slice_cut(rest, '|', &rest, &more);
+        if (slice_eq(one, value) || (one.p[0] >= 'A' && one.p[0] <= 'Z' && value.n))
             return true;
+    }
     return false;
 }
 

@@ -390,8 +390,11 @@ static void complete(struct printer *p, unsigned n, char **word)
             bool more = strchr(row->value, '|') != NULL;
             if (!more)
                 complete_value(p, row->completes, typed);
-            while (more)
-                candidate(p, slice_cut(rest, '|', &rest, &more), "", typed);
+            while (more) {
+                struct slice one = slice_cut(rest, '|', &rest, &more);
+                if (!(one.p[0] >= 'A' && one.p[0] <= 'Z'))
+                    candidate(p, one, "", typed);
+            }
             return;
         }
         if (id == OPTION_HELP)

@@ -6,6 +6,7 @@
 #include "cli/reading.h"
 
 #include "cli/maps.h"
+#include "map/carry.h"
 #include "map/coverage.h"
 
 enum { SHOWN_CEILING = 4 << 20 };
@@ -200,6 +201,70 @@ static int show_coverage(struct checking *k, const struct map_plan *plan)
     return EXIT_CODE_OK;
 }
 
+/* ---- maps between records ---- */
+
+static int take_carry_gap(void *ctx, const struct carry_gap *gap)
+{
+    struct checking *k = ctx;
+    struct printer *p = k->c->out;
+
+    if (p->json) {
+        printer_field(p, "map", map_name(k->map), 0);
+        printer_field(p, "missing", gap->object ? SLICE("object") : SLICE("field"), 0);
+        printer_field(p, "path", gap->path, 0);
+        printer_field(p, "record", gap->made ? map_kind(k->map)->name : map_from_kind(k->map)->name, 0);
+        printer_end_row(p);
+        return printer_failed(p) ? ERR_STOP : 0;
+    }
+    buf_printf(&k->gaps, "  %-26s ", gap->made ? "not made" : "not carried");
+    buf_add_slice(&k->gaps, gap->path);
+    buf_add_char(&k->gaps, '\n');
+    return k->gaps.failed;
+}
+
+static int check_carry(struct checking *k, const struct map *map, bool well)
+{
+    const struct carry_plan *plan;
+    struct printer *p = k->c->out;
+    struct carry_coverage n;
+    struct err err = { 0 };
+    int rc = carry_plan_for(k->maps, map, &k->reading.complaints, &plan, &err);
+
+    k->checked++;
+    if (rc < 0)
+        return say_why(k, rc, &err);
+    if (!well)
+        return EXIT_CODE_OK;
+    buf_clear(&k->gaps);
+    rc = carry_coverage(plan, take_carry_gap, k, &n, &err);
+    if (rc == ERR_STOP)
+        return EXIT_CODE_OK;
+    if (rc < 0) {
+        err_set(&err, rc, "%s", err_name(rc));
+        return command_fail(k->c, &err);
+    }
+    if (p->json) {
+        printer_field(p, "map", map_name(map), 0);
+        printer_field(p, "from", map_from_kind(map)->name, 0);
+        printer_field(p, "record", map_kind(map)->name, 0);
+        printer_field_number(p, "fields_from", n.fields, 0);
+        printer_field_number(p, "fields_carried", n.taken, 0);
+        printer_field_number(p, "fields_dropped", n.dropped, 0);
+        printer_field_number(p, "fields", n.others, 0);
+        printer_field_number(p, "fields_made", n.made, 0);
+        printer_end_row(p);
+        return EXIT_CODE_OK;
+    }
+    printer_safe(p, map_name(map));
+    printer_text(p, ": of ");
+    printer_safe(p, map_from_kind(map)->name);
+    printer_printf(p, " %u fields are carried and %u dropped; of %u fields of ", n.taken, n.dropped, n.others);
+    printer_safe(p, map_kind(map)->name);
+    printer_printf(p, " %u are made\n", n.made);
+    printer_raw(p, buf_slice(&k->gaps));
+    return EXIT_CODE_OK;
+}
+
 /* Compiles a map for every guide it names; what it leaves out is told only when all is right. */
 static int check_map(struct checking *k, const struct map *map, bool well)
 {
@@ -207,6 +272,8 @@ static int check_map(struct checking *k, const struct map *map, bool well)
     struct err err = { 0 };
 
     k->map = map;
+    if (map_between_records(map))
+        return check_carry(k, map, well);
     for (unsigned i = 0; map_guide(map, i).n; i++) {
         const struct guide *guide;
         const struct map_plan *plan;
@@ -308,6 +375,10 @@ static int list_map(struct checking *k, const struct map *map, bool well)
     }
     printer_field(p, "map", map_name(map), 26);
     printer_field(p, "record", map_kind(map)->name, 16);
+    if (map_between_records(map)) {
+        buf_add_text(&guides, "from ");
+        buf_add_slice(&guides, map_from_kind(map)->name);
+    }
     printer_field(p, "guides", buf_slice(&guides), 32);
     printer_field(p, "title", map_title(map), 0);
     printer_end_row(p);

@@ -4,28 +4,27 @@
  */
 #include "cli/translate.h"
 
-#include "cli/reading.h"
 #include "flow/produce.h"
 
 enum { LINE_CEILING = 16 << 10 };
 
 struct writing {
     struct command_context *c;
-    struct reading reading;
-    struct reading_maps maps;
+    struct translate_setup *s;
     struct produce *produce;
     bool hinted;
 };
 
 /* --- What is said ------------------------------------------------------------------------- */
 
-static void show_row(struct printer *p, const struct produce_place *at, const struct map_write_finding *f)
+static void show_row(struct printer *p, struct slice file, uint64_t record, uint64_t line,
+                     const struct map_write_finding *f)
 {
     printer_field(p, "code", slice_of(f->code), 0);
     printer_field(p, "severity", f->severity == SEVERITY_ERROR ? SLICE("error") : SLICE("warning"), 0);
-    printer_field(p, "file", at->file, 0);
-    printer_field_number(p, "record", at->record, 0);
-    printer_field_number(p, "line", at->line, 0);
+    printer_field(p, "file", file, 0);
+    printer_field_number(p, "record", record, 0);
+    printer_field_number(p, "line", line, 0);
     if (f->path.n)
         printer_field(p, "path", f->path, 0);
     if (f->value.n)
@@ -40,19 +39,19 @@ static void show_row(struct printer *p, const struct produce_place *at, const st
     printer_end_row(p);
 }
 
-static int on_finding(void *ctx, const struct produce_place *at, const struct map_write_finding *f)
+void translate_show_finding(struct command_context *c, struct slice file, uint64_t record, uint64_t line,
+                            const struct map_write_finding *f)
 {
-    struct writing *w = ctx;
-    struct printer *p = w->c->err;
+    struct printer *p = c->err;
     bool error = f->severity == SEVERITY_ERROR;
     struct buf text;
 
     if (p->json) {
-        show_row(p, at, f);
-        return 0;
+        show_row(p, file, record, line, f);
+        return;
     }
-    printer_safe(p, at->file);
-    printer_printf(p, ":%llu: ", (unsigned long long)at->line);
+    printer_safe(p, file);
+    printer_printf(p, ":%llu: ", (unsigned long long)line);
     printer_style(p, error ? STYLE_ERROR : STYLE_WARNING);
     printer_printf(p, "%s %s", error ? "error" : "warning", f->code);
     printer_style(p, STYLE_PLAIN);
@@ -62,7 +61,15 @@ static int on_finding(void *ctx, const struct produce_place *at, const struct ma
     printer_raw(p, buf_slice(&text));
     buf_deinit(&text);
     printer_text(p, "\n");
-    if (slice_is(slice_of(f->code), "CONTROL-NUMBER") && !w->hinted) {
+}
+
+static int on_finding(void *ctx, const struct produce_place *at, const struct map_write_finding *f)
+{
+    struct writing *w = ctx;
+    struct printer *p = w->c->err;
+
+    translate_show_finding(w->c, at->file, at->record, at->line, f);
+    if (!p->json && slice_is(slice_of(f->code), "CONTROL-NUMBER") && !w->hinted) {
         printer_text(p, "hint: --control NUMBER gives the first one.\n");
         w->hinted = true;
     }
@@ -131,8 +138,8 @@ static bool allows_characters(struct writing *w)
                 return true;
         }
     }
-    return w->reading.partner_file &&
-           (partner_allows(w->reading.partner_file, name) || partner_allows(w->reading.partner_file, code));
+    return w->s->reading.partner_file &&
+           (partner_allows(w->s->reading.partner_file, name) || partner_allows(w->s->reading.partner_file, code));
 }
 
 /* --- Files -------------------------------------------------------------------------------- */
@@ -163,7 +170,7 @@ static int write_file(struct writing *w, const char *path)
     rc = produce_records(w->produce, in.fd, slice_of(in.name), &err);
     progress_clear(c->progress);
     input_close(&in);
-    code = reading_result(c, &w->reading, rc, &err);
+    code = reading_result(c, &w->s->reading, rc, &err);
     if (rc == 0 && produce_counts(w->produce)->records == before) {
         command_say(c, "%s: there are no records", in.name);
         code = exit_code_worse(code, EXIT_CODE_DATA);
@@ -189,9 +196,9 @@ static int write_files(struct writing *w, struct produce_options *o)
     return code;
 }
 
-int translate_to_document(struct command_context *c, unsigned threads)
+int translate_to_document(struct command_context *c, struct translate_setup *s)
 {
-    struct writing w = { .c = c };
+    struct writing w = { .c = c, .s = s };
     struct produce_options o;
     struct edi_time date;
     int code;
@@ -200,31 +207,24 @@ int translate_to_document(struct command_context *c, unsigned threads)
     code = read_control(c, &o);
     if (code == 0)
         code = read_date(c, &date, &o);
-    if (code == 0)
-        code = reading_init(c, &w.reading);
     if (code)
         return code;
-    code = reading_maps(c, &w.reading, &w.maps);
-    o.guides = w.reading.guides;
-    o.maps = w.maps.maps;
-    o.map = w.maps.named;
-    o.complaints = &w.reading.complaints;
-    o.agreement = w.reading.agreement;
-    o.guide = w.reading.partner;
-    o.n_guides = w.reading.n_partner;
-    o.policy = &w.reading.policy;
+    o.guides = s->reading.guides;
+    o.maps = s->maps.maps;
+    o.map = s->maps.named;
+    o.complaints = &s->reading.complaints;
+    o.agreement = s->reading.agreement;
+    o.guide = s->reading.partner;
+    o.n_guides = s->reading.n_partner;
+    o.policy = &s->reading.policy;
     o.now = reading_now();
     o.now.second = -1;
-    o.threads = threads;
+    o.threads = s->threads;
     o.transliterate = allows_characters(&w);
     o.write.write = on_write;
     o.write.ctx = &w;
     o.finding = on_finding;
     o.progress = on_progress;
     o.ctx = &w;
-    if (code == 0)
-        code = write_files(&w, &o);
-    maps_free(&w.maps.maps);
-    reading_deinit(&w.reading);
-    return code;
+    return write_files(&w, &o);
 }

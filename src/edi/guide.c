@@ -76,7 +76,7 @@ int guide_result(const struct guide_context *x, unsigned complaints_before, cons
 
 int guide_read_file(const struct guide_context *x, const char *path, struct slice *text_r, struct slice *name_r)
 {
-    return file_keep(&x->g->file, &x->g->arena, path, text_r, name_r, x->err);
+    return file_keep(&x->g->file, &x->g->arena, path, LIMIT_CONFIG_FILE, text_r, name_r, x->err);
 }
 
 void guide_complain(const struct lines *lines, const struct line *line, unsigned word, const char *what)

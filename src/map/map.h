@@ -36,6 +36,10 @@ struct slice map_guide(const struct map *map, unsigned i);
 /* The set in that name, "850". */
 struct slice map_set(const struct map *map);
 const struct record_kind *map_kind(const struct map *map);
+/* Is it between two kinds of record? Then it has no guide, map_kind() is what it makes, map_from_kind() what it is made
+ * of, and map/carry.h runs it. */
+bool map_between_records(const struct map *map);
+const struct record_kind *map_from_kind(const struct map *map);
 
 /* Compiles the map for a guide (kept for the next time). Complaints tell what is not invertible, unknown, claimed
  * twice, or must be mapped and is not. */

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "map/carry_inside.h"
 #include "map/compile.h"
 
 enum { MAPS_MEMORY = 64 << 20 };
@@ -12,6 +13,14 @@ enum { MAPS_MEMORY = 64 << 20 };
 struct kept_kind {
     struct kept_kind *next;
     struct record_kind *kind;
+};
+
+struct kept_lookup {
+    struct kept_lookup *next;
+    struct lookup *lookup;
+    struct slice file, text;
+    struct slice column[LOOKUP_KEYS + 1];   /* the keys, then the value */
+    unsigned n;
 };
 
 struct maps {
@@ -22,6 +31,7 @@ struct maps {
     struct map_table *table;    /* shared ones */
     struct kept_kind *kind;
     struct kept_file *file;
+    struct kept_lookup *lookup;
 };
 
 int maps_new(const char *directory, struct maps **maps_r, struct err *err)
@@ -49,6 +59,8 @@ void maps_free(struct maps **maps)
     file_free_kept(&m->file);
     for (struct kept_kind *k = m->kind; k; k = k->next)
         record_kind_free(&k->kind);
+    for (struct kept_lookup *k = m->lookup; k; k = k->next)
+        lookup_free(&k->lookup);
     arena_deinit(&m->arena);
     free(m);
     *maps = NULL;
@@ -98,7 +110,7 @@ static const struct map_table *read_table(struct maps *m, const char *path, stru
     struct line line;
     struct map_table *t;
     struct err err = { 0 };
-    if (file_keep(&m->file, &m->arena, path, &text, &file, &err) < 0) {
+    if (file_keep(&m->file, &m->arena, path, LIMIT_CONFIG_FILE, &text, &file, &err) < 0) {
         if (err.code == ERR_NOMEM)
             c->nomem = true;
         return NULL;
@@ -158,7 +170,72 @@ const struct map_table *maps_table(struct maps *m, const struct map *map, struct
     return t;
 }
 
-static const struct record_kind *find_kind(struct maps *m, struct slice name, unsigned version, struct complaints *c)
+/* Where NAME.csv is: in the folder of a partner's map, or of the one that it is made from, else in the maps directory. */
+static void find_lookup(struct maps *m, const struct map *map, struct slice name, char *path, size_t room)
+{
+    for (; map; map = map->base)
+        if (is_beside(map, name, ".csv", path, room))
+            return;
+    snprintf(path, room, "%.*s/tables/%.*s.csv", SLICE_FMT(m->directory), SLICE_FMT(name));
+}
+
+static bool same_columns(const struct kept_lookup *k, const struct slice *key, unsigned n_keys, struct slice value)
+{
+    if (k->n != n_keys || !slice_eq(k->column[n_keys], value))
+        return false;
+    for (unsigned i = 0; i < n_keys; i++)
+        if (!slice_eq(k->column[i], key[i]))
+            return false;
+    return true;
+}
+
+const struct lookup *maps_lookup(struct maps *m, const struct map *map, struct slice name, const struct slice *key,
+                                 unsigned n_keys, struct slice value, const struct place *at, struct complaints *c)
+{
+    struct slice file = { NULL, 0 }, text;
+    struct err err = { 0 };
+    struct kept_lookup *k;
+    char path[4096];
+    int r = ERR_MISSING;
+
+    if (is_safe_name(name, false)) {
+        find_lookup(m, map, name, path, sizeof(path));
+        for (k = m->lookup; k; k = k->next) {
+            if (!slice_is(k->file, path))
+                continue;
+            if (same_columns(k, key, n_keys, value))
+                return k->lookup;
+            file = k->file;
+            text = k->text;
+        }
+        r = file.p ? 0 : file_keep(&m->file, &m->arena, path, LIMIT_LOOKUP, &text, &file, &err);
+    }
+    if (r < 0) {
+        c->nomem |= r == ERR_NOMEM;
+        if (r == ERR_MISSING)
+            complain(c, at, "there is no table %.*s.csv, neither beside the map nor in tables/", SLICE_FMT(name));
+        else if (r != ERR_NOMEM)
+            complain(c, at, "%s", err.text);
+        return NULL;
+    }
+    k = ARENA_NEW(&m->arena, struct kept_lookup);
+    if (!k) {
+        c->nomem = true;
+        return NULL;
+    }
+    if (lookup_new(file, text, key, n_keys, value, at, c, &k->lookup) < 0)
+        return NULL;
+    k->file = file;
+    k->text = text;
+    k->n = n_keys;
+    memcpy(k->column, key, n_keys * sizeof(*key));
+    k->column[n_keys] = value;
+    k->next = m->lookup;
+    m->lookup = k;
+    return k->lookup;
+}
+
+const struct record_kind *maps_record(struct maps *m, struct slice name, unsigned version, struct complaints *c)
 {
     struct kept_kind *k;
     char path[4096];
@@ -167,19 +244,28 @@ static const struct record_kind *find_kind(struct maps *m, struct slice name, un
             return k->kind;
     if (!is_safe_name(name, false))
         return NULL;
+    snprintf(path, sizeof(path), "%.*s/records/%.*s.%u.schema.json", SLICE_FMT(m->directory), SLICE_FMT(name), version);
+    if (access(path, F_OK) < 0) /* the map's own line is what is wrong then */
+        return NULL;
     k = ARENA_NEW(&m->arena, struct kept_kind);
     if (!k) {
         c->nomem = true;
         return NULL;
     }
-    snprintf(path, sizeof(path), "%.*s/records/%.*s.%u.schema.json", SLICE_FMT(m->directory), SLICE_FMT(name), version);
-    if (access(path, F_OK) < 0) /* the map's own line is what is wrong then */
-        return NULL;
     if (record_kind_load(&k->kind, path, c) < 0)
         return NULL;
     k->next = m->kind;
     m->kind = k;
     return k->kind;
+}
+
+const struct record_kind *maps_newest_record(struct maps *m, struct slice name, struct complaints *c)
+{
+    const struct record_kind *kind = NULL;
+
+    for (unsigned version = 99; version > 0 && !kind && !c->nomem; version--)
+        kind = maps_record(m, name, version, c);
+    return kind;
 }
 
 /* The files of blocks that a map takes from. What is not there is complained of. */
@@ -200,7 +286,7 @@ static int load_blocks(struct maps *m, struct map *map, struct complaints *c, st
         for (b = m->shared; b && !slice_is(b->file, path); b = b->next)
             ;
         if (!b && safe) {
-            r = file_keep(&m->file, &m->arena, path, &text, &file, err);
+            r = file_keep(&m->file, &m->arena, path, LIMIT_CONFIG_FILE, &text, &file, err);
         }
         if (!b && r == 0) {
             b = ARENA_NEW(&m->arena, struct map);
@@ -232,7 +318,7 @@ static int load(struct maps *m, const char *path, bool partner, unsigned depth, 
     int r;
 
     *map_r = NULL;
-    r = file_keep(&m->file, &m->arena, path, &text, &file, err);
+    r = file_keep(&m->file, &m->arena, path, LIMIT_CONFIG_FILE, &text, &file, err);
     if (r < 0)
         return r;
     map = ARENA_NEW(&m->arena, struct map);
@@ -267,8 +353,21 @@ static int load(struct maps *m, const char *path, bool partner, unsigned depth, 
         complain(c, &at, "the map does not say what it is between");
         complain_hint(c, "write: between guide x12/004010/850 and record order 1.");
     }
+    if (map->base && map->base->between_records != map->between_records && c->count == before) {
+        struct place at = { .file = file, .line = 1 };
+        complain(c, &at, "the map it is made from is between %s", map->between_records ? "a guide and a record" : "two records");
+        complain_hint(c, "say so here, too: between %s.",
+                      map->between_records ? "guide ID and record KIND VERSION" : "record KIND VERSION and record KIND VERSION");
+    }
     if (map->kind.n)
-        map->record = find_kind(m, map->kind, map->version, c);
+        map->record = maps_record(m, map->kind, map->version, c);
+    if (map->between_records) {
+        map->from_record = maps_record(m, map->from_kind, map->from_version, c);
+        if (!map->from_record && !c->nomem && c->count == before) {
+            struct place at = { .file = file, .line = 1 };
+            complain(c, &at, "there is no record kind %.*s of version %u", SLICE_FMT(map->from_kind), map->from_version);
+        }
+    }
     if (c->nomem)
         return err_nomem(err);
     if (!map->record && c->count == before) {
@@ -276,7 +375,7 @@ static int load(struct maps *m, const char *path, bool partner, unsigned depth, 
         complain(c, &at, "there is no record kind %.*s of version %u", SLICE_FMT(map->kind), map->version);
     }
     if (c->count > before) {
-        if (map->record && map->name.n && (from.n == 0 || map->base))
+        if (map->record && map->name.n && (from.n == 0 || map->base) && (!map->between_records || map->from_record))
             *map_r = map; /* for further errors */
         return err_set(err, ERR_CONFIG, "the map is wrong");
     }
@@ -416,11 +515,36 @@ const struct record_kind *map_kind(const struct map *map)
     return map->record;
 }
 
+bool map_between_records(const struct map *map)
+{
+    return map->between_records;
+}
+
+const struct record_kind *map_from_kind(const struct map *map)
+{
+    return map->from_record;
+}
+
+int carry_plan_for(struct maps *m, const struct map *map, struct complaints *c, const struct carry_plan **plan_r,
+                   struct err *err)
+{
+    struct map *own = (struct map *)map;
+    int rc = 0;
+
+    if (!own->carry_plan)
+        rc = carry_compile(m, &m->arena, map, c, &own->carry_plan, err);
+    *plan_r = own->carry_plan;
+    return rc;
+}
+
 int map_plan_for(struct maps *m, const struct map *map, const struct guide *guide, struct complaints *c,
                  const struct map_plan **plan_r, struct err *err)
 {
     struct map *own = (struct map *)map;
     int r;
+    if (map->between_records)
+        return err_set(err, ERR_CONFIG, "the map %.*s is between two records, and none for documents",
+                       SLICE_FMT(map->name));
     for (const struct map_plan *p = map->plan; p; p = p->next)
         if (p->guide == guide) {
             *plan_r = p;

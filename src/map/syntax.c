@@ -1,37 +1,7 @@
 /* syntax: see syntax.h. Borrows from the file's text; everything made is in the arena. */
-#include "map/syntax.h"
+#include "map/syntax_inside.h"
 
 #include <stdio.h>
-
-struct reading {
-    struct lines lines;
-    struct line line;
-    bool more;          /* `line` holds one that was not used yet */
-    struct arena *arena;
-    struct map *map;
-};
-
-static void wrong(const struct reading *r, unsigned word, const char *what)
-{
-    struct place at = lines_place(&r->lines, &r->line, word);
-    complain(r->lines.complaints, &at, "%s", what);
-}
-
-static void *nomem(struct reading *r)
-{
-    r->lines.complaints->nomem = true;
-    return NULL;
-}
-
-static void advance(struct reading *r)
-{
-    r->more = lines_next(&r->lines, &r->line);
-}
-
-static struct slice word(const struct reading *r, unsigned i)
-{
-    return i < r->line.n ? r->line.word[i].s : slice(NULL, 0);
-}
 
 /* The words of a conversion are its name and its arguments. */
 static const struct {
@@ -283,13 +253,23 @@ static struct map_line *read_lines(struct reading *r, unsigned depth)
     return first;
 }
 
-/* between guide x12/004010/850 and record order 1 */
+/* between guide x12/004010/850 and record order 1;  between record order 1 and record warehouse_order 1 */
 static void read_between(struct reading *r, struct map *m)
 {
-    uint64_t version;
+    uint64_t version, from;
+    if (r->line.n == 8 && slice_is(word(r, 1), "record") && slice_number(word(r, 3), 1000, &from) &&
+        slice_is(word(r, 4), "and") && slice_is(word(r, 5), "record") && slice_number(word(r, 7), 1000, &version)) {
+        m->between_records = true;
+        m->from_kind = word(r, 2);
+        m->from_version = (unsigned)from;
+        m->kind = word(r, 6);
+        m->version = (unsigned)version;
+        return;
+    }
     if (r->line.n != 7 || !slice_is(word(r, 1), "guide") || !slice_is(word(r, 3), "and") ||
         !slice_is(word(r, 4), "record") || !slice_number(word(r, 6), 1000, &version)) {
-        wrong(r, 0, "expected: between guide STANDARD/VERSION/SET and record KIND VERSION");
+        wrong(r, 0, "expected: between guide STANDARD/VERSION/SET and record KIND VERSION, or: between record KIND VERSION and "
+                    "record KIND VERSION");
         return;
     }
     m->guide[0] = word(r, 2);
@@ -302,6 +282,7 @@ static void read_between(struct reading *r, struct map *m)
 static bool read_map(struct reading *r, struct map *m, struct slice *from_r, struct place *from_at_r)
 {
     struct map_line **link = &m->line;
+    struct carry_line **carry_link = &m->carry_line;
     unsigned i = 2;
     m->name = word(r, 1);
     if (m->name.n == 0)
@@ -333,6 +314,15 @@ static bool read_map(struct reading *r, struct map *m, struct slice *from_r, str
                 m->borrowed[m->n_blocks++].name = word(r, k);
             }
             advance(r);
+        } else if (m->between_records && slice_is(word(r, 0), "split")) {
+            carry_read_split(r, m);
+            advance(r);
+        } else if (m->between_records) {
+            *carry_link = carry_read_line(r);
+            if (!*carry_link)
+                return false;
+            while (*carry_link)
+                carry_link = &(*carry_link)->next;
         } else if (slice_is(word(r, 0), "must") && slice_is(word(r, 1), "map")) {
             unsigned k = 2;
             while (k < r->line.n && m->n_must < 64) {
@@ -366,7 +356,10 @@ static bool read_shared(struct reading *r, struct map *map)
                 return nomem(r) != NULL;
             b->name = word(r, 1);
             advance(r);
-            b->line = read_lines(r, 1);
+            if (map->between_records)
+                b->carry = carry_read_lines(r, 1);
+            else
+                b->line = read_lines(r, 1);
             *link = b;
             link = &b->next;
         } else if (slice_is(word(r, 0), "table")) {

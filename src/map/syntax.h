@@ -3,6 +3,7 @@
 #define WAYBILL_MAP_SYNTAX_H
 
 #include "edi/path.h"
+#include "map/carry_syntax.h"
 #include "map/plan.h"
 
 struct map_line {
@@ -36,6 +37,7 @@ struct map_block {
     struct map_block *next;
     struct slice name;
     struct map_line *line;
+    struct carry_line *carry;       /* of a map between records */
 };
 
 struct map {
@@ -65,6 +67,16 @@ struct map {
     struct slice directory;         /* of the file, for tables beside it */
     bool partner;
     struct map_plan *plan;
+    /* a map between two kinds of record */
+    bool between_records;
+    struct slice from_kind;         /* what is read; kind is what is made */
+    unsigned from_version;
+    const struct record_kind *from_record;
+    struct carry_line *carry_line;
+    struct slice split;             /* `split LIST by FIELD`; empty: none */
+    struct carry_path split_by;
+    struct place split_at;
+    struct carry_plan *carry_plan;
 };
 
 /* Reads a map file into *map (zeroed). False when memory is out; errors are complaints. The base's name is left in

@@ -1,0 +1,189 @@
+/* recall: see recall.h. An index is made for each kind and field that is asked for, when it is asked for. */
+#include "flow/recall.h"
+
+#include <stdlib.h>
+
+#include "base/limits.h"
+
+enum { MEMORY = 1 << 30, INDEXES = 16, TEXTS = 256 << 20 };
+
+struct index {
+    struct slice kind, path;            /* in the arena */
+    uint32_t *slot;                     /* number of a record, plus 1 */
+    struct slice *value;                /* by record; p is NULL where it has none */
+    uint32_t mask;
+    size_t upto;                        /* records that are in it */
+};
+
+struct recall {
+    struct record_kept **kept;
+    size_t n, room;
+    uint64_t memory, used;
+    struct index index[INDEXES];
+    unsigned n_indexes;
+    struct arena arena;
+};
+
+int recall_new(uint64_t memory, struct recall **recall_r, struct err *err)
+{
+    struct recall *r = calloc(1, sizeof(*r));
+
+    *recall_r = NULL;
+    if (!r)
+        return err_nomem(err);
+    r->memory = memory ? memory : MEMORY;
+    arena_init(&r->arena, TEXTS);
+    *recall_r = r;
+    return 0;
+}
+
+void recall_free(struct recall **recall)
+{
+    struct recall *r = *recall;
+
+    if (!r)
+        return;
+    for (size_t i = 0; i < r->n; i++) {
+        record_kept_deinit(r->kept[i]);
+        free(r->kept[i]);
+    }
+    for (unsigned i = 0; i < r->n_indexes; i++) {
+        free(r->index[i].slot);
+        free(r->index[i].value);
+    }
+    free(r->kept);
+    arena_deinit(&r->arena);
+    free(r);
+    *recall = NULL;
+}
+
+static int keep(struct recall *r, struct record_reader *reader, const struct record *record, const char *file,
+                struct err *err)
+{
+    struct record_kept *kept;
+    int rc;
+
+    r->used += record->size + record->tape->n * sizeof(struct json_node) + sizeof(*kept);
+    if (record->streamed || r->used > r->memory)
+        return err_set(err, ERR_LIMIT, "%s: line %llu: there are more records to recall from than fit in %llu MiB", file,
+                       (unsigned long long)record->line, (unsigned long long)(r->memory >> 20));
+    if (r->n == r->room) {
+        size_t room = r->room ? r->room * 2 : 64;
+        struct record_kept **grown = room > UINT32_MAX / 4 ? NULL : realloc(r->kept, room * sizeof(*grown));
+        if (!grown)
+            return err_nomem(err);
+        r->kept = grown;
+        r->room = room;
+    }
+    kept = calloc(1, sizeof(*kept));
+    if (!kept)
+        return err_nomem(err);
+    rc = record_reader_keep(reader, kept, err);
+    if (rc < 0) {
+        record_kept_deinit(kept);
+        free(kept);
+        return rc;
+    }
+    r->kept[r->n++] = kept;
+    return 0;
+}
+
+int recall_read(struct recall *r, int fd, const char *file, struct err *err)
+{
+    struct record_reader_options options = { .memory = LIMIT_ITEM };
+    struct record_reader *reader = NULL;
+    const struct record *record;
+    struct err own = { 0 };
+    int rc = record_reader_new(fd, &options, &reader, err);
+
+    while (rc == 0 && (rc = record_reader_next(reader, &record, &own)) > 0)
+        rc = keep(r, reader, record, file, err);
+    if (own.code)
+        err_set(err, own.code, "%s: %s", file, own.text);
+    record_reader_free(&reader);
+    return rc;
+}
+
+/* The text of the field at a path of names; NULL in p: there is none. */
+static int text_at(struct recall *r, const struct json_tape *tape, struct slice path, struct slice *text_r,
+                   struct err *err)
+{
+    uint32_t node = 0;
+    bool more = true;
+
+    *text_r = slice(NULL, 0);
+    while (more) {
+        struct slice name = slice_cut(path, '.', &path, &more);
+        if (tape->node[node].type != JSON_OBJECT || !(node = json_member(tape, node, name)))
+            return 0;
+    }
+    if (tape->node[node].type != JSON_STRING)
+        return 0;
+    return json_string(tape, node, &r->arena, text_r) < 0 ? err_nomem(err) : 0;
+}
+
+static uint32_t slot_of(const struct index *x, struct slice value)
+{
+    uint32_t i = (uint32_t)slice_hash(value) & x->mask;
+
+    while (x->slot[i] && !slice_eq(x->value[x->slot[i] - 1], value))
+        i = (i + 1) & x->mask;
+    return i;
+}
+
+static int fill(struct recall *r, struct index *x, struct err *err)
+{
+    size_t slots = 16;
+
+    free(x->slot);
+    free(x->value);
+    while (slots < r->n * 2)
+        slots *= 2;
+    x->mask = (uint32_t)(slots - 1);
+    x->slot = calloc(slots, sizeof(*x->slot));
+    x->value = calloc(r->n + 1, sizeof(*x->value));
+    if (!x->slot || !x->value)
+        return err_nomem(err);
+    for (size_t i = 0; i < r->n; i++) {
+        const struct json_tape *tape = r->kept[i]->record.tape;
+        struct slice kind;
+        int rc = text_at(r, tape, SLICE("record"), &kind, err);
+        if (rc == 0 && slice_eq(kind, x->kind))
+            rc = text_at(r, tape, x->path, &x->value[i], err);
+        if (rc < 0)
+            return rc;
+        if (x->value[i].p)
+            x->slot[slot_of(x, x->value[i])] = (uint32_t)i + 1;
+    }
+    x->upto = r->n;
+    return 0;
+}
+
+int recall_find(struct recall *r, struct slice kind, struct slice path, struct slice value,
+                const struct record **record_r, struct err *err)
+{
+    struct index *x = r->index, *end = r->index + r->n_indexes;
+    uint32_t found;
+    int rc;
+
+    *record_r = NULL;
+    while (x < end && !(slice_eq(x->kind, kind) && slice_eq(x->path, path)))
+        x++;
+    if (x == end) {
+        if (r->n_indexes == INDEXES)
+            return err_set(err, ERR_LIMIT, "records are recalled by more than %d fields", INDEXES);
+        *x = (struct index){ .kind = arena_copy(&r->arena, kind), .path = arena_copy(&r->arena, path) };
+        if (!x->kind.p || !x->path.p)
+            return err_nomem(err);
+        r->n_indexes++;
+    }
+    if (!x->slot || x->upto != r->n) {
+        rc = fill(r, x, err);
+        if (rc < 0)
+            return rc;
+    }
+    found = x->slot[slot_of(x, value)];
+    if (found)
+        *record_r = &r->kept[found - 1]->record;
+    return 0;
+}
