@@ -399,32 +399,63 @@ static bool is_split(const struct carry *c, const struct carry_path *p, unsigned
            slice_eq(p->step[i].name, c->plan->split);
 }
 
+/* The items of a list, on its tape or streamed. */
+struct list_items {
+    struct spot list;
+    struct record_items it;
+    bool streamed, begun;
+};
+
+static int items_begin(struct carry *c, const struct spot *list, struct list_items *l, struct spot *item, struct err *err)
+{
+    l->list = *item = *list;
+    l->streamed = list->tape->node[list->node].type == JSON_STREAMED;
+    l->begun = false;
+    if (!l->streamed)
+        return 0;
+    item->marks = stream_marks(c, list->node, err);
+    if (!item->marks)
+        return ERR_LIMIT;
+    item->base = 0;
+    record_items_begin(list->record, list->node, &l->it);
+    return 0;
+}
+
+/* 1: *item is the next one; 0: there is none. */
+static int items_next(struct list_items *l, struct spot *item, struct err *err)
+{
+    if (l->streamed) {
+        if (l->begun)
+            item->base += item->tape->n;
+        l->begun = true;
+        return record_items_next(&l->it, &item->tape, &item->node, err);
+    }
+    item->node = l->begun ? json_next(item->tape, item->node) : json_first(l->list.node);
+    l->begun = true;
+    return item->node < json_end(item->tape, l->list.node);
+}
+
 static int walk_list(struct carry *c, const struct carry_path *p, unsigned i, const struct spot *list, visit_fn *visit,
                      void *ctx, struct err *err)
 {
     const struct carry_step *step = &p->step[i];
-    bool streamed = list->tape->node[list->node].type == JSON_STREAMED, split;
-    struct spot up = *list, item = *list;
-    struct record_items it;
-    uint32_t index = 0, seen = 0;
-    uint64_t base = 0;
-    int rc = 0;
+    struct list_items items;
+    struct spot up = *list, item;
+    uint32_t seen = 0;
+    bool split;
+    int rc;
 
     up.node = 0;
     split = is_split(c, p, i, &up);
-    if (streamed && c->streaming)
-        return err_set(err, ERR_LIMIT, "the record is so large that only one of its lists can be read at a time, and "
-                                       "the map needs two at once");
-    if (streamed && !(item.marks = stream_marks(c, list->node, err)))
-        return ERR_LIMIT;
-    c->streaming |= streamed;
-    record_items_begin(list->record, list->node, &it);
-    while (rc == 0 && (rc = record_items_next(&it, &item.tape, &item.node, err)) > 0) {
-        int take = 1;
-        if (streamed)
-            item.base = base;
-        if (split)
-            take = in_group(c, &item, err);
+    rc = items_begin(c, list, &items, &item, err);
+    if (rc == 0 && items.streamed && c->streaming)
+        rc = err_set(err, ERR_LIMIT, "the record is so large that only one of its lists can be read at a time, and the map "
+                                     "needs two at once");
+    if (rc < 0)
+        return rc;
+    c->streaming |= items.streamed;
+    for (uint32_t index = 0; rc == 0 && (rc = items_next(&items, &item, err)) > 0; index++) {
+        int take = split ? in_group(c, &item, err) : 1;
         if (take > 0)
             take = chosen(c, step, &item, err);
         rc = take < 0 ? take : 0;
@@ -434,11 +465,8 @@ static int walk_list(struct carry *c, const struct carry_path *p, unsigned i, co
             if (rc == 0 && step->nth)
                 break;
         }
-        index++;
-        if (streamed)
-            base += item.tape->n;
     }
-    if (streamed)
+    if (items.streamed)
         c->streaming = false;
     return rc;
 }
@@ -1570,7 +1598,9 @@ static void lose(struct carry *c, struct slice pattern)
     if (c->n_lost == LOST)
         return;
     pattern = arena_copy(&c->arena, pattern);
-    if (pattern.p)
+    if (!pattern.p)
+        c->path.failed = ERR_NOMEM;
+    else
         c->lost[c->n_lost++] = (struct lost){ pattern, 1 };
 }
 
@@ -1615,22 +1645,12 @@ static int find_lost_members(struct carry *c, const struct spot *s, struct err *
 
 static int find_lost_items(struct carry *c, const struct spot *s, struct err *err)
 {
-    bool streamed = s->tape->node[s->node].type == JSON_STREAMED;
-    struct spot item = *s;
-    struct record_items it;
-    uint64_t base = 0;
-    int rc = 0;
+    struct list_items items;
+    struct spot item;
+    int rc = items_begin(c, s, &items, &item, err);
 
-    if (streamed && !(item.marks = stream_marks(c, s->node, err)))
-        return ERR_LIMIT;
-    record_items_begin(s->record, s->node, &it);
-    while (rc == 0 && (rc = record_items_next(&it, &item.tape, &item.node, err)) > 0) {
-        if (streamed)
-            item.base = base;
+    while (rc == 0 && (rc = items_next(&items, &item, err)) > 0)
         rc = find_lost(c, &item, err);
-        if (streamed)
-            base += item.tape->n;
-    }
     return rc;
 }
 
@@ -1657,6 +1677,8 @@ static int tell_lost(struct carry *c, struct err *err)
     buf_clear(&c->path);
     c->depth = 0;
     rc = find_lost(c, &c->frame[0].spot, err);
+    if (rc == 0 && c->path.failed == ERR_NOMEM)
+        rc = err_nomem(err);
     for (unsigned i = 0; rc == 0 && i < c->n_lost; i++) {
         char found[200];
         int n = snprintf(found, sizeof(found), "is not carried into the %.*s", SLICE_FMT(c->plan->to->name));
@@ -1682,8 +1704,10 @@ static int tell_check(void *ctx, const struct record_finding *r)
 {
     struct checking_made *k = ctx;
     struct carry *c = k->c;
+    bool quoted = r->found.n > 1 && r->found.p[0] == '"';
     const struct map_write_finding f = {
-        .code = r->name, .severity = SEVERITY_ERROR, .path = r->path, .value = r->found, .found = r->words,
+        .code = r->name, .severity = SEVERITY_ERROR, .path = r->path,
+        .value = quoted ? slice(r->found.p + 1, r->found.n - 2) : r->found, .found = r->words,
         .expected = r->expected, .place = k->made ? c->plan->to->name : slice(NULL, 0), .missing = r->missing,
     };
     say(c, &f);

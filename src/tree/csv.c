@@ -127,7 +127,7 @@ struct slice csv_text(const struct csv_field *f, struct buf *to)
 
     if (!more)
         return rest;
-    buf_clear(to);
+    to->n = 0; /* a failure stays, for the caller to see */
     while (more) {
         struct slice part = slice_cut(rest, '"', &rest, &more);
         buf_add_slice(to, part);

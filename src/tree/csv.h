@@ -38,7 +38,7 @@ void csv_init(struct csv *c, struct slice text, char delimiter);
 int csv_next(struct csv *c);
 /* Goes to a row that starts at `row`, which csv_next() reads next. */
 void csv_seek(struct csv *c, size_t row);
-/* The field as it is meant; `to` is emptied and used where it has to be put together. */
+/* The field as it is meant; `to` is emptied and used where it has to be put together, and keeps a failure. */
 struct slice csv_text(const struct csv_field *field, struct buf *to);
 
 #endif
