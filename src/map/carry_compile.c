@@ -100,21 +100,21 @@ static struct slice join(struct compiling_carry *x, struct slice pattern, struct
     return slice(text, n);
 }
 
-static bool add_fate(struct compiling_carry *x, struct slice pattern, bool dropped)
+static struct carry_fate *add_fate(struct compiling_carry *x, struct slice pattern, bool dropped)
 {
     struct carry_fate *f;
 
     for (f = x->plan->fate; f; f = f->next)
         if (f->dropped == dropped && slice_eq(f->pattern, pattern))
-            return true;
+            return f;
     f = ARENA_NEW(x->arena, struct carry_fate);
     if (!f)
-        return nomem(x) != NULL;
+        return nomem(x);
     f->pattern = pattern;
     f->dropped = dropped;
     *x->fate_link = f;
     x->fate_link = &f->next;
-    return true;
+    return f;
 }
 
 /* What two objects have in common is taken. How much that is. */
@@ -129,15 +129,18 @@ static unsigned add_common(struct compiling_carry *x, struct slice pattern, cons
         if (k < 0 || slice_is(from->field[i].name, "unmapped"))
             continue;
         common++;
-        if (!pattern.p || depth == COPY_DEPTH)
+        if (!pattern.p)
             continue;
         inner = join(x, pattern, from->field[i].name);
         if (!inner.p)
             return common;
-        if (from->field[i].object && to->field[k].object)
+        if (from->field[i].object && to->field[k].object && depth < COPY_DEPTH) {
             add_common(x, inner, from->field[i].object, to->field[k].object, depth + 1);
-        else
-            add_fate(x, inner, false);
+        } else {
+            struct carry_fate *f = add_fate(x, inner, false);
+            if (f)
+                f->whole = true;
+        }
     }
     return common;
 }
@@ -669,7 +672,7 @@ static bool compile_drop(struct compiling_carry *x, const struct carry_line *l, 
         if (pattern.p)
             pattern = join(x, pattern, name);
     }
-    return !pattern.n || add_fate(x, pattern, l->kind == CARRY_DROP);
+    return !pattern.n || add_fate(x, pattern, l->kind == CARRY_DROP) != NULL;
 }
 
 /* Every line is compiled, also behind a wrong one: all errors are told at once. */

@@ -36,7 +36,8 @@ static bool is_taken(const struct covering *x)
     struct slice path = buf_slice(&x->path);
 
     for (const struct carry_fate *f = x->plan->fate; f; f = f->next)
-        if (!f->dropped && slice_starts(f->pattern, path) && (f->pattern.n == path.n || f->pattern.p[path.n] == '.'))
+        if (!f->dropped && ((slice_starts(f->pattern, path) && (f->pattern.n == path.n || f->pattern.p[path.n] == '.')) ||
+                            (f->whole && slice_starts(path, f->pattern) && path.p[f->pattern.n] == '.')))
             return true;
     return false;
 }

@@ -59,6 +59,7 @@ struct carry_fate {
     struct carry_fate *next;
     struct slice pattern;
     bool dropped;                           /* with all that is in it */
+    bool whole;                             /* taken with all that is in it, as far as the other record has it */
 };
 
 struct carry_plan {
