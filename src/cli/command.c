@@ -136,7 +136,7 @@ const struct command commands[] = {
             { "waybill translate --to x12 orders.json >850.edi", "and back again, as it was" },
             { "waybill translate --to x12 --partner supplier.conf --control 42 orders.json >new.edi",
               "the same for a partner, as interchange 42" },
-            { "waybill translate --to shipment --recall orders.json 945.edi >shipments.json",
+            { "waybill translate --to shipment --recall open-orders.json 945.edi >shipments.json",
               "what a warehouse shipped, as the ship notice that the orders ask for" },
         },
         .option = { OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_TO, OPTION_CONTROL, OPTION_DATE, OPTION_THREADS, OPTION_TRANSMISSION, OPTION_RECALL,

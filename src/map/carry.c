@@ -1663,7 +1663,8 @@ static int find_lost(struct carry *c, const struct spot *s, struct err *err)
         return find_lost_items(c, s, err);
     if (n->type == JSON_NULL || (n->type == JSON_OBJECT && n->count == 0))
         return 0;
-    if (n->type == JSON_OBJECT && (c->path.n == 0 || is_touched(s)))
+    if (n->type == JSON_OBJECT &&
+        (c->path.n == 0 || is_touched(s) || carry_drops_inside(c->plan, buf_slice(&c->path))))
         return find_lost_members(c, s, err);
     if (n->type == JSON_OBJECT || !is_marked(s, s->node))
         lose(c, buf_slice(&c->path));

@@ -64,6 +64,14 @@ bool carry_is_dropped(const struct carry_plan *plan, struct slice pattern)
     return false;
 }
 
+bool carry_drops_inside(const struct carry_plan *plan, struct slice pattern)
+{
+    for (const struct carry_fate *f = plan->fate; f; f = f->next)
+        if (f->dropped && slice_starts(f->pattern, pattern) && f->pattern.n > pattern.n && f->pattern.p[pattern.n] == '.')
+            return true;
+    return false;
+}
+
 /* ---- fields ---- */
 
 static const struct record_field *find_field(struct compiling_carry *x, const struct record_object *type,

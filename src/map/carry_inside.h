@@ -78,6 +78,8 @@ int carry_compile(struct maps *maps, struct arena *arena, const struct map *map,
                   struct carry_plan **plan_r, struct err *err);
 /* Is the field `pattern`, or one that it is in, dropped on purpose? */
 bool carry_is_dropped(const struct carry_plan *plan, struct slice pattern);
+/* Is something in it? */
+bool carry_drops_inside(const struct carry_plan *plan, struct slice pattern);
 /* What is the machine's own in every record, and never a line's: record, version, id, ... */
 bool carry_is_envelope(struct slice name);
 

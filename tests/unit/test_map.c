@@ -674,7 +674,8 @@ static void test_headings_refused(void **state)
             "hint: write: between guide x12/004010/850 and record order 1.\n");
     refused("mpa x12/test\n", "1:1: a map begins with: map NAME, or: map NAME from BASE\n");
     refused("map x12/test\n  between guide x12/004010/850 and record small\n",
-            "2:3: expected: between guide STANDARD/VERSION/SET and record KIND VERSION\n");
+            "2:3: expected: between guide STANDARD/VERSION/SET and record KIND VERSION, or: between record KIND VERSION and "
+            "record KIND VERSION\n");
     refused("map x12/test\n  between guide x12/004010/850 and record smal 1\n",
             "1: there is no record kind smal of version 1\n");
     refused("map x12/test from x12/nowhere\n", "1:19: there is no such map\n");
