@@ -15,7 +15,7 @@
 #include "base/file.h"
 #include "failing_malloc.h"
 #include "map/carry.h"
-#include "map/carry_value.h"
+#include "map/decimal.h"
 #include "map/lookup.h"
 #include "tree/csv.h"
 

@@ -1,5 +1,5 @@
-/* carry_value: see carry_value.h. */
-#include "map/carry_value.h"
+/* decimal: see decimal.h. */
+#include "map/decimal.h"
 
 enum { DIGITS = 36, EXTRA = 6 };
 

@@ -1,8 +1,8 @@
 /*
- * carry_value: the arithmetic of maps between records: exact decimals of up to 38 digits, and rounding as in commerce.
+ * decimal: the arithmetic of maps between records: exact decimals of up to 38 digits, and rounding as in commerce.
  */
-#ifndef WAYBILL_MAP_CARRY_VALUE_H
-#define WAYBILL_MAP_CARRY_VALUE_H
+#ifndef WAYBILL_MAP_DECIMAL_H
+#define WAYBILL_MAP_DECIMAL_H
 
 #include "base/arena.h"
 
