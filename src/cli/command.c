@@ -116,7 +116,7 @@ const struct command commands[] = {
         .min = 1,
         .max = ARGUMENTS_MANY,
         .completes = COMPLETES_FILE,
-        .help = "translate documents into records, records into documents or other records",
+        .help = "translate documents to records, and records to documents or others",
         .description =
             "Reads documents and writes one record a line, as JSON; or reads records and writes the document. Format, "
             "transaction set and version of the input are recognised and choose the map, unless --map names one. "
