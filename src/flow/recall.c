@@ -5,12 +5,13 @@
 
 #include "base/limits.h"
 
-enum { MEMORY = 1 << 30, INDEXES = 16, TEXTS = 256 << 20 };
+enum { MEMORY = 1 << 30, INDEXES = 16, TEXTS = 256 << 20, SENDER = 60 };
 
 struct index {
     struct slice kind, path;            /* in the arena */
     uint32_t *slot;                     /* number of a record, plus 1 */
     struct slice *value;                /* by record; p is NULL where it has none */
+    uint32_t *other;                    /* by record: one with the same value that somebody else sent, plus 1 */
     uint32_t mask;
     size_t upto;                        /* records that are in it */
 };
@@ -50,6 +51,7 @@ void recall_free(struct recall **recall)
     for (unsigned i = 0; i < r->n_indexes; i++) {
         free(r->index[i].slot);
         free(r->index[i].value);
+        free(r->index[i].other);
     }
     free(r->kept);
     arena_deinit(&r->arena);
@@ -131,18 +133,48 @@ static uint32_t slot_of(const struct index *x, struct slice value)
     return i;
 }
 
+/* Who sent a record: the partner's name, or what the envelope says; an empty text where neither is there. */
+static int sender(struct recall *r, size_t i, struct slice *sender_r, struct err *err)
+{
+    const struct json_tape *tape = r->kept[i]->record.tape;
+    int rc = text_at(r, tape, SLICE("partner"), sender_r, err);
+
+    return rc == 0 && !sender_r->p ? text_at(r, tape, SLICE("source.sender"), sender_r, err) : rc;
+}
+
+/* Record i is found by its value from now on; one before it with the same value is remembered if somebody else sent it. */
+static int enter(struct recall *r, struct index *x, size_t i, struct err *err)
+{
+    uint32_t *slot = &x->slot[slot_of(x, x->value[i])];
+
+    for (uint32_t before = *slot; before; before = before == *slot ? x->other[before - 1] : 0) {
+        struct slice mine, theirs;
+        int rc = sender(r, i, &mine, err);
+        if (rc == 0)
+            rc = sender(r, before - 1, &theirs, err);
+        if (rc < 0)
+            return rc;
+        if (!slice_eq(mine, theirs))
+            x->other[i] = before;
+    }
+    *slot = (uint32_t)i + 1;
+    return 0;
+}
+
 static int fill(struct recall *r, struct index *x, struct err *err)
 {
     size_t slots = 16;
 
     free(x->slot);
     free(x->value);
+    free(x->other);
     while (slots < r->n * 2)
         slots *= 2;
     x->mask = (uint32_t)(slots - 1);
     x->slot = calloc(slots, sizeof(*x->slot));
     x->value = calloc(r->n + 1, sizeof(*x->value));
-    if (!x->slot || !x->value)
+    x->other = calloc(r->n + 1, sizeof(*x->other));
+    if (!x->slot || !x->value || !x->other)
         return err_nomem(err);
     for (size_t i = 0; i < r->n; i++) {
         const struct json_tape *tape = r->kept[i]->record.tape;
@@ -152,11 +184,27 @@ static int fill(struct recall *r, struct index *x, struct err *err)
             rc = text_at(r, tape, x->path, &x->value[i], err);
         if (rc < 0)
             return rc;
-        if (x->value[i].p)
-            x->slot[slot_of(x, x->value[i])] = (uint32_t)i + 1;
+        if (x->value[i].p && (rc = enter(r, x, i, err)) < 0)
+            return rc;
     }
     x->upto = r->n;
     return 0;
+}
+
+/* Says so; a sender's name is shown up to SENDER bytes. */
+static int two_senders(struct recall *r, const struct index *x, size_t found, struct err *err)
+{
+    struct slice one, two;
+    int rc = sender(r, x->other[found] - 1, &one, err);
+
+    if (rc == 0)
+        rc = sender(r, found, &two, err);
+    if (rc < 0)
+        return rc;
+    one.n = one.n < SENDER ? one.n : SENDER;
+    two.n = two.n < SENDER ? two.n : SENDER;
+    return err_set(err, ERR_DATA, "is of two records that could be recalled, sent by \"%.*s\" and by \"%.*s\"", SLICE_FMT(one),
+                   SLICE_FMT(two));
 }
 
 int recall_find(struct recall *r, struct slice kind, struct slice path, struct slice value,
@@ -183,6 +231,8 @@ int recall_find(struct recall *r, struct slice kind, struct slice path, struct s
             return rc;
     }
     found = x->slot[slot_of(x, value)];
+    if (found && x->other[found - 1])
+        return two_senders(r, x, found - 1, err);
     if (found)
         *record_r = &r->kept[found - 1]->record;
     return 0;

@@ -210,6 +210,7 @@ static int recall_record(struct carry *c, const struct carry_recall *how, struct
     struct frame_at *f = &c->frame[how->frame];
     const struct record *record = NULL;
     struct slice wanted = { NULL, 0 };
+    struct err own = { 0 };
     uint32_t key = 0;
     int rc = 0;
 
@@ -219,15 +220,19 @@ static int recall_record(struct carry *c, const struct carry_recall *how, struct
         rc = carry_path_value(c, &how->key[k].ours, &v, err);
         if (rc < 0 || !v.there || !v.text.n)
             continue;
-        if (!wanted.p) {
+        if (c->options.recall)
+            rc = c->options.recall(c->options.ctx, how->kind, how->key[k].theirs.text, v.text, &record, &own);
+        if (!wanted.p || rc < 0) {
             wanted = v.text;
             key = k;
         }
-        if (c->options.recall)
-            rc = c->options.recall(c->options.ctx, how->kind, how->key[k].theirs.text, v.text, &record, err);
+    }
+    if (rc == ERR_DATA) {
+        carry_refuse(c, "MAP-RECALL", carry_path_text(c, &how->key[key].ours), wanted, own.text, "");
+        return 0;
     }
     if (rc < 0)
-        return rc;
+        return own.code ? err_set(err, rc, "%s", own.text) : rc;
     if (!record) {
         miss(c, how, key, wanted);
         return 0;
