@@ -586,12 +586,46 @@ static int unknown_command(struct command_context *c, int argc, char **argv)
     return EXIT_CODE_USAGE;
 }
 
-int command_main(int argc, char **argv, struct printer *out, struct printer *err, struct progress *progress)
+/* Options and arguments are there; are they enough? Then the command runs. */
+static int run_command(struct command_context *c, int (*appliance)(struct command_context *c))
+{
+    const struct command *row = c->command;
+    bool more;
+
+    if (command_has(c, OPTION_HELP)) {
+        help_command(c->out, row);
+        return EXIT_CODE_OK;
+    }
+    if (c->n < row->min) {
+        struct slice rest = slice_of(row->arguments), word = slice_cut(rest, ' ', &rest, &more);
+        for (unsigned i = 0; i < c->n && more; i++)
+            word = slice_cut(rest, ' ', &rest, &more);
+        return command_usage(c, "%.*s is missing", (int)strcspn(word.p, " \xe2"), word.p);
+    }
+    if (c->n > row->max)
+        return command_usage(c, "\"%s\" is one argument too many", c->argument[row->max]);
+    printer_choose_colour(c->out, command_value(c, OPTION_COLOR));
+    printer_choose_colour(c->err, command_value(c, OPTION_COLOR));
+    c->out->json = c->err->json = command_has(c, OPTION_JSON);
+    return row->run ? row->run(c) : appliance(c);
+}
+
+/* The command line as it was given: taking it apart changes its order. */
+static char **keep_given(int argc, char **argv)
+{
+    char **given = calloc((size_t)argc + 1, sizeof(*given));
+
+    for (int i = 0; given && i < argc; i++)
+        given[i] = argv[i];
+    return given;
+}
+
+int command_main(int argc, char **argv, struct printer *out, struct printer *err, struct progress *progress,
+                 int (*appliance)(struct command_context *c))
 {
     struct command_context c = { .out = out, .err = err, .progress = progress };
     const struct command *row;
     int words, code;
-    bool more;
 
     if (argc < 2) {
         help_overview(err);
@@ -607,23 +641,14 @@ int command_main(int argc, char **argv, struct printer *out, struct printer *err
     if (!row)
         return unknown_command(&c, argc - 1, argv + 1);
     c.command = row;
+    if (!row->run && !(c.given = keep_given(argc, argv))) {
+        struct err nomem;
+        err_nomem(&nomem);
+        return command_fail(&c, &nomem);
+    }
     code = take_options(&c, argc - 1 - words, argv + 1 + words);
-    if (code)
-        return code;
-    if (command_has(&c, OPTION_HELP)) {
-        help_command(out, row);
-        return EXIT_CODE_OK;
-    }
-    if (c.n < row->min) {
-        struct slice rest = slice_of(row->arguments), word = slice_cut(rest, ' ', &rest, &more);
-        for (unsigned i = 0; i < c.n && more; i++)
-            word = slice_cut(rest, ' ', &rest, &more);
-        return command_usage(&c, "%.*s is missing", (int)strcspn(word.p, " \xe2"), word.p);
-    }
-    if (c.n > row->max)
-        return command_usage(&c, "\"%s\" is one argument too many", c.argument[row->max]);
-    printer_choose_colour(out, command_value(&c, OPTION_COLOR));
-    printer_choose_colour(err, command_value(&c, OPTION_COLOR));
-    out->json = err->json = command_has(&c, OPTION_JSON);
-    return row->run(&c);
+    if (code == 0)
+        code = run_command(&c, appliance);
+    free(c.given);
+    return code;
 }

@@ -86,7 +86,7 @@ struct command {
     const char *description;        /* paragraphs, parted by an empty line */
     struct example example[COMMAND_EXAMPLES];
     enum option_id option[COMMAND_OPTIONS];     /* ends with OPTION_HELP, which every command has */
-    int (*run)(struct command_context *c);      /* returns the exit code */
+    int (*run)(struct command_context *c);      /* returns the exit code; NULL: the appliance's */
 };
 extern const struct command commands[];         /* ends with name == NULL */
 
@@ -104,10 +104,16 @@ struct command_context {
     struct printer *out;            /* standard output: the result */
     struct printer *err;            /* standard error: what else is to be said */
     struct progress *progress;
+    char **given;                   /* the whole command line as it was given, for a command of the appliance's */
 };
 
 /* Runs what argv says; returns the exit code. Printers and progress are flushed by the caller. */
-int command_main(int argc, char **argv, struct printer *out, struct printer *err, struct progress *progress);
+int command_main(int argc, char **argv, struct printer *out, struct printer *err, struct progress *progress,
+                 int (*appliance)(struct command_context *c));
+/* What a command without `run` does: it is the appliance's. `waybill` starts waybill-spool for it (elsewhere.c), which
+ * does it (appliance.c). */
+int command_elsewhere(struct command_context *c);
+int command_appliance(struct command_context *c);
 
 static inline bool command_has(const struct command_context *c, enum option_id id)
 {

@@ -1,8 +1,9 @@
 /*
- * waybill: the command line. Only this file may exit.
+ * waybill and waybill-spool: the command line. Only this file may exit.
  *
- * SECURITY: opens what the command line names and the guides, maps and schemas of the maps folder, all for reading;
- * writes to standard output and standard error only. Opens no network connection and runs no other program.
+ * SECURITY: the translator opens what the command line names and the guides, maps and schemas of the maps folder, all for
+ * reading; it writes to standard output and standard error only, and runs no program but waybill-spool (elsewhere.c). That
+ * one writes a spool as well (appliance.c). Neither opens a network connection.
  */
 #include "config.h"
 
@@ -11,6 +12,10 @@
 #include <unistd.h>
 
 #include "cli/command.h"
+
+#ifndef MAIN_APPLIANCE
+#define MAIN_APPLIANCE command_elsewhere
+#endif
 
 int main(int argc, char **argv)
 {
@@ -29,7 +34,7 @@ int main(int argc, char **argv)
     progress_init(&progress, 2);
     printer_init(&out, 1, &progress);
     printer_init(&err, 2, &progress);
-    code = command_main(argc, argv, &out, &err, &progress);
+    code = command_main(argc, argv, &out, &err, &progress, MAIN_APPLIANCE);
     progress_clear(&progress);
     closed = printer_flush(&out) && out.closed;
     if (printer_failed(&out) && !closed) {

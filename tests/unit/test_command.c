@@ -141,7 +141,7 @@ static int run_line(void *arg)
         assert_int_equal(lseek(0, 0, SEEK_SET), 0);
     printer_init(&out, null, &progress);
     printer_init(&err, null, &progress);
-    code = command_main(argc, argv, &out, &err, &progress);
+    code = command_main(argc, argv, &out, &err, &progress, command_appliance);
     printer_flush(&out);
     printer_flush(&err);
     if (code == 0 && (printer_failed(&out) || printer_failed(&err)))

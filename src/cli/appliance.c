@@ -1,0 +1,20 @@
+/* appliance: which function does which command of the appliance. See command.h. */
+#include "cli/command.h"
+
+#include <string.h>
+
+static const struct {
+    const char *name;
+    int (*run)(struct command_context *c);
+} table[] = {
+    { NULL, NULL },
+};
+
+int command_appliance(struct command_context *c)
+{
+    for (unsigned i = 0; table[i].name; i++)
+        if (strcmp(c->command->name, table[i].name) == 0)
+            return table[i].run(c);
+    command_say(c, "is no command of this program");
+    return EXIT_CODE_USAGE;
+}

@@ -1,0 +1,32 @@
+/*
+ * elsewhere: starts waybill-spool, which has the libraries that the translator does without, for a command of the
+ * appliance. It lies beside this program, where it was built, or in the libexec folder.
+ */
+#include "config.h"
+
+#include <errno.h>
+#include <limits.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "cli/command.h"
+
+#define PROGRAM "waybill-spool"
+
+int command_elsewhere(struct command_context *c)
+{
+    char path[PATH_MAX + sizeof(PROGRAM)];
+    ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
+    char *name = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
+
+    if (!printer_flush(c->out) || !printer_flush(c->err))
+        return EXIT_CODE_UNAVAILABLE;
+    if (name) {
+        memcpy(name + 1, PROGRAM, sizeof(PROGRAM));
+        execv(path, c->given);
+    }
+    execv(WAYBILL_LIBEXEC_DIR "/" PROGRAM, c->given);
+    command_say(c, "%s cannot be started: %s", WAYBILL_LIBEXEC_DIR "/" PROGRAM, strerror(errno));
+    return EXIT_CODE_UNAVAILABLE;
+}
