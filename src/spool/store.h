@@ -109,6 +109,15 @@ int store_lay(struct store *s, store_id id, struct slice hidden, struct slice na
 int store_place(struct store *s, store_id id, struct err *err);
 int store_retry(struct store *s, store_id id, store_time due, struct slice reason, struct err *err);
 
+/* Files that stay at a door after they were taken: `then keep`, or they cannot be removed. They are known by path: what was kept under it
+ * before is forgotten; id 0 forgets. No arrow, no event; a transmission may go, and its file stays known. */
+int store_keep(struct store *s, const struct store_source *source, store_id id, struct err *err);
+/* The transmission that this very file became (path, inode, size and mtime are the same); 0: none. */
+int store_kept(struct store *s, const struct store_source *source, store_id *id_r, struct err *err);
+/* All of them. */
+int store_kept_files(struct store *s, int (*row)(void *ctx, store_id id, const struct store_source *source), void *ctx,
+                     struct err *err);
+
 /* Of any thing. hold: `why` is one of enum store_hold. bury, drop: what it carries or what goes with it (deliveries of a
  * transmission that leaves; documents and open deliveries of one that arrived) becomes the same. */
 int store_hold(struct store *s, enum thing thing, store_id id, unsigned why, struct slice reason, struct err *err);
