@@ -29,6 +29,9 @@ int maps_by_set(struct maps *m, struct slice standard, struct slice set, struct 
 int maps_by_record(struct maps *m, struct slice standard, struct slice kind, struct complaints *c,
                    const struct map **map_r, struct err *err);
 
+/* A kind of record, its newest version. NULL: none, or complained. */
+const struct record_kind *maps_newest_record(struct maps *m, struct slice name, struct complaints *c);
+
 struct slice map_name(const struct map *map);
 struct slice map_title(const struct map *map);
 /* "x12/004010/850": the first of its guides; i counts from 0; empty when there is none. */

@@ -2,7 +2,6 @@
 #include "partner/keywords.h"
 
 #define ROLES "retailer|distributor|manufacturer|supplier|customer|3pl|warehouse|carrier|marketplace|shop|erp|wms|tms|other"
-#define TRANSPORTS "sftp|as2|http|folder"
 
 const struct partner_keyword partner_keywords[] = {
     { .name = "partner", .in = IN_FILE, .opens = IN_PARTNER, .arguments = "NAME \"TITLE\"",
@@ -11,6 +10,10 @@ const struct partner_keyword partner_keywords[] = {
 
     { .name = "is", .in = IN_PARTNER, .arguments = "ROLE", .value = { VALUE_CHOICE }, .least = 1, .most = 1,
       .choice = ROLES, .otherwise = "other", .help = "what kind of partner this is; a system of our own is one, too" },
+    { .name = "off", .in = IN_PARTNER, .arguments = "", .otherwise = "he is on",
+      .help = "nothing is taken from this partner and nothing goes to him" },
+    { .name = "takes tests", .in = IN_PARTNER, .arguments = "", .otherwise = "only under a group with usage test",
+      .help = "documents marked as tests may go to this partner; otherwise they are held" },
     { .name = "x12", .in = IN_PARTNER, .opens = IN_X12, .arguments = "QUALIFIER:ID", .value = { VALUE_X12_PARTY },
       .least = 1, .most = 1, .repeats = true, .help = "the partner's identity in X12 interchanges (ISA05 to ISA08)" },
     { .name = "us", .in = IN_X12, .arguments = "QUALIFIER:ID", .value = { VALUE_X12_PARTY }, .least = 1, .most = 1,
@@ -91,7 +94,7 @@ const struct partner_keyword partner_keywords[] = {
       .help = "a file with the bearer token" },
 
     { .name = "pick up", .in = IN_PARTNER, .opens = IN_PICK_UP, .arguments = "sftp|http|folder [PATH]",
-      .value = { VALUE_CHOICE, VALUE_PATH }, .least = 1, .most = 2, .choice = TRANSPORTS, .repeats = true,
+      .value = { VALUE_CHOICE, VALUE_PATH }, .least = 1, .most = 2, .choice = PARTNER_TRANSPORTS, .repeats = true,
       .help = "fetch files from the partner" },
     { .name = "every", .in = IN_PICK_UP, .arguments = "TIME", .value = { VALUE_DURATION }, .least = 1, .most = 1,
       .otherwise = "5m", .help = "how often" },
@@ -116,9 +119,16 @@ const struct partner_keyword partner_keywords[] = {
     { .name = "priority", .in = IN_RECEIVE, .arguments = "high|normal|bulk", .value = { VALUE_CHOICE }, .least = 1,
       .most = 1, .choice = "high|normal|bulk", .otherwise = "normal", .help = "what goes before what" },
     { .name = "by", .in = IN_RECEIVE, .arguments = "TRANSPORT [METHOD] [PATH]", .value = { VALUE_CHOICE, VALUE_PATH },
-      .least = 1, .most = 3, .choice = TRANSPORTS, .help = "how it is handed to a system of our own" },
+      .least = 1, .most = 3, .choice = PARTNER_TRANSPORTS, .help = "how it is handed to a system of our own" },
     { .name = "body", .in = IN_RECEIVE, .arguments = "record|document", .value = { VALUE_CHOICE }, .least = 1,
       .most = 1, .choice = "record|document", .otherwise = "record", .help = "what is handed over" },
+    { .name = "batch", .in = IN_RECEIVE, .arguments = "NUMBER", .value = { VALUE_NUMBER }, .least = 1, .most = 1,
+      .least_number = 1, .most_number = 1000, .otherwise = "1", .help = "so many go together in one file, where so many wait" },
+    { .name = "within", .in = IN_RECEIVE, .arguments = "TIME", .value = { VALUE_DURATION }, .least = 1, .most = 1,
+      .otherwise = "what waits goes at once", .help = "how long a batch may wait to become full" },
+    { .name = "same number", .in = IN_RECEIVE, .arguments = "held|change", .value = { VALUE_CHOICE }, .least = 1, .most = 1,
+      .choice = "held|change", .otherwise = "held",
+      .help = "what becomes of a document with a number that came before, and other content" },
 
     { .name = "send", .in = IN_PARTNER, .opens = IN_SEND, .arguments = "SET|RECORD", .value = { VALUE_DOCUMENT },
       .least = 1, .most = 1, .repeats = true, .help = "a document type that goes to this partner" },
@@ -135,9 +145,13 @@ const struct partner_keyword partner_keywords[] = {
     { .name = "priority", .in = IN_SEND, .arguments = "high|normal|bulk", .value = { VALUE_CHOICE }, .least = 1,
       .most = 1, .choice = "high|normal|bulk", .otherwise = "normal", .help = "what goes before what" },
     { .name = "by", .in = IN_SEND, .arguments = "TRANSPORT [METHOD] [PATH]", .value = { VALUE_CHOICE, VALUE_PATH },
-      .least = 1, .most = 3, .choice = TRANSPORTS, .help = "how it is sent" },
+      .least = 1, .most = 3, .choice = PARTNER_TRANSPORTS, .help = "how it is sent" },
     { .name = "body", .in = IN_SEND, .arguments = "record|document", .value = { VALUE_CHOICE }, .least = 1,
       .most = 1, .choice = "record|document", .otherwise = "document", .help = "what is sent" },
+    { .name = "batch", .in = IN_SEND, .arguments = "NUMBER", .value = { VALUE_NUMBER }, .least = 1, .most = 1,
+      .least_number = 1, .most_number = 1000, .otherwise = "1", .help = "so many go together in one file, where so many wait" },
+    { .name = "within", .in = IN_SEND, .arguments = "TIME", .value = { VALUE_DURATION }, .least = 1, .most = 1,
+      .otherwise = "what waits goes at once", .help = "how long a batch may wait to become full" },
 
     { .name = "acknowledge", .in = IN_PARTNER, .arguments = "997|999|ta1|contrl|mdn …", .value = { VALUE_CHOICE },
       .least = 1, .most = 5, .choice = "997|999|ta1|contrl|mdn",
@@ -156,6 +170,8 @@ const struct partner_keyword partner_keywords[] = {
       .least = 1, .most = 1, .otherwise = "15m", .help = "how long to wait before sending again" },
     { .name = "for", .in = IN_RETRY, .arguments = "TIME", .value = { VALUE_DURATION }, .least = 1, .most = 1,
       .otherwise = "2d", .help = "when to give up" },
+    { .name = "keep", .in = IN_PARTNER, .arguments = "TIME", .value = { VALUE_DURATION }, .least = 1, .most = 1,
+      .otherwise = "90d", .help = "how long payloads stay at hand before they go to the archive" },
     { .name = NULL },
 };
 

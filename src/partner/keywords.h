@@ -16,4 +16,6 @@ bool partner_duration(struct slice word, uint64_t *seconds_r);
 /* Whether `word` is one of "a|b|c"; each is offered to best_r when that is not NULL. */
 bool partner_choice(const char *choice, struct slice word, struct slice *best, unsigned *distance);
 
+#define PARTNER_TRANSPORTS "sftp|as2|http|folder"
+
 #endif

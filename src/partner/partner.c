@@ -521,6 +521,78 @@ static bool is_record_kind(struct slice word)
     return word.n && word.p[0] >= 'a' && word.p[0] <= 'z';
 }
 
+/* Seconds; `otherwise` where it is not said. */
+static uint64_t duration_of(const struct partner_setting *owner, const char *name, uint64_t otherwise)
+{
+    uint64_t seconds = otherwise;
+
+    partner_duration(value_of(owner, name), &seconds);
+    return seconds;
+}
+
+static unsigned priority_of(const struct partner_setting *s)
+{
+    struct slice word = value_of(s, "priority");
+    return slice_is(word, "high") ? 0 : slice_is(word, "bulk") ? 2 : 1;
+}
+
+/* Which way it goes, and how. */
+static void make_way(const struct partner_setting *s, struct partner_route *route)
+{
+    const struct partner_setting *by = find_setting(s, "by"), *when = find_setting(s, "when"), *to = find_setting(s, "to");
+    struct slice from = value_of(s, "from");
+    bool fetched = partner_choice(PARTNER_TRANSPORTS, from, NULL, NULL) && from.n;
+    uint64_t number = 1;
+
+    route->out = by || (route->send && !fetched);
+    if (fetched)
+        route->record = route->document.n ? slice(NULL, 0) : route->record;
+    route->way = by && by->n ? by->value[0] : SLICE("folder");
+    for (unsigned i = 1; by && i < by->n; i++)
+        if (by->value[i].n && by->value[i].p[0] == '/')
+            route->path = by->value[i];
+    route->as_record = !route->document.n || slice_is(value_of(s, "body"), "record");
+    if (to) {
+        route->to = to->value;
+        route->n_to = to->n;
+    }
+    if (when && when->n == 3) {
+        route->when = when->value[0];
+        route->when_not = slice_is(when->value[1], "!=");
+        route->value = when->value[2];
+    }
+    route->priority = priority_of(s);
+    slice_number(value_of(s, "batch"), 1000, &number);
+    route->batch = number ? (unsigned)number : 1;
+    route->within = duration_of(s, "within", 0);
+    route->change = slice_is(value_of(s, "same number"), "change");
+}
+
+static bool make_pick_ups(struct reading *r, const struct partner_setting *owner, struct partner *p)
+{
+    struct partner_pick_up *pick;
+
+    if (!make_array(r, owner, "pick up", sizeof(*pick), &pick))
+        return false;
+    p->pick_up = pick;
+    for (const struct partner_setting *s = owner->first; s; s = s->next) {
+        const struct partner_setting *then;
+
+        if (strcmp(s->keyword->name, "pick up") != 0 || s->n == 0)
+            continue;
+        then = find_setting(s, "then");
+        *pick++ = (struct partner_pick_up){
+            .way = s->value[0],
+            .path = s->n > 1 ? s->value[1] : slice(NULL, 0),
+            .then = then && then->n ? then->value[0] : SLICE("keep"),
+            .then_path = then && then->n > 1 ? then->value[1] : slice(NULL, 0),
+            .every = duration_of(s, "every", 300),
+        };
+        p->n_pick_ups++;
+    }
+    return true;
+}
+
 static bool make_routes(struct reading *r, const struct partner_setting *owner, struct partner *p)
 {
     struct partner_route *route = arena_array(r->arena, count_settings(owner, "receive") + count_settings(owner, "send") + 1,
@@ -555,6 +627,7 @@ static bool make_routes(struct reading *r, const struct partner_setting *owner, 
             route->guide = guide->value[0];
             route->guide_at = guide->value_at;
         }
+        make_way(s, route);
         route++;
         p->n_routes++;
     }
@@ -609,10 +682,20 @@ static bool make_partner(struct reading *r, const struct partner_setting *s, str
     for (const struct partner_setting *a = s->first; a; a = a->next) {
         if (strcmp(a->keyword->name, "acknowledge") == 0)
             p->acknowledge |= acknowledgments(a);
-        if (strcmp(a->keyword->name, "expect") == 0)
+        if (strcmp(a->keyword->name, "expect") == 0) {
             p->expect |= acknowledgments(a);
+            p->expect_within = duration_of(a, "within", 86400);
+        }
+        if (strcmp(a->keyword->name, "retry") == 0)
+            p->retry_for = duration_of(a, "for", 2 * 86400);
     }
-    return (r->further || make_x12(r, s, p)) && make_routes(r, s, p) && make_lists(r, s, p);
+    p->off = find_setting(s, "off") != NULL;
+    p->takes_tests = find_setting(s, "takes tests") != NULL;
+    p->retry = duration_of(s, "retry", 900);
+    if (!p->retry_for)
+        p->retry_for = 2 * 86400;
+    p->keep = duration_of(s, "keep", 90 * 86400);
+    return (r->further || make_x12(r, s, p)) && make_routes(r, s, p) && make_pick_ups(r, s, p) && make_lists(r, s, p);
 }
 
 /* --- Reading --------------------------------------------------------------------------- */

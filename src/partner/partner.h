@@ -136,14 +136,36 @@ struct partner_x12 {
     uint32_t line;
 };
 
-/* A line `receive` or `send`: which document stands for which record. */
+/* A line `receive` or `send`: which document stands for which record, where it comes from and where it goes. The words before
+ * them say who does it: a trading partner's file speaks of us, that of a system of our own may speak of the system. So
+ * which way it goes is told by how: what is handed over has a `by`, what is fetched comes `from folder`; without either, `send`
+ * goes to the partner and `receive` comes from him. */
 struct partner_route {
     bool send;
+    bool out;                   /* it goes to the partner */
+    const struct slice *to;     /* what comes in: the partners who get it; "origin": whoever sent what it answers */
+    unsigned n_to;
+    struct slice when, value;   /* only records with that field of that value; empty: all */
+    bool when_not;              /* of any other value */
+    unsigned priority;          /* 0 high, 1 normal, 2 bulk */
+    struct slice way;           /* what goes out: "folder", "sftp", … */
+    struct slice path;          /* and where to, by that way; may be empty */
+    bool as_record;             /* not as a document */
+    unsigned batch;             /* so many go together, */
+    uint64_t within;            /* and may wait so many seconds for each other */
+    bool change;                /* a number that came before, with other content, is a change; else it is held */
     struct slice document;      /* "850"; empty where records travel as records */
     struct slice record;        /* "order"; empty: whatever the map says */
     struct slice map;           /* as written; empty: the standard's own */
     struct slice guide;         /* as written; empty: none of its own */
     struct place at, record_at, map_at, guide_at;
+};
+
+/* A line `pick up`. */
+struct partner_pick_up {
+    struct slice way, path;     /* "folder", "/srv/from-erp" */
+    struct slice then, then_path;   /* "delete", "keep", "move" and where to */
+    uint64_t every;             /* seconds */
 };
 
 /* A line `guide`. */
@@ -174,6 +196,13 @@ struct partner {
     unsigned n_allow;
     unsigned acknowledge;       /* enum partner_acknowledgment: what we send for what we receive */
     unsigned expect;            /* what we ask for */
+    uint64_t expect_within;     /* seconds */
+    const struct partner_pick_up *pick_up;
+    unsigned n_pick_ups;
+    bool off;                   /* nothing is taken from him and nothing goes to him */
+    bool takes_tests;
+    uint64_t retry, retry_for;  /* seconds before the second attempt, and until it is given up */
+    uint64_t keep;              /* seconds that payloads stay at hand */
     const struct partner_setting *setting;  /* the line `partner` with all that belongs to it */
     struct arena *arena;        /* private */
 };

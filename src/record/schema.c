@@ -27,6 +27,7 @@ enum word {
     WORD_MAX_LENGTH,
     WORD_DESCRIPTION,
     WORD_CODES,
+    WORD_TRACE,
     WORD_REFERENCE
 };
 
@@ -69,6 +70,7 @@ static const struct word_row {
     { "maxLength", WORD_MAX_LENGTH, OF_STRING, IS_NUMBER, "a number" },
     { "description", WORD_DESCRIPTION, OF_ALL, IS_STRING, "a string" },
     { "x-codes", WORD_CODES, OF_STRING, IS_STRING, "the name of a set of codes" },
+    { "x-trace", WORD_TRACE, OF_STRING, IS_BOOLEAN, "true or false" },
     { "$ref", WORD_REFERENCE, OF_ALL, IS_STRING, "a reference such as \"#/$defs/party\"" },
     { "$defs", WORD_ANNOTATION, OF_ALL, IS_OBJECT, "an object" },
     { "$schema", WORD_ANNOTATION, OF_ALL, IS_STRING, "a string" },
@@ -597,6 +599,9 @@ static bool read_word(struct loader *l, const struct word_row *row, uint32_t nod
         return keep_value(l, node, &f->pattern);
     case WORD_DESCRIPTION:
         return keep_value(l, node, &f->description);
+    case WORD_TRACE:
+        f->traced = l->tape.node[node].type == JSON_TRUE;
+        return true;
     case WORD_CODES:
         return keep_value(l, node, &f->codes);
     default:

@@ -3,7 +3,8 @@
  *
  * The subset of draft 2020-12 that is understood: type, properties, required, items, additionalProperties,
  * $defs and $ref to them, enum, const, format, minLength, maxLength, minItems, maxItems, pattern (kept, not
- * run), description; and x-codes, which names the set of codes that a string is from. $schema, $id, title,
+ * run), description; x-codes, which names the set of codes that a string is from; and x-trace, which says
+ * that people look for a record by that string. $schema, $id, title,
  * $comment, examples, default, deprecated and other x-… words say nothing to us. Anything else is an error:
  * a rule that is written but not checked would be a lie. The root's properties `record` and `version` carry
  * the kind's name and version as const.
@@ -45,6 +46,7 @@ struct record_field {
     uint8_t item;                       /* of an ARRAY: the type of its items (never ARRAY) */
     bool required;
     bool fixed;                         /* const: values[0] is the only value */
+    bool traced;                        /* x-trace: a number by which people look for the record */
     uint16_t n_values;
     const struct record_object *object; /* of an OBJECT and of an ARRAY of them; never NULL there */
     /* what follows speaks of the items where the field is an ARRAY of scalars */
