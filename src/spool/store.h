@@ -40,6 +40,9 @@ int store_begin(struct store *s, struct err *err);
 /* On error nothing of the batch is true. */
 int store_commit(struct store *s, struct err *err);
 void store_rollback(struct store *s);
+/* Inside a batch: what the verbs since the mark did can be undone by itself. Not nested. */
+int store_mark(struct store *s, struct err *err);
+int store_unmark(struct store *s, bool undo, struct err *err);
 
 /* --- Transmissions ------------------------------------------------------------------------------------------- */
 
@@ -54,7 +57,8 @@ enum store_hold {
     HELD_TEST = 16,             /* a test, and the receiver is a live system */
     HELD_RECALL = 32,           /* it cannot be said what it answers */
     HELD_RESTORED = 64,         /* restored from a backup: it may have left already */
-    HELD_TRANSPORT = 128        /* there is no way to hand it over yet */
+    HELD_TRANSPORT = 128,       /* there is no way to hand it over yet */
+    HELD_CONFIG = 256           /* a partner file, guide or map is missing or wrong */
 };
 
 /* A file at the door, to know it again. */
