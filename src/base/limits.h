@@ -17,5 +17,6 @@
 #define LIMIT_RECORD_MEMORY (8u << 20)     /* a record is read whole up to here, from a file beyond */
 #define LIMIT_RECORD_FILE (1ull << 40)     /* and this is the most that file may hold */
 #define LIMIT_ACKNOWLEDGMENT (64u << 20)   /* an acknowledgment before it is written */
+#define LIMIT_SPOOL_SEGMENT (64u << 20)    /* a segment of the spool is left for another from here on */
 
 #endif
