@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#define ROW(thing, name, from, to) [thing##_##name] = { thing, #name, from, thing##_##to },
+#define ROW(thing, name, from, to) [thing##_##name] = { thing, #name, from, to },
 const struct arrow_row arrows[ARROW_END] = { ARROWS(ROW) };
 #undef ROW
 

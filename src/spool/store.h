@@ -3,12 +3,15 @@
  *
  * Its verbs are the arrows of README.md. They take part in a batch: store_begin(), verbs, store_commit(); all of it is true or
  * nothing. A verb puts its event into the same batch, and refuses (ERR_INTERNAL) an arrow that does not lead out of the
- * state a thing is in. Ids that verbs give are never given again, also when the batch is rolled back after a crash.
+ * state a thing is in, before it changes anything: the batch may go on. After any other error of a verb the batch cannot be
+ * committed. An id is given for good with its batch's commit, and then never again; one of a batch that came to nothing is
+ * given anew.
  *
  * One process writes, and holds the spool's lock; any number read beside it, without needing to write anything. What a query gives
- * is valid until its callback returns. Texts are UTF-8, made clean by whoever stores them; they are shown as they are.
+ * is valid until its callback returns; the callback may ask and call verbs, also begin and commit. Texts are UTF-8, made clean by
+ * whoever stores them; they are shown as they are. Paths (source, target, hidden) are any bytes.
  *
- * Backend: SQLite (store_sqlite.c). Nothing of it is seen here.
+ * Backend: SQLite (store_sqlite.c). Nothing of it is seen here. A store belongs to one thread.
  */
 #ifndef WAYBILL_SPOOL_STORE_H
 #define WAYBILL_SPOOL_STORE_H
@@ -37,10 +40,11 @@ void store_close(struct store **store);
 store_time store_now(struct store *s);
 
 int store_begin(struct store *s, struct err *err);
-/* On error nothing of the batch is true. */
+/* On error nothing of the batch is true, and the next one may succeed. Only if the process dies before a later commit has succeeded
+ * can it come out that the batch is true after all, as with a commit that a crash breaks off. */
 int store_commit(struct store *s, struct err *err);
 void store_rollback(struct store *s);
-/* Inside a batch: what the verbs since the mark did can be undone by itself. Not nested. */
+/* Inside a batch: what the verbs since the mark did can be undone by itself, also when one of them failed. Not nested. */
 int store_mark(struct store *s, struct err *err);
 int store_unmark(struct store *s, bool undo, struct err *err);
 
@@ -93,7 +97,7 @@ struct store_transmission {
     unsigned attempts;
     store_time at;              /* accepted or made */
     store_time first, due;      /* of what leaves: the first attempt, the next one */
-    store_time done;            /* when it came into its last state */
+    store_time done;            /* when it came into the state it is in */
     struct slice reason;
 };
 
@@ -108,7 +112,7 @@ int store_repeat(struct store *s, store_id id, struct slice format, store_id sam
 /* Something that leaves: partner, name, way, target, format, payload, answers, replays, priority, due are read. */
 int store_make(struct store *s, const struct store_transmission *t, store_id *id_r, struct err *err);
 int store_lay(struct store *s, store_id id, struct slice hidden, struct slice name, struct err *err);
-/* Its deliveries are delivered; documents in it that await an acknowledgment do so from now on, for as long as their `due`
+/* Its deliveries are delivered; documents in it that await an acknowledgment do so from now on, for as long as their `within`
  * said at store_document(). */
 int store_place(struct store *s, store_id id, struct err *err);
 int store_retry(struct store *s, store_id id, store_time due, struct slice reason, struct err *err);
@@ -122,8 +126,10 @@ int store_kept(struct store *s, const struct store_source *source, store_id *id_
 int store_kept_files(struct store *s, int (*row)(void *ctx, store_id id, const struct store_source *source), void *ctx,
                      struct err *err);
 
-/* Of any thing. hold: `why` is one of enum store_hold. bury, drop: what it carries or what goes with it (deliveries of a
- * transmission that leaves; documents and open deliveries of one that arrived) becomes the same. */
+/* Of any thing. hold: `why` is of enum store_hold; release: it passes these from now on. What a transmission that leaves carries
+ * (its deliveries) goes with it: held, released, dead or dropped; so a delivery that stands in one is refused by itself
+ * (ERR_USAGE), but to drop what is dead. Deliveries of a document go with it: those waiting are held with it, those held with
+ * it are released with it, those held or dead are dropped with it. */
 int store_hold(struct store *s, enum thing thing, store_id id, unsigned why, struct slice reason, struct err *err);
 int store_bury(struct store *s, enum thing thing, store_id id, struct slice reason, struct err *err);
 int store_release(struct store *s, enum thing thing, store_id id, struct err *err);
@@ -158,6 +164,8 @@ struct store_document {
     uint32_t errors, warnings;
     store_time within;                  /* an acknowledgment is awaited for so long after it is sent; 0: none is */
     store_time due;                     /* when it has to be there */
+    store_time at;                      /* recorded, or written */
+    store_time done;                    /* when it came into the state it is in */
     struct slice reason;
 };
 
@@ -196,6 +204,8 @@ int store_make_delivery(struct store *s, store_id id, store_id transmission, str
  * empty). From 1 to `most`, then 1 again. */
 int store_control(struct store *s, struct slice partner, struct slice version, struct slice level, uint64_t most,
                   uint64_t *number_r, struct err *err);
+/* After a restore: control numbers and ids go on so much higher, for what was given since the backup must not be given again. */
+int store_skip(struct store *s, uint32_t by, struct err *err);
 /* An envelope that arrived. */
 struct store_envelope {
     struct slice partner, level;        /* "interchange", "group" */
@@ -217,12 +227,16 @@ int store_breaker_set(struct store *s, struct slice partner, const struct store_
 /* What a commit names must have been synced. Known ones are given back as they are kept, so that bytes that came again are
  * not kept twice: ask before adding a large one, and for all of them after. */
 int store_payload_find(struct store *s, const uint8_t hash[OBJECT_HASH], struct payload *payload_r, struct err *err);    /* 1, 0 */
+/* Nothing needs the payloads of this transmission any more: it is through, and so is what came of it (else ERR_USAGE). Its row
+ * keeps their names, their size is 0 once they are condemned. */
+int store_forget(struct store *s, store_id transmission, struct err *err);
 /* Condemns, in one batch, payloads that nothing names and whose rows are older than `before`; at most `n`. Remove them after the
  * commit. */
 int store_payload_condemn(struct store *s, store_time before, struct payload *payload_r, uint32_t n, uint32_t *n_r,
                           struct err *err);
-/* Segments in which no payload is left. */
+/* Segments in which no payload is left, the newest excepted. The ledger forgets them with the batch: remove them after the commit. */
 int store_segments_empty(struct store *s, uint32_t *segment_r, uint32_t n, uint32_t *n_r, struct err *err);
+/* hash NULL: the segment. True as well when the ledger cannot be read: nothing is litter then. */
 bool store_payload_known(struct store *s, const uint8_t *hash, uint32_t segment);
 
 /* --- Asking -------------------------------------------------------------------------------------------------- */
@@ -233,10 +247,10 @@ struct store_query {                    /* zero: no condition */
     enum store_direction direction;
     struct slice partner;
     store_time from, to;                /* of `at`: from <= at < to */
-    store_time due;                     /* due by then */
-    store_id transmission;              /* documents, deliveries, events of it */
-    store_id document;                  /* deliveries, events of it */
-    store_id delivery;                  /* events of it */
+    store_time due;                     /* due by then; by priority, then by `due`, of what is waiting, made, laid or awaited */
+    store_id transmission;              /* documents, deliveries, events of it; events of its documents as well */
+    store_id document;                  /* deliveries, events of it; events of its deliveries as well */
+    store_id delivery;                  /* documents, events of it */
     store_id parent, replays, answers, made_of;
     bool source;                        /* only those whose file may still be at the door */
     store_id after;                     /* ids above; with `newest` below */
@@ -244,12 +258,11 @@ struct store_query {                    /* zero: no condition */
     uint32_t limit;                     /* 0: all */
 };
 
-/* Callbacks: 0 goes on, negative stops and is given back. */
+/* By id. Callbacks: 0 goes on, negative stops and is given back. */
 int store_transmissions(struct store *s, const struct store_query *q,
                         int (*row)(void *ctx, const struct store_transmission *t), void *ctx, struct err *err);
 int store_documents(struct store *s, const struct store_query *q, int (*row)(void *ctx, const struct store_document *d),
                     void *ctx, struct err *err);
-/* By priority and age where `due` is asked for. */
 int store_deliveries(struct store *s, const struct store_query *q, int (*row)(void *ctx, const struct store_delivery *d),
                      void *ctx, struct err *err);
 
@@ -257,12 +270,13 @@ int store_deliveries(struct store *s, const struct store_query *q, int (*row)(vo
  * not counted. */
 int store_find_same(struct store *s, struct slice partner, const uint8_t hash[OBJECT_HASH], store_id before, store_id *id_r,
                     struct err *err);
-/* The transmission that an envelope of that number came in; 0: none. */
+/* The last transmission that an envelope of that number came in, other than e->transmission; 0: none. */
 int store_find_envelope(struct store *s, const struct store_envelope *e, store_id *id_r, struct err *err);
 /* The last document of that key that was recorded or is held, in a transmission other than `but`; id 0: none. Only id, state, content and
  * transmission are set. */
 int store_find_key(struct store *s, const uint8_t key[STORE_KEY], store_id but, struct store_document *found_r, struct err *err);
-/* Ours that a partner acknowledges: the last one sent with these numbers; `control` empty: all of the group. */
+/* Ours that a partner acknowledges: the last one sent with these numbers; `control` empty: all of the group, or of the interchange.
+ * Interchange (X12) or group (EDIFACT) may be empty, but not both; set may be. */
 int store_find_sent(struct store *s, struct slice partner, struct slice interchange, struct slice group, struct slice set,
                     struct slice control, int (*row)(void *ctx, const struct store_document *d), void *ctx, struct err *err);
 /* Documents with such a number, in any field when `field` is empty; newest first. */
@@ -291,7 +305,8 @@ struct store_counts {                   /* by state */
     uint64_t delivery[DELIVERY_STATE_END];
     uint64_t payloads, bytes;
 };
-/* Kept up to date by the verbs, so that a million rows cost nothing. An empty partner: all together. */
+/* Kept up to date by the verbs, so that a million rows cost nothing. An empty partner: all together; only then payloads and bytes,
+ * which belong to nobody. */
 int store_count(struct store *s, struct slice partner, struct store_counts *counts_r, struct err *err);
 
 /* A copy of the ledger, while others write. */
