@@ -13,6 +13,8 @@ static char find_delimiter(struct slice text)
     unsigned count[sizeof(offered)] = { 0 }, best = 0;
     bool quoted = false;
 
+    while (text.n && ends_line(text.p[0])) /* an empty line is none */
+        text = slice_from(text, 1);
     for (size_t i = 0; i < text.n && (quoted || !ends_line(text.p[i])); i++) {
         if (text.p[i] == '"')
             quoted = !quoted;
