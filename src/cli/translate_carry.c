@@ -114,8 +114,13 @@ static int find_map(struct carrying *k, struct slice from, const struct map **ma
     }
     snprintf(name, sizeof(name), "records/%.*s-%s", (int)(from.n < 100 ? from.n : 100), from.p, k->to);
     rc = maps_by_name(k->s->maps.maps, slice_of(name), complaints, map_r, &err);
-    if (rc == 0)
+    if (rc == 0 && map_between_records(*map_r) && slice_eq(map_from_kind(*map_r)->name, from) &&
+        slice_is(map_kind(*map_r)->name, k->to))
         return EXIT_CODE_OK;
+    if (rc == 0) {
+        command_say(k->c, "the map %s is not between the records %.*s and %s", name, SLICE_FMT(from), k->to);
+        return EXIT_CODE_CONFIG;
+    }
     if (rc != ERR_MISSING)
         return complained(k, rc, &err);
     snprintf(expected, sizeof(expected), "the map %s, or another with --map", name);
