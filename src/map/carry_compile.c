@@ -9,7 +9,7 @@
 #include "map/carry_inside.h"
 #include "map/compile.h"
 
-enum { NAMES = 32, PATTERN = 1000, COPY_DEPTH = 6 };
+enum { NAMES = 32, COPY_DEPTH = 6, LINES = 5000 };
 
 struct named {
     struct slice name;
@@ -27,6 +27,7 @@ struct compiling_carry {
     struct slice pattern[CARRY_FRAMES];                 /* p is NULL in what is recalled */
     struct named named[NAMES];
     unsigned n_named;
+    unsigned n_lines;                                   /* with those of blocks, wherever they are used */
 };
 
 /* What the lines of one level work on. */
@@ -518,6 +519,10 @@ static struct carry_object *walk_right(struct compiling_carry *x, const struct c
         struct carry_member *m;
         if (!f)
             return NULL;
+        if (o == x->plan->root && carry_is_envelope(name)) {
+            REFUSE(x, &l->right_at, "%.*s is made for every record by itself", SLICE_FMT(name));
+            return NULL;
+        }
         *field_r = f;
         if (!more)
             return o;
@@ -562,10 +567,6 @@ static bool compile_line(struct compiling_carry *x, const struct carry_line *l, 
     o = walk_right(x, l, v->object, &field);
     if (!o)
         return false;
-    if (o == x->plan->root && carry_is_envelope(field->name)) {
-        REFUSE(x, &l->right_at, "%.*s is made for every record by itself", SLICE_FMT(field->name));
-        return false;
-    }
     if (l->list != (field->type == RECORD_ARRAY)) {
         REFUSE(x, &l->right_at, l->list ? "%.*s is no list" : "%.*s is a list: write %.*s[]", SLICE_FMT(field->name),
                SLICE_FMT(field->name));
@@ -590,6 +591,14 @@ static bool compile_line(struct compiling_carry *x, const struct carry_line *l, 
 }
 
 /* ---- recall ---- */
+
+static bool has_list(const struct carry_path *p)
+{
+    for (unsigned i = 0; i < p->n; i++)
+        if (p->step[i].list)
+            return true;
+    return false;
+}
 
 static bool compile_recall(struct compiling_carry *x, const struct carry_line *l, const struct level *v)
 {
@@ -637,6 +646,11 @@ static bool compile_recall(struct compiling_carry *x, const struct carry_line *l
             return false;
         if (!k->ours.field || k->ours.object || !k->theirs.field || k->theirs.object) {
             REFUSE(x, &k->ours.at, "what is recalled is known by a single value");
+            return false;
+        }
+        if (k->theirs.frame != r->frame || (r->kind && has_list(&k->theirs))) {
+            REFUSE(x, &k->theirs.at, "a field of %.*s is expected here%s", SLICE_FMT(l->recalled),
+                   r->kind ? ", and none of a list" : "");
             return false;
         }
     }
@@ -725,28 +739,22 @@ static struct carry_line *copy_line(struct compiling_carry *x, const struct carr
 
 /* A partner's lines and those of the map his is made from: his come first where both make the same field, and stand below
  * the same line where both have lines below it. What he recalls under the same name is recalled his way. */
-static struct carry_line *merge(struct compiling_carry *x, const struct carry_line *own, const struct carry_line *base)
+static struct carry_line *merge(struct compiling_carry *x, struct carry_line *own, const struct carry_line *base)
 {
-    struct carry_line *first = NULL, **link = &first, *copy;
-    const struct carry_line *placed[256], *o;
-    unsigned n_placed = 0;
+    struct carry_line *first = NULL, **link = &first, *copy, *o;
 
     for (o = own; o && !x->c->nomem; o = o->next)
         if (o->kind != CARRY_LINE)
             copy_line(x, o, &link);
     for (; base && !x->c->nomem; base = base->next) {
-        const struct carry_line *below = NULL;
+        struct carry_line *below = NULL;
         bool without = false;
         for (o = own; o; o = o->next) {
-            bool done = false;
-            for (unsigned i = 0; i < n_placed; i++)
-                done |= placed[i] == o;
             without |= o->kind == CARRY_WITHOUT && base->kind == CARRY_LINE && slice_eq(o->right, base->right);
             without |= o->kind == CARRY_RECALL && base->kind == CARRY_RECALL && slice_eq(o->name, base->name);
-            if (done || o->kind != CARRY_LINE || base->kind != CARRY_LINE || !slice_eq(o->right, base->right))
+            if (o->placed || o->kind != CARRY_LINE || base->kind != CARRY_LINE || !slice_eq(o->right, base->right))
                 continue;
-            if (n_placed < sizeof(placed) / sizeof(placed[0]))
-                placed[n_placed++] = o;
+            o->placed = true;
             if (!below && same_left(o, base) && o->child && base->child)
                 below = o;
             else
@@ -758,21 +766,21 @@ static struct carry_line *merge(struct compiling_carry *x, const struct carry_li
         if (copy && below)
             copy->child = merge(x, below->child, base->child);
     }
-    for (o = own; o && !x->c->nomem; o = o->next) {
-        bool done = false;
-        for (unsigned i = 0; i < n_placed; i++)
-            done |= placed[i] == o;
-        if (!done && o->kind == CARRY_LINE)
+    for (o = own; o && !x->c->nomem; o = o->next)
+        if (!o->placed && o->kind == CARRY_LINE)
             copy_line(x, o, &link);
-    }
     return first;
 }
 
 /* Copies, with the lines of blocks in the place of what uses them. */
 static void expand(struct compiling_carry *x, const struct carry_line *line, unsigned depth, struct carry_line ***link)
 {
-    for (; line && !x->c->nomem; line = line->next) {
+    for (; line && !x->c->nomem && x->n_lines <= LINES; line = line->next) {
         const struct map_block *b;
+        if (++x->n_lines > LINES) {
+            REFUSE(x, &line->at, "with its blocks the map has more than %d lines", LINES);
+            return;
+        }
         if (line->kind != CARRY_USE) {
             struct carry_line *copy = copy_line(x, line, link), *first = NULL, **below = &first;
             if (!copy)
@@ -789,7 +797,7 @@ static void expand(struct compiling_carry *x, const struct carry_line *line, uns
     }
 }
 
-static const struct carry_line *lines_of(struct compiling_carry *x, const struct map *map)
+static struct carry_line *lines_of(struct compiling_carry *x, const struct map *map)
 {
     struct carry_line *first = NULL, **link = &first;
 
@@ -820,7 +828,7 @@ static void compile_split(struct compiling_carry *x)
     if (!new_frame(x, f->object, join(x, slice("", 0), map->split), &map->split_at, &frame) ||
         !resolve(x, &x->plan->split_by, frame, false))
         return;
-    if (!x->plan->split_by.field || !is_scalar(x->plan->split_by.field))
+    if (!x->plan->split_by.field || !is_scalar(x->plan->split_by.field) || x->plan->split_by.frame != frame)
         REFUSE(x, &x->plan->split_by.at, "one value is wanted here");
 }
 

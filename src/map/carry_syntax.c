@@ -340,12 +340,15 @@ static bool read_recall(struct reading *r, struct carry_line *l)
 
     l->kind = CARRY_RECALL;
     l->recalled = word(r, 1);
+    l->key = ARENA_ARRAY(r->arena, CARRY_KEYS, struct carry_key);
+    if (!l->key)
+        return nomem(r) != NULL;
     if (!is_word(r, 2, "by") || !read_path(r, 1, word(r, 1), &l->from)) {
         wrong(r, 2, "expected: recall KIND by FIELD as NAME");
         return false;
     }
     for (;;) {
-        struct carry_key *k = &l->key[l->n_keys];
+        struct carry_key *k = l->key + l->n_keys;
         if (l->n_keys++ == CARRY_KEYS) {
             wrong(r, i, "up to four fields to recall by are expected here");
             return false;

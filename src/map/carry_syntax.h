@@ -108,6 +108,7 @@ struct carry_line {
     struct slice right;             /* dotted, without []; of DROP, WITHOUT and MUST the field */
     bool list;                      /* RIGHT ends in [] */
     bool copy;                      /* what the lines below do not make is taken as it is */
+    bool placed;                    /* of a partner's line: before or at one of the map that his is made from */
     struct slice name;              /* as NAME; the block of USE */
     struct slice tree_id, tree_parent;  /* tree ID PARENT: empty, or fields of the nodes */
     struct carry_conversion *conversion;
@@ -117,7 +118,7 @@ struct carry_line {
     /* recall */
     struct slice recalled;          /* a kind of record, or the path of a list of one that was recalled */
     struct carry_path from;         /* that path */
-    struct carry_key key[CARRY_KEYS];
+    struct carry_key *key;          /* [n_keys] */
     unsigned n_keys;
     bool optional;
     struct place at, right_at;

@@ -8,7 +8,7 @@
 #include "map/carry_inside.h"
 #include "map/compile.h"
 
-enum { MAPS_MEMORY = 64 << 20 };
+enum { MAPS_MEMORY = 64 << 20, FROM_DEPTH = 8 };
 
 struct kept_kind {
     struct kept_kind *next;
@@ -308,6 +308,10 @@ static int load_blocks(struct maps *m, struct map *map, struct complaints *c, st
     return 0;
 }
 
+static int by_name(struct maps *m, struct slice name, unsigned depth, struct complaints *c, const struct map **map_r,
+                   struct err *err);
+
+/* depth: how many maps that are made from it are being read. */
 static int load(struct maps *m, const char *path, bool partner, unsigned depth, struct complaints *c,
                 const struct map **map_r, struct err *err)
 {
@@ -332,8 +336,10 @@ static int load(struct maps *m, const char *path, bool partner, unsigned depth, 
     if (r < 0)
         return r;
     if (from.n) {
-        r = depth > 8 ? ERR_MISSING : maps_by_name(m, from, c, &map->base, err);
-        if (r == ERR_MISSING)
+        r = depth == FROM_DEPTH ? 0 : by_name(m, from, depth + 1, c, &map->base, err);
+        if (depth == FROM_DEPTH)
+            complain(c, &from_at, "maps are made from each other in a circle, or more than %d deep", FROM_DEPTH);
+        else if (r == ERR_MISSING)
             complain(c, &from_at, "there is no such map");
         else if (r < 0)
             return r;
@@ -395,7 +401,8 @@ int maps_by_file(struct maps *m, const char *path, struct complaints *c, const s
     return load(m, path, true, 0, c, map_r, err);
 }
 
-int maps_by_name(struct maps *m, struct slice name, struct complaints *c, const struct map **map_r, struct err *err)
+static int by_name(struct maps *m, struct slice name, unsigned depth, struct complaints *c, const struct map **map_r,
+                   struct err *err)
 {
     struct slice last = name;
     char path[4096];
@@ -415,7 +422,12 @@ int maps_by_name(struct maps *m, struct slice name, struct complaints *c, const 
             last = rest;
     }
     snprintf(path, sizeof(path), "%.*s/%.*s/%.*s.map", SLICE_FMT(m->directory), SLICE_FMT(name), SLICE_FMT(last));
-    return load(m, path, false, 0, c, map_r, err);
+    return load(m, path, false, depth, c, map_r, err);
+}
+
+int maps_by_name(struct maps *m, struct slice name, struct complaints *c, const struct map **map_r, struct err *err)
+{
+    return by_name(m, name, 0, c, map_r, err);
 }
 
 /* The first (by name) of a standard's map folders that begins or ends as asked. */
