@@ -83,15 +83,25 @@ struct slice arena_copy(struct arena *a, struct slice s)
     return slice(p, p ? s.n : 0);
 }
 
-void arena_reset(struct arena *a)
+struct arena_mark arena_mark(const struct arena *a)
 {
-    while (a->block && a->block->older) {
+    return (struct arena_mark){ a->block, a->used };
+}
+
+void arena_back_to(struct arena *a, struct arena_mark mark)
+{
+    while (a->block && a->block->older && a->block != mark.block) {
         struct arena_block *b = a->block;
         a->block = b->older;
         a->total -= b->room;
         free(b);
     }
-    a->used = 0;
+    a->used = mark.block ? mark.used : 0;
+}
+
+void arena_reset(struct arena *a)
+{
+    arena_back_to(a, (struct arena_mark){ NULL, 0 });
 }
 
 void *arena_grow(struct arena *a, void *array, size_t n, size_t *room, size_t size)

@@ -27,6 +27,14 @@ struct slice arena_copy(struct arena *a, struct slice s);
 /* Forgets all content but keeps the first block. */
 void arena_reset(struct arena *a);
 
+/* Forgets what was taken since the mark was made. Marks made later are then gone, too. */
+struct arena_mark {
+    struct arena_block *block;
+    size_t used;
+};
+struct arena_mark arena_mark(const struct arena *a);
+void arena_back_to(struct arena *a, struct arena_mark mark);
+
 #define ARENA_NEW(a, type) ((type *)arena_alloc((a), sizeof(type)))
 #define ARENA_ARRAY(a, n, type) ((type *)arena_array((a), (n), sizeof(type)))
 

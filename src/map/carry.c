@@ -126,7 +126,7 @@ static int make_record(struct carry *c, uint64_t number, struct err *err)
     int rc;
 
     for (unsigned i = 0; i < c->plan->n_recalls; i++)
-        carry_recalled_clear(&c->recalled[i]);
+        carry_recalled_again(&c->recalled[i]);
     c->n_ids = 0;
     c->depth = 0;
     rc = carry_recall_all(c, c->plan->recall, err);
@@ -170,7 +170,6 @@ static int add_group(struct carry *c, const struct spot *item, void *ctx, struct
     if (!g->value || !v.text.p)
         return err_nomem(err);
     g->value[g->n++] = v;
-    arena_reset(&c->scratch);
     return 0;
 }
 
@@ -302,6 +301,8 @@ int carry_record(struct carry *c, const struct record *record, struct err *err)
     arena_reset(&c->scratch);
     buf_clear(&c->out);
     carry_clear_marks(c);
+    for (unsigned i = 0; i < c->plan->n_recalls; i++)
+        carry_recalled_clear(&c->recalled[i]);
     c->spilled = 0;
     if (c->file >= 0 && (ftruncate(c->file, 0) < 0 || lseek(c->file, 0, SEEK_SET) < 0))
         return err_system(err, "a temporary file");

@@ -66,10 +66,11 @@ static int find_lost_items(struct carry *c, const struct spot *s, struct err *er
 {
     struct list_items items;
     struct spot item;
-    int rc = carry_items_begin(c, s, &items, &item, err);
+    int rc = carry_items_begin(c, s, false, &items, &item, err);
 
-    while (rc == 0 && (rc = carry_items_next(&items, &item, err)) > 0)
+    while (rc == 0 && (rc = carry_items_next(c, &items, &item, err)) > 0)
         rc = find_lost(c, &item, err);
+    carry_items_end(c, &items);
     return rc;
 }
 

@@ -2,6 +2,7 @@
 #include "map/carry_run.h"
 
 #include "base/file.h"
+#include "map/decimal.h"
 
 /* ---- what goes out ---- */
 
@@ -53,13 +54,24 @@ static void put_string(struct carry *c, struct slice text)
     buf_add_char(&c->out, '"');
 }
 
-static void put_value(struct carry *c, const struct value *v, uint8_t type)
+/* Without quotes where the field is no text and the value can be written so; what cannot is found when it is checked. */
+static int put_value(struct carry *c, const struct value *v, uint8_t type, struct err *err)
 {
-    /* a word of a field that is no text is taken as it is; the check of what was made has the last say */
-    if (v->literal || ((type == RECORD_INTEGER || type == RECORD_BOOLEAN) && record_is_decimal(v->text)))
-        buf_add_slice(&c->out, v->text);
-    else
-        put_string(c, v->text);
+    struct decimal d;
+    struct slice text = v->text;
+
+    if (type == RECORD_INTEGER && !v->literal && decimal_read(text, &d)) {
+        text = decimal_text(&d, &c->scratch); /* 007 is no JSON */
+        if (!text.p)
+            return err_nomem(err);
+        buf_add_slice(&c->out, text);
+    } else if ((v->literal && (type == RECORD_INTEGER || type == RECORD_BOOLEAN || type == RECORD_ANY)) ||
+               (type == RECORD_BOOLEAN && (slice_is(text, "true") || slice_is(text, "false")))) {
+        buf_add_slice(&c->out, text);
+    } else {
+        put_string(c, text);
+    }
+    return 0;
 }
 
 static uint8_t scalar_type(const struct record_field *f)
@@ -83,9 +95,35 @@ static void leave(struct carry *c)
 
 static int copy_object(struct carry *c, const struct spot *s, const struct record_object *type, bool *any,
                        struct err *err);
+static int copy_value(struct carry *c, const struct spot *s, const struct record_object *type, bool split,
+                      struct err *err);
 
-/* A value as it is. 1: something was written. */
-static int copy_value(struct carry *c, const struct spot *s, const struct record_object *type, struct err *err)
+static int copy_items(struct carry *c, const struct spot *list, const struct record_object *type, bool split, bool *any,
+                      struct err *err)
+{
+    struct list_items items;
+    struct spot item;
+    int rc = carry_items_begin(c, list, split, &items, &item, err);
+
+    while (rc == 0 && (rc = carry_items_next(c, &items, &item, err)) > 0) {
+        uint64_t before = here(c);
+        if (*any)
+            buf_add_char(&c->out, ',');
+        rc = copy_value(c, &item, type, false, err);
+        if (rc == 0) {
+            back_to(c, before);
+        } else if (rc > 0) {
+            *any = true;
+            rc = carry_spill(c, err);
+        }
+    }
+    carry_items_end(c, &items);
+    return rc;
+}
+
+/* A value as it is; of the list that the record is `split` by, the group at hand. 1: something was written. */
+static int copy_value(struct carry *c, const struct spot *s, const struct record_object *type, bool split,
+                      struct err *err)
 {
     const struct json_node *n = &s->tape->node[s->node];
     uint64_t at = here(c);
@@ -106,19 +144,9 @@ static int copy_value(struct carry *c, const struct spot *s, const struct record
         buf_add_char(&c->out, '{');
         rc = copy_object(c, s, type, &any, err);
         buf_add_char(&c->out, '}');
-    } else if (n->type == JSON_ARRAY) {
-        struct spot item = *s;
+    } else if (n->type == JSON_ARRAY || n->type == JSON_STREAMED) {
         buf_add_char(&c->out, '[');
-        for (item.node = json_first(s->node); rc >= 0 && item.node < json_end(s->tape, s->node);
-             item.node = json_next(s->tape, item.node)) {
-            uint64_t before = here(c);
-            if (any)
-                buf_add_char(&c->out, ',');
-            rc = copy_value(c, &item, type, err);
-            if (rc == 0)
-                back_to(c, before);
-            any |= rc > 0;
-        }
+        rc = copy_items(c, s, type, split, &any, err);
         buf_add_char(&c->out, ']');
     }
     if (rc < 0)
@@ -142,7 +170,7 @@ static int copy_member(struct carry *c, const struct spot *object, const struct 
         return 0;
     put_key(c, f, any);
     enter(c, f);
-    rc = copy_value(c, &s, f->object, err);
+    rc = copy_value(c, &s, f->object, carry_is_split(c, object, f->name), err);
     leave(c);
     if (rc == 0) {
         back_to(c, at);
@@ -165,26 +193,34 @@ static int copy_object(struct carry *c, const struct spot *s, const struct recor
 
 /* ---- makers ---- */
 
+/* What a line makes of the values it names, if it applies. */
+static int line_value(struct carry *c, const struct carry_maker *m, struct value *v, struct err *err)
+{
+    unsigned i = 0;
+    int rc = carry_holds(c, m, err);
+
+    v->there = false;
+    if (rc <= 0)
+        return rc;
+    rc = carry_compute(c, m, &i, 0, v, err);
+    return rc < 0 ? rc : carry_convert_all(c, m, v, err);
+}
+
 /* One value for a field. 1: it was written. */
 static int make_value(struct carry *c, const struct carry_maker *m, const struct record_field *f, bool *any,
                       struct err *err)
 {
+    struct arena_mark mark = arena_mark(&c->scratch);
     struct value v;
-    unsigned i = 0;
-    int rc;
+    int rc = line_value(c, m, &v, err);
 
-    arena_reset(&c->scratch);
-    rc = carry_holds(c, m, err);
-    if (rc <= 0)
-        return rc;
-    rc = carry_compute(c, m, &i, 0, &v, err);
-    if (rc == 0)
-        rc = carry_convert_all(c, m, &v, err);
-    if (rc < 0 || !v.there)
-        return rc;
-    put_key(c, f, any);
-    put_value(c, &v, scalar_type(f));
-    return 1;
+    if (rc == 0 && v.there) {
+        put_key(c, f, any);
+        rc = put_value(c, &v, scalar_type(f), err);
+        rc = rc < 0 ? rc : 1;
+    }
+    arena_back_to(&c->scratch, mark);
+    return rc;
 }
 
 struct items {
@@ -213,8 +249,8 @@ static int take_value_item(struct carry *c, const struct spot *s, void *ctx, str
     if (*x->any)
         buf_add_char(&c->out, ',');
     *x->any = true;
-    put_value(c, &v, scalar_type(x->field));
-    return carry_spill(c, err);
+    rc = put_value(c, &v, scalar_type(x->field), err);
+    return rc < 0 ? rc : carry_spill(c, err);
 }
 
 /* An object made of what the walk came to. */
@@ -241,13 +277,13 @@ static int take_object(struct carry *c, const struct spot *s, void *ctx, struct 
     buf_add_char(&c->out, '{');
     rc = carry_make_members(c, m->item, m->copy ? s : NULL, &name, &any, err);
     buf_add_char(&c->out, '}');
-    /* an empty one is nothing, but in a list of copies it is a gap */
+    /* an empty one is nothing, but in a list of copies it is a gap; what is taken back must not be in the file yet */
     if (rc == 0 && !any && !(m->copy && s->tape->node[s->node].count == 0)) {
         back_to(c, at);
         *x->any = before;
-    }
-    if (rc == 0 && !x->one)
+    } else if (rc == 0 && !x->one) {
         rc = carry_spill(c, err);
+    }
     if (rc == 0 && m->below)
         rc = make_below(c, m->below, x->field, name.number, x->any, err);
     memcpy(c->index, f->index, sizeof(f->index));
@@ -259,29 +295,25 @@ static int make_items(struct carry *c, const struct carry_maker *m, const struct
                       bool one, bool *any, struct err *err)
 {
     struct items x = { .maker = m, .field = f, .path = &m->left[0].path, .parent = parent, .any = any, .one = one };
+    struct arena_mark mark = arena_mark(&c->scratch);
+    struct value v;
     int rc;
 
-    arena_reset(&c->scratch);
-    rc = carry_holds(c, m, err);
-    if (rc <= 0)
-        return rc;
-    if (m->item)
-        return carry_walk_path(c, x.path, take_object, &x, err);
-    if (m->n_left == 1 && m->left[0].kind == CARRY_PATH)
-        return carry_walk_path(c, x.path, take_value_item, &x, err);
+    if (m->item || (m->n_left == 1 && m->left[0].kind == CARRY_PATH)) {
+        rc = carry_holds(c, m, err);
+        arena_back_to(&c->scratch, mark);
+        return rc <= 0 ? rc : carry_walk_path(c, x.path, m->item ? take_object : take_value_item, &x, err);
+    }
     /* a computed value is a list of one */
-    struct value v;
-    unsigned i = 0;
-    rc = carry_compute(c, m, &i, 0, &v, err);
-    if (rc == 0)
-        rc = carry_convert_all(c, m, &v, err);
-    if (rc < 0 || !v.there)
-        return rc;
-    if (*any)
-        buf_add_char(&c->out, ',');
-    *any = true;
-    put_value(c, &v, scalar_type(f));
-    return 0;
+    rc = line_value(c, m, &v, err);
+    if (rc == 0 && v.there) {
+        if (*any)
+            buf_add_char(&c->out, ',');
+        *any = true;
+        rc = put_value(c, &v, scalar_type(f), err);
+    }
+    arena_back_to(&c->scratch, mark);
+    return rc;
 }
 
 static int make_below(struct carry *c, const struct carry_maker *m, const struct record_field *f, uint64_t parent,

@@ -46,20 +46,23 @@ struct value {
 /* A key of an item that can be recalled. */
 struct entry {
     struct slice text;
+    uint32_t list;                  /* the node that its list is seen from */
     uint32_t key;                   /* which of the recall's */
-    uint32_t item;                  /* which of the list's */
+    uint32_t item;                  /* which of all that are in the index */
     uint32_t node;
-    uint32_t next;                  /* plus 1, in the order of the list */
+    uint32_t next;                  /* with the same text, plus 1, in the order of the list */
 };
 
+/* What one recall has found: a record, or the items of lists of `record`, a list when it is first looked in. */
 struct recalled {
-    bool indexed;
     const struct record *record;
     struct entry *entry;
     size_t n, room;
-    uint32_t *slot, *last;          /* plus 1 */
+    uint32_t *slot;                 /* the first with a text, plus 1 */
+    uint32_t *untaken;              /* by slot: none before it is still to be had; plus 1 */
     uint32_t mask;
     uint8_t *taken;                 /* by item */
+    uint32_t items;
 };
 
 struct lost {
@@ -74,7 +77,7 @@ struct carry {
     struct frame_at *frame;                 /* [n_frames] */
     struct recalled *recalled;              /* [n_recalls] */
     struct arena arena;                     /* for the record at hand */
-    struct arena scratch;                   /* for one value */
+    struct arena scratch;                   /* for one value, then taken back */
     struct buf text;                        /* for lookups */
     struct marks main, stream[STREAMS];
     uint32_t stream_node[STREAMS];
@@ -105,7 +108,9 @@ struct carry {
 struct list_items {
     struct spot list;
     struct record_items it;
+    bool split;                     /* only those of the group at hand */
     bool streamed, begun;
+    uint32_t index;                 /* of the current item, from 0 */
 };
 
 /* A node of a tree that is being made. */
@@ -124,9 +129,15 @@ int carry_mark(const struct spot *s, uint32_t node, struct err *err);
 bool carry_is_marked(const struct spot *s, uint32_t node);
 void carry_clear_marks(struct carry *c);
 bool carry_is_scalar_node(const struct json_node *n);
-int carry_items_begin(struct carry *c, const struct spot *list, struct list_items *l, struct spot *item, struct err *err);
+/* Is the list of this name in an object the one that the record is split by? Then only items of the group at hand count. */
+bool carry_is_split(const struct carry *c, const struct spot *object, struct slice name);
+/* The items of a list. Of a streamed record one list at a time: ERR_LIMIT for another. carry_items_end() follows in any
+ * case. */
+int carry_items_begin(struct carry *c, const struct spot *list, bool split, struct list_items *l, struct spot *item,
+                      struct err *err);
 /* 1: *item is the next one; 0: there is none. */
-int carry_items_next(struct list_items *l, struct spot *item, struct err *err);
+int carry_items_next(struct carry *c, struct list_items *l, struct spot *item, struct err *err);
+void carry_items_end(struct carry *c, const struct list_items *l);
 /* What the steps of p from i on lead to, seen from s; or all of a path, from its frame. */
 int carry_walk(struct carry *c, const struct carry_path *p, unsigned i, const struct spot *s, visit_fn *visit, void *ctx,
                struct err *err);
@@ -165,6 +176,8 @@ int carry_make_members(struct carry *c, const struct carry_object *o, const stru
 
 int carry_recall_all(struct carry *c, const struct carry_recall *how, struct err *err);
 void carry_recalled_clear(struct recalled *r);
+/* Nothing is taken any more. */
+void carry_recalled_again(struct recalled *r);
 
 /* --- carry_lost.c --- */
 

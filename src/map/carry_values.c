@@ -180,7 +180,6 @@ static int lookup_value(struct carry *c, const struct carry_maker *m, const stru
     }
     if (lookup_find(k->lookup, key, &c->text, &found)) {
         v->text = arena_copy(&c->scratch, found);
-        v->literal = false;
         v->there = found.n > 0;
         return v->text.p ? 0 : err_nomem(err);
     }
@@ -235,7 +234,7 @@ static int convert(struct carry *c, const struct carry_maker *m, const struct ca
     case CARRY_LOOKUP:
         return lookup_value(c, m, k, v, err);
     case CARRY_DATE:
-        if (v->text.n > 10)
+        if (v->text.n > 10 && record_is_date(slice(v->text.p, 10)))
             v->text.n = 10;
         return 0;
     case CARRY_TIME:
@@ -287,8 +286,10 @@ int carry_convert_all(struct carry *c, const struct carry_maker *m, struct value
 {
     int rc = 0;
 
-    for (unsigned i = 0; rc == 0 && i < m->n_conversions; i++)
+    for (unsigned i = 0; rc == 0 && i < m->n_conversions; i++) {
+        v->literal = v->literal && m->conversion[i].kind == CARRY_DEFAULT;
         rc = convert(c, m, &m->conversion[i], v, err);
+    }
     return rc;
 }
 

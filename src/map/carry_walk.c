@@ -212,30 +212,33 @@ static int in_group(struct carry *c, const struct spot *item, struct err *err)
     return v.there == c->group.there && (!v.there || slice_eq(v.text, c->group.text));
 }
 
-static bool is_split(const struct carry *c, const struct carry_path *p, unsigned i, const struct spot *s)
+bool carry_is_split(const struct carry *c, const struct spot *object, struct slice name)
 {
-    return c->split && i == p->first && s->record == c->source && s->tape == c->source->tape && s->node == 0 &&
-           slice_eq(p->step[i].name, c->plan->split);
+    return c->split && object->tape == c->source->tape && object->node == 0 && slice_eq(name, c->plan->split);
 }
 
-int carry_items_begin(struct carry *c, const struct spot *list, struct list_items *l, struct spot *item, struct err *err)
+int carry_items_begin(struct carry *c, const struct spot *list, bool split, struct list_items *l, struct spot *item,
+                      struct err *err)
 {
-    l->list = *item = *list;
-    l->streamed = list->tape->node[list->node].type == JSON_STREAMED;
-    l->begun = false;
-    if (!l->streamed)
+    *l = (struct list_items){ .list = *list, .split = split };
+    *item = *list;
+    if (list->tape->node[list->node].type != JSON_STREAMED)
         return 0;
+    if (c->streaming)
+        return err_set(err, ERR_LIMIT, "the record is so large that only one of its lists can be read at a time, and the "
+                                       "map needs two at once");
     item->marks = stream_marks(c, list->node, err);
     if (!item->marks)
         return ERR_LIMIT;
     item->base = 0;
+    l->streamed = c->streaming = true;
     record_items_begin(list->record, list->node, &l->it);
     return 0;
 }
 
-/* 1: *item is the next one; 0: there is none. */
-int carry_items_next(struct list_items *l, struct spot *item, struct err *err)
+static int next_item(struct list_items *l, struct spot *item, struct err *err)
 {
+    l->index += l->begun;
     if (l->streamed) {
         if (l->begun)
             item->base += item->tape->n;
@@ -247,39 +250,51 @@ int carry_items_next(struct list_items *l, struct spot *item, struct err *err)
     return item->node < json_end(item->tape, l->list.node);
 }
 
-static int walk_list(struct carry *c, const struct carry_path *p, unsigned i, const struct spot *list, visit_fn *visit,
-                     void *ctx, struct err *err)
+int carry_items_next(struct carry *c, struct list_items *l, struct spot *item, struct err *err)
+{
+    int rc = next_item(l, item, err);
+
+    while (rc > 0 && l->split) {
+        struct arena_mark mark = arena_mark(&c->scratch);
+        int take = in_group(c, item, err);
+        arena_back_to(&c->scratch, mark);
+        if (take)
+            return take;
+        rc = next_item(l, item, err);
+    }
+    return rc;
+}
+
+void carry_items_end(struct carry *c, const struct list_items *l)
+{
+    if (l->streamed)
+        c->streaming = false;
+}
+
+static int walk_list(struct carry *c, const struct carry_path *p, unsigned i, const struct spot *list, bool split,
+                     visit_fn *visit, void *ctx, struct err *err)
 {
     const struct carry_step *step = &p->step[i];
     struct list_items items;
-    struct spot up = *list, item;
+    struct spot item;
     uint32_t seen = 0;
-    bool split;
-    int rc;
+    int rc = carry_items_begin(c, list, split, &items, &item, err);
 
-    up.node = 0;
-    split = is_split(c, p, i, &up);
-    rc = carry_items_begin(c, list, &items, &item, err);
-    if (rc == 0 && items.streamed && c->streaming)
-        rc = err_set(err, ERR_LIMIT, "the record is so large that only one of its lists can be read at a time, and the map "
-                                     "needs two at once");
-    if (rc < 0)
-        return rc;
-    c->streaming |= items.streamed;
-    for (uint32_t index = 0; rc == 0 && (rc = carry_items_next(&items, &item, err)) > 0; index++) {
-        int take = split ? in_group(c, &item, err) : 1;
-        if (take > 0)
-            take = chosen(c, step, &item, err);
-        rc = take < 0 ? take : 0;
-        if (take > 0 && (!step->nth || ++seen == step->nth)) {
-            c->index[i] = index;
+    while (rc == 0 && (rc = carry_items_next(c, &items, &item, err)) > 0) {
+        struct arena_mark mark = arena_mark(&c->scratch);
+        rc = chosen(c, step, &item, err);
+        if (rc > 0 && (!step->nth || ++seen == step->nth)) {
+            c->index[i] = items.index;
             rc = carry_walk(c, p, i + 1, &item, visit, ctx, err);
             if (rc == 0 && step->nth)
                 break;
+        } else if (rc > 0) {
+            rc = 0;
         }
+        if (rc == 0) /* where the walk stops, what it came to may lie there */
+            arena_back_to(&c->scratch, mark);
     }
-    if (items.streamed)
-        c->streaming = false;
+    carry_items_end(c, &items);
     return rc;
 }
 
@@ -297,7 +312,7 @@ int carry_walk(struct carry *c, const struct carry_path *p, unsigned i, const st
     if (!next.node || s->tape->node[next.node].type == JSON_NULL)
         return 0;
     if (p->step[i].list)
-        return walk_list(c, p, i, &next, visit, ctx, err);
+        return walk_list(c, p, i, &next, carry_is_split(c, s, p->step[i].name), visit, ctx, err);
     return carry_walk(c, p, i + 1, &next, visit, ctx, err);
 }
 
