@@ -13,6 +13,7 @@
 #include <cmocka.h>
 
 #include "base/file.h"
+#include "base/limits.h"
 #include "failing_malloc.h"
 #include "map/carry.h"
 #include "map/decimal.h"
@@ -20,6 +21,8 @@
 #include "tree/csv.h"
 
 static char folder[64];
+static const char *const folders[] = { "", "/records", "/records/src-dst", "/records/one-two", "/records/two-one", "/tables" };
+enum { FOLDERS = sizeof(folders) / sizeof(folders[0]) };
 
 static const char *const files[][2] = {
     { "records/src.1.schema.json",
@@ -28,7 +31,7 @@ static const char *const files[][2] = {
       "\"transmission\":{\"type\":\"string\"},\"partner\":{\"type\":\"string\"},"
       "\"source\":{\"type\":\"object\",\"properties\":{\"usage\":{\"type\":\"string\"},\"sent_at\":{\"type\":\"string\","
       "\"format\":\"partial-datetime\"}}},"
-      "\"number\":{\"type\":\"string\"},\"at\":{\"type\":\"string\",\"format\":\"partial-datetime\"},"
+      "\"number\":{\"type\":\"string\"},\"whole\":{\"type\":\"integer\"},\"test\":{\"type\":\"boolean\"},\"at\":{\"type\":\"string\",\"format\":\"partial-datetime\"},"
       "\"gross\":{\"type\":\"string\",\"format\":\"decimal\"},\"net\":{\"type\":\"string\",\"format\":\"decimal\"},"
       "\"text\":{\"type\":\"string\"},\"place\":{\"$ref\":\"#/$defs/place\"},\"tags\":{\"type\":\"array\","
       "\"items\":{\"type\":\"string\"}},\"lines\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/line\"}},"
@@ -40,17 +43,21 @@ static const char *const files[][2] = {
       "\"id\":{\"type\":\"string\"}}},"
       "\"line\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"number\":{\"type\":\"string\"},"
       "\"quantity\":{\"type\":\"string\",\"format\":\"decimal\"},\"location\":{\"type\":\"string\"},"
-      "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/item\"}}}}}}" },
+      "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/item\"}},"
+      "\"lines\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/line\"}}}}}}" },
     { "records/dst.1.schema.json",
       "{\"title\":\"Target\",\"type\":\"object\",\"required\":[\"record\",\"version\"],\"additionalProperties\":false,"
       "\"properties\":{\"record\":{\"type\":\"string\",\"const\":\"dst\"},\"version\":{\"type\":\"integer\",\"const\":1},\"id\":{\"type\":\"string\"},"
       "\"transmission\":{\"type\":\"string\"},\"partner\":{\"type\":\"string\"},"
       "\"source\":{\"type\":\"object\",\"properties\":{\"usage\":{\"type\":\"string\"}}},"
+      "\"whole\":{\"type\":\"integer\"},\"test\":{\"type\":\"boolean\"},\"all\":{\"$ref\":\"#/$defs/all\"},"
       "\"a\":{\"type\":\"string\"},\"b\":{\"type\":\"string\"},\"amount\":{\"type\":\"string\",\"format\":\"decimal\"},"
       "\"day\":{\"type\":\"string\",\"format\":\"date\"},\"hour\":{\"type\":\"string\",\"format\":\"time\"},"
       "\"place\":{\"$ref\":\"#/$defs/place\"},\"tags\":{\"type\":\"array\",\"items\":{\"type\":\"string\"}},"
       "\"nodes\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/node\"}}},"
-      "\"$defs\":{\"place\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"role\":{\"type\":\"string\"},"
+      "\"$defs\":{\"all\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"number\":{\"type\":\"string\"},"
+      "\"lines\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/node\"}}}},"
+      "\"place\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"role\":{\"type\":\"string\"},"
       "\"name\":{\"type\":\"string\"},\"city\":{\"type\":\"string\"}}},"
       "\"item\":{\"type\":\"object\",\"additionalProperties\":false,\"properties\":{\"scheme\":{\"type\":\"string\"},"
       "\"id\":{\"type\":\"string\"}}},"
@@ -59,6 +66,10 @@ static const char *const files[][2] = {
       "\"quantity\":{\"type\":\"string\",\"format\":\"decimal\"},"
       "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/item\"}}}}}}" },
     { "tables/stores.csv", "store;partner;warehouse\r\n0042;north;\"EAST; 1\"\r\n0042;south;WEST\r\n\"00\"\"7\";north;Q\r\n" },
+    { "tables/semicolons.csv", "\n\r\nnumber;word\n7;seven\n" },
+    { "records/src-dst/src-dst.map", "map records/src-dst\n  between record src 1 and record dst 1\n  tags[] -> tags[]\n" },
+    { "records/one-two/one-two.map", "map records/one-two from records/two-one\n" },
+    { "records/two-one/two-one.map", "map records/two-one from records/one-two\n" },
     { "tables/color.table", "table color\n  R  red\n  G  green\n  *  refuse\n" },
 };
 
@@ -69,10 +80,10 @@ static int set_up(void **state)
     (void)state;
     snprintf(folder, sizeof(folder), "/tmp/waybill-carry-XXXXXX");
     assert_non_null(mkdtemp(folder));
-    snprintf(path, sizeof(path), "%s/records", folder);
-    assert_int_equal(mkdir(path, 0700), 0);
-    snprintf(path, sizeof(path), "%s/tables", folder);
-    assert_int_equal(mkdir(path, 0700), 0);
+    for (size_t i = 1; i < FOLDERS; i++) {
+        snprintf(path, sizeof(path), "%s%s", folder, folders[i]);
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
     for (size_t i = 0; i < sizeof(files) / sizeof(files[0]); i++) {
         FILE *f;
         snprintf(path, sizeof(path), "%s/%s", folder, files[i][0]);
@@ -93,22 +104,22 @@ static int tear_down(void **state)
         snprintf(path, sizeof(path), "%s/%s", folder, files[i][0]);
         unlink(path);
     }
-    snprintf(path, sizeof(path), "%s/records", folder);
-    rmdir(path);
-    snprintf(path, sizeof(path), "%s/tables", folder);
-    rmdir(path);
-    rmdir(folder);
+    for (size_t i = FOLDERS; i-- > 0;) {
+        snprintf(path, sizeof(path), "%s%s", folder, folders[i]);
+        rmdir(path);
+    }
     return 0;
 }
 
 /* ---- running ---- */
 
 struct run {
-    const char *lines;              /* of the map, below `between` */
+    const char *lines;              /* of the map, below `between`; or all of it, from `map` on */
     const char *record;             /* the source */
     const char *recalled;           /* NULL: there is none */
     bool streamed;
     size_t memory;                  /* for what is made; 0: the default */
+    size_t most;                    /* of what is made; 0: 4 MiB */
     struct record_kept kept;
     struct buf out, said;
     struct err err;
@@ -164,7 +175,8 @@ static int keep_recalled(struct run *r)
 {
     struct record_reader *reader = NULL;
     const struct record *record;
-    int fd = open_text(r->recalled), rc = record_reader_new(fd, NULL, &reader, &r->err);
+    int fd = open_text(r->recalled);
+    int rc = record_reader_new(fd, &(struct record_reader_options){ .memory = LIMIT_ITEM }, &reader, &r->err);
 
     if (rc == 0)
         rc = record_reader_next(reader, &record, &r->err);
@@ -211,11 +223,12 @@ static int run(void *arg)
     char path[32], text[6000];
     int fd, rc;
 
-    buf_init(&r->out, 1 << 22);
+    buf_init(&r->out, r->most ? r->most : 4 << 20);
     buf_init(&r->said, 1 << 20);
     memset(&r->kept, 0, sizeof(r->kept));
     complaints_init(&c);
-    snprintf(text, sizeof(text), "map m\n  between record src 1 and record dst 1\n%s", r->lines);
+    snprintf(text, sizeof(text), "%s%s",
+             slice_starts(slice_of(r->lines), SLICE("map ")) ? "" : "map m\n  between record src 1 and record dst 1\n", r->lines);
     snprintf(path, sizeof(path), "/tmp/waybill-carry-map-XXXXXX");
     fd = mkstemp(path);
     assert_int_equal(write(fd, text, strlen(text)), (ssize_t)strlen(text));
@@ -319,6 +332,19 @@ static void values(void **state)
         { "  text -> a code color\n  number -> b\n", ",\"text\":\"R\"", ",\"a\":\"red\",\"b\":\"7\"", "" },
         { "  text -> a code color\n  number -> b\n", ",\"text\":\"B\"", NULL,
           "MAP-VALUE text: \"B\" has no row in the table, which refuses others (dst a)\n" },
+        { "  text -> day date\n  at -> a date\n  text -> b date\n  drop number\n", ",\"text\":\"2026-01-02 is a day\",\"at\":\"2026-01-02T03:04\"",
+          ",\"a\":\"2026-01-02\",\"b\":\"2026-01-02\",\"day\":\"2026-01-02\"", "" },
+        { "  text -> b date\n  drop number\n", ",\"text\":\"123456789\u00e9 no day\"", ",\"b\":\"123456789\xc3\xa9 no day\"", "" },
+        /* numbers and words without quotes, where the field has none */
+        { "  text -> whole trim\n  test -> test\n  test & \"!\" -> a\n  whole -> b\n  drop number\n",
+          ",\"text\":\"007\",\"whole\":12,\"test\":true", ",\"whole\":7,\"test\":true,\"a\":\"true!\",\"b\":\"12\"", "" },
+        { "  text -> test trim\n  number -> a\n", ",\"text\":\"true\"", ",\"test\":true,\"a\":\"7\"", "" },
+        { "  test -> test upper\n  number -> a\n", ",\"test\":true", NULL,
+          "RECORD-TYPE test: \"TRUE\" is of the wrong type, expected true or false (dst)\n" },
+        { "  whole -> whole prefix 0x\n  number -> a\n", ",\"whole\":12", NULL,
+          "RECORD-TYPE whole: \"0x12\" is of the wrong type, expected a whole number (dst)\n" },
+        { "  text -> whole trim\n  number -> a\n", ",\"text\":\".5\"", NULL,
+          "RECORD-TYPE whole: \"0.5\" is of the wrong type, expected a whole number (dst)\n" },
         /* what was made is held against its kind */
         { "  text -> amount\n  number -> a\n", ",\"text\":\"ten\"", NULL,
           "RECORD-DECIMAL amount: \"ten\" is not a decimal, expected a decimal in a string, such as \"12.50\" (dst)\n" },
@@ -411,12 +437,21 @@ static void splitting(void **state)
     assert_string_equal(buf_text(&r.out), "");
     assert_non_null(strstr(buf_text(&r.said), "RECORD-DECIMAL nodes[0].quantity: \"x\""));
     run_end(&r);
+    /* lists of that name elsewhere are not split */
+    r.lines = "  split lines by location\n  number -> a\n  lines[] -> nodes[]\n    count lines[] -> number\n";
+    r.record = SRC ",\"id\":\"I\",\"lines\":[{\"location\":\"E\",\"lines\":[{\"location\":\"E\"},{},{\"location\":\"W\"}]},"
+                   "{\"location\":\"W\"}]}";
+    assert_int_equal(run(&r), 0);
+    assert_string_equal(buf_text(&r.out), MADE("1", "\"nodes\":[{\"number\":\"3\"}]") MADE("2", "\"nodes\":[{\"number\":\"0\"}]"));
+    run_end(&r);
 }
 
 static void recalling(void **state)
 {
     static const char recalled[] = SRC ",\"id\":\"old\",\"text\":\"dep\",\"lines\":[{\"number\":\"001\",\"items\":[{\"id\":\"A\"}]},"
-                                       "{\"number\":\"002\",\"items\":[{\"id\":\"B\"},{\"id\":\"C\"}]},{\"number\":\"003\",\"items\":[{\"id\":\"B\"}]}]}";
+                                       "{\"number\":\"002\",\"items\":[{\"id\":\"B\",\"scheme\":\"2b\"},{\"id\":\"C\",\"scheme\":\"2c\"},"
+                                       "{\"id\":\"B\",\"scheme\":\"2b again\"}]},"
+                                       "{\"number\":\"003\",\"items\":[{\"id\":\"B\",\"scheme\":\"3b\"}]}]}";
 #define FOUND ",\"id\":\"I\"" 
     static const struct row rows[] = {
         { "  recall src by number as o\n  o.text -> a\n  drop number\n", "", ",\"a\":\"dep\"", "" },
@@ -434,6 +469,14 @@ static void recalling(void **state)
           ",\"lines\":[{\"number\":\"1\"},{\"items\":[{\"id\":\"B\"}]},{\"items\":[{\"id\":\"B\"}]},{\"items\":[{\"id\":\"C\"}]}]",
           ",\"nodes\":[{\"number\":\"001\"},{\"number\":\"002\",\"items\":[{\"id\":\"B\"}]},{\"number\":\"003\",\"items\":[{\"id\":\"B\"}]},"
           "{\"number\":\"002\",\"items\":[{\"id\":\"C\"}]}]",
+          "" },
+        /* lists of several items that were recalled, in turn */
+        { "  recall src by number as o\n  lines[] -> nodes[]\n    recall o.lines[] by number as p\n    p.number -> number\n"
+          "    items[] -> items[]\n      recall p.items[] by id = id as q\n      q.scheme -> scheme\n  drop number lines.items.id\n",
+          ",\"lines\":[{\"number\":\"2\",\"items\":[{\"id\":\"B\"}]},{\"number\":\"3\",\"items\":[{\"id\":\"B\"}]},"
+          "{\"number\":\"2\",\"items\":[{\"id\":\"B\"},{\"id\":\"C\"}]}]",
+          ",\"nodes\":[{\"number\":\"002\",\"items\":[{\"scheme\":\"2b\"}]},{\"number\":\"003\",\"items\":[{\"scheme\":\"3b\"}]},"
+          "{\"number\":\"002\",\"items\":[{\"scheme\":\"2b again\"},{\"scheme\":\"2c\"}]}]",
           "" },
         { "  recall src by number as o\n  lines[] -> nodes[]\n    recall o.lines[] by number as p\n    p.number -> number\n  drop number\n",
           ",\"lines\":[{\"number\":\"9\"}]", NULL,
@@ -466,6 +509,7 @@ static void lookups(void **state)
         { "  number -> b\n  text -> a lookup stores store warehouse with partner = place.name\n  drop place\n",
           ",\"text\":\"42\",\"place\":{\"name\":\"north\"}", NULL,
           "MAP-LOOKUP text: \"42\" has no row in the table stores, expected a value of the column store (dst a)\n" },
+        { "  number -> a lookup semicolons number word\n", "", ",\"a\":\"seven\"", "" },
         { "  number -> a lookup stores warehouse store else keep\n", "", ",\"a\":\"7\"", "" },
         { "  number -> a lookup stores warehouse store else nothing\n  \"x\" -> b\n", "", ",\"b\":\"x\"", "" },
         { "  number -> a lookup stores warehouse store else \"E 1\"\n", "", ",\"a\":\"E 1\"", "" },
@@ -502,12 +546,54 @@ static void wrong_maps(void **state)
         { "  number -> id\n", "", NULL, "3:13: id is made for every record by itself\n" },
         { "  place -> place\n  number -> place.name\n", "", NULL, "4:13: another line makes all of place\n" },
         { "  split tags by x\n  number -> a\n", "", NULL, "3:9: a list of objects is expected here\n" },
+        { "  split lines by src.number\n  number -> a\n", "", NULL, "3:18: one value is wanted here\n" },
+        { "  \"x\" -> source.usage\n", "", NULL, "3:10: source is made for every record by itself\n" },
+        { "  recall src by lines[1].number = number as o\n  number -> a\n", "", NULL,
+          "3:17: a field of src is expected here, and none of a list\n" },
+        { "  recall src by src.number = number as o\n  number -> a\n", "", NULL,
+          "3:17: a field of src is expected here, and none of a list\n" },
+        { "  recall src by number as o\n  lines[] -> nodes[]\n    recall o.lines[] by src.number = number as p\n    number -> number\n", "",
+          NULL, "5:25: a field of o.lines[] is expected here\n" },
         { "  number -> a if\n", "", NULL, "3:17: a field of the record is expected here\n" },
         { "  lines[] -> nodes[] tree id\n", "", NULL,
           "3:22: expected: tree ID PARENT, the fields that say how nodes are called and below which they are\n" },
     };
     (void)state;
     CHECK_ROWS(rows, NULL);
+}
+
+/* Maps made from others: in a circle; with more lines than any number that was thought enough. And blocks that use others
+ * again and again. */
+static void made_from_another(void **state)
+{
+    struct run r = { .lines = "map m from records/one-two\n  drop number\n", .record = SRC ",\"tags\":[\"t\"]}" };
+    struct buf map;
+    unsigned n = 0;
+    (void)state;
+    assert_int_equal(run(&r), ERR_CONFIG);
+    assert_string_equal(buf_text(&r.said), "1:26: maps are made from each other in a circle, or more than 8 deep\n");
+    run_end(&r);
+    buf_init(&map, 1 << 20);
+    buf_add_text(&map, "map m from records/src-dst\n  between record src 1 and record dst 1\n  drop number\n");
+    for (int i = 0; i < 300; i++)
+        buf_add_text(&map, "  \"k\" -> tags[]\n");
+    r.lines = buf_text(&map);
+    assert_int_equal(run(&r), 0);
+    for (size_t i = 0; i < r.out.n; i++)
+        n += r.out.p[i] == 'k';
+    assert_int_equal(n, 300);
+    assert_non_null(strstr(buf_text(&r.out), ",\"t\"]}"));
+    run_end(&r);
+    buf_clear(&map);
+    buf_add_text(&map, "  number -> a\n  use b0\n");
+    for (int i = 0; i < 15; i++)
+        buf_printf(&map, "block b%d\n  use b%d\n  use b%d\n  use b%d\n  use b%d\n", i, i + 1, i + 1, i + 1, i + 1);
+    buf_add_text(&map, "block b15\n  drop text\n");
+    r.lines = buf_text(&map);
+    assert_int_equal(run(&r), ERR_CONFIG);
+    assert_non_null(strstr(buf_text(&r.said), "with its blocks the map has more than 5000 lines"));
+    run_end(&r);
+    buf_deinit(&map);
 }
 
 /* A large record, in memory and read piece by piece, what is made gathered in memory and in a file. */
@@ -544,6 +630,101 @@ static void large_records(void **state)
     assert_int_equal(run(&streamed), ERR_LIMIT);
     run_end(&streamed);
     buf_deinit(&record);
+}
+
+/* A list whose last items make nothing, with what is made just at the ceiling of memory: nothing of them is in the file. */
+static void empty_items_behind_a_full_buffer(void **state)
+{
+    struct run r = { .lines = "  lines[] -> nodes[]\n    number -> number\n    items[] -> items[]\n      id -> id\n"
+                              "  drop number lines.items.scheme\n",
+                     .record = SRC ",\"lines\":[{\"number\":\"1\"},{\"items\":[{\"scheme\":\"x\"}]},{\"number\":\"3\"}]}" };
+    (void)state;
+    for (r.memory = 1; r.memory < 200; r.memory++) {
+        assert_int_equal(run(&r), 0);
+        assert_string_equal(buf_text(&r.out), DST ",\"nodes\":[{\"number\":\"1\"},{\"number\":\"3\"}]}\n");
+        run_end(&r);
+    }
+}
+
+/* `.` with all of its lists, one of them streamed; and of the one that is split the group at hand. */
+static void copies_of_lists(void **state)
+{
+    struct run whole = { .lines = "  . -> all\n  drop lines.location\n" }, streamed;
+    struct buf record;
+    (void)state;
+    buf_init(&record, 1 << 20);
+    buf_add_text(&record, SRC ",\"lines\":[");
+    for (int i = 0; i < 1000; i++)
+        buf_printf(&record, "%s{\"number\":\"%d\",\"quantity\":\"%d.5\",\"location\":\"%d\"}", i ? "," : "", i, i % 7, i % 2);
+    buf_add_text(&record, "]}");
+    whole.record = buf_text(&record);
+    for (int i = 0; i < 2; i++) {
+        streamed = whole;
+        streamed.streamed = true;
+        streamed.memory = 100;
+        assert_int_equal(run(&whole), 0);
+        assert_int_equal(run(&streamed), 0);
+        assert_true(whole.out.n > 30000 && whole.out.n < 50000);
+        assert_true(whole.out.n == streamed.out.n && memcmp(whole.out.p, streamed.out.p, whole.out.n) == 0);
+        assert_string_equal(buf_text(&whole.said), "");
+        assert_string_equal(buf_text(&streamed.said), "");
+        run_end(&whole);
+        run_end(&streamed);
+        whole.lines = "  split lines by location\n  . -> all\n  drop lines.location\n";
+    }
+    buf_deinit(&record);
+}
+
+/* All lines have one identifier: each takes the next that nothing has taken. In groups, too, the order is looked through
+ * once. */
+static void many_alike(void **state)
+{
+    enum { LINES_ALIKE = 200000, STORES = 900 };
+    struct run r = { .lines = "  recall src by number as o\n  split lines by location\n  lines[] -> nodes[]\n"
+                              "    recall o.lines[] by items[].id = items[].id as p\n    p.number -> number\n"
+                              "  drop lines.location\n" };
+    struct buf record, recalled, *both[] = { &record, &recalled };
+    struct slice rest;
+    uint64_t n = 0;
+    (void)state;
+    alarm(100); /* when each goes through all before it, it takes minutes */
+    buf_init(&record, 32 << 20);
+    buf_init(&recalled, 32 << 20);
+    for (int k = 0; k < 2; k++) {
+        buf_add_text(both[k], SRC ",\"lines\":[");
+        for (int i = 0; i < LINES_ALIKE; i++)
+            buf_printf(both[k], "%s{\"number\":\"%d\",\"items\":[{\"id\":\"A\"}]%s}", i ? "," : "", i, k ? "" : ",\"location\":\"E\"");
+        buf_add_text(both[k], "]}");
+    }
+    r.record = buf_text(&record);
+    r.recalled = buf_text(&recalled);
+    r.most = 32 << 20;
+    assert_int_equal(run(&r), 0);
+    rest = buf_slice(&r.out);
+    slice_cut(rest, '[', &rest, &(bool){ false });
+    for (bool more = true; n < LINES_ALIKE; n++) {
+        char wanted[40];
+        snprintf(wanted, sizeof(wanted), "{\"number\":\"%llu\"}", (unsigned long long)n);
+        assert_true(slice_starts(rest, slice_of(wanted)) && more);
+        slice_cut(rest, ',', &rest, &more);
+    }
+    run_end(&r);
+    buf_clear(&record);
+    buf_add_text(&record, SRC ",\"lines\":[");
+    for (int i = 0; i < STORES; i++)
+        buf_printf(&record, "%s{\"items\":[{\"id\":\"A\"}],\"location\":\"%d\"}", i ? "," : "", i);
+    buf_add_text(&record, "]}");
+    r.record = buf_text(&record);
+    assert_int_equal(run(&r), 0);
+    assert_string_equal(buf_text(&r.said), "");
+    n = 0;
+    for (size_t i = 0; i < r.out.n; i++)
+        n += r.out.p[i] == '\n';
+    assert_int_equal(n, STORES);
+    run_end(&r);
+    alarm(0);
+    buf_deinit(&record);
+    buf_deinit(&recalled);
 }
 
 static int run_whole(void *arg)
@@ -641,6 +822,10 @@ int main(void)
         cmocka_unit_test(lookups),
         cmocka_unit_test(wrong_maps),
         cmocka_unit_test(large_records),
+        cmocka_unit_test(empty_items_behind_a_full_buffer),
+        cmocka_unit_test(copies_of_lists),
+        cmocka_unit_test(many_alike),
+        cmocka_unit_test(made_from_another),
         cmocka_unit_test(no_memory),
         cmocka_unit_test(rows_of_fields),
         cmocka_unit_test(numbers),
