@@ -16,6 +16,7 @@
 #ifndef WAYBILL_FLOW_APPLIANCE_H
 #define WAYBILL_FLOW_APPLIANCE_H
 
+#include "flow/door.h"
 #include "flow/home.h"
 #include "spool/store.h"
 
@@ -29,6 +30,7 @@ struct appliance {
     void *ctx;
     bool (*stop)(void *ctx);            /* asked between batches; NULL: never */
     store_time wait;                    /* door_take: when the next file that still rests could be taken; 0: none */
+    struct door_looks *looks;           /* door_take: what it saw at its last look; door_forget() frees it */
 };
 
 int door_take(struct appliance *a, uint32_t *done_r, struct err *err);
