@@ -13,9 +13,16 @@
 
 enum { PATH_CEILING = 4096, PARTNERS = 100000, TEXT = 64 << 20 };
 
+struct carried {                        /* a map between records, as it was found for a partner */
+    struct carried *next;
+    struct slice from, to;
+    const struct carry_plan *plan;      /* NULL: there is none */
+};
+
 struct member {
     struct partner *partner;
     struct agreement *agreement;        /* NULL: not asked for yet */
+    struct carried *carried;
     bool wrong;                         /* what he names is */
 };
 
@@ -368,4 +375,70 @@ int home_agreement(struct home *h, const struct partner *p, struct agreement **a
     if (rc == 0)
         *agreement_r = m->agreement;
     return rc;
+}
+
+/* The partner's own map, else the one of the maps folder; NULL: neither is there. */
+static int find_carry(struct home *h, const struct partner *p, struct slice from, struct slice to, struct complaints *c,
+                      const struct map **map_r, struct err *err)
+{
+    struct buf name, path;
+    int rc;
+
+    buf_init(&name, PATH_CEILING);
+    buf_printf(&name, "%.*s/%.*s", SLICE_FMT(p->name), SLICE_FMT(to));
+    if (!*buf_text(&name) || name.failed || !partner_path(p, buf_slice(&name), ".map", &path)) {
+        buf_deinit(&name);
+        return err_nomem(err);
+    }
+    rc = access(buf_text(&path), F_OK) == 0 ? maps_by_file(h->maps, buf_text(&path), c, map_r, err) : ERR_MISSING;
+    buf_deinit(&path);
+    if (rc == 0 && !(map_between_records(*map_r) && slice_eq(map_from_kind(*map_r)->name, from)))
+        rc = ERR_MISSING;
+    if (rc == ERR_MISSING) {
+        buf_clear(&name);
+        buf_printf(&name, "records/%.*s-%.*s", SLICE_FMT(from), SLICE_FMT(to));
+        rc = *buf_text(&name) && !name.failed ? maps_by_name(h->maps, buf_slice(&name), c, map_r, err) : err_nomem(err);
+    }
+    buf_deinit(&name);
+    if (rc == ERR_MISSING)
+        *map_r = NULL;
+    return rc == ERR_MISSING ? 0 : rc;
+}
+
+int home_carry(struct home *h, const struct partner *p, struct slice from, struct slice to, const struct carry_plan **plan,
+               struct err *err)
+{
+    struct member *m = find_member(h, p->name);
+    const struct map *map = NULL;
+    struct complaints c;
+    struct carried *found;
+    int rc;
+
+    *plan = NULL;
+    if (!m)
+        return err_set(err, ERR_INTERNAL, "%.*s is no partner of this home", SLICE_FMT(p->name));
+    for (found = m->carried; found; found = found->next)
+        if (slice_eq(found->from, from) && slice_eq(found->to, to)) {
+            *plan = found->plan;
+            return 0;
+        }
+    found = ARENA_ARRAY(&h->arena, 1, struct carried);
+    if (!found)
+        return err_nomem(err);
+    *found = (struct carried){ .next = m->carried, .from = arena_copy(&h->arena, from), .to = arena_copy(&h->arena, to) };
+    if (!found->from.p || !found->to.p)
+        return err_nomem(err);
+    complaints_init(&c);
+    rc = find_carry(h, p, from, to, &c, &map, err);
+    if (rc == 0 && map)
+        rc = carry_plan_for(h->maps, map, &c, &found->plan, err);
+    complaints_deinit(&c);
+    if (rc == ERR_CONFIG)
+        return err_set(err, rc, "the map from %.*s to %.*s for %.*s is wrong; `waybill map check` says how", SLICE_FMT(from),
+                       SLICE_FMT(to), SLICE_FMT(p->name));
+    if (rc < 0)
+        return rc;
+    m->carried = found;
+    *plan = found->plan;
+    return 0;
 }

@@ -15,6 +15,7 @@
 
 #include "base/complain.h"
 #include "flow/agreement.h"
+#include "map/carry.h"
 
 struct home;
 
@@ -44,5 +45,9 @@ const struct partner *home_partner_at(const struct home *h, unsigned i);
 const struct partner *home_partner(const struct home *h, struct slice name);
 /* His guides and maps. ERR_CONFIG: something he names is wrong; words say what. Told once. */
 int home_agreement(struct home *h, const struct partner *p, struct agreement **agreement_r, struct err *err);
+/* The map that makes records of kind `to` of those of kind `from` for this partner: PARTNER/TO.map beside his file, else
+ * records/FROM-TO. NULL: there is none. Errors as home_agreement(). */
+int home_carry(struct home *h, const struct partner *p, struct slice from, struct slice to, const struct carry_plan **plan_r,
+               struct err *err);
 
 #endif

@@ -690,6 +690,7 @@ static bool make_partner(struct reading *r, const struct partner_setting *s, str
             p->retry_for = duration_of(a, "for", 2 * 86400);
     }
     p->off = find_setting(s, "off") != NULL;
+    p->groups_repeat = slice_is(value_of(s, "group numbers"), "repeat");
     p->takes_tests = find_setting(s, "takes tests") != NULL;
     p->retry = duration_of(s, "retry", 900);
     if (!p->retry_for)

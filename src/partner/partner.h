@@ -201,6 +201,7 @@ struct partner {
     unsigned n_pick_ups;
     bool off;                   /* nothing is taken from him and nothing goes to him */
     bool takes_tests;
+    bool groups_repeat;         /* his group numbers begin anew, and tell nothing */
     uint64_t retry, retry_for;  /* seconds before the second attempt, and until it is given up */
     uint64_t keep;              /* seconds that payloads stay at hand */
     const struct partner_setting *setting;  /* the line `partner` with all that belongs to it */

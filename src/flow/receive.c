@@ -1,0 +1,644 @@
+/*
+ * receive: what arrived is told apart, read, checked, acknowledged, and settled; see appliance.h and spool/README.md.
+ *
+ * One reader goes once over an interchange: the acknowledgment is written and the records are made as the segments pass. A
+ * transmission of which something is to be decided first (its envelope names somebody else, its number came before) is
+ * undone as far as the mark in the batch, and held.
+ */
+#include "flow/receive.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "edi/acknowledge.h"
+#include "map/read.h"
+
+enum { BATCH = 100, TEXTS = 1 << 30, LINE = 1 << 20, REASON = 400 };
+static const uint64_t BATCH_BYTES = 16 << 20;
+
+/* --- Reading documents ------------------------------------------------------------------- */
+
+struct reading {
+    struct receiving *r;
+    struct edi_reader *reader;
+    struct map_reader *map;
+    struct acknowledge *acknowledge;
+    struct object_writer *records, *findings, *answer;
+    uint64_t records_n, findings_n, answer_n;
+    uint64_t from;                      /* where the record of the document at hand begins */
+    struct slice first_error;           /* of it */
+    const struct guide *guide;          /* chosen last, with its plan */
+    const struct map_plan *plan;
+    struct complaints complaints;
+    struct buf line;
+    struct finding_policy policy;
+    bool no_interchange;
+    struct slice foreign;               /* why somebody else's envelope is not read */
+    struct err err;                     /* of a function that the reader called */
+};
+
+static int keep_text(struct receiving *r, struct slice text, struct slice *kept_r, const struct slice *before)
+{
+    if (before && slice_eq(text, *before)) {
+        *kept_r = *before;
+        return 0;
+    }
+    *kept_r = arena_copy(&r->arena, text);
+    return kept_r->p || !text.n ? 0 : ERR_NOMEM;
+}
+
+static int choose_plan(void *ctx, const struct edi_document *d, const struct map_plan **plan_r)
+{
+    struct reading *k = ctx;
+    struct receiving *r = k->r;
+    const struct map *map = NULL;
+    const struct map *const *maps = NULL;
+    unsigned n = 0;
+    int rc = 0;
+
+    *plan_r = k->plan;
+    if (k->guide == d->guide && k->guide)
+        return 0;
+    if (r->agreement)
+        maps = agreement_maps(r->agreement, &n);
+    for (unsigned i = 0; !map && i < n; i++)
+        if (slice_eq(map_set(maps[i]), d->set))
+            map = maps[i];
+    if (!map)
+        rc = maps_by_set(home_maps(r->a->home), SLICE("x12"), d->set, &k->complaints, &map, &k->err);
+    if (rc == ERR_MISSING)
+        rc = 0;
+    *plan_r = NULL;
+    if (rc == 0 && map)
+        rc = map_plan_for(home_maps(r->a->home), map, d->guide, &k->complaints, plan_r, &k->err);
+    if (rc == 0) {
+        k->guide = d->guide;
+        k->plan = *plan_r;
+    }
+    return rc;
+}
+
+static int on_record(void *ctx, const char *p, size_t n)
+{
+    struct reading *k = ctx;
+
+    k->records_n += n;
+    return object_write(k->records, slice(p, n), &k->err);
+}
+
+static int on_finding(void *ctx, const struct finding *f)
+{
+    struct reading *k = ctx;
+
+    k->no_interchange = k->no_interchange || f->code == FINDING_FILE_EMPTY ||
+                        f->code == FINDING_FILE_GARBAGE;
+    buf_clear(&k->line);
+    if (f->severity == SEVERITY_ERROR && !k->first_error.n) {
+        finding_message(f, &k->line);
+        if (k->line.n > REASON)
+            k->line.n = REASON;
+        k->first_error = arena_copy(&k->r->arena, buf_slice(&k->line));
+        buf_clear(&k->line);
+    }
+    finding_json(f, k->r->t->name, &k->line);
+    if (k->line.failed)
+        return ERR_NOMEM;
+    k->findings_n += k->line.n;
+    return object_write(k->findings, buf_slice(&k->line), &k->err);
+}
+
+static struct slice party(struct receiving *r, struct slice qualifier, struct slice id)
+{
+    struct slice text;
+    char *p;
+
+    qualifier = slice_trim(qualifier);
+    id = slice_trim(id);
+    p = arena_alloc(&r->arena, qualifier.n + id.n + 1);
+    if (!p)
+        return slice(NULL, 0);
+    if (qualifier.n)
+        memcpy(p, qualifier.p, qualifier.n);
+    p[qualifier.n] = ':';
+    if (id.n)
+        memcpy(p + qualifier.n + 1, id.p, id.n);
+    text = slice(p, qualifier.n + id.n + 1);
+    return text;
+}
+
+static int on_document(void *ctx, const struct edi_document *d)
+{
+    struct reading *k = ctx;
+    struct receiving *r = k->r;
+    const struct edi_interchange *i = d->interchange;
+    const struct edi_group *g = d->group;
+    const struct received *before = r->n ? &r->document[r->n - 1] : NULL;
+    struct received *grown = arena_grow(&r->arena, r->document, r->n, &r->room, sizeof(*grown)), *now;
+    bool same = before && i->ordinal > 1 ? false : before != NULL;
+
+    if (!grown)
+        return ERR_NOMEM;
+    before = r->n ? &grown[r->n - 1] : NULL;
+    r->document = grown;
+    now = &grown[r->n];
+    *now = (struct received){ .errors = d->errors, .warnings = d->warnings, .reason = k->first_error, .at = k->from,
+                              .size = d->errors ? 0 : k->records_n - k->from, .test = slice_is(i->element[15], "T") };
+    k->from = k->records_n;
+    k->first_error = slice(NULL, 0);
+    if (keep_text(r, d->set, &now->set, before ? &before->set : NULL) < 0 ||
+        keep_text(r, g->version, &now->version, before ? &before->version : NULL) < 0 ||
+        keep_text(r, i->control, &now->interchange, before ? &before->interchange : NULL) < 0 ||
+        keep_text(r, d->bare ? slice(NULL, 0) : g->control, &now->group, before ? &before->group : NULL) < 0 ||
+        keep_text(r, g->element[2], &now->group_sender, before ? &before->group_sender : NULL) < 0 ||
+        keep_text(r, g->element[3], &now->group_receiver, before ? &before->group_receiver : NULL) < 0 ||
+        keep_text(r, d->control, &now->control, NULL) < 0)
+        return ERR_NOMEM;
+    if (same && slice_eq(before->interchange, now->interchange)) {
+        now->sender = before->sender;
+        now->receiver = before->receiver;
+    } else {
+        now->sender = party(r, i->element[5], i->element[6]);
+        now->receiver = party(r, i->element[7], i->element[8]);
+    }
+    if (!now->sender.p || !now->receiver.p)
+        return ERR_NOMEM;
+    if (i->foreign && !k->foreign.n) {
+        buf_clear(&k->line);
+        buf_add_text(&k->line, "the envelope is from ");
+        buf_add_safe(&k->line, now->sender, 60);
+        buf_add_text(&k->line, " to ");
+        buf_add_safe(&k->line, now->receiver, 60);
+        buf_printf(&k->line, ", and %.*s is %.*s:%.*s, we are %.*s:%.*s", SLICE_FMT(r->partner->name),
+                   SLICE_FMT(r->partner->x12[0].qualifier), SLICE_FMT(r->partner->x12[0].id),
+                   SLICE_FMT(r->partner->x12[0].our_qualifier), SLICE_FMT(r->partner->x12[0].our_id));
+        k->foreign = arena_copy(&r->arena, buf_slice(&k->line));
+        if (!k->foreign.p)
+            return ERR_NOMEM;
+    }
+    r->n++;
+    return 0;
+}
+
+static int on_answer(void *ctx, const char *p, size_t n, struct err *err)
+{
+    struct reading *k = ctx;
+
+    k->answer_n += n;
+    return object_write(k->answer, slice(p, n), err);
+}
+
+static int next_control(void *ctx, enum acknowledge_level level, uint64_t *number_r)
+{
+    struct reading *k = ctx;
+
+    return store_control(k->r->a->store, k->r->partner->name, slice(NULL, 0),
+                         level == ACKNOWLEDGE_INTERCHANGE ? SLICE("interchange") : SLICE("group"), 999999999, number_r,
+                         &k->err);
+}
+
+struct edi_time appliance_time(store_time at)
+{
+    time_t seconds = (time_t)(at / 1000);
+    struct tm t = { 0 };
+
+    localtime_r(&seconds, &t);
+    return (struct edi_time){ t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min,
+                              t.tm_sec > 59 ? 59 : t.tm_sec };
+}
+
+static int reading_open(struct reading *k, struct err *err)
+{
+    struct receiving *r = k->r;
+    const struct partner *p = r->partner;
+    unsigned n_guides = 0;
+    const struct guide *const *guides = r->agreement ? agreement_guides(r->agreement, &n_guides) : NULL;
+    bool foreign_passes = r->t->passes & HELD_PARTNER;
+    struct edi_reader_options options = { .guides = home_guides(r->a->home), .partner = guides, .n_partner = n_guides,
+                                          .between = foreign_passes ? NULL : p->parties,
+                                          .n_between = foreign_passes ? 0 : p->n_x12, .complaints = &k->complaints };
+    struct map_read_options map = { .choose = choose_plan, .write = on_record, .finding = on_finding,
+                                    .document_end = on_document, .ctx = k, .partner = p->name };
+    struct acknowledge_options answer = { .at = appliance_time(store_now(r->a->store)), .next_control = next_control,
+                                          .control_ctx = k, .line_end = p->n_x12 ? p->x12[0].line_end : "\n",
+                                          .implementation = (p->acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999,
+                                          .ta1 = p->acknowledge & PARTNER_TA1, .write = on_answer, .ctx = k };
+    struct edi_sink sink = { .ctx = k, .finding = on_finding, .document_end = on_document };
+    char id[24];
+    int rc;
+
+    finding_policy_init(&k->policy);
+    partner_allow(p, &k->policy);
+    options.policy = k->policy;
+    snprintf(id, sizeof(id), "T%llu", (unsigned long long)r->t->id);
+    map.transmission = arena_copy(&r->arena, slice_of(id));
+    rc = map.transmission.p ? object_begin(r->a->objects, &k->findings, err) : err_nomem(err);
+    if (rc == 0)
+        rc = object_begin(r->a->objects, &k->records, err);
+    if (rc == 0)
+        rc = map_reader_new(&map, &k->map, err);
+    if (rc < 0)
+        return rc;
+    map_reader_sink(k->map, &sink);
+    if (p->acknowledge & (PARTNER_997 | PARTNER_999 | PARTNER_TA1)) {
+        answer.next = &sink;
+        rc = object_begin(r->a->objects, &k->answer, err);
+        if (rc == 0)
+            rc = acknowledge_new(&answer, &k->acknowledge, err);
+        if (rc < 0)
+            return rc;
+    }
+    rc = edi_reader_new(&options, k->acknowledge ? acknowledge_sink(k->acknowledge) : &sink, &k->reader, err);
+    if (rc == 0)
+        map_reader_attach(k->map, k->reader);
+    return rc;
+}
+
+static int feed(struct edi_reader *reader, int fd, struct err *err)
+{
+    for (;;) {
+        size_t room;
+        char *space = edi_reader_space(reader, &room);
+        ssize_t n = read(fd, space, room);
+        int rc;
+
+        if (n == 0)
+            return edi_reader_end(reader, err);
+        if (n < 0)
+            return err_system(err, "a payload cannot be read");
+        rc = edi_reader_filled(reader, (size_t)n, err);
+        if (rc < 0)
+            return rc;
+    }
+}
+
+static void reading_close(struct reading *k)
+{
+    edi_reader_free(&k->reader);
+    map_reader_free(&k->map);
+    acknowledge_free(&k->acknowledge);
+    object_abandon(&k->records);
+    object_abandon(&k->findings);
+    object_abandon(&k->answer);
+    complaints_deinit(&k->complaints);
+    buf_deinit(&k->line);
+}
+
+static int end_object(struct object_writer **w, uint64_t n, struct payload *payload_r, struct err *err)
+{
+    *payload_r = (struct payload){ .size = 0 };
+    return *w && n ? object_end(w, payload_r, err) : 0;
+}
+
+/* --- What becomes of it ------------------------------------------------------------------- */
+
+/* The acknowledgments, as a transmission that leaves and its delivery. */
+static int send_answer(struct receiving *r, const struct payload *payload, struct err *err)
+{
+    const struct partner *p = r->partner;
+    bool implementation = (p->acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999;
+    struct slice set = implementation ? SLICE("999") : SLICE("997");
+    struct store_transmission out = { .direction = STORE_OUT, .partner = p->name, .way = SLICE("folder"), .format = SLICE("x12"),
+                                      .payload = *payload, .answers = r->t->id, .priority = 0 };
+    struct store_delivery delivery = { .partner = p->name, .kind = SLICE("acknowledgment"), .set = set, .priority = 0 };
+    struct buf name;
+    store_id id, ignored;
+    int rc;
+
+    for (unsigned i = 0; i < p->n_routes; i++)
+        if (p->route[i].out && slice_eq(p->route[i].document, set)) {
+            out.way = p->route[i].way;
+            out.target = p->route[i].path;
+        }
+    buf_init(&name, 300);
+    buf_printf(&name, "%.*s-T%llu.edi", SLICE_FMT(set), (unsigned long long)r->t->id);
+    out.name = buf_slice(&name);
+    rc = name.failed ? err_nomem(err) : store_make(r->a->store, &out, &id, err);
+    buf_deinit(&name);
+    delivery.transmission = id;
+    return rc == 0 ? store_route(r->a->store, &delivery, &ignored, err) : rc;
+}
+
+static int hold(struct receiving *r, unsigned why, struct slice reason, struct err *err)
+{
+    return store_hold(r->a->store, TRANSMISSION, r->t->id, why, reason, err);
+}
+
+/* An interchange or group whose number came before, in other bytes: held. 1: it was. */
+static int check_envelope(struct receiving *r, const struct received *d, bool group, struct err *err)
+{
+    struct store_envelope e = { .partner = r->t->partner, .level = group ? SLICE("group") : SLICE("interchange"),
+                                .sender = group ? d->group_sender : d->sender,
+                                .receiver = group ? d->group_receiver : d->receiver,
+                                .control = group ? d->group : d->interchange, .transmission = r->t->id };
+    store_id before = 0;
+    struct buf words;
+    int rc = 0;
+
+    if (!e.control.n)
+        return 0;
+    if (!(r->t->passes & HELD_CONTROL) && !r->t->replays)
+        rc = store_find_envelope(r->a->store, &e, &before, err);
+    if (rc < 0)
+        return rc;
+    if (!before || before == r->t->id)
+        return store_envelope(r->a->store, &e, err);
+    buf_init(&words, REASON);
+    buf_printf(&words, "%s ", group ? "group" : "interchange");
+    buf_add_safe(&words, e.control, 20);
+    buf_printf(&words, " came before, in T%llu, with other bytes", (unsigned long long)before);
+    rc = store_unmark(r->a->store, true, err);
+    if (rc == 0)
+        rc = store_mark(r->a->store, err);
+    if (rc == 0)
+        rc = hold(r, HELD_CONTROL, buf_slice(&words), err);
+    buf_deinit(&words);
+    return rc < 0 ? rc : 1;
+}
+
+static int check_envelopes(struct receiving *r, struct err *err)
+{
+    for (size_t i = 0; i < r->n; i++) {
+        const struct received *d = &r->document[i], *before = i ? d - 1 : NULL;
+        bool new_interchange = !before || !slice_eq(before->interchange, d->interchange);
+        int rc = 0;
+
+        if (new_interchange)
+            rc = check_envelope(r, d, false, err);
+        if (rc == 0 && !r->partner->groups_repeat && (new_interchange || !slice_eq(before->group, d->group)))
+            rc = check_envelope(r, d, true, err);
+        if (rc != 0)
+            return rc;
+    }
+    return 0;
+}
+
+/* What no reader of ours takes for an interchange, by its first bytes. */
+static int bury_unknown(struct receiving *r, struct slice head, struct err *err)
+{
+    struct slice s = slice_trim(head);
+    const char *words = slice_starts(s, SLICE("UNA")) || slice_starts(s, SLICE("UNB"))
+                            ? "it is EDIFACT, which this version does not read"
+                        : slice_starts(s, SLICE("<")) ? "it is XML, which this version does not read"
+                        : s.n == 0                    ? "it is empty"
+                                                      : "it holds neither an interchange nor records";
+
+    return store_bury(r->a->store, TRANSMISSION, r->t->id, slice_of(words), err);
+}
+
+static int receive_documents(struct receiving *r, int fd, struct slice head, struct err *err)
+{
+    struct reading k = { .r = r };
+    struct payload answer = { .size = 0 };
+    struct err reason = { 0 };
+    int rc;
+
+    buf_init(&k.line, LINE);
+    complaints_init(&k.complaints);
+    rc = reading_open(&k, err);
+    if (rc == 0)
+        rc = feed(k.reader, fd, err);
+    if (rc == 0 && k.acknowledge && acknowledge_finish(k.acknowledge, &reason) < 0 && reason.code != ERR_DATA) {
+        rc = reason.code;
+        *err = reason;
+    }
+    if (rc < 0 && k.err.code)
+        *err = k.err;
+    if (rc == ERR_CONFIG || rc == ERR_MISSING) {
+        /* a guide or map is wrong: mended, it is read again */
+        rc = store_unmark(r->a->store, true, NULL);
+        if (rc == 0)
+            rc = store_mark(r->a->store, err);
+        if (rc == 0)
+            rc = hold(r, HELD_CONFIG, k.complaints.text.n ? slice(k.complaints.text.p, k.complaints.text.n < REASON ? k.complaints.text.n : REASON)
+                                                          : slice_of(err->text), err);
+        reading_close(&k);
+        return rc;
+    }
+    if (rc == 0 && k.no_interchange && r->n == 0) {
+        rc = bury_unknown(r, head, err);
+        reading_close(&k);
+        return rc;
+    }
+    if (rc == 0 && k.foreign.n) {
+        rc = store_unmark(r->a->store, true, err);
+        if (rc == 0)
+            rc = store_mark(r->a->store, err);
+        if (rc == 0)
+            rc = hold(r, HELD_PARTNER, k.foreign, err);
+        reading_close(&k);
+        return rc;
+    }
+    if (rc == 0)
+        rc = check_envelopes(r, err);
+    if (rc == 0)
+        rc = end_object(&k.records, k.records_n, &r->records, err);
+    if (rc == 0)
+        rc = end_object(&k.findings, k.findings_n, &r->findings, err);
+    if (rc == 0)
+        rc = end_object(&k.answer, k.answer_n, &answer, err);
+    reading_close(&k);
+    if (rc == 0)
+        rc = settle(r, err);
+    if (rc == 0 && answer.size)
+        rc = send_answer(r, &answer, err);
+    return rc < 0 ? rc : 0;
+}
+
+/* --- Records that come as records -------------------------------------------------------- */
+
+static int receive_records(struct receiving *r, int fd, struct err *err)
+{
+    struct record_reader *reader = NULL;
+    const struct record *record;
+    struct err own = { 0 };
+    int rc = record_reader_new(fd, NULL, &reader, err);
+
+    r->json = true;
+    r->records = r->t->payload;
+    while (rc == 0 && (rc = record_reader_next(reader, &record, &own)) != 0) {
+        struct received *grown = arena_grow(&r->arena, r->document, r->n, &r->room, sizeof(*grown));
+        if (!grown) {
+            rc = err_nomem(err);
+            break;
+        }
+        r->document = grown;
+        grown[r->n] = (struct received){ .size = 0 };
+        if (rc > 0) {
+            grown[r->n].at = record->offset;
+            grown[r->n].size = record->size;
+        } else if (rc == ERR_DATA || rc == ERR_LIMIT) {
+            grown[r->n].errors = 1;
+            grown[r->n].reason = arena_copy(&r->arena, slice_of(own.text));
+        } else {
+            *err = own;
+            break;
+        }
+        r->n++;
+        rc = 0;
+    }
+    record_reader_free(&reader);
+    return rc < 0 ? rc : settle(r, err);
+}
+
+/* --- Transmissions ------------------------------------------------------------------------- */
+
+/* The same bytes once more: acknowledged again, and that is all. */
+static int receive_again(struct receiving *r, int fd, store_id same, struct err *err)
+{
+    struct reading k = { .r = r };
+    struct payload answer = { .size = 0 };
+    struct err reason = { 0 };
+    int rc = 0;
+
+    buf_init(&k.line, LINE);
+    complaints_init(&k.complaints);
+    if (fd >= 0 && r->partner->acknowledge) {
+        rc = reading_open(&k, err);
+        if (rc == 0)
+            rc = feed(k.reader, fd, err);
+        if (rc == 0 && k.acknowledge)
+            acknowledge_finish(k.acknowledge, &reason);
+        if (rc == 0)
+            rc = end_object(&k.answer, k.answer_n, &answer, err);
+    }
+    reading_close(&k);
+    if (rc == 0)
+        rc = store_repeat(r->a->store, r->t->id, fd >= 0 ? SLICE("x12") : SLICE("json"), same, err);
+    if (rc == 0 && answer.size)
+        rc = send_answer(r, &answer, err);
+    return rc;
+}
+
+static int read_head(int fd, char *head, size_t room, struct slice *head_r, struct err *err)
+{
+    ssize_t n = pread(fd, head, room, 0);
+
+    if (n < 0)
+        return err_system(err, "a payload cannot be read");
+    *head_r = slice(head, (size_t)n);
+    return 0;
+}
+
+static int receive_bytes(struct receiving *r, int fd, struct err *err)
+{
+    char bytes[512];
+    struct slice head = { NULL, 0 }, text;
+    store_id same = 0;
+    bool json;
+    int rc = read_head(fd, bytes, sizeof(bytes), &head, err);
+
+    if (rc < 0)
+        return rc;
+    text = slice_trim(slice_starts(head, SLICE("\xef\xbb\xbf")) ? slice_from(head, 3) : head);
+    json = text.n && (text.p[0] == '{' || text.p[0] == '[');
+    if (!r->t->replays && !(r->t->passes & HELD_CONTROL))
+        rc = store_find_same(r->a->store, r->t->partner, r->t->payload.hash, r->t->id, &same, err);
+    if (rc < 0)
+        return rc;
+    if (same)
+        return receive_again(r, json ? -1 : fd, same, err);
+    return json ? receive_records(r, fd, err) : receive_documents(r, fd, head, err);
+}
+
+static int receive_one(struct appliance *a, const struct store_transmission *t, struct err *err)
+{
+    struct receiving r = { .a = a, .t = t, .partner = home_partner(a->home, t->partner) };
+    struct err own = { 0 };
+    int fd = -1, rc;
+
+    if (!r.partner)
+        return store_hold(a->store, TRANSMISSION, t->id, HELD_CONFIG, SLICE("there is no partner file for this partner, or it is wrong"),
+                          err);
+    rc = home_agreement(a->home, r.partner, &r.agreement, &own);
+    if (rc == ERR_CONFIG)
+        return store_hold(a->store, TRANSMISSION, t->id, HELD_CONFIG, slice_of(own.text), err);
+    if (rc == 0) {
+        rc = object_read(a->objects, &t->payload, &fd, &own);
+        if (rc == ERR_MISSING || rc == ERR_DATA)
+            return store_bury(a->store, TRANSMISSION, t->id, slice_of(own.text), err);
+    }
+    if (rc < 0) {
+        *err = own;
+        return rc;
+    }
+    arena_init(&r.arena, TEXTS);
+    rc = receive_bytes(&r, fd, err);
+    arena_deinit(&r.arena);
+    close(fd);
+    return rc;
+}
+
+/* It is more than can be worked on: nothing of it stays but the reason. */
+static int bury_one(struct appliance *a, store_id id, struct slice reason, struct err *err)
+{
+    struct err words = { 0 };
+    int rc;
+
+    err_set(&words, ERR_LIMIT, "%.*s", SLICE_FMT(reason));
+    rc = store_unmark(a->store, true, err);
+    if (rc == 0)
+        rc = store_mark(a->store, err);
+    return rc == 0 ? store_bury(a->store, TRANSMISSION, id, slice_of(words.text), err) : rc;
+}
+
+struct waiting {
+    struct arena arena;
+    struct store_transmission *t;
+    size_t n, room;
+};
+
+static int on_arrived(void *ctx, const struct store_transmission *t)
+{
+    struct waiting *w = ctx;
+    struct store_transmission *grown = arena_grow(&w->arena, w->t, w->n, &w->room, sizeof(*grown)), *kept;
+
+    if (!grown)
+        return ERR_NOMEM;
+    w->t = grown;
+    kept = &grown[w->n++];
+    *kept = *t;
+    kept->partner = arena_copy(&w->arena, t->partner);
+    kept->name = arena_copy(&w->arena, t->name);
+    return (kept->partner.p || !t->partner.n) && (kept->name.p || !t->name.n) ? 0 : ERR_NOMEM;
+}
+
+int receive_work(struct appliance *a, uint32_t *done_r, struct err *err)
+{
+    const struct store_query query = { .states = 1u << TRANSMISSION_ARRIVED, .direction = STORE_IN, .limit = BATCH };
+    struct waiting w = { .n = 0 };
+    uint64_t bytes = 0;
+    size_t i = 0;
+    int rc;
+
+    *done_r = 0;
+    arena_init(&w.arena, TEXTS);
+    rc = store_transmissions(a->store, &query, on_arrived, &w, err);
+    if (rc == ERR_NOMEM)
+        err_nomem(err);
+    if (rc == 0 && w.n)
+        rc = store_begin(a->store, err);
+    for (; rc == 0 && i < w.n && bytes <= BATCH_BYTES && !(a->stop && a->stop(a->ctx)); i++) {
+        rc = store_mark(a->store, err);
+        if (rc == 0)
+            rc = receive_one(a, &w.t[i], err);
+        if (rc == ERR_LIMIT || rc == ERR_DATA)
+            rc = bury_one(a, w.t[i].id, slice_of(err->text), err);
+        if (rc == 0)
+            rc = store_unmark(a->store, false, err);
+        bytes += w.t[i].payload.size;
+    }
+    if (rc == 0 && w.n) {
+        rc = objects_sync(a->objects, err);
+        if (rc == 0)
+            rc = store_commit(a->store, err);
+    }
+    if (rc < 0)
+        store_rollback(a->store);
+    else
+        *done_r = (uint32_t)i;
+    arena_deinit(&w.arena);
+    return rc;
+}

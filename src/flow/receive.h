@@ -1,0 +1,43 @@
+/*
+ * receive: what a transmission holds, while it is worked on. Private to the stage: receive.c reads, settle.c decides what becomes of
+ * each document, answers.c takes acknowledgments of what we sent.
+ */
+#ifndef WAYBILL_FLOW_RECEIVE_H
+#define WAYBILL_FLOW_RECEIVE_H
+
+#include "flow/appliance.h"
+#include "flow/facts.h"
+
+/* A document as it was read. Texts are in the arena. */
+struct received {
+    struct slice set, version, sender, receiver, interchange, group, control;
+    struct slice group_sender, group_receiver;
+    struct slice reason;                /* its first error */
+    uint32_t errors, warnings;
+    uint64_t at, size;                  /* of its record among the records; size 0: there is none */
+    bool test;
+};
+
+struct receiving {
+    struct appliance *a;
+    const struct store_transmission *t;
+    const struct partner *partner;
+    struct agreement *agreement;
+    struct arena arena;
+    struct received *document;
+    size_t n, room;
+    struct payload records, findings;   /* size 0: none */
+    bool json;                          /* records came as records: `records` is what arrived */
+};
+
+/* Documents, deliveries, answers: everything that follows from the records. The store's batch is open. */
+int settle(struct receiving *r, struct err *err);
+/* An acknowledgment, as a record: what it says of our documents. `document` is its own. *known_r: something of ours was meant. */
+int take_answer(struct receiving *r, store_id document, const struct json_tape *tape, bool *known_r, struct err *err);
+
+/* Date and time where we are. */
+struct edi_time appliance_time(store_time at);
+/* The bytes of a record of a document that arrived, in an unnamed file that stands at its beginning. */
+int appliance_record(struct appliance *a, const struct payload *records, uint64_t at, uint64_t size, int *fd_r, struct err *err);
+
+#endif
