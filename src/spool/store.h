@@ -248,6 +248,7 @@ struct store_query {                    /* zero: no condition */
     struct slice partner;
     store_time from, to;                /* of `at`: from <= at < to */
     store_time due;                     /* due by then; by priority, then by `due`, of what is waiting, made, laid or awaited */
+    uint32_t priorities;                /* a set: 1 << priority */
     store_id transmission;              /* documents, deliveries, events of it; events of its documents as well */
     store_id document;                  /* deliveries, events of it; events of its deliveries as well */
     store_id delivery;                  /* documents, events of it */
