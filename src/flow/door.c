@@ -1,5 +1,5 @@
 /*
- * door: see door.h.
+ * door: see door.h. Here files are taken, and removed where they lay; door_whole.c says which are whole, door_look.c tells of the others.
  *
  * Files are copied, never linked or renamed into the spool: their writer may still hold them open. A batch of them is copied and
  * synced, accepted in one commit, and only then removed where it lay; that it is gone is noted in the commit of the next batch. A
@@ -12,21 +12,15 @@
  */
 #include "flow/door.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <fnmatch.h>
-#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <strings.h>
 #include <unistd.h>
 
-#include "base/arena.h"
 #include "base/file.h"
-#include "base/limits.h"
 #include "flow/appliance.h"
-#include "flow/folder.h"
+#include "flow/door_inside.h"
 
 enum {
     BATCH_FILES = 100,          /* taken in one commit, */
@@ -34,253 +28,8 @@ enum {
     ROUND = 10000,              /* files of a folder that are put in their order at a time */
     ROUNDS = 10,                /* of one folder, before the next has its turn */
     PENDING = 1000,             /* notes for the next commit */
-    LOOKS = 100000,             /* files from the future that are remembered */
-    PIECE = 128 << 10,
-    SHOWN = 1000                /* bytes of a name */
+    PIECE = 128 << 10
 };
-
-enum door_then { THEN_DELETE, THEN_KEEP, THEN_MOVE };
-
-/* A folder that files come from. */
-struct door {
-    char path[FOLDER_PATH];     /* as the ledger has it: "in/northwind", or a whole path */
-    char pattern[FOLDER_NAME];  /* "*.edi"; empty: all */
-    enum door_then then;
-    char move[FOLDER_PATH];
-    bool own;                   /* below the spool */
-    int fd, move_fd;
-    bool changed, move_changed; /* since they were synced */
-};
-
-/* --- Doors ------------------------------------------------------------------------------ */
-
-static bool copy_path(char to[FOLDER_PATH], struct slice path)
-{
-    while (path.n > 1 && path.p[path.n - 1] == '/')
-        path.n--;
-    if (path.n == 0 || path.n >= FOLDER_PATH - FOLDER_NAME || memchr(path.p, 0, path.n))
-        return false;
-    memcpy(to, path.p, path.n);
-    to[path.n] = 0;
-    return true;
-}
-
-/* Door i of a partner: his folder below in/, then his lines `pick up folder`. False: there is no such door, *end_r: nor are any behind it. */
-static bool door_at(const struct partner *p, unsigned i, struct door *d, bool *end_r)
-{
-    const struct partner_pick_up *pick = i ? &p->pick_up[i - 1] : NULL;
-    struct slice path, name = { NULL, 0 };
-
-    *end_r = i > p->n_pick_ups;
-    if (*end_r)
-        return false;
-    *d = (struct door){ .then = THEN_DELETE, .own = !pick, .fd = -1, .move_fd = -1 };
-    if (!pick)
-        return snprintf(d->path, sizeof(d->path), "in/%.*s", SLICE_FMT(p->name)) < FOLDER_NAME + 3;
-    path = pick->path;
-    if (!slice_is(pick->way, "folder") || path.n == 0 || path.p[0] != '/')
-        return false;
-    for (size_t n = path.n; n > 0 && !name.p; n--)
-        if (path.p[n - 1] == '/')
-            name = slice_from(path, n);
-    if (name.n && name.n < FOLDER_NAME &&
-        (memchr(name.p, '*', name.n) || memchr(name.p, '?', name.n) || memchr(name.p, '[', name.n))) {
-        memcpy(d->pattern, name.p, name.n);
-        path.n -= name.n;
-    }
-    d->then = slice_is(pick->then, "delete") ? THEN_DELETE : slice_is(pick->then, "move") ? THEN_MOVE : THEN_KEEP;
-    if (d->then == THEN_MOVE && !copy_path(d->move, pick->then_path))
-        d->then = THEN_KEEP;
-    return copy_path(d->path, path);
-}
-
-static int door_open(struct door *d, int spool, const struct partner *p, bool make, struct err *err)
-{
-    return d->own ? folder_of_partner(spool, "in", p->name, make, &d->fd, err) : folder_open(spool, d->path, &d->fd, err);
-}
-
-static void door_close(struct door *d)
-{
-    if (d->fd >= 0)
-        close(d->fd);
-    if (d->move_fd >= 0)
-        close(d->move_fd);
-    d->fd = d->move_fd = -1;
-}
-
-/* --- Looking ---------------------------------------------------------------------------- */
-
-/* A file with a time to come: the clock was set back since, or is another machine's. */
-struct look {
-    dev_t device;
-    ino_t inode;
-    off_t size;
-    struct timespec changed;
-    store_time first;
-};
-
-struct door_looks {
-    struct look *before, *now;
-    size_t n_before, n, room;
-    bool behind;                /* notes for the ledger were lost with a batch that failed */
-};
-
-void door_forget(struct door_looks **looks)
-{
-    if (!*looks)
-        return;
-    free((*looks)->before);
-    free((*looks)->now);
-    free(*looks);
-    *looks = NULL;
-}
-
-static int compare_looks(const void *a, const void *b)
-{
-    const struct look *x = a, *y = b;
-    int c = (x->device > y->device) - (x->device < y->device);
-    return c ? c : (x->inode > y->inode) - (x->inode < y->inode);
-}
-
-/* What was seen now is what was seen before, from here on. */
-static void looks_turn(struct door_looks *l)
-{
-    free(l->before);
-    l->before = l->now;
-    l->n_before = l->n;
-    l->now = NULL;
-    l->n = l->room = 0;
-    if (l->n_before)
-        qsort(l->before, l->n_before, sizeof(*l->before), compare_looks);
-}
-
-/* When this file was first seen as it is now. */
-static store_time first_look(struct door_looks *l, const struct stat *st, store_time now)
-{
-    struct look look = { st->st_dev, st->st_ino, st->st_size, st->st_ctim, now };
-    const struct look *before =
-        l->n_before ? bsearch(&look, l->before, l->n_before, sizeof(look), compare_looks) : NULL;
-
-    if (before && before->size == look.size && before->changed.tv_sec == look.changed.tv_sec &&
-        before->changed.tv_nsec == look.changed.tv_nsec && before->first <= now)
-        look.first = before->first;
-    if (l->n == l->room && l->room < LOOKS) {
-        size_t room = l->room ? l->room * 2 : 64;
-        struct look *grown = realloc(l->now, room * sizeof(*grown));
-        if (grown) {
-            l->now = grown;
-            l->room = room;
-        }
-    }
-    if (l->n < l->room)         /* otherwise it is seen for the first time once more, and waits longer */
-        l->now[l->n++] = look;
-    return look.first;
-}
-
-static store_time milliseconds(struct timespec t)
-{
-    return (store_time)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
-/* Since when it has been as it is. The user can set the one time, but never the other. */
-static store_time changed_at(const struct stat *st, store_time now)
-{
-    store_time written = milliseconds(st->st_mtim), changed = milliseconds(st->st_ctim);
-    return written > changed && written <= now ? written : changed;
-}
-
-/* What every file at the door is judged by. */
-struct judge {
-    store_time now;
-    uint64_t settle;            /* milliseconds */
-    struct door_looks *looks;   /* NULL: nothing is remembered */
-};
-
-static bool is_unfinished(const char *name, const char **ending_r)
-{
-    static const char *const endings[] = { ".tmp", ".part", ".partial", ".filepart", ".writing", ".crdownload" };
-    size_t n = strlen(name);
-
-    for (unsigned i = 0; i < sizeof(endings) / sizeof(endings[0]); i++) {
-        size_t k = strlen(endings[i]);
-        *ending_r = endings[i];
-        if (n >= k && strcasecmp(name + n - k, endings[i]) == 0)
-            return true;
-    }
-    return false;
-}
-
-/* Whether it may be taken, as far as can be said without opening it; else why not. */
-static bool judge(const struct judge *j, const char *name, const struct stat *st, store_time *until_r, struct err *why)
-{
-    const char *ending = NULL;
-    const char *kind = S_ISREG(st->st_mode)    ? NULL
-                       : S_ISDIR(st->st_mode)  ? "a folder"
-                       : S_ISLNK(st->st_mode)  ? "a symbolic link"
-                       : S_ISFIFO(st->st_mode) ? "a FIFO"
-                       : S_ISSOCK(st->st_mode) ? "a socket"
-                                               : "a device";
-    store_time changed, first;
-
-    *until_r = 0;
-    if (kind) {
-        err_set(why, ERR_USAGE, "it is %s; only files are taken", kind);
-        return false;
-    }
-    if (name[0] == '.') {
-        err_set(why, ERR_USAGE, "its name begins with a dot: whoever writes it has not given it its own yet");
-        return false;
-    }
-    if (is_unfinished(name, &ending)) {
-        err_set(why, ERR_USAGE, "its name ends in %s: whoever writes it has not given it its own yet", ending);
-        return false;
-    }
-    changed = changed_at(st, j->now);
-    if (changed <= j->now) {
-        if ((uint64_t)(j->now - changed) >= j->settle)
-            return true;
-        *until_r = changed + (store_time)j->settle;
-        err_set(why, ERR_USAGE, "it was changed a moment ago");
-        return false;
-    }
-    first = j->looks ? first_look(j->looks, st, j->now) : j->now;
-    if (j->looks && (uint64_t)(j->now - first) >= j->settle)
-        return true;
-    *until_r = first + (store_time)j->settle;
-    err_set(why, ERR_USAGE, "its time is yet to come: it is taken when it was seen twice, and had not changed");
-    return false;
-}
-
-/* Opens a file that was judged. 1, 0: it is not taken, why; or ERR_MISSING: it is gone. */
-static int open_file(int folder, const char *name, int *fd_r, struct stat *st_r, struct err *why)
-{
-    do
-        *fd_r = openat(folder, name, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
-    while (*fd_r < 0 && errno == EINTR);
-    if (*fd_r < 0 && errno == ENOENT)
-        return ERR_MISSING;
-    if (*fd_r < 0 || fstat(*fd_r, st_r) < 0) {
-        err_system(why, "it cannot be read");
-        return 0;
-    }
-    if (!S_ISREG(st_r->st_mode)) {
-        err_set(why, ERR_USAGE, "it is no file any more");
-        return 0;
-    }
-    return 1;
-}
-
-/* Somebody has it open to write, as far as the system tells: a lease on reading is given only while nobody does. */
-static bool is_being_written(int fd)
-{
-    if (fcntl(fd, F_SETSIG, SIGURG) < 0)        /* the usual one would kill us if somebody opened it right now */
-        return false;
-    if (fcntl(fd, F_SETLEASE, F_RDLCK) == 0) {
-        fcntl(fd, F_SETLEASE, F_UNLCK);
-        return false;
-    }
-    return errno == EAGAIN;
-}
 
 /* --- Taking ----------------------------------------------------------------------------- */
 
@@ -307,7 +56,7 @@ struct candidate {
 
 struct taking {
     struct appliance *a;
-    struct judge judge;
+    struct door_judge judge;
     const struct partner *partner;
     struct door *door;
     struct taken file[BATCH_FILES];
@@ -339,7 +88,7 @@ static int taking_new(struct appliance *a, struct taking **t_r, struct err *err)
         return err_nomem(err);
     }
     t->a = a;
-    t->judge = (struct judge){ store_now(a->store), home_settings(a->home)->settle * 1000, a->looks };
+    t->judge = (struct door_judge){ store_now(a->store), home_settings(a->home)->settle * 1000, a->looks };
     arena_init(&t->paths, 16 << 20);
     arena_init(&t->kept_paths, 64 << 20);
     buf_init(&t->names, (size_t)ROUND * FOLDER_NAME);
@@ -368,25 +117,6 @@ static void taking_free(struct taking **taking)
 static bool stopped(const struct appliance *a)
 {
     return a->stop && a->stop(a->ctx);
-}
-
-/* "in/northwind/850.edi", in the arena. */
-static struct slice source_path(struct arena *arena, const struct door *d, const char *name)
-{
-    size_t n = strlen(d->path), m = strlen(name);
-    char *p = arena_alloc(arena, n + m + 2);
-
-    if (!p)
-        return slice(NULL, 0);
-    memcpy(p, d->path, n);
-    p[n] = '/';
-    memcpy(p + n + 1, name, m);
-    return slice(p, n + 1 + m);
-}
-
-static void source_of(const struct stat *st, struct slice path, struct store_source *source_r)
-{
-    *source_r = (struct store_source){ path, st->st_dev, st->st_ino, (uint64_t)st->st_size, folder_mtime(st) };
 }
 
 /* Devices may be numbered anew at each start. */
@@ -458,7 +188,7 @@ static int move_copy(struct taking *t, const char *name, const char *as, struct 
     ssize_t n = 0;
 
     snprintf(hidden, sizeof(hidden), ".waybill-moved-%llx", (unsigned long long)slice_hash(slice_of(as)));
-    rc = open_file(d->fd, name, &from, &st, why);
+    rc = door_open_file(d->fd, name, &from, &st, why);
     rc = rc == 1 ? folder_create(d->move_fd, hidden, &to, why) : ERR_IO;
     while (rc == 0 && (n = read(from, t->piece, sizeof(t->piece))) != 0)
         if (n > 0)
@@ -552,7 +282,7 @@ static int accept_one(struct taking *t, struct taken *k, struct err *err)
     if (rc < 0)
         return rc;
     buf_clear(&t->shown);
-    buf_add_safe(&t->shown, slice_of(k->name), SHOWN);
+    buf_add_safe(&t->shown, slice_of(k->name), DOOR_SHOWN);
     if (t->shown.failed)
         return err_nomem(err);
     x.name = buf_slice(&t->shown);
@@ -635,7 +365,7 @@ static int copy(struct taking *t, int fd, const struct stat *st, struct payload 
         (fstat(fd, &after) < 0 || size != (uint64_t)st->st_size || after.st_size != st->st_size ||
          after.st_mtim.tv_sec != st->st_mtim.tv_sec || after.st_mtim.tv_nsec != st->st_mtim.tv_nsec ||
          after.st_ctim.tv_sec != st->st_ctim.tv_sec || after.st_ctim.tv_nsec != st->st_ctim.tv_nsec ||
-         is_being_written(fd))) {
+         door_is_being_written(fd))) {
         err_set(why, ERR_USAGE, "it changed while it was copied");
         good = false;
     }
@@ -655,14 +385,14 @@ static int take_file(struct taking *t, const char *name, struct err *why, struct
     store_id id = 0;
     int fd = -1, rc;
 
-    rc = open_file(t->door->fd, name, &fd, &st, why);
-    if (rc == 1 && (!judge(&t->judge, name, &st, &until, why) || is_being_written(fd)))
+    rc = door_open_file(t->door->fd, name, &fd, &st, why);
+    if (rc == 1 && (!door_judge(&t->judge, name, &st, &until, why) || door_is_being_written(fd)))
         rc = 0;
     if (rc == 1) {
-        struct slice path = source_path(&t->paths, t->door, name);
+        struct slice path = door_source_path(&t->paths, t->door, name);
         if (!path.p)
             rc = err_nomem(err);
-        source_of(&st, path, &source);
+        door_source_of(&st, path, &source);
         if (rc == 1 && store_kept(t->a->store, &source, &id, err) < 0)
             rc = err ? err->code : ERR_IO;
     } else if (rc == ERR_MISSING) {
@@ -709,11 +439,11 @@ static unsigned gather(struct taking *t, DIR *folder, bool *end_r)
         const char *name = entry->d_name;
         if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || strlen(name) >= FOLDER_NAME)
             continue;
-        if (t->door->pattern[0] && fnmatch(t->door->pattern, name, FNM_PERIOD) != 0)
+        if (!door_takes_name(t->door, name))
             continue;
         if (fstatat(t->door->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             continue;
-        if (!judge(&t->judge, name, &st, &until, &why)) {
+        if (!door_judge(&t->judge, name, &st, &until, &why)) {
             if (until && (!t->a->wait || until < t->a->wait))
                 t->a->wait = until;
             continue;
@@ -728,19 +458,9 @@ static unsigned gather(struct taking *t, DIR *folder, bool *end_r)
     return n;
 }
 
-static DIR *read_folder(int folder)
-{
-    int fd = openat(folder, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    DIR *dir = fd >= 0 ? fdopendir(fd) : NULL;
-
-    if (!dir && fd >= 0)
-        close(fd);
-    return dir;
-}
-
 static int take_from(struct taking *t, struct err *err)
 {
-    DIR *folder = read_folder(t->door->fd);
+    DIR *folder = door_read(t->door->fd);
     bool end = !folder;
     int rc = 0;
 
@@ -807,7 +527,7 @@ int door_take(struct appliance *a, uint32_t *done_r, struct err *err)
         *done_r = t->done;
     taking_free(&t);
     if (a->looks)
-        looks_turn(a->looks);
+        door_looks_turn(a->looks);
     return rc;
 }
 
@@ -847,7 +567,7 @@ static bool part_path(struct slice path, char folder[FOLDER_PATH], char name[FOL
 
     while (n > 0 && path.p[n - 1] != '/')
         n--;
-    if (n < 2 || !copy_path(folder, slice(path.p, n - 1)) || !folder_takes_name(slice_from(path, n)))
+    if (n < 2 || !door_path(folder, slice(path.p, n - 1)) || !folder_takes_name(slice_from(path, n)))
         return false;
     memcpy(name, path.p + n, path.n - n);
     name[path.n - n] = 0;
@@ -862,7 +582,7 @@ static bool find_door(struct home *home, struct slice partner, const char *folde
 
     for (unsigned i = 0; !end; i++)
         if (door_at(p, i, d, &end) && strcmp(d->path, folder) == 0 &&
-            (!d->pattern[0] || fnmatch(d->pattern, name, FNM_PERIOD) == 0))
+            door_takes_name(d, name))
             return true;
     /* Our own folder needs no partner file. From any other nothing is removed without one that says so. */
     *d = (struct door){ .then = THEN_KEEP, .fd = -1, .move_fd = -1 };
@@ -870,7 +590,7 @@ static bool find_door(struct home *home, struct slice partner, const char *folde
         d->own = true;
         d->then = THEN_DELETE;
     }
-    return copy_path(d->path, slice_of(folder));
+    return door_path(d->path, slice_of(folder));
 }
 
 static int clear_one(struct taking *t, const struct left *k, struct err *err)
@@ -978,197 +698,5 @@ int door_recover(struct appliance *a, struct err *err)
     if (l)
         arena_deinit(&l->arena);
     free(l);
-    return rc;
-}
-
-/* --- Telling ------------------------------------------------------------------------------ */
-
-struct telling {
-    struct home *home;
-    struct store *store;
-    int spool;
-    struct judge judge;
-    int (*row)(void *ctx, const struct door_file *f);
-    void *ctx;
-    struct arena arena;
-    struct buf name, folder, why;
-};
-
-static int tell(struct telling *t, struct slice partner, const char *folder, const char *name, const struct stat *st,
-                store_time until, const struct err *why)
-{
-    struct door_file f = { .partner = partner, .until = until };
-
-    buf_clear(&t->name);
-    buf_clear(&t->folder);
-    buf_add_safe(&t->name, slice_of(name), SHOWN);
-    buf_add_safe(&t->folder, slice_of(folder), FOLDER_PATH);
-    f.why = why ? folder_words(why, &t->why) : slice(NULL, 0);
-    f.name = buf_slice(&t->name);
-    f.folder = buf_slice(&t->folder);
-    if (st) {
-        f.size = (uint64_t)st->st_size;
-        f.changed = milliseconds(st->st_mtim);
-    }
-    return t->name.failed || t->folder.failed || t->why.failed ? ERR_NOMEM : t->row(t->ctx, &f);
-}
-
-/* A file that nothing stands against so far. */
-static int tell_opened(struct telling *t, struct slice partner, const struct door *d, const char *name, struct err *err)
-{
-    struct store_source source;
-    struct err why = { 0 };
-    struct stat st;
-    store_id id = 0;
-    int fd = -1, rc = open_file(d->fd, name, &fd, &st, &why);
-    bool told = rc == 0;
-
-    if (rc == 1) {
-        arena_reset(&t->arena);
-        source_of(&st, source_path(&t->arena, d, name), &source);
-        if (!source.path.p)
-            rc = err_nomem(err);
-        else if (store_kept(t->store, &source, &id, err) < 0)
-            rc = err && err->code ? err->code : ERR_IO;
-    }
-    if (rc == 1 && id) {
-        told = d->then != THEN_KEEP;
-        err_set(&why, ERR_IO, "it was taken, and cannot be removed");
-    } else if (rc == 1 && is_being_written(fd)) {
-        told = true;
-        err_set(&why, ERR_USAGE, "somebody is writing it");
-    } else if (rc == 1) {
-        told = true;
-    }
-    if (fd >= 0)
-        close(fd);
-    if (rc == ERR_MISSING)
-        return 0;
-    if (rc < 0)
-        return rc;
-    if (!told)
-        return 0;
-    rc = fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW);
-    return rc < 0 ? 0 : tell(t, partner, d->path, name, &st, 0, why.text[0] ? &why : NULL);
-}
-
-/* The folder that taken files are moved to may lie inside. */
-static bool is_move_folder(const struct door *d, const char *name)
-{
-    size_t n = strlen(d->path);
-    return d->then == THEN_MOVE && strncmp(d->move, d->path, n) == 0 && d->move[n] == '/' &&
-           strcmp(d->move + n + 1, name) == 0;
-}
-
-static int tell_door(struct telling *t, struct slice partner, const struct door *d, const struct err *against,
-                     struct err *err)
-{
-    DIR *folder = read_folder(d->fd);
-    struct dirent *entry;
-    int rc = 0;
-
-    while (rc == 0 && folder && (entry = readdir(folder)) != NULL) {
-        const char *name = entry->d_name;
-        struct err why;
-        struct stat st;
-        store_time until = 0;
-
-        if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 || is_move_folder(d, name))
-            continue;
-        if (d->pattern[0] && fnmatch(d->pattern, name, FNM_PERIOD) != 0)
-            continue;
-        if (fstatat(d->fd, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
-            continue;
-        if (against)
-            rc = tell(t, partner, d->path, name, &st, 0, against);
-        else if (!judge(&t->judge, name, &st, &until, &why))
-            rc = tell(t, partner, d->path, name, &st, until, &why);
-        else
-            rc = tell_opened(t, partner, d, name, err);
-    }
-    if (folder)
-        closedir(folder);
-    return rc;
-}
-
-static int tell_partner(struct telling *t, const struct partner *p, struct err *err)
-{
-    struct err off, why;
-    struct door door;
-    bool end = false;
-    int rc = 0;
-
-    err_set(&off, ERR_USAGE, "the partner is switched off");
-    for (unsigned i = 0; rc == 0 && !end; i++) {
-        if (!door_at(p, i, &door, &end))
-            continue;
-        int opened = door_open(&door, t->spool, p, false, &why);
-        if (opened == 0)
-            rc = tell_door(t, p->name, &door, p->off ? &off : NULL, err);
-        else if (opened != ERR_MISSING && !p->off)
-            rc = tell(t, p->name, door.path, "", NULL, 0, &why);
-        door_close(&door);
-    }
-    return rc;
-}
-
-/* Folders below in/ of nobody we know. */
-static int tell_strangers(struct telling *t, struct err *err)
-{
-    struct dirent *entry;
-    struct door door;
-    struct err why;
-    DIR *folder;
-    int in, rc = 0;
-
-    if (folder_open(t->spool, "in", &in, &why) < 0)
-        return 0;
-    folder = read_folder(in);
-    while (rc == 0 && folder && (entry = readdir(folder)) != NULL) {
-        struct slice name = slice_of(entry->d_name);
-        struct stat st;
-        if (name.p[0] == '.' || home_partner(t->home, name) || fstatat(in, name.p, &st, AT_SYMLINK_NOFOLLOW) < 0)
-            continue;
-        err_set(&why, ERR_MISSING, "there is no partner of that name, or his file is wrong");
-        door = (struct door){ .fd = -1, .move_fd = -1 };
-        snprintf(door.path, sizeof(door.path), "in/%s", name.p);
-        if (!S_ISDIR(st.st_mode)) {
-            err_set(&why, ERR_USAGE, "it lies in no partner's folder");
-            rc = tell(t, slice(NULL, 0), "in", name.p, &st, 0, &why);
-        } else if ((door.fd = openat(in, name.p, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC)) >= 0) {
-            rc = tell_door(t, slice(NULL, 0), &door, &why, err);
-        }
-        door_close(&door);
-    }
-    if (folder)
-        closedir(folder);
-    close(in);
-    return rc;
-}
-
-int door_look(struct home *home, struct store *store, int spool, struct slice partner,
-              int (*row)(void *ctx, const struct door_file *f), void *ctx, struct err *err)
-{
-    struct telling t = { .home = home, .store = store, .spool = spool, .row = row, .ctx = ctx };
-    int rc = 0;
-
-    t.judge = (struct judge){ store_now(store), home_settings(home)->settle * 1000, NULL };
-    arena_init(&t.arena, 1 << 20);
-    buf_init(&t.name, 8 * FOLDER_NAME);
-    buf_init(&t.folder, 8 * FOLDER_PATH);
-    buf_init(&t.why, 8192);
-    for (unsigned i = 0; rc == 0 && i < home_partners(home); i++) {
-        const struct partner *p = home_partner_at(home, i);
-        if (!partner.n || slice_eq(p->name, partner))
-            rc = tell_partner(&t, p, err);
-    }
-    if (rc == 0 && !partner.n)
-        rc = tell_strangers(&t, err);
-    if (rc == ERR_NOMEM)
-        err_nomem(err);
-    arena_deinit(&t.arena);
-    buf_deinit(&t.name);
-    buf_deinit(&t.folder);
-    buf_deinit(&t.why);
     return rc;
 }
