@@ -1,10 +1,10 @@
 /*
  * deliver: see deliver.h.
  *
- * Things go in batches. First all payloads of a batch are written under hidden names; then all are synced, and their folders; one
- * commit says that they are laid. Then all get their names, the folders are synced, and one commit says that they are sent. What
- * fails on the way gets its next time in the same commits. Only then hidden files that are of no use any more are removed: one that
- * is gone while the ledger says laid would count as sent.
+ * Things go in batches. First all payloads of a batch are written under hidden names; then all are synced, and their
+ * folders; one commit says that they are laid. Then all get their names, the folders are synced, and one commit says
+ * that they are sent. What fails on the way gets its next time in the same commits. Only then hidden files that are
+ * of no use any more are removed: one that is gone while the ledger says laid would count as sent.
  */
 #include "flow/deliver.h"
 
@@ -259,7 +259,8 @@ static int look_what_waits(struct delivering *d, struct err *err)
         rc = learn_route(d, r, err);
         for (unsigned c = 0; rc == 0 && c < CLASSES && !r->partner->off && !is_closed(d, r); c++) {
             struct store_query q = { .direction = STORE_OUT, .states = 1u << TRANSMISSION_MADE,
-                                     .partner = r->partner->name, .due = d->now, .priorities = 1u << c, .limit = WAITING };
+                                     .partner = r->partner->name, .due = d->now, .priorities = 1u << c,
+                                     .limit = WAITING };
             rc = store_transmissions(d->a->store, &q, notice, d, err);
         }
     }

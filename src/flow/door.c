@@ -1,14 +1,18 @@
 /*
- * door: see door.h. Here files are taken, and removed where they lay; door_whole.c says which are whole, door_look.c tells of the others.
+ * door: see door.h. Here files are taken, and removed where they lay; door_whole.c says which are whole, door_look.c
+ * tells of the others.
  *
- * Files are copied, never linked or renamed into the spool: their writer may still hold them open. A batch of them is copied and
- * synced, accepted in one commit, and only then removed where it lay; that it is gone is noted in the commit of the next batch. A
- * file that stays, for `then keep` says so or it cannot be removed, is remembered by the ledger in place of that.
+ * Files are copied, never linked or renamed into the spool: their writer may still hold them open. A batch of them is
+ * copied and synced, accepted in one commit, and only then removed where it lay; that it is gone is noted in the
+ * commit of the next batch. A file that stays, for `then keep` says so or it cannot be removed, is remembered by the
+ * ledger in place of that.
  *
- * What a folder holds is a stranger's: names are any bytes, and a file may be something else by the time that it is opened. Only
- * regular files are opened, no link is followed, and nothing is believed of a name but what fstat() says of the descriptor.
+ * What a folder holds is a stranger's: names are any bytes, and a file may be something else by the time that it is
+ * opened. Only regular files are opened, no link is followed, and nothing is believed of a name but what fstat() says
+ * of the descriptor.
  *
- * SECURITY: files are read as the user we are; a folder to be picked up from is one that the partner file names by its whole path.
+ * SECURITY: files are read as the user we are; a folder to be picked up from is one that the partner file names by
+ * its whole path.
  */
 #include "flow/door.h"
 
@@ -247,7 +251,8 @@ static int move_file(struct taking *t, const char *name, store_id id, struct err
     return rc < 0 ? rc : 0;
 }
 
-/* A file that is safe with us leaves the door. 0: it is gone, or what lies there is another one by now; else why it stays. */
+/* A file that is safe with us leaves the door. 0: it is gone, or what lies there is another one by now; else why it
+ * stays. */
 static int put_away(struct taking *t, const char *name, const struct store_source *source, store_id id, struct err *why)
 {
     struct door *d = t->door;
@@ -425,7 +430,8 @@ static int compare_candidates(const void *a, const void *b, void *names)
     return c ? c : strcmp((const char *)names + x->name, (const char *)names + y->name);
 }
 
-/* Reads on in the folder until there are as many as are put in order at a time. How many there are; *end_r: there are no more. */
+/* Reads on in the folder until there are as many as are put in order at a time. How many there are; *end_r: there are
+ * no more. */
 static unsigned gather(struct taking *t, DIR *folder, bool *end_r)
 {
     unsigned n = 0;

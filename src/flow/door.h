@@ -1,8 +1,9 @@
 /*
  * door: where partners put files: spool/in/PARTNER/, and folders of lines `pick up folder PATH`.
  *
- * door_take() and door_recover() are in appliance.h. A file is taken only when whole: its name says so, it rests, nobody writes
- * it, and it did not change while it was copied. What is not taken is told by door_look(), with the reason.
+ * door_take() and door_recover() are in appliance.h. A file is taken only when whole: its name says so, it rests,
+ * nobody writes it, and it did not change while it was copied. What is not taken is told by door_look(), with the
+ * reason.
  */
 #ifndef WAYBILL_FLOW_DOOR_H
 #define WAYBILL_FLOW_DOOR_H
@@ -21,8 +22,9 @@ struct door_file {
     struct slice why;           /* it is not taken; empty: it will be */
 };
 
-/* What lies at the doors of a partner, or of all when `partner` is empty; then also what lies in folders of partners that are none. Files that
- * stay because `then keep` says so are not told. Changes nothing. Callbacks: 0 goes on, negative stops and is given back. */
+/* What lies at the doors of a partner, or of all when `partner` is empty; then also what lies in folders of partners
+ * that are none. Files that stay because `then keep` says so are not told. Changes nothing. Callbacks: 0 goes on,
+ * negative stops and is given back. */
 int door_look(struct home *home, struct store *store, int spool, struct slice partner,
               int (*row)(void *ctx, const struct door_file *f), void *ctx, struct err *err);
 

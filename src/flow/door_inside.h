@@ -26,7 +26,8 @@ struct door {
 
 /* A folder's path, without "/" at its end. False: there is no such path. */
 bool door_path(char to[FOLDER_PATH], struct slice path);
-/* Door i of a partner: his folder below in/, then his lines `pick up folder`. False: there is no such door; *end_r: nor are any behind it. */
+/* Door i of a partner: his folder below in/, then his lines `pick up folder`. False: there is no such door; *end_r:
+ * nor are any behind it. */
 bool door_at(const struct partner *p, unsigned i, struct door *d, bool *end_r);
 /* Whether its pattern takes this name. */
 bool door_takes_name(const struct door *d, const char *name);
@@ -53,9 +54,10 @@ struct door_judge {
     struct door_looks *looks;   /* NULL: nothing is remembered */
 };
 
-/* Whether it may be taken, as far as can be said without opening it; else why not. *until_r: then it will have rested; 0: it does not
- * wait for that. */
-bool door_judge(const struct door_judge *j, const char *name, const struct stat *st, store_time *until_r, struct err *why);
+/* Whether it may be taken, as far as can be said without opening it; else why not. *until_r: then it will have
+ * rested; 0: it does not wait for that. */
+bool door_judge(const struct door_judge *j, const char *name, const struct stat *st, store_time *until_r,
+                struct err *why);
 /* Opens a file that was judged. 1; 0: it is not taken, why; ERR_MISSING: it is gone. */
 int door_open_file(int folder, const char *name, int *fd_r, struct stat *st_r, struct err *why);
 /* Somebody has it open to write, as far as the system tells. */

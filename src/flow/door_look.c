@@ -1,4 +1,5 @@
-/* door_look: tells what lies at the doors, and why it is not taken. See door.h. Changes nothing, and judges as door_take() does. */
+/* door_look: tells what lies at the doors, and why it is not taken. See door.h. Changes nothing, and judges as
+ * door_take() does. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

@@ -60,7 +60,8 @@ bool door_takes_name(const struct door *d, const char *name)
 
 int door_open(struct door *d, int spool, const struct partner *p, bool make, struct err *err)
 {
-    return d->own ? folder_of_partner(spool, "in", p->name, make, &d->fd, err) : folder_open(spool, d->path, &d->fd, err);
+    return d->own ? folder_of_partner(spool, "in", p->name, make, &d->fd, err)
+                  : folder_open(spool, d->path, &d->fd, err);
 }
 
 void door_close(struct door *d)
@@ -170,7 +171,8 @@ static bool is_unfinished(const char *name, const char **ending_r)
     return false;
 }
 
-bool door_judge(const struct door_judge *j, const char *name, const struct stat *st, store_time *until_r, struct err *why)
+bool door_judge(const struct door_judge *j, const char *name, const struct stat *st, store_time *until_r,
+                struct err *why)
 {
     const char *ending = NULL;
     const char *kind = S_ISREG(st->st_mode)    ? NULL
