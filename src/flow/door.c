@@ -282,10 +282,13 @@ static int accept_one(struct taking *t, struct taken *k, struct err *err)
 {
     struct store *s = t->a->store;
     struct store_transmission x = { .direction = STORE_IN, .partner = t->partner->name, .way = SLICE("folder") };
-    int rc = store_payload_find(s, k->payload.hash, &k->payload, err);
+    struct payload known;
+    int rc = store_payload_find(s, k->payload.hash, &known, err);
 
     if (rc < 0)
         return rc;
+    if (rc > 0)
+        k->payload = known;
     buf_clear(&t->shown);
     buf_add_safe(&t->shown, slice_of(k->name), DOOR_SHOWN);
     if (t->shown.failed)
