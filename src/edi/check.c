@@ -10,6 +10,10 @@
 
 #define UNLIKELY(x) __builtin_expect(!!(x), 0)
 
+/* The lowest n bytes of a word. */
+static const uint64_t low_bytes[9] = { 0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff,
+                                       0xffffffffffffff, 0xffffffffffffffff };
+
 /* May a later version have what the guide does not? New segments and places, more of them, new codes, longer and further
  * elements; but what is mandatory stays so, and a date a date. */
 static bool may_be_later(const struct segment *s, enum finding_code code)
@@ -197,7 +201,7 @@ static uint32_t times(const struct checker *c, const struct guide_node *target)
     return c->at && c->at->depth >= counted->depth ? c->count[counted->depth] : 0;
 }
 
-static const struct guide_step *choose(const struct checker *c, const struct segment *s, const struct guide_step *step)
+static __attribute__((noinline)) const struct guide_step *choose(const struct checker *c, const struct segment *s, const struct guide_step *step)
 {
     const struct guide_step *run = &c->guide->more[step->target], *over = NULL;
     for (unsigned i = 0; i < step->candidates; i++) {
@@ -213,7 +217,7 @@ static const struct guide_step *choose(const struct checker *c, const struct seg
     return over;
 }
 
-static const struct guide_node *no_place(struct checker *c, const struct segment *s, int tag)
+static __attribute__((noinline)) const struct guide_node *no_place(struct checker *c, const struct segment *s, int tag)
 {
     struct remark r = { .code = FINDING_SEGMENT_SEQUENCE };
     struct slice name = segment_tag(s);
@@ -243,7 +247,7 @@ static const struct guide_node *no_place(struct checker *c, const struct segment
 }
 
 /* Said once, of the first that is too many: there may be a million. */
-static void say_over(struct checker *c, const struct segment *s, const struct guide_node *counted)
+static __attribute__((noinline)) void say_over(struct checker *c, const struct segment *s, const struct guide_node *counted)
 {
     struct remark r = { .code = counted->loop ? FINDING_LOOP_OVER_MAX : FINDING_SEGMENT_OVER_MAX };
     r.loop = loop_of(c->guide, counted);
@@ -268,7 +272,7 @@ static void say_over_variant(struct checker *c, const struct segment *s, const s
 }
 
 /* `v` may be NULL: whatever its qualifier. */
-static void say_not_used(struct checker *c, const struct segment *s, const struct guide_node *node,
+static __attribute__((noinline)) void say_not_used(struct checker *c, const struct segment *s, const struct guide_node *node,
                          const struct guide_variant *v)
 {
     struct remark r = { .code = FINDING_SEGMENT_NOT_USED, .loop = loop_of(c->guide, node) };
@@ -279,7 +283,7 @@ static void say_not_used(struct checker *c, const struct segment *s, const struc
     say(c, s, &r);
 }
 
-static const struct guide_node *first_segment(struct checker *c, const struct segment *s, int tag)
+static __attribute__((noinline)) const struct guide_node *first_segment(struct checker *c, const struct segment *s, int tag)
 {
     const struct guide_node *n = c->guide->n > 1 ? &c->guide->node[1] : NULL;
     if (!n || n->loop || tag < 0 || n->local != tag)
@@ -290,24 +294,37 @@ static const struct guide_node *first_segment(struct checker *c, const struct se
     return n;
 }
 
+/* What a partner's guide counts in the loops that a step leaves. */
+static __attribute__((noinline)) void leave_loops(struct checker *c, const struct segment *s,
+                                                  const struct guide_node *to, const struct guide_node *counted)
+{
+    const struct guide *g = c->guide;
+    const struct guide_node *loop = &g->node[c->at->parent];
+    while (loop->ordinal && !(loop->ordinal <= to->ordinal && to->ordinal < loop->end && loop != counted)) {
+        leave_loop(c, s, loop);
+        loop = &g->node[loop->parent];
+    }
+    if (to->parent == 0 && to->next == NODE_NONE) /* the trailer ends the document */
+        check_musts(c, s, &g->node[0]);
+}
+
+/* What is mandatory between the last segment and this one. */
+static __attribute__((noinline)) void find_missing(struct checker *c, const struct segment *s,
+                                                   const struct guide_node *to)
+{
+    struct missing m = { c, s };
+    guide_missing(c->guide, c->at, to, say_missing, &m);
+}
+
 /* Leaves the loops that the step ends and enters the one that it begins. */
-static void move(struct checker *c, const struct segment *s, const struct guide_node *to, uint8_t flags)
+static inline void move(struct checker *c, const struct segment *s, const struct guide_node *to, uint8_t flags)
 {
     const struct guide *g = c->guide;
     const struct guide_node *counted = to->trigger ? &g->node[to->parent] : to;
-    if (UNLIKELY(g->n_variants)) {
-        const struct guide_node *loop = &g->node[c->at->parent];
-        while (loop->ordinal && !(loop->ordinal <= to->ordinal && to->ordinal < loop->end && loop != counted)) {
-            leave_loop(c, s, loop);
-            loop = &g->node[loop->parent];
-        }
-        if (to->parent == 0 && to->next == NODE_NONE) /* the trailer ends the document */
-            check_musts(c, s, &g->node[0]);
-    }
-    if (flags & STEP_MISSING) {
-        struct missing m = { c, s };
-        guide_missing(g, c->at, to, say_missing, &m);
-    }
+    if (UNLIKELY(g->n_variants))
+        leave_loops(c, s, to, counted);
+    if (UNLIKELY(flags & STEP_MISSING))
+        find_missing(c, s, to);
     if (c->current[counted->depth] == counted->ordinal && c->at->depth >= counted->depth) {
         c->count[counted->depth]++;
     } else {
@@ -334,8 +351,7 @@ const struct guide_node *check_place(struct checker *c, const struct segment *s)
 
     if (n <= 4) {
         memcpy(&key, s->base + s->start, 4);
-        if (n < 4)
-            key &= (1u << (8 * n)) - 1;
+        key &= (uint32_t)low_bytes[n];
         if (key)
             tag = guide_tag(g, key);
     }
@@ -363,10 +379,6 @@ const struct guide_node *check_place(struct checker *c, const struct segment *s)
 /* ---- elements, the fast half ---- */
 
 #define EIGHT(byte) (0x0101010101010101ull * (byte))
-
-/* The lowest n bytes of a word. */
-static const uint64_t low_bytes[9] = { 0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff,
-                                       0xffffffffffffff, 0xffffffffffffffff };
 
 /* n is at most 8; blocks have room behind them. */
 static inline uint64_t load(const char *p, uint32_t n)
@@ -446,18 +458,28 @@ static inline unsigned two(const char *p)
     return (unsigned)(p[0] - '0') * 10 + (unsigned)(p[1] - '0');
 }
 
-static inline bool is_date(const char *p, uint32_t n)
+bool check_is_date_at(const char *p, uint32_t n)
 {
     static const uint8_t days[] = { 0, 31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    unsigned year, month, day;
-    if ((n != 8 && n != 6) || !all_digits(load_digits(p, n)))
+    unsigned century, year, month, day;
+    uint64_t v;
+
+    if (n != 8 && n != 6)
         return false;
-    year = n == 8 ? two(p) * 100 + two(p + 2) : 2000 + two(p);
-    month = two(p + n - 4);
-    day = two(p + n - 2);
+    memcpy(&v, p, 8);
+    if (n == 6)
+        v = v << 16 | 0x3030;
+    if (!all_digits(v))
+        return false;
+    v &= EIGHT(0x0f);
+    v = v * 10 + (v >> 8); /* each other byte is two digits' number */
+    century = v & 0xff; /* of six digits 0: a leap year in the 400 years */
+    year = v >> 16 & 0xff;
+    month = v >> 32 & 0xff;
+    day = v >> 48 & 0xff;
     if (month - 1 > 11 || day - 1 >= days[month])
         return false;
-    return month != 2 || day < 29 || (year % 4 == 0 && (year % 100 != 0 || year % 400 == 0));
+    return month != 2 || day < 29 || (year % 4 == 0 && (year != 0 || century % 4 == 0));
 }
 
 static inline bool is_time(const char *p, uint32_t n)
@@ -478,7 +500,7 @@ bool check_is_date(struct slice s)
     if (s.n > 8)
         return false;
     memcpy(room, s.p ? s.p : "", s.n);
-    return is_date(room, (uint32_t)s.n);
+    return check_is_date_at(room, (uint32_t)s.n);
 }
 
 static inline const struct codes *codes_of(const struct checker *c, const struct element_use *use)
@@ -500,26 +522,27 @@ static inline bool notes_hold(const struct note *note, unsigned n, uint64_t pres
 {
     for (unsigned i = 0; i < n; i++) {
         uint64_t there = present & note[i].mask;
+        if (!(present & note[i].when)) {
+            if (note[i].kind == 'R')
+                return false;
+            continue;
+        }
         switch (note[i].kind) {
         case 'P':
-            if (there && there != note[i].mask)
-                return false;
-            break;
-        case 'R':
-            if (!there)
+        case 'C':
+            if (there != note[i].mask)
                 return false;
             break;
         case 'E':
             if (there & (there - 1))
                 return false;
             break;
-        case 'C':
-            if (present >> (note[i].first - 1) & 1 && (present & note[i].others) != note[i].others)
+        case 'L':
+            if (!(present & note[i].others))
                 return false;
             break;
-        default: /* L */
-            if (present >> (note[i].first - 1) & 1 && !(present & note[i].others))
-                return false;
+        default: /* R */
+            break;
         }
     }
     return true;
@@ -572,7 +595,7 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
             wrong |= !is_decimal(p, size);
             break;
         case TYPE_DT:
-            wrong |= !is_date(p, size) || (c->no_long_dates && size > 6);
+            wrong |= !check_is_date_at(p, size) || (c->no_long_dates && size > 6);
             break;
         case TYPE_TM:
             wrong |= !is_time(p, size);
@@ -762,7 +785,7 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
         break;
     case TYPE_DT:
         r->code = FINDING_ELEMENT_DATE;
-        right = right && is_date(p, n);
+        right = right && check_is_date_at(p, n);
         what = use->max >= 8 && !c->no_long_dates ? "a date, CCYYMMDD" : "a date, YYMMDD";
         break;
     case TYPE_TM:

@@ -61,6 +61,8 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
 uint64_t check_segment(struct checker *c, const struct segment *s, const struct guide_node *node);
 /* A date as X12 writes it, 6 or 8 digits, that exists. */
 bool check_is_date(struct slice s);
+/* The same of n bytes at p, where eight can be read. */
+bool check_is_date_at(const char *p, uint32_t n);
 /* The version (GS08) where it is later than that of the guide that stands in for it; else empty. Borrows from it. */
 struct slice check_later(struct slice version, const struct guide *guide);
 /* A version (GS08) from before 004010: its dates have six digits. */

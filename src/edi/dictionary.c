@@ -209,6 +209,7 @@ static bool read_note(const struct lines *lines, const struct line *line, unsign
         note_r->mask |= 1ull << (position - 1);
     }
     note_r->others = note_r->mask & ~(1ull << (note_r->first - 1));
+    note_r->when = w.p[0] == 'C' || w.p[0] == 'L' ? 1ull << (note_r->first - 1) : note_r->mask;
     return true;
 }
 

@@ -80,6 +80,7 @@ struct note {
     uint8_t first;              /* element number of the first, from 1 */
     uint64_t mask;              /* all of them */
     uint64_t others;            /* mask without the first */
+    uint64_t when;              /* with none of these it holds, or (R) does not: all of them, or (C, L) the first */
     struct slice text;          /* "P0607" */
 };
 
