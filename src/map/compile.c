@@ -396,6 +396,8 @@ static void choose_quick(struct map_op *op, const struct element *e)
     }
     if (op->n_conversions == 1 && op->conversion[0].kind == CONVERT_DATETIME)
         op->quick = QUICK_DATETIME;
+    else if (op->n_conversions && (op->conversion[0].kind == CONVERT_NODE || op->conversion[0].kind == CONVERT_PARENT))
+        op->quick = QUICK_NODE;
     else if (others || op->element[1] || (op->table && dates))
         op->quick = QUICK_SLOW;
     else if (dates)
@@ -929,7 +931,7 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
         t = segment_take(x, m, compile_segment_of(x->guide, node), NULL, 0, l);
         op = t ? add_op(x, t, l, l->left.element, 1, NULL, slice(NULL, 0)) : NULL;
         if (op)
-            op->quick = QUICK_SLOW;
+            op->quick = QUICK_CHILDREN;
         return op || !x->c->nomem;
     }
     if (m->scope->parent || l->n_conversions == 0) {

@@ -31,6 +31,7 @@ bool compile_make_texts(struct compiling *x, struct map_op *op)
         if (known->table == op->table && known->field == op->field && known->beside == op->beside &&
             slice_eq(known->fallback, op->fallback) && known->key_n == op->key_n) {
             op->texts = known->text;
+            op->kept = !op->table->refuse && !op->fallback.n;
             return true;
         }
     known = ARENA_NEW(x->arena, struct row_texts);
@@ -77,12 +78,13 @@ bool compile_make_texts(struct compiling *x, struct map_op *op)
     *known = (struct row_texts){ x->texts, op->table, op->field, op->beside, op->fallback, op->key_n, texts };
     x->texts = known;
     op->texts = texts;
+    op->kept = !op->table->refuse && !op->fallback.n;
     return true;
 }
 
 static bool is_late(const struct map_op *op)
 {
-    return op->quick == QUICK_SLOW || op->quick == QUICK_DATETIME;
+    return op->quick >= QUICK_DATETIME && op->quick != QUICK_NONE;
 }
 
 void compile_measure(struct map_take *t)
@@ -131,13 +133,16 @@ bool compile_index_ops(struct compiling *x, struct map_take *t)
     for (unsigned i = t->n_ops; i-- > 0;) {
         struct map_op *op = &t->op[i];
         unsigned k = op->element[0] - 1u;
+        op->needs = 0;
         if (op->quick == QUICK_NONE || k > 63)
             continue;
+        for (unsigned e = 0; e < 3; e++)
+            op->needs |= op->element[e] ? 1ull << (op->element[e] - 1) : 0;
+        if (op->quick == QUICK_NODE) /* each segment is a node */
+            op->needs = UINT64_MAX;
         op->next = 0;
         if (is_late(op)) {
-            for (unsigned e = 0; e < 3; e++)
-                if (op->element[e])
-                    t->slow |= 1ull << (op->element[e] - 1);
+            t->slow |= op->needs;
             continue;
         }
         op->next = t->by_element[k];

@@ -57,6 +57,8 @@ struct map_op {
     uint8_t gives;              /* of the root: others inherit its value, from slot gives - 1; 0: none does */
     uint8_t takes;              /* inherits from slot takes - 1 when it has no value of its own */
     bool counted;               /* its values are added up: check sum */
+    bool kept;                  /* QUICK_CODE: a code without a row is written as it is, its word beside nothing */
+    uint64_t needs;             /* elements without which reading it does nothing */
     const char *key;            /* "name":" and 32 readable bytes; "" for items of a list of scalars: just the quote */
     const char *beside_key;
     const struct record_field *field;
@@ -78,6 +80,8 @@ enum quick_op {
     QUICK_CODE,
     QUICK_IMPLIED,
     QUICK_DATETIME,
+    QUICK_NODE,         /* CONVERT_NODE or CONVERT_PARENT */
+    QUICK_CHILDREN,
     QUICK_SLOW,
     QUICK_NONE          /* writes only */
 };

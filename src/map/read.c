@@ -189,6 +189,17 @@ static void add_total(struct total *total, struct slice v)
     uint64_t digits = 0;
     int64_t whole = 0, part = 0, scale = 1000000;
     bool minus = false, mark = false;
+    if (v.n < 10) { /* most are whole numbers */
+        size_t i = 0;
+        while (i < v.n && is_digit(v.p[i]))
+            digits = digits * 10 + (uint64_t)(v.p[i++] - '0');
+        if (i == v.n) {
+            total->digits += digits;
+            total->overflow |= __builtin_add_overflow(total->sum, (int64_t)digits * 1000000, &total->sum);
+            return;
+        }
+        digits = 0;
+    }
     if (v.n > 18)
         total->unknown = true;
     for (size_t i = 0; i < v.n && i < 18; i++) {
@@ -298,22 +309,23 @@ static char *run_tree(struct map_reader *r, const struct map_op *op, const struc
 {
     struct slice v = slice_trim(segment_element(s, op->element[0]));
     bool parent = op->conversion[0].kind == CONVERT_PARENT;
-    char room[21] = "";
+    char room[21];
     struct slice number;
-    uint64_t n;
+    uint64_t n, plain = tree_plain(v);
 
+    room[20] = 0;
     if (!parent) {
         int code = tree_add(&r->tree, v);
         n = r->tree.n;
-        number = slice_digits(n, room);
+        number = n == plain ? v : slice_digits(n, room);
         if (code < 0) {
             read_stop(r, code);
             return p;
         }
         r->disordered |= code > 0;
         if (code > 0)
-            map_finding(r, s, FINDING_NODE_TWICE, op->element[0], 0, "was used before", number.p);
-        else if (v.n && !slice_eq(v, number) && r->renamed++ == 0)
+            map_finding(r, s, FINDING_NODE_TWICE, op->element[0], 0, "was used before", slice_digits(n, room).p);
+        else if (v.n && n != plain && r->renamed++ == 0)
             map_finding(r, s, FINDING_NODE_NUMBER, op->element[0], 0, "is not the running number", number.p);
     } else {
         if (v.n == 0)
@@ -335,12 +347,12 @@ static char *run_tree(struct map_reader *r, const struct map_op *op, const struc
             map_finding(r, s, FINDING_NODE_CHILDREN, op->element[0], 0, found, "1 there");
             r->denied = true;
         }
-        number = slice_digits(n, room);
+        number = n == plain ? v : slice_digits(n, room);
     }
     p = put_key(p, op->key, op->key_n);
     if (n) {
-        memcpy(p, number.p, number.n);
-        p += number.n;
+        for (size_t i = 0; i < number.n; i++)
+            *p++ = number.p[i];
     } else {
         p = put_escaped(p, v.p, v.n);
     }
@@ -399,12 +411,6 @@ static char *run_slow(struct map_reader *r, const struct map_take *t, const stru
         run_check(r, op, s);
         return p;
     }
-    if (op->n_conversions && op->conversion[0].kind == CONVERT_CHECK_CHILDREN) {
-        run_children(r, op, s);
-        return p;
-    }
-    if (op->n_conversions && (op->conversion[0].kind == CONVERT_NODE || op->conversion[0].kind == CONVERT_PARENT))
-        return run_tree(r, op, s, p);
     if (op->guard && !guard_holds(r, t, op, s))
         return p;
     for (unsigned i = 0; i < 3; i++)
@@ -450,17 +456,22 @@ static bool is_whole(const char *v, size_t n)
     return i == n;
 }
 
+/* A date of eight digits. */
+static inline char *put_date(char *p, const char *v)
+{
+    memcpy(p, v, 4);
+    p[4] = '-';
+    memcpy(p + 5, v + 4, 2);
+    p[7] = '-';
+    memcpy(p + 8, v + 6, 2);
+    return p + 10;
+}
+
 char *read_run_date(char *p, const char *v, size_t n, unsigned flags)
 {
-    if (n == 8 && check_is_date(slice(v, n))) {
-        memcpy(p, v, 4);
-        p[4] = '-';
-        memcpy(p + 5, v + 4, 2);
-        p[7] = '-';
-        memcpy(p + 8, v + 6, 2);
-        return p + 10;
-    }
-    if (n == 6 && check_is_date(slice(v, n))) {
+    if (!check_is_date_at(v, (uint32_t)n))
+        return put_value(p, v, n, flags);
+    if (n == 6) {
         memcpy(p, convert_century(v), 2);
         memcpy(p + 2, v, 2);
         p[4] = '-';
@@ -469,7 +480,7 @@ char *read_run_date(char *p, const char *v, size_t n, unsigned flags)
         memcpy(p + 8, v + 4, 2);
         return p + 10;
     }
-    return put_value(p, v, n, flags);
+    return put_date(p, v);
 }
 
 /* A time without its date is no date with time: its elements are left over. */
@@ -491,10 +502,11 @@ static char *run_datetime(struct map_reader *r, const struct map_take *t, const 
         leave_parts(r, op, s);
         return p;
     }
-    if (date.n != 8 || (time.n != 0 && time.n != 4) || zone.n || !check_is_date(date) || (s->flags & SEGMENT_PARTS))
+    if (date.n != 8 || (time.n != 0 && time.n != 4) || zone.n || (s->flags & SEGMENT_PARTS) ||
+        !check_is_date_at(date.p, (uint32_t)date.n))
         return run_slow(r, t, op, s, 0, p);
     p = put_key(p, op->key, op->key_n);
-    p = read_run_date(p, date.p, date.n, 0);
+    p = put_date(p, date.p);
     if (time.n) {
         *p++ = 'T';
         p = put_escaped(p, time.p, 2);
@@ -593,6 +605,13 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
                     memcpy(p + 64, text->p + 64, text->n - 64);
                 return p + text->n;
             }
+            /* it stays as it is, but for one that is a word of the table */
+            if (__builtin_expect(op->kept && !map_table_is_word(op->table, key & low_bytes[size]), 1)) {
+                p = put_key(p, op->key, op->key_n);
+                p = put_value(p, v, size, s->flags);
+                memcpy(p, "\",", 2);
+                return p + 2;
+            }
         }
         return run_code(r, op, s, k, slice(v, size), p);
     } else if (op->quick == QUICK_DATE) {
@@ -608,20 +627,32 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
     return p + 2;
 }
 
+/* One field that takes several elements, or is not made of one alone. */
+static char *run_late(struct map_reader *r, const struct map_take *t, const struct map_op *op, const struct segment *s,
+                      char *p)
+{
+    switch (op->quick) {
+    case QUICK_DATETIME:
+        return run_datetime(r, t, op, s, p);
+    case QUICK_NODE:
+        return run_tree(r, op, s, p);
+    case QUICK_CHILDREN:
+        run_children(r, op, s);
+        return p;
+    default:
+        return run_slow(r, t, op, s, 0, p);
+    }
+}
+
 /* The fields of one segment that has no list items of its own. */
 static char *run_ops(struct map_reader *r, const struct map_take *t, const struct segment *s, uint64_t present, char *p)
 {
     uint64_t todo = present & t->quick;
     if (__builtin_expect(t->mixed, 0)) {
         for (const struct map_op *op = t->op, *end = op + t->n_ops; op < end; op++) {
-            if (op->quick == QUICK_NONE)
+            if (!(op->needs & present))
                 continue;
-            if (op->quick == QUICK_DATETIME)
-                p = run_datetime(r, t, op, s, p);
-            else if (op->quick == QUICK_SLOW)
-                p = run_slow(r, t, op, s, 0, p);
-            else if (present >> (op->element[0] - 1) & 1)
-                p = run_op(r, op, s, op->element[0], p);
+            p = op->quick >= QUICK_DATETIME ? run_late(r, t, op, s, p) : run_op(r, op, s, op->element[0], p);
         }
         return p;
     }
@@ -638,7 +669,7 @@ static char *run_ops(struct map_reader *r, const struct map_take *t, const struc
     if (present & t->slow)
         for (unsigned i = 0; i < t->n_late; i++) {
             const struct map_op *op = &t->op[t->late[i]];
-            p = op->quick == QUICK_DATETIME ? run_datetime(r, t, op, s, p) : run_slow(r, t, op, s, 0, p);
+            p = run_late(r, t, op, s, p);
         }
     return p;
 }
@@ -740,7 +771,14 @@ static struct instance *open_instance(struct map_reader *r, const struct map_sco
         return NULL;
     }
     i = &r->stack[r->depth++];
-    *i = (struct instance){ .scope = scope, .to = to };
+    i->scope = scope;
+    i->to = to;
+    i->once = 0;
+    memset(i->closed, 0, sizeof(i->closed));
+    i->list = NULL;
+    i->start = 0;
+    i->rows = 0;
+    i->own = 0;
     return i; /* its level was left clean by the instance before */
 }
 
@@ -944,7 +982,8 @@ static bool run_pairs(struct map_reader *r, struct instance *i, const struct map
         }
         *p++ = '{';
         p = run_group(r, t, t->op, t->shared, s, offset, p);
-        p = run_group(r, t, t->op + t->shared, t->n_ops - t->shared, s, 0, p);
+        if (t->n_ops > t->shared)
+            p = run_group(r, t, t->op + t->shared, t->n_ops - t->shared, s, 0, p);
         if (p[-1] == ',')
             p--;
         *p++ = '}';
@@ -994,20 +1033,20 @@ static void keep_shared(struct map_reader *r, struct instance *i, size_t from)
 /* One more row: the item ends, and another one begins with the fields of the same segment. */
 static struct instance *next_row(struct map_reader *r)
 {
-    struct instance before = r->stack[r->depth - 1], *i;
+    struct instance *i = &r->stack[r->depth - 1];
+    const struct map_scope *scope = i->scope;
+    struct buf *to = i->to;
 
     close_instance(r);
-    if (before.scope->common)
-        note_row(r, before.to);
-    read_put_char(before.to, '{');
-    buf_add_slice(before.to, buf_slice(&r->shared));
-    if (read_failed(r, before.to) < 0)
+    if (scope->common)
+        note_row(r, to);
+    read_put_char(to, '{');
+    buf_add_slice(to, buf_slice(&r->shared));
+    if (read_failed(r, to) < 0)
         return NULL;
-    i = open_instance(r, before.scope, before.to);
-    if (i) {
-        memcpy(i->closed, before.own_closed, sizeof(i->closed));
-        memcpy(i->own_closed, before.own_closed, sizeof(i->own_closed));
-    }
+    i = open_instance(r, scope, to); /* in the same place: own_closed stays */
+    if (i)
+        memcpy(i->closed, i->own_closed, sizeof(i->closed));
     return i;
 }
 
@@ -1030,8 +1069,11 @@ static struct instance *enter(struct map_reader *r, struct instance *i, const st
     if (__builtin_expect(to->failed, 0) && read_failed(r, to) < 0)
         return NULL;
     child = open_instance(r, t->scope, to);
-    if (child)
+    if (child) {
         child->start = start;
+        if (__builtin_expect(t->scope->row != 0, 0))
+            memset(child->own_closed, 0, sizeof(child->own_closed));
+    }
     return child;
 }
 

@@ -90,7 +90,8 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
     t->mask = (1u << bits) - 1;
     t->by_code = ARENA_ARRAY(arena, 1u << bits, struct map_table_slot);
     t->by_word = ARENA_ARRAY(arena, 1u << bits, uint16_t);
-    if (!t->by_code || !t->by_word)
+    t->word_key = ARENA_ARRAY(arena, 1u << bits, uint64_t);
+    if (!t->by_code || !t->by_word || !t->word_key)
         return NULL;
     for (unsigned k = 0; k < t->n; k++) {
         uint64_t key = slice_key(t->row[k].code);
@@ -110,6 +111,12 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
         for (i = word_slot(t, t->row[k].word); t->by_word[i];)
             i = (i + 1) & t->mask;
         t->by_word[i] = (uint16_t)(k + 1);
+        key = slice_key(t->row[k].word);
+        if (!key)
+            continue;
+        for (i = (uint32_t)(key * 0x9E3779B97F4A7C15ull >> t->shift); t->word_key[i];)
+            i = (i + 1) & t->mask;
+        t->word_key[i] = key;
     }
     return t;
 }

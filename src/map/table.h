@@ -32,6 +32,7 @@ struct map_table {
     size_t longest;             /* the most bytes that a code with its word makes in JSON */
     struct map_table_slot *by_code;
     uint16_t *by_word;          /* row numbers + 1 */
+    uint64_t *word_key;         /* the words of at most eight bytes, by slice_key(); 0: free */
     unsigned shift;
     uint32_t mask;
 };
@@ -49,6 +50,18 @@ static inline int map_table_find(const struct map_table *t, uint64_t key)
         i = (i + 1) & t->mask;
     }
     return -1;
+}
+
+/* Is this, of at most eight bytes, one of the table's words? */
+static inline bool map_table_is_word(const struct map_table *t, uint64_t key)
+{
+    uint32_t i = (uint32_t)(key * 0x9E3779B97F4A7C15ull >> t->shift);
+    while (t->word_key[i]) {
+        if (t->word_key[i] == key)
+            return true;
+        i = (i + 1) & t->mask;
+    }
+    return false;
 }
 
 /* The row of a code, NULL: none. */

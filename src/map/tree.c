@@ -130,13 +130,6 @@ static int set_bit(struct buf *b, uint64_t number)
     return 0;
 }
 
-/* The number that a name is when it is a plain one; 0: it is none. */
-static uint64_t plain_number(struct slice name)
-{
-    uint64_t number;
-    return name.n && name.p[0] != '0' && slice_number(name, UINT64_MAX / 2, &number) ? number : 0;
-}
-
 int tree_add(struct tree *t, struct slice name)
 {
     struct key k;
@@ -144,9 +137,13 @@ int tree_add(struct tree *t, struct slice name)
     bool twice;
     int code;
 
-    twice = name.n && tree_find(t, name);
+    if (name.n == 0 || (tree_plain(name) == t->n + 1 && !t->named)) { /* the usual case: all are called so */
+        t->n++;
+        return 0;
+    }
+    twice = tree_find(t, name);
     t->n++;
-    if (name.n == 0 || (plain_number(name) == t->n && !twice))
+    if (tree_plain(name) == t->n && !twice)
         return 0;
     if (t->named == TREE_MOST || t->n > UINT32_MAX)
         return ERR_LIMIT;
@@ -184,7 +181,7 @@ uint64_t tree_find(const struct tree *t, struct slice name)
         if (slot)
             return number_of(t, slot);
     }
-    number = plain_number(name);
+    number = tree_plain(name);
     return number <= t->n && !bit_of(&t->own, number) ? number : 0;
 }
 

@@ -28,6 +28,20 @@ void tree_deinit(struct tree *t);
 /* No nodes again; memory stays. */
 void tree_clear(struct tree *t);
 
+/* The number that a name is when it is a plain one; 0: it is none. */
+static inline uint64_t tree_plain(struct slice name)
+{
+    uint64_t number = 0;
+    if (name.n == 0 || name.n > 18 || name.p[0] == '0')
+        return 0;
+    for (size_t i = 0; i < name.n; i++) {
+        if (!is_digit(name.p[i]))
+            return 0;
+        number = number * 10 + (uint64_t)(name.p[i] - '0');
+    }
+    return number;
+}
+
 /* The next node. Without a name it is called by its number. 0; 1: there is one of that name, which this one is called by
  * from now on; ERR_NOMEM, ERR_LIMIT: too many names. */
 int tree_add(struct tree *t, struct slice name);
