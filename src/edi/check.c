@@ -579,15 +579,15 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
             continue;
         present |= bit;
         wrong |= size - use->min > use->range;
-        switch (use->quick) {
-        case TYPE_AN:
-            break;
-        case TYPE_ID: {
+        if (use->quick == TYPE_AN)
+            continue;
+        if (use->quick == TYPE_ID) {
             const struct codes *codes = __atomic_load_n(&use->list, __ATOMIC_ACQUIRE);
             if (UNLIKELY(size > 8 || !codes_has(codes, load(p, size))))
                 wrong |= !is_code(c, use, p, size);
-            break;
+            continue;
         }
+        switch (use->quick) {
         case TYPE_N:
             wrong |= !is_integer(p, size);
             break;

@@ -984,6 +984,7 @@ enum walk reader_walk(struct edi_reader *r, bool last)
     const size_t origin = r->from;
     const char *base = r->buf + origin;
     const struct lexer_index *x = &r->index;
+    static const uint32_t tag_bytes[4] = { 0, 0xff, 0xffff, 0xffffff };
     size_t n = r->n - origin;
     uint32_t d = 0, from = 0;
     const bool line_terminator = r->syntax.terminator == '\n' || r->syntax.terminator == '\r';
@@ -997,20 +998,23 @@ enum walk reader_walk(struct edi_reader *r, bool last)
     if (r->lost_terminator && x->n_segments && base + n == r->buf + r->n)
         x->end[x->n_segments - 1] |= SEGMENT_ESCAPE; /* the line break that was there */
     for (uint32_t i = 0; i < x->n_segments; i++) {
-        uint32_t number = x->end[i] >> SEGMENT_FLAG_BITS;
-        struct segment s = { base, x->delimiter + d, from, number - d, x->end[i] & ((1u << SEGMENT_FLAG_BITS) - 1) };
-        uint32_t end = x->delimiter[number], tag = 0;
+        /* by themselves at first: `s` is known to others, and would be read from memory again and again */
+        const uint32_t number = x->end[i] >> SEGMENT_FLAG_BITS, flags = x->end[i] & ((1u << SEGMENT_FLAG_BITS) - 1);
+        const uint32_t *at = x->delimiter + d;
+        const uint32_t tag_end = at[0], end = x->delimiter[number];
+        uint32_t start = from, tag = 0;
 
-        while (s.start < s.at[0] && delimiters_blank(base[s.start]))
-            s.start++;
-        r->from = origin + s.start;
-        if (s.start != from && __builtin_expect(!(s.start == from + 1 && base[from] == '\n'), 0)) {
+        while (start < tag_end && delimiters_blank(base[start]))
+            start++;
+        struct segment s = { base, at, start, number - d, flags };
+        r->from = origin + start;
+        if (start != from && __builtin_expect(!(start == from + 1 && base[from] == '\n'), 0)) {
             if (r->level == IN_DOCUMENT && begins_envelope(&s))
                 reader_close_document_early(r); /* the blanks are not its own */
             tell_layout(r, &s, from);
         }
         d = number + 1;
-        if (s.start == end) {
+        if (start == end) {
             if (!line_terminator && !r->empty_told && r->level != OUTSIDE) {
                 reader_find(r, FINDING_FILE_EMPTY_SEGMENT, &s, 0, "there is nothing between two terminators",
                             "a segment");
@@ -1020,15 +1024,16 @@ enum walk reader_walk(struct edi_reader *r, bool last)
             r->from = origin + from;
             continue;
         }
-        memcpy(&tag, base + s.start, 4);
-        tag &= s.at[0] - s.start >= 4 ? UINT32_MAX : (1u << (8 * (s.at[0] - s.start))) - 1;
+        memcpy(&tag, base + start, 4);
+        if (tag_end - start < 4)
+            tag &= tag_bytes[tag_end - start];
         /* a NUL in it must not make it look like a shorter one */
-        if (__builtin_expect(s.flags & SEGMENT_ESCAPE, 0) && memchr(base + s.start, 0, s.at[0] - s.start))
+        if (__builtin_expect(flags & SEGMENT_ESCAPE, 0) && memchr(base + start, 0, tag_end - start))
             tag = UINT32_MAX;
         /* behind an interchange other delimiters may be in force */
         if (__builtin_expect(r->level == OUTSIDE, 0) && r->in.interchanges && !r->joined &&
             r->base_offset + r->from != r->syntax_at &&
-            !delimiters_envelope(base + s.start, end - s.start, "ISA")) {
+            !delimiters_envelope(base + start, end - start, "ISA")) {
             r->has_syntax = false;
             return WALK_AGAIN;
         }
@@ -1075,7 +1080,7 @@ enum walk reader_walk(struct edi_reader *r, bool last)
         default:
             if (r->level == IN_DOCUMENT && (((tag & 0xffffff) != TAG3('I', 'S', 'A') && tag != UINT32_MAX) ||
                                             !delimiters_envelope(base + s.start, end - s.start, "ISA"))) {
-                if (s.flags & SEGMENT_ESCAPE && !line_terminator)
+                if (flags & SEGMENT_ESCAPE && !line_terminator)
                     take_broken(r, &s);
                 else
                     take_segment(r, &s);

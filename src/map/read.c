@@ -375,7 +375,7 @@ static void run_children(struct map_reader *r, const struct map_op *op, const st
 }
 
 /* What is wrong in many nodes is told of the first, and here how many they are: there may be thousands. */
-static void end_tree(struct map_reader *r, const struct segment *s)
+static __attribute__((noinline)) void end_tree(struct map_reader *r, const struct segment *s)
 {
     char found[120], expected[40];
     uint64_t n, first;
@@ -1006,7 +1006,7 @@ static void run_fold(struct map_reader *r, struct instance *i, const struct map_
     buf_add_json(&k->content, v);
 }
 
-static void run_segment(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
+static inline void run_segment(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
                         uint64_t present)
 {
     struct buf *b = t->owner ? i->to : field_target(r, i, t);
@@ -1099,20 +1099,45 @@ static void run_leaf(struct map_reader *r, struct instance *i, const struct map_
     b->n = (size_t)(p + 2 - b->p);
 }
 
-/* Runs what a scope does with a segment. Returns the elements that were taken care of, and the take. */
 static uint64_t run_node(struct map_reader *r, struct instance *i, const struct guide_node *node,
-                         const struct segment *s, uint64_t present, const struct map_take **taken_r)
+                         const struct segment *s, uint64_t present);
+
+/* An object that is made of one segment. */
+static __attribute__((noinline)) void run_child(struct map_reader *r, struct instance *i, const struct map_take *t,
+                                                const struct guide_node *node, const struct segment *s,
+                                                uint64_t present)
 {
-    const struct map_take *t = i->scope->program[node->ordinal - i->scope->first];
+    const struct map_take *around = r->taken;
+    struct instance *child = enter(r, i, t);
+    uint64_t covered;
+
+    if (!child)
+        return;
+    r->taken = NULL;
+    covered = run_node(r, child, node, s, present);
+    if ((present & ~covered) || (s->flags & SEGMENT_PARTS && r->taken && r->taken->components))
+        read_left_rest(r, node, s, present & ~covered, present, r->taken);
+    close_instance(r);
+    r->taken = around; /* nothing is left for the scope around it */
+}
+
+/* The segment that an object begins with. */
+static uint64_t run_owner(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
+                          uint64_t present)
+{
+    size_t from = i->to->n;
+    run_segment(r, i, t, s, present);
+    if (__builtin_expect(i->scope->row != 0, 0) && !r->stopped)
+        keep_shared(r, i, from);
+    r->taken = t;
+    return t->covered & ~r->left;
+}
+
+/* The first of a chain of takes that will have the segment. */
+static uint64_t run_takes(struct map_reader *r, struct instance *i, const struct map_take *t,
+                          const struct guide_node *node, const struct segment *s, uint64_t present)
+{
     for (; t; t = t->next) {
-        if (t->owner) {
-            size_t from = i->to->n;
-            run_segment(r, i, t, s, present);
-            if (__builtin_expect(i->scope->row != 0, 0) && !r->stopped)
-                keep_shared(r, i, from);
-            *taken_r = t;
-            return t->covered & ~r->left;
-        }
         if (!available(i, t, s))
             continue;
         switch (t->kind) {
@@ -1122,26 +1147,15 @@ static uint64_t run_node(struct map_reader *r, struct instance *i, const struct 
             i->once |= 1ull << (t->once - 1);
             run_segment(r, i, t, s, present);
             break;
-        case TAKE_SCOPE: {
-            struct instance *child;
-            uint64_t covered;
+        case TAKE_SCOPE:
             if (node->loop)
                 continue;
             if (t->scope->leaf && !(present & ~t->scope->owner->covered) && !(s->flags & SEGMENT_PARTS) &&
-                !(present & t->scope->owner->slow)) {
+                !(present & t->scope->owner->slow))
                 run_leaf(r, i, t, s, present);
-                return ~0ull;
-            }
-            child = enter(r, i, t);
-            if (!child)
-                return ~0ull;
-            covered = run_node(r, child, node, s, present, taken_r);
-            if ((present & ~covered) || (s->flags & SEGMENT_PARTS && *taken_r && (*taken_r)->components))
-                read_left_rest(r, node, s, present & ~covered, present, *taken_r);
-            close_instance(r);
-            *taken_r = NULL; /* nothing is left for the scope around it */
+            else
+                run_child(r, i, t, node, s, present);
             return ~0ull;
-        }
         case TAKE_PAIRS:
         case TAKE_SPREAD:
             if (!run_pairs(r, i, t, s, present))
@@ -1155,17 +1169,26 @@ static uint64_t run_node(struct map_reader *r, struct instance *i, const struct 
         default:
             break;
         }
-        *taken_r = t;
+        r->taken = t;
         return t->covered & ~r->left;
     }
     return 0;
+}
+
+/* Runs what a scope does with a segment. Returns the elements that were taken care of; by what, stands in r->taken. */
+static inline uint64_t run_node(struct map_reader *r, struct instance *i, const struct guide_node *node,
+                                const struct segment *s, uint64_t present)
+{
+    const struct map_take *t = i->scope->program[node->ordinal - i->scope->first];
+    if (!t)
+        return 0;
+    return t->owner ? run_owner(r, i, t, s, present) : run_takes(r, i, t, node, s, present);
 }
 
 static int take_segment(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present)
 {
     struct map_reader *r = ctx;
     struct instance *top;
-    const struct map_take *taken = NULL, *outer = NULL;
     uint64_t covered = 0;
 
     if (!r->plan || r->stopped)
@@ -1176,6 +1199,7 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
         return r->stopped;
     }
     r->left = 0;
+    r->taken = NULL;
     r->last = node;
     r->stray.n = 0;
     top = &r->stack[r->depth - 1];
@@ -1193,23 +1217,20 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
                 return r->stopped;
             top->rows = 1;
         }
-        if (top->scope->program[node->ordinal - top->scope->first])
-            covered = run_node(r, top, node, s, present, &outer);
+        covered = run_node(r, top, node, s, present);
         for (; t && !child; t = t->next)
             if (t->kind == TAKE_SCOPE && available(top, t, s)) {
                 child = enter(r, top, t);
                 if (!child)
                     return r->stopped;
-                covered |= run_node(r, child, node, s, present, &taken);
+                covered |= run_node(r, child, node, s, present);
             }
-        if (!taken)
-            taken = outer;
     } else {
-        covered = run_node(r, top, node, s, present, &taken);
+        covered = run_node(r, top, node, s, present);
     }
-    if (__builtin_expect((present & ~covered) != 0 || (!covered && !taken) ||
-                             (s->flags & SEGMENT_PARTS && taken && taken->components), 0))
-        read_left_rest(r, node, s, present & ~covered, present, taken);
+    if (__builtin_expect((present & ~covered) != 0 || (!covered && !r->taken) ||
+                             (s->flags & SEGMENT_PARTS && r->taken && r->taken->components), 0))
+        read_left_rest(r, node, s, present & ~covered, present, r->taken);
     if (__builtin_expect(r->out.n > r->options.flush + KEEP_BEHIND, 0))
         flush_out(r);
     return read_failed(r, &r->out);

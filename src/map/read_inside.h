@@ -64,6 +64,7 @@ struct map_reader {
     struct level level[LEVELS];
     uint64_t counts[RECORD_FIELDS];     /* items of the root's lists */
     uint64_t left;                      /* elements of the segment at hand that a line names but did not take */
+    const struct map_take *taken;       /* what took it; NULL: nothing, or objects that it fills alone */
     struct tree tree;                   /* its nodes so far */
     uint64_t renamed;                   /* those not called by their number */
     bool disordered;                    /* a node is called as another, or has no parent: all else follows from that */
