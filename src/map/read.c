@@ -305,19 +305,19 @@ static bool guard_holds(struct map_reader *r, const struct map_take *t, const st
 }
 
 /* A node's name or its parent's: in the record nodes are called by their numbers. */
-static char *run_tree(struct map_reader *r, const struct map_op *op, const struct segment *s, char *p)
+static __attribute__((noinline)) char *run_tree(struct map_reader *r, const struct map_op *op, const struct segment *s, char *p)
 {
     struct slice v = slice_trim(segment_element(s, op->element[0]));
     bool parent = op->conversion[0].kind == CONVERT_PARENT;
-    char room[21];
+    char room[40]; /* to copy sixteen bytes from any of the first twenty */
     struct slice number;
-    uint64_t n, plain = tree_plain(v);
+    uint64_t n;
 
     room[20] = 0;
     if (!parent) {
         int code = tree_add(&r->tree, v);
         n = r->tree.n;
-        number = n == plain ? v : slice_digits(n, room);
+        number = v.n && tree_is_plain(&r->tree, n) ? v : slice_digits(n, room);
         if (code < 0) {
             read_stop(r, code);
             return p;
@@ -325,7 +325,7 @@ static char *run_tree(struct map_reader *r, const struct map_op *op, const struc
         r->disordered |= code > 0;
         if (code > 0)
             map_finding(r, s, FINDING_NODE_TWICE, op->element[0], 0, "was used before", slice_digits(n, room).p);
-        else if (v.n && n != plain && r->renamed++ == 0)
+        else if (v.n && !tree_is_plain(&r->tree, n) && r->renamed++ == 0)
             map_finding(r, s, FINDING_NODE_NUMBER, op->element[0], 0, "is not the running number", number.p);
     } else {
         if (v.n == 0)
@@ -347,22 +347,17 @@ static char *run_tree(struct map_reader *r, const struct map_op *op, const struc
             map_finding(r, s, FINDING_NODE_CHILDREN, op->element[0], 0, found, "1 there");
             r->denied = true;
         }
-        number = n == plain ? v : slice_digits(n, room);
+        number = tree_is_plain(&r->tree, n) ? v : slice_digits(n, room);
     }
     p = put_key(p, op->key, op->key_n);
-    if (n) {
-        for (size_t i = 0; i < number.n; i++)
-            *p++ = number.p[i];
-    } else {
-        p = put_escaped(p, v.p, v.n);
-    }
+    p = n ? put_short(p, number.p, number.n) : put_escaped(p, v.p, v.n);
     *p++ = '"';
     *p++ = ',';
     return p;
 }
 
 /* A node says whether there are nodes below it. */
-static void run_children(struct map_reader *r, const struct map_op *op, const struct segment *s)
+static __attribute__((noinline)) void run_children(struct map_reader *r, const struct map_op *op, const struct segment *s)
 {
     struct slice v = slice_trim(segment_element(s, op->element[0]));
 
@@ -400,8 +395,9 @@ static __attribute__((noinline)) void end_tree(struct map_reader *r, const struc
 }
 
 /* An op with conversions that are not among the quick ones. */
-static char *run_slow(struct map_reader *r, const struct map_take *t, const struct map_op *op, const struct segment *s,
-                      unsigned offset, char *p)
+static __attribute__((noinline)) char *run_slow(struct map_reader *r, const struct map_take *t,
+                                                const struct map_op *op, const struct segment *s, unsigned offset,
+                                                char *p)
 {
     struct slice value[3] = { { 0 } };
     const char *why = NULL;
@@ -492,8 +488,8 @@ static void leave_parts(struct map_reader *r, const struct map_op *op, const str
 }
 
 /* A date with time and zone, the usual kinds of them without a detour. */
-static char *run_datetime(struct map_reader *r, const struct map_take *t, const struct map_op *op,
-                          const struct segment *s, char *p)
+static __attribute__((noinline)) char *run_datetime(struct map_reader *r, const struct map_take *t,
+                                                    const struct map_op *op, const struct segment *s, char *p)
 {
     struct slice date = segment_element(s, op->element[0]);
     struct slice time = op->element[1] ? segment_element(s, op->element[1]) : slice(NULL, 0);
@@ -628,8 +624,8 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
 }
 
 /* One field that takes several elements, or is not made of one alone. */
-static char *run_late(struct map_reader *r, const struct map_take *t, const struct map_op *op, const struct segment *s,
-                      char *p)
+static inline char *run_late(struct map_reader *r, const struct map_take *t, const struct map_op *op,
+                             const struct segment *s, char *p)
 {
     switch (op->quick) {
     case QUICK_DATETIME:
@@ -674,15 +670,15 @@ static char *run_ops(struct map_reader *r, const struct map_take *t, const struc
     return p;
 }
 
-/* The fields of an item of pairs: `offset` is added to the elements' numbers. */
-static char *run_group(struct map_reader *r, const struct map_take *t, const struct map_op *op, unsigned n,
-                       const struct segment *s, unsigned offset, char *p)
+/* The fields of an item of pairs: `offset` is added to the numbers of elements that are not shared. */
+static char *run_group(struct map_reader *r, const struct map_take *t, const struct segment *s, unsigned offset, char *p)
 {
-    for (const struct map_op *end = op + n; op < end; op++) {
-        unsigned k = op->element[0] + offset;
+    const struct map_op *op = t->op, *end = op + t->n_ops, *shared = op + t->shared;
+    for (; op < end; op++) {
+        unsigned own = op < shared ? offset : 0, k = op->element[0] + own;
         if (k > s->n || s->at[k] - s->at[k - 1] == 1)
             continue;
-        p = op->quick >= QUICK_DATETIME ? run_slow(r, t, op, s, offset, p) : run_op(r, op, s, k, p);
+        p = op->quick >= QUICK_DATETIME ? run_slow(r, t, op, s, own, p) : run_op(r, op, s, k, p);
     }
     return p;
 }
@@ -976,14 +972,11 @@ static bool run_pairs(struct map_reader *r, struct instance *i, const struct map
                 return false;
         }
         if (t->kind == TAKE_SPREAD) {
-            if (present >> (t->first - 1 + offset) & 1)
-                p = run_group(r, t, &t->op[0], 1, s, offset, p);
+            p = run_group(r, t, s, offset, p);
             continue;
         }
         *p++ = '{';
-        p = run_group(r, t, t->op, t->shared, s, offset, p);
-        if (t->n_ops > t->shared)
-            p = run_group(r, t, t->op + t->shared, t->n_ops - t->shared, s, 0, p);
+        p = run_group(r, t, s, offset, p);
         if (p[-1] == ',')
             p--;
         *p++ = '}';

@@ -53,6 +53,13 @@ bool tree_is_parent(const struct tree *t, uint64_t number);
 /* The last node says that it has children, or has none. 0, ERR_NOMEM. */
 int tree_say(struct tree *t, bool children);
 bool tree_denies(const struct tree *t, uint64_t number);
+/* Is a node called by its number, or by nothing? */
+static inline bool tree_is_plain(const struct tree *t, uint64_t number)
+{
+    uint64_t i = number / 8;
+    return i >= t->own.n || !((unsigned char)t->own.p[i] >> (number % 8) & 1);
+}
+
 /* How many nodes say that they have children and have none (or the other way round), and the first of them. */
 uint64_t tree_count_wrong(const struct tree *t, bool children, uint64_t *first_r);
 
