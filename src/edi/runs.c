@@ -21,6 +21,13 @@ static inline bool is_tag(const struct edi_reader *r, const char *p, const char 
     return (k == 2 || p[2] == tag[2]) && (p[k] == r->syntax.element || p[k] == r->syntax.terminator);
 }
 
+/* Can a segment that begins so only be one inside a document: no envelope, nothing binary? Most are. */
+static inline bool is_inner(const struct edi_reader *r, char first)
+{
+    return first >= 'A' && first <= 'Z' && first != 'S' && first != 'G' && first != 'I' && first != 'B' &&
+           first != r->syntax.terminator;
+}
+
 /* Where the segment at p ends (behind its terminator), NULL when that is not in the buffer. Of a binary segment that
  * is too long to wait for: where its data begin, and in *skip_r how many bytes they are. */
 static const char *segment_end(const struct edi_reader *r, const char *p, bool last, uint64_t *skip_r)
@@ -176,6 +183,14 @@ enum walk runs_split(struct edi_reader *r, bool last)
             at += r->buf[at] == r->syntax.terminator;
             r->run_skip_terminator = false;
             continue;
+        }
+        if (open && at < r->n && is_inner(r, r->buf[at])) {
+            const char *t = memchr(r->buf + at, r->syntax.terminator, r->n - at);
+            if (t && (size_t)(t - r->buf) < newline) {
+                lost = false;
+                at = (size_t)(t - r->buf) + 1;
+                continue;
+            }
         }
         while (at < r->n && delimiters_blank(r->buf[at]) && r->buf[at] != r->syntax.terminator)
             at++;
