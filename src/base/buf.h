@@ -22,6 +22,13 @@ void buf_init(struct buf *b, size_t ceiling);
 void buf_deinit(struct buf *b);
 /* Empties it, keeps the memory, forgets a failure. */
 void buf_clear(struct buf *b);
+/* Each has what the other had: content, memory, ceiling and failure. */
+static inline void buf_swap(struct buf *a, struct buf *b)
+{
+    struct buf c = *a;
+    *a = *b;
+    *b = c;
+}
 /* Makes sure that `more` bytes fit behind n. Returns where they go, or NULL. */
 char *buf_reserve(struct buf *b, size_t more);
 void buf_add(struct buf *b, const void *p, size_t n);

@@ -9,7 +9,8 @@
 #include "flow/threads.h"
 #include "map/read.h"
 
-enum { PADDING = 64, JOB_BYTES = LIMIT_CHUNK * 2 + PADDING, MOST_JOB_BYTES = LIMIT_SEGMENT * 2 + PADDING };
+/* RECORD_BYTES: what a run's records mostly stay below */
+enum { PADDING = 64, RECORD_BYTES = 256 << 10, JOB_BYTES = LIMIT_CHUNK * 2 + PADDING, MOST_JOB_BYTES = LIMIT_SEGMENT * 2 + PADDING };
 enum job_state { JOB_FREE, JOB_READY, JOB_TAKEN, JOB_DONE };
 
 struct job {
@@ -94,15 +95,24 @@ static int choose_plan(void *ctx, const struct edi_document *d, const struct map
     return r;
 }
 
-static int take_records(void *ctx, const char *p, size_t n)
+static int take_records(void *ctx, struct buf *text)
 {
     struct worker *w = ctx;
-    if (w->t->options.check)
+    const struct translate_options *o = &w->t->options;
+    int r = 0;
+    if (w->job && !o->check && !w->job->records.n) {
+        buf_swap(&w->job->records, text);
+        buf_clear(text);
         return 0;
-    if (!w->job)
-        return w->t->options.records ? w->t->options.records(w->t->options.ctx, p, n) : 0;
-    buf_add(&w->job->records, p, n);
-    return w->job->records.failed;
+    }
+    if (w->job && !o->check) {
+        buf_add_slice(&w->job->records, buf_slice(text));
+        r = w->job->records.failed;
+    } else if (o->records && !o->check) {
+        r = o->records(o->ctx, text->p, text->n);
+    }
+    buf_clear(text);
+    return r;
 }
 
 static int take_finding(void *ctx, const struct finding *f)
@@ -169,8 +179,8 @@ static int worker_init(struct worker *w, struct translate *t, int (*run)(void *,
                                     .n_partner = t->options.n_partner, .between = t->options.between,
                                     .n_between = t->options.n_between, .policy = t->options.policy,
                                     .complaints = &w->complaints, .run = run, .run_ctx = t };
-    struct map_read_options m = { .choose = choose_plan, .write = take_records, .finding = take_finding,
-                                  .document_end = end_document, .ctx = w, .batch = true,
+    struct map_read_options m = { .choose = choose_plan, .take = take_records, .finding = take_finding,
+                                  .document_end = end_document, .ctx = w, .batch = true, .flush = w == &t->self ? 0 : RECORD_BYTES,
                                   .optional = t->options.check, .transmission = t->options.transmission,
                                   .partner = t->options.partner_name,
                                   .no_map = t->no_map[0] ? t->no_map : NULL };

@@ -877,21 +877,27 @@ static void share(struct map_reader *r, struct buf *to)
     buf_clear(&r->common.ends);
 }
 
+/* All that has gathered, and the buffer is empty. */
+static int give_out(struct map_reader *r)
+{
+    const struct map_read_options *o = &r->options;
+    int answer = o->take ? o->take(o->ctx, &r->out) : o->write ? o->write(o->ctx, r->out.p, r->out.n) : 0;
+    if (!o->take)
+        buf_clear(&r->out);
+    return answer < 0 ? read_stop(r, answer) : 0;
+}
+
 /* Gives out what has gathered; the last byte may still become a bracket. */
 static void flush_out(struct map_reader *r)
 {
-    if (r->options.write && r->out.p[r->out.n - 1] == ',') {
+    if ((r->options.write || r->options.take) && r->out.p[r->out.n - 1] == ',') {
         bool waits = false;
         for (unsigned d = 1; d < r->depth; d++)
             waits |= r->stack[d].scope->implied || r->stack[d].scope->common;
         if (!waits && !r->stopped) {
-            int answer = r->options.write(r->options.ctx, r->out.p, r->out.n - 1);
-            if (answer < 0) {
-                read_stop(r, answer);
-                return;
-            }
-            r->out.p[0] = ',';
-            r->out.n = 1;
+            r->out.n--;
+            if (give_out(r) == 0)
+                buf_add_char(&r->out, ',');
         }
     }
 }
@@ -1287,12 +1293,9 @@ static int take_document(void *ctx, const struct edi_document *d)
 
 int map_reader_flush(struct map_reader *r)
 {
-    int answer = 0;
-    if (r->out.n && !r->stopped && r->depth == 0) {
-        answer = r->options.write ? r->options.write(r->options.ctx, r->out.p, r->out.n) : 0;
-        buf_clear(&r->out);
-    }
-    return answer < 0 ? read_stop(r, answer) : r->stopped;
+    if (r->out.n && !r->stopped && r->depth == 0)
+        give_out(r);
+    return r->stopped;
 }
 
 static int end_interchange(void *ctx, const struct edi_interchange *i)

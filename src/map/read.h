@@ -6,6 +6,7 @@
 #ifndef WAYBILL_MAP_READ_H
 #define WAYBILL_MAP_READ_H
 
+#include "base/buf.h"
 #include "edi/reader.h"
 #include "map/map.h"
 
@@ -17,6 +18,9 @@ struct map_read_options {
     /* Takes output: each document's line at its end (with `batch`: some lines at once), a large one in pieces.
      * Negative stops. */
     int (*write)(void *ctx, const char *p, size_t n);
+    /* Instead of `write`: the same without a copy. Takes what is in the buffer and leaves it empty, this one or another
+     * (buf_swap()). */
+    int (*take)(void *ctx, struct buf *text);
     /* Every finding, the reader's and the runner's own; may be NULL. */
     int (*finding)(void *ctx, const struct finding *f);
     /* A document ended; may be NULL. */
