@@ -154,9 +154,13 @@ void write_add_hash(struct check_work *check, struct slice v)
 {
     uint64_t sum = 0;
     for (size_t i = 0; i < v.n; i++)
-        if (is_digit(v.p[i]))
-            sum = (sum * 10 + (uint64_t)(v.p[i] - '0')) % check->modulus;
-    check->sum = (check->sum + sum) % check->modulus;
+        if (is_digit(v.p[i])) {
+            if (UNLIKELY(sum > UINT64_MAX / 16)) /* to divide is slow, and seldom needed */
+                sum %= check->modulus;
+            sum = sum * 10 + (uint64_t)(v.p[i] - '0');
+        }
+    sum += check->sum;
+    check->sum = LIKELY(sum < check->modulus) ? sum : sum % check->modulus;
 }
 
 /* ---- conversions ---- */
@@ -178,7 +182,7 @@ static ALWAYS_INLINE bool code_of(const struct action *a, struct slice word, str
         }
     }
     row = words_find(a->words, word);
-    if (UNLIKELY(!row)) {
+    if (!row) {
         *v_r = word;
         return !beside.n && !t->refuse && !(word.n <= 8 && map_table_code(t, slice_key(word)));
     }
@@ -481,6 +485,12 @@ static COLD int look_twice(struct map_writer *w, const struct frame *values, con
     return 1;
 }
 
+/* Nothing is there, and there is nothing to say about that: of odd actions the usual case. */
+static inline bool says_nothing(const struct frame *values, const struct action *a)
+{
+    return !has(values, a->field) && !has(values, a->beside) && a->constant.n == 0 && a->kind < ACTION_CONSTANT;
+}
+
 /* An action that is not plain. */
 static int run_odd(struct map_writer *w, const struct frame *values, const struct frame *f, const struct action *a,
                    unsigned shift, uint32_t item)
@@ -491,9 +501,7 @@ static int run_odd(struct map_writer *w, const struct frame *values, const struc
     if (!a->free || !has(values, a->field)) {
         if (!a->odd)
             return 0;
-        /* nothing there, and nothing to say about that: the usual case */
-        if (LIKELY(!has(values, a->field) && !has(values, a->beside) && a->constant.n == 0 &&
-                   a->kind < ACTION_CONSTANT))
+        if (says_nothing(values, a))
             return 0;
         code = look_twice(w, values, f, a, a->element + shift, item);
         if (code <= 0)
@@ -536,27 +544,39 @@ static int run_plain(struct map_writer *w, const struct frame *values, const str
 
 /* ---- members ---- */
 
-/* The field that a member is, -1: none. Members mostly follow each other as they did the last time. */
-static ALWAYS_INLINE int field_at(const struct scope_work *s, const struct json_tape *tape, uint32_t node,
-                                  unsigned before)
+/* Is a member this field? Some that are, are not known at once. */
+static ALWAYS_INLINE bool is_field(const struct scope_work *s, const struct json_tape *tape, uint32_t node,
+                                   unsigned guess)
 {
     const struct json_node *n = &tape->node[node];
-    unsigned guess = s->name[before].follows;
     const struct field_name *name = &s->name[guess];
     const char *key = tape->text.p + n->key;
     uint64_t head, tail;
+
+    if (n->key_n != name->n || n->flags & JSON_KEY_ESCAPED || (size_t)n->key + 16 > tape->text.n)
+        return false;
+    memcpy(&head, key, 8);
+    memcpy(&tail, key + 8, 8);
+    return (((head ^ name->head) & name->head_mask) | ((tail ^ name->tail) & name->tail_mask)) == 0 &&
+           (name->n <= 16 || memcmp(key + 16, s->object->field[guess].name.p + 16, name->n - 16) == 0);
+}
+
+/* The field that a member is, -1: none. Members mostly follow each other as they did one of the last times. */
+static ALWAYS_INLINE int field_at(const struct scope_work *s, const struct json_tape *tape, uint32_t node,
+                                  unsigned before)
+{
+    struct field_name *last = &s->name[before];
     int i;
 
-    if (LIKELY(n->key_n == name->n && !(n->flags & JSON_KEY_ESCAPED) && (size_t)n->key + 16 <= tape->text.n)) {
-        memcpy(&head, key, 8);
-        memcpy(&tail, key + 8, 8);
-        if (LIKELY((((head ^ name->head) & name->head_mask) | ((tail ^ name->tail) & name->tail_mask)) == 0) &&
-            (name->n <= 16 || memcmp(key + 16, s->object->field[guess].name.p + 16, name->n - 16) == 0))
-            return (int)guess;
-    }
+    if (LIKELY(is_field(s, tape, node, last->follows)))
+        return last->follows;
+    if (is_field(s, tape, node, last->followed))
+        return last->followed;
     i = record_field_of(s->object, tape, node);
-    if (i >= 0)
-        s->name[before].follows = (uint16_t)i;
+    if (i >= 0) {
+        last->followed = last->follows;
+        last->follows = (uint16_t)i;
+    }
     return i;
 }
 
@@ -575,9 +595,11 @@ static ALWAYS_INLINE int collect_as(struct map_writer *w, struct frame *f, const
     f->tape = tape;
     f->node = node;
     f->left = NULL;
-    for (unsigned i = 0; i < present_words; i++)
+    f->present[0] = 0; /* mostly all there is: a loop from 0 would be a call */
+    for (unsigned i = 1; i < present_words; i++)
         f->present[i] = 0;
-    for (unsigned i = 0; i < n_words; i++)
+    f->pending[0] = s->always[0];
+    for (unsigned i = 1; i < n_words; i++)
         f->pending[i] = s->always[i];
     if (UNLIKELY(s->any_guarded))
         memset(f->hit, 0, sizeof(f->hit));
@@ -838,7 +860,8 @@ static int run_rest(struct map_writer *w, const struct frame *f, const struct wo
 {
     int code = 0;
     for (unsigned i = 0; i < k->n_odd && code >= 0; i++)
-        code = run_odd(w, f, f, k->odd[i], 0, 0);
+        if (!says_nothing(f, k->odd[i]))
+            code = run_odd(w, f, f, k->odd[i], 0, 0);
     for (unsigned i = 0; i < k->n_spreads && code >= 0; i++)
         code = run_hosted(w, f, &k->spread[i]);
     return code;
@@ -981,8 +1004,13 @@ static int joins_row(struct map_writer *w, struct frame *item, uint32_t *rows)
     for (unsigned i = 0; i < s->present_words; i++)
         for (uint64_t bits = item->present[i] & s->shared[i]; bits; bits &= bits - 1) {
             const uint16_t field = (uint16_t)(i * 64 + (unsigned)__builtin_ctzll(bits));
-            buf_add(&w->row, (const char *)&field, sizeof(field));
-            buf_add_slice(&w->row, json_raw(item->tape, item->at[field]));
+            const struct slice raw = json_raw(item->tape, item->at[field]);
+            char *to = buf_reserve(&w->row, sizeof(field) + raw.n);
+            if (!to)
+                break;
+            memcpy(to, &field, sizeof(field));
+            memcpy(to + sizeof(field), raw.p, raw.n);
+            w->row.n += sizeof(field) + raw.n;
         }
     if (w->row.failed)
         return err_set(w->err, w->row.failed, "%s", err_name(w->row.failed));

@@ -117,7 +117,7 @@ struct field_name {
     bool lost;                  /* no line writes it */
     uint8_t element;            /* of the own segment (of pairs: the first) where it goes as it is; 0: elsewhere */
     bool settled;               /* with collect_own() there is nothing more to do for it */
-    uint16_t follows;           /* the field that stood behind this one the last time */
+    uint16_t follows, followed; /* the fields that stood behind this one the last times */
 };
 
 struct scope_work {
