@@ -5,7 +5,8 @@
 
 #include "base/limits.h"
 
-enum { MEMORY = 1 << 30, INDEXES = 16, TEXTS = 256 << 20, SENDER = 60 };
+/* OVERHEAD: what the allocator needs for one record's parts */
+enum { OVERHEAD = 64, MEMORY = 1 << 30, INDEXES = 16, TEXTS = 256 << 20, SENDER = 60 };
 
 struct index {
     struct slice kind, path;            /* in the arena */
@@ -65,8 +66,11 @@ static int keep(struct recall *r, struct record_reader *reader, const struct rec
     struct record_kept *kept;
     int rc;
 
-    r->used += record->size + record->tape->n * sizeof(struct json_node) + sizeof(*kept);
-    if (record->streamed || r->used > r->memory)
+    if (record->streamed)
+        return err_set(err, ERR_LIMIT, "%s: line %llu: a record to recall from has %u MiB at most", file,
+                       (unsigned long long)record->line, LIMIT_ITEM >> 20);
+    r->used += record->size + record->tape->n * sizeof(struct json_node) + sizeof(*kept) + OVERHEAD;
+    if (r->used > r->memory)
         return err_set(err, ERR_LIMIT, "%s: line %llu: there are more records to recall from than fit in %llu MiB", file,
                        (unsigned long long)record->line, (unsigned long long)(r->memory >> 20));
     if (r->n == r->room) {
@@ -81,6 +85,8 @@ static int keep(struct recall *r, struct record_reader *reader, const struct rec
     if (!kept)
         return err_nomem(err);
     rc = record_reader_keep(reader, kept, err);
+    if (rc == 0 && json_tape_fit(&kept->tape) < 0)
+        rc = err_nomem(err);
     if (rc < 0) {
         record_kept_deinit(kept);
         free(kept);

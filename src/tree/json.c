@@ -31,6 +31,20 @@ void json_tape_deinit(struct json_tape *tape)
     tape->n = tape->room = 0;
 }
 
+int json_tape_fit(struct json_tape *tape)
+{
+    struct json_node *node;
+
+    if (tape->n == 0 || tape->n == tape->room)
+        return 0;
+    node = realloc(tape->node, tape->n * sizeof(*node));
+    if (!node)
+        return ERR_NOMEM;
+    tape->node = node;
+    tape->room = tape->n;
+    return 0;
+}
+
 bool json_tape_path(struct json_tape *tape, enum json_path path)
 {
     if (!json_scan_for(path))

@@ -74,6 +74,8 @@ struct json_tape {
 void json_tape_init(struct json_tape *tape, size_t ceiling);
 /* Frees what it holds; it can be used again. */
 void json_tape_deinit(struct json_tape *tape);
+/* Gives back the room that the value parsed last has left over, for a tape that is kept. 0 or ERR_NOMEM. */
+int json_tape_fit(struct json_tape *tape);
 /* Forces a path, for tests and measurements. False: this machine does not have it. */
 bool json_tape_path(struct json_tape *tape, enum json_path path);
 
