@@ -264,10 +264,11 @@ int translate_to_kind(struct command_context *c, struct translate_setup *s, cons
     if (s->maps.named)
         k.to = NULL;
     code = read_recalled(&k);
-    for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && code != EXIT_CODE_UNAVAILABLE &&
-                         i < c->n && !printer_failed(c->out);
-         i++)
-        code = exit_code_worse(code, carry_file(&k, c->argument[i]));
+    /* with a part of what is to be recalled another record might be found, or none */
+    if (code == EXIT_CODE_OK)
+        for (unsigned i = 0;
+             code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)
+            code = exit_code_worse(code, carry_file(&k, c->argument[i]));
     for (unsigned i = 0; i < k.n; i++)
         carry_free(&k.way[i].carry);
     recall_free(&k.recall);
