@@ -45,9 +45,11 @@ static void *take(struct arena *a, size_t n)
             room = n;
         if (room > a->ceiling || a->total > a->ceiling - room) {
             room = n;
-            if (room > a->ceiling || a->total > a->ceiling - room)
+            a->full = room > a->ceiling || a->total > a->ceiling - room;
+            if (a->full)
                 return NULL;
         }
+        a->full = false;
         b = malloc(sizeof(*b) + room);
         if (!b)
             return NULL;
@@ -97,6 +99,7 @@ void arena_back_to(struct arena *a, struct arena_mark mark)
         free(b);
     }
     a->used = mark.block ? mark.used : 0;
+    a->full = false;
 }
 
 void arena_reset(struct arena *a)

@@ -14,6 +14,7 @@ struct arena {
     size_t used;        /* of the newest block */
     size_t total;       /* of all blocks */
     size_t ceiling;
+    bool full;          /* the last allocation that failed did so because of the ceiling */
 };
 
 void arena_init(struct arena *a, size_t ceiling);

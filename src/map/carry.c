@@ -168,7 +168,7 @@ static int add_group(struct carry *c, const struct spot *item, void *ctx, struct
     g->value = arena_grow(&c->arena, g->value, g->n, &g->room, sizeof(*g->value));
     v.text = arena_copy(&c->arena, v.text);
     if (!g->value || !v.text.p)
-        return err_nomem(err);
+        return carry_no_room(c, err);
     g->value[g->n++] = v;
     return 0;
 }

@@ -99,7 +99,7 @@ int carry_tell_lost(struct carry *c, struct err *err)
     c->depth = 0;
     rc = find_lost(c, &c->frame[0].spot, err);
     if (rc == 0 && c->path.failed == ERR_NOMEM)
-        rc = err_nomem(err);
+        rc = carry_no_room(c, err);
     for (unsigned i = 0; rc == 0 && i < c->n_lost; i++) {
         char found[200];
         int n = snprintf(found, sizeof(found), "is not carried into the %.*s", SLICE_FMT(c->plan->to->name));

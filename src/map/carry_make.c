@@ -63,7 +63,7 @@ static int put_value(struct carry *c, const struct value *v, uint8_t type, struc
     if (type == RECORD_INTEGER && !v->literal && decimal_read(text, &d)) {
         text = decimal_text(&d, &c->scratch); /* 007 is no JSON */
         if (!text.p)
-            return err_nomem(err);
+            return carry_no_room(c, err);
         buf_add_slice(&c->out, text);
     } else if ((v->literal && (type == RECORD_INTEGER || type == RECORD_BOOLEAN || type == RECORD_ANY)) ||
                (type == RECORD_BOOLEAN && (slice_is(text, "true") || slice_is(text, "false")))) {

@@ -71,7 +71,7 @@ static int index_key(struct carry *c, const struct spot *s, void *ctx, struct er
         return rc;
     v.text = arena_copy(&c->arena, plain_key(v.text));
     if (!v.text.p)
-        return err_nomem(err);
+        return carry_no_room(c, err);
     return add_entry(x->r, (struct entry){ .text = v.text, .list = x->list, .key = x->key, .item = x->number,
                                            .node = x->item.node }, err);
 }

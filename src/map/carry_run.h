@@ -154,6 +154,9 @@ void carry_say(struct carry *c, const struct map_write_finding *f);
 void carry_refuse(struct carry *c, const char *code, struct slice path, struct slice value, const char *found,
                   const char *expected);
 
+/* The error when an arena has given nothing: memory is out, or one of ours is as large as it may be. */
+int carry_no_room(const struct carry *c, struct err *err);
+
 /* --- carry_values.c --- */
 
 /* Operands of m from *i on, as long as operators bind at least so tightly. */

@@ -61,7 +61,7 @@ static int operand_value(struct carry *c, const struct carry_operand *o, struct 
         sum.sum.digits = (wide)c->frame[o->path.frame].ordinal;
         v->there = true;
         v->text = decimal_text(&sum.sum, &c->scratch);
-        return v->text.p ? 0 : err_nomem(err);
+        return v->text.p ? 0 : carry_no_room(c, err);
     }
     rc = carry_walk_path(c, &o->path, o->kind == CARRY_SUM ? sum_up : count_up, &sum, err);
     if (rc < 0)
@@ -75,7 +75,7 @@ static int operand_value(struct carry *c, const struct carry_operand *o, struct 
         sum.sum.digits = (wide)sum.count;
     v->there = o->kind == CARRY_COUNT || sum.count;
     v->text = decimal_text(&sum.sum, &c->scratch);
-    return v->text.p ? 0 : err_nomem(err);
+    return v->text.p ? 0 : carry_no_room(c, err);
 }
 
 static int join_texts(struct carry *c, struct slice a, struct slice b, struct slice *text_r, struct err *err)
@@ -83,7 +83,7 @@ static int join_texts(struct carry *c, struct slice a, struct slice b, struct sl
     char *text = arena_alloc(&c->scratch, a.n + b.n + 1);
 
     if (!text)
-        return err_nomem(err);
+        return carry_no_room(c, err);
     if (a.n)
         memcpy(text, a.p, a.n);
     if (b.n)
@@ -138,7 +138,7 @@ static int combine(struct carry *c, const struct carry_maker *m, uint8_t operato
         return 0;
     }
     v->text = decimal_text(&d, &c->scratch);
-    return v->text.p ? 0 : err_nomem(err);
+    return v->text.p ? 0 : carry_no_room(c, err);
 }
 
 static unsigned rank(uint8_t operator)
@@ -178,14 +178,17 @@ static int lookup_value(struct carry *c, const struct carry_maker *m, const stru
             return rc;
         key[i + 1] = with.there ? with.text : slice("", 0);
     }
-    if (lookup_find(k->lookup, key, &c->text, &found)) {
+    buf_clear(&c->text);
+    v->there = lookup_find(k->lookup, key, &c->text, &found);
+    if (c->text.failed)
+        return carry_no_room(c, err);
+    if (v->there) {
         v->text = arena_copy(&c->scratch, found);
         v->there = found.n > 0;
-        return v->text.p ? 0 : err_nomem(err);
+        return v->text.p ? 0 : carry_no_room(c, err);
     }
-    if (c->text.failed)
-        return err_nomem(err);
-    if (k->otherwise == CARRY_ELSE_KEEP)
+    v->there = k->otherwise == CARRY_ELSE_KEEP;
+    if (v->there)
         return 0;
     v->there = k->otherwise == CARRY_ELSE_TEXT;
     if (k->otherwise == CARRY_ELSE_TEXT)
@@ -255,7 +258,7 @@ static int convert(struct carry *c, const struct carry_maker *m, const struct ca
         }
         decimal_round(&d, k->number);
         v->text = decimal_text(&d, &c->scratch);
-        return v->text.p ? 0 : err_nomem(err);
+        return v->text.p ? 0 : carry_no_room(c, err);
     case CARRY_PAD:
         return pad_value(c, k, v, err);
     case CARRY_PREFIX:
@@ -271,7 +274,7 @@ static int convert(struct carry *c, const struct carry_maker *m, const struct ca
     case CARRY_UPPER:
         upper = (char *)arena_copy(&c->scratch, v->text).p;
         if (!upper)
-            return err_nomem(err);
+            return carry_no_room(c, err);
         for (size_t i = 0; i < v->text.n; i++)
             if (upper[i] >= 'a' && upper[i] <= 'z')
                 upper[i] = (char)(upper[i] - 'a' + 'A');

@@ -128,6 +128,13 @@ void carry_refuse(struct carry *c, const char *code, struct slice path, struct s
     carry_say(c, &f);
 }
 
+int carry_no_room(const struct carry *c, struct err *err)
+{
+    return c->scratch.full || c->arena.full || c->text.failed == ERR_LIMIT
+               ? err_set(err, ERR_LIMIT, "the record's values are too large")
+               : err_nomem(err);
+}
+
 /* ---- walking the source ---- */
 
 int carry_read_value(struct carry *c, const struct spot *s, struct value *v, struct err *err)
@@ -138,7 +145,7 @@ int carry_read_value(struct carry *c, const struct spot *s, struct value *v, str
     switch (n->type) {
     case JSON_STRING:
         if (json_string(s->tape, s->node, &c->scratch, &v->text) < 0)
-            return err_nomem(err);
+            return carry_no_room(c, err);
         break;
     case JSON_NUMBER:
     case JSON_TRUE:

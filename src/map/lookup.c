@@ -116,6 +116,12 @@ static int fill(struct lookup *l, const struct slice *key, struct slice value, c
         complain(x, &place, "%s", r < 0 ? c->error : "a row with the names of the columns is expected here");
         return ERR_CONFIG;
     }
+    if (memchr(l->text.p, 0, l->text.n)) {
+        struct place place = { .file = l->file, .line = 1 };
+        complain(x, &place, "the table holds bytes 0x00: it is no text, or one in UTF-16");
+        complain_hint(x, "save it as UTF-8.");
+        return ERR_CONFIG;
+    }
     l->columns = c->n;
     for (unsigned i = 0; i < l->n_keys; i++)
         find_column(c, key[i], at, &texts[0], x, &l->key[i]);

@@ -67,6 +67,7 @@ static const char *const files[][2] = {
       "\"items\":{\"type\":\"array\",\"items\":{\"$ref\":\"#/$defs/item\"}}}}}}" },
     { "tables/stores.csv", "store;partner;warehouse\r\n0042;north;\"EAST; 1\"\r\n0042;south;WEST\r\n\"00\"\"7\";north;Q\r\n" },
     { "tables/semicolons.csv", "\n\r\nnumber;word\n7;seven\n" },
+    { "tables/bad.csv", "word;color\nr\351d;1\n\"open" },
     { "records/src-dst/src-dst.map", "map records/src-dst\n  between record src 1 and record dst 1\n  tags[] -> tags[]\n" },
     { "records/one-two/one-two.map", "map records/one-two from records/two-one\n" },
     { "records/two-one/two-one.map", "map records/two-one from records/one-two\n" },
@@ -516,12 +517,23 @@ static void lookups(void **state)
         /* a key of two values */
         { "  number -> a lookup stores store warehouse\n", "", NULL, "3: what is looked for stands in an earlier row, with another value\n" },
         { "  number -> a lookup stores stor warehouse\n", "", NULL, "3:15: the table has no column \"stor\"\n" },
+        { "  number -> a lookup bad word color\n", "", NULL, "3: a quote is opened and not closed\n" },
         { "  number -> a lookup shops store warehouse\n", "", NULL, "3:15: there is no table shops.csv, neither beside the map nor in tables/\n" },
         { "  number -> a lookup ../stores store warehouse\n", "", NULL,
           "3:15: there is no table ../stores.csv, neither beside the map nor in tables/\n" },
     };
     (void)state;
     CHECK_ROWS(rows, NULL);
+    /* a table in UTF-16 */
+    struct slice columns[] = { SLICE("a"), SLICE("b") };
+    struct lookup *l = NULL;
+    struct complaints c;
+    complaints_init(&c);
+    assert_int_equal(lookup_new(SLICE("t.csv"), slice("a\0,\0b\0\n\0", 8), columns, 1, columns[1], &(struct place){ .line = 1 }, &c, &l),
+                     ERR_CONFIG);
+    assert_null(l);
+    assert_non_null(strstr(buf_text(&c.text), "t.csv:1: the table holds bytes 0x00"));
+    complaints_deinit(&c);
 }
 
 static void wrong_maps(void **state)
@@ -675,6 +687,24 @@ static void copies_of_lists(void **state)
     buf_deinit(&record);
 }
 
+/* What is put together of a value that is almost too large is: the record is refused, memory is not out. */
+static void values_without_end(void **state)
+{
+    enum { LONG = 33 << 20 };
+    struct run r = { .lines = "  text & text -> a\n", .most = 80 << 20 };
+    struct buf record;
+    (void)state;
+    buf_init(&record, LONG + 200);
+    buf_add_text(&record, SRC ",\"text\":\"");
+    memset(buf_reserve(&record, LONG), 'x', LONG);
+    record.n += LONG;
+    buf_add_text(&record, "\"}");
+    r.record = buf_text(&record);
+    assert_int_equal(run(&r), ERR_LIMIT);
+    run_end(&r);
+    buf_deinit(&record);
+}
+
 /* All lines have one identifier: each takes the next that nothing has taken. In groups, too, the order is looked through
  * once. */
 static void many_alike(void **state)
@@ -824,6 +854,7 @@ int main(void)
         cmocka_unit_test(large_records),
         cmocka_unit_test(empty_items_behind_a_full_buffer),
         cmocka_unit_test(copies_of_lists),
+        cmocka_unit_test(values_without_end),
         cmocka_unit_test(many_alike),
         cmocka_unit_test(made_from_another),
         cmocka_unit_test(no_memory),
