@@ -283,6 +283,7 @@ int store_find_sent(struct store *s, struct slice partner, struct slice intercha
 /* Documents with such a number, in any field when `field` is empty; newest first. */
 int store_find_number(struct store *s, struct slice kind, struct slice field, struct slice value,
                       int (*row)(void *ctx, const struct store_document *d), void *ctx, struct err *err);
+/* The reason is valid until it is asked again. */
 int store_breaker_get(struct store *s, struct slice partner, struct store_breaker *b_r, struct err *err);  /* 1, 0 */
 
 struct store_event {
