@@ -796,6 +796,17 @@ static int write_parts(struct map_writer *w, unsigned element)
     return 0;
 }
 
+/* First components that stand alone are written as elements are: then they lie in the cells. */
+static bool parts_are_elements(struct map_writer *w)
+{
+    for (unsigned i = 0; i < w->n_parts; i++) {
+        if (w->part[i].component != PART(1, 1))
+            return false;
+        w->cell[w->part[i].element - 1].text = w->part[i].cell.text;
+    }
+    return true;
+}
+
 int write_end_segment(struct map_writer *w, bool always)
 {
     const struct guide_node *node;
@@ -816,7 +827,7 @@ int write_end_segment(struct map_writer *w, bool always)
     if (UNLIKELY(code < 0))
         return write_failed(w);
     mask = w->filled;
-    if (LIKELY(!w->composite)) {
+    if (LIKELY(!w->composite) || parts_are_elements(w)) {
         code = edi_write_elements(w->out, mask, &w->cell[0].text, sizeof(w->cell[0]));
         if (UNLIKELY(code < 0))
             return write_failed(w);
@@ -1240,7 +1251,7 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
                 code = run_value(w, f, f, &p->action[0], p->action[0].element + slot, (uint32_t)items.index, v);
         }
         if (code >= 0 && items.streamed)
-            code = keep_cells(w, w->filled & ~filled, parts);
+            code = keep_cells(w, w->filled & ~filled & ~w->composite, parts);
         if (code < 0)
             return code;
         slot++;
