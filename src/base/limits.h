@@ -18,5 +18,11 @@
 #define LIMIT_RECORD_FILE (1ull << 40)     /* and this is the most that file may hold */
 #define LIMIT_ACKNOWLEDGMENT (64u << 20)   /* an acknowledgment before it is written */
 #define LIMIT_SPOOL_SEGMENT (64u << 20)    /* a segment of the spool is left for another from here on */
+#define LIMIT_BUNDLE_MEMBERS 10000u        /* in one bundle, folders included */
+#define LIMIT_BUNDLE_TOTAL (8ull << 30)    /* what they hold, all together */
+#define LIMIT_BUNDLE_RATIO 250u            /* and that, measured by the bundle's own size, */
+#define LIMIT_BUNDLE_FREE (1u << 20)       /* from here on */
+#define LIMIT_BUNDLE_NAME 1000u            /* a member's path */
+#define LIMIT_BUNDLE_CONTENTS (16u << 20)  /* a bundle's table of contents */
 
 #endif
