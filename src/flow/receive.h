@@ -35,6 +35,10 @@ int settle(struct receiving *r, struct err *err);
 /* An acknowledgment, as a record: what it says of our documents. `document` is its own. *known_r: something of ours was meant. */
 int take_answer(struct receiving *r, store_id document, const struct json_tape *tape, bool *known_r, struct err *err);
 
+/* A document that was recorded before goes its ways, as the partner files say now; with `to`, to that partner. The batch is open. */
+int settle_again(struct appliance *a, const struct store_document *d, const struct store_transmission *t, struct slice to,
+                 struct err *err);
+
 /* Date and time where we are. */
 struct edi_time appliance_time(store_time at);
 /* The bytes of a record of a document that arrived, in an unnamed file that stands at its beginning. */

@@ -221,7 +221,8 @@ static int choose_state(struct settling *s, const struct received *d, struct sto
     int rc = 0;
 
     row->state = DOCUMENT_RECORDED;
-    if (memcmp(s->facts->key, none, sizeof(none)) == 0 || s->r->t->replays || slice_is(s->facts->kind, "acknowledgment"))
+    if (memcmp(s->facts->key, none, sizeof(none)) == 0 || (s->r->t->passes & PASS_AGAIN) ||
+        slice_is(s->facts->kind, "acknowledgment"))
         return 0;
     rc = store_find_key(s->r->a->store, s->facts->key, s->r->t->id, &before, err);
     if (rc < 0 || !before.id || (s->r->t->passes & HELD_NUMBER))
@@ -231,7 +232,7 @@ static int choose_state(struct settling *s, const struct received *d, struct sto
         row->same = before.id;
         buf_printf(&s->words, "the same came before, as D%llu in T%llu", (unsigned long long)before.id,
                    (unsigned long long)before.transmission);
-    } else if (!takes_change(s, d)) {
+    } else if (!s->r->t->replays && !takes_change(s, d)) {
         row->state = DOCUMENT_HELD;
         row->held = HELD_NUMBER;
         row->same = before.id;
@@ -393,6 +394,57 @@ int settle(struct receiving *r, struct err *err)
         rc = settle_next(&s, i, reader, err);
     buf_deinit(&s.words);
     arena_deinit(&s.arena);
+    record_reader_free(&reader);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+/* --- Once more ------------------------------------------------------------------------------- */
+
+static int route_again(struct settling *s, const struct store_document *row, const struct record *record, struct slice to,
+                       struct err *err)
+{
+    struct received d = { .set = row->set, .test = row->test };
+    const struct record_kind *kind;
+    struct facts facts;
+    bool any = true;
+    int rc = check_record(s, record, &kind, err);
+
+    if (rc == 0)
+        rc = facts_of(record, row->partner, &s->arena, &facts, err);
+    if (rc < 0)
+        return rc;
+    facts.test = facts.test || row->test;
+    s->facts = &facts;
+    s->id = row->id;
+    rc = to.n ? deliver_to(s, to, 1, record->tape, err) : route_record(s, &d, record, kind, &any, err);
+    return rc < 0 || any ? rc
+                         : err_set(err, ERR_USAGE, "no line of %.*s.conf says who gets it; --to PARTNER does", SLICE_FMT(row->partner));
+}
+
+int settle_again(struct appliance *a, const struct store_document *row, const struct store_transmission *t, struct slice to,
+                 struct err *err)
+{
+    struct receiving r = { .a = a, .t = t, .partner = home_partner(a->home, t->partner), .json = !row->set.n };
+    struct settling s = { .r = &r, .words = { 0 } };
+    struct record_reader *reader = NULL;
+    const struct record *record;
+    int fd = -1, rc;
+
+    if (!r.partner)
+        return err_set(err, ERR_USAGE, "there is no partner %.*s any more, or its file is wrong", SLICE_FMT(t->partner));
+    rc = appliance_record(a, &t->records, row->record_at, row->record_size, &fd, err);
+    if (rc == 0)
+        rc = record_reader_new(fd, NULL, &reader, err);
+    arena_init(&r.arena, TEXTS);
+    arena_init(&s.arena, TEXTS);
+    buf_init(&s.words, REASON + 8192);
+    if (rc == 0 && (rc = record_reader_next(reader, &record, err)) > 0)
+        rc = route_again(&s, row, record, to, err);
+    buf_deinit(&s.words);
+    arena_deinit(&s.arena);
+    arena_deinit(&r.arena);
     record_reader_free(&reader);
     if (fd >= 0)
         close(fd);

@@ -62,7 +62,8 @@ enum store_hold {
     HELD_RECALL = 32,           /* it cannot be said what it answers */
     HELD_RESTORED = 64,         /* restored from a backup: it may have left already */
     HELD_TRANSPORT = 128,       /* there is no way to hand it over yet */
-    HELD_CONFIG = 256           /* a partner file, guide or map is missing or wrong */
+    HELD_CONFIG = 256,          /* a partner file, guide or map is missing or wrong */
+    PASS_AGAIN = 512            /* of a replay: what was recorded before goes again; only in `passes` */
 };
 
 /* A file at the door, to know it again. */

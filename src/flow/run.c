@@ -1,0 +1,438 @@
+/* run: see run.h. */
+#include "flow/run.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "flow/door.h"
+#include "flow/receive.h"
+
+/* The appliance with what only this file knows of it. */
+struct running {
+    struct appliance a;
+    int lock;
+    bool unclean;               /* whoever wrote last did not come to its end */
+};
+
+/* --- The lock ---------------------------------------------------------------------------- */
+
+/* Its text says who holds it, and is empty when the last one ended well. */
+static int take_lock(struct running *r, const char *who, struct err *err)
+{
+    char text[200], host[65] = "";
+    ssize_t n;
+
+    r->lock = openat(r->a.spool, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    if (r->lock < 0)
+        return err_system(err, "the spool's lock");
+    n = pread(r->lock, text, sizeof(text) - 1, 0);
+    text[n > 0 ? n : 0] = '\0';
+    for (ssize_t i = 0; i < n; i++)
+        if ((unsigned char)text[i] < ' ' || text[i] == 0x7f)
+            text[i] = i + 1 == n ? '\0' : ' ';
+    if (flock(r->lock, LOCK_EX | LOCK_NB) < 0) {
+        if (errno != EWOULDBLOCK)
+            return err_system(err, "the spool's lock");
+        return err_set(err, ERR_LIMIT, "another process works on this spool: %s", n > 0 ? text : "it does not say which");
+    }
+    r->unclean = n > 0;
+    gethostname(host, sizeof(host) - 1);
+    n = snprintf(text, sizeof(text), "process %ld on %s, started by %.40s\n", (long)getpid(), host, who);
+    if (ftruncate(r->lock, 0) < 0 || pwrite(r->lock, text, (size_t)n, 0) != n)
+        return err_system(err, "the spool's lock");
+    return 0;
+}
+
+static void leave_lock(struct running *r)
+{
+    /* a lock that cannot be emptied only makes the next start look more closely */
+    if (r->lock >= 0 && ftruncate(r->lock, 0) < 0)
+        r->unclean = true;
+    if (r->lock >= 0)
+        close(r->lock);
+}
+
+/* --- Opening ------------------------------------------------------------------------------- */
+
+static bool is_known(void *ctx, const uint8_t *hash, uint32_t segment)
+{
+    return store_payload_known(ctx, hash, segment);
+}
+
+/* What the last one left half done. */
+static int recover(struct running *r, struct err *err)
+{
+    uint64_t removed = 0;
+    int rc = 0;
+
+    if (r->unclean)
+        rc = objects_sweep(r->a.objects, is_known, r->a.store, &removed, err);
+    if (rc == 0)
+        rc = door_recover(&r->a, err);
+    if (rc == 0)
+        rc = deliver_recover(&r->a, err);
+    return rc;
+}
+
+int appliance_open(const struct run_options *o, struct complaints *c, struct appliance **a_r, struct err *err)
+{
+    struct running *r = calloc(1, sizeof(*r));
+    struct store_options store = { .write = o->write, .who = o->who };
+    const char *spool;
+    int rc;
+
+    *a_r = NULL;
+    if (!r)
+        return err_nomem(err);
+    r->lock = r->a.spool = -1;
+    rc = home_open(o->home, o->maps, c, &r->a.home, err);
+    if (rc < 0) {
+        free(r);
+        return rc;
+    }
+    spool = home_settings(r->a.home)->spool;
+    *a_r = &r->a;
+    if (o->write)
+        rc = objects_make(spool, err);
+    if (rc == 0) {
+        r->a.spool = open(spool, O_DIRECTORY | O_RDONLY | O_CLOEXEC);
+        rc = r->a.spool < 0 ? err_system(err, "%s", spool) : 0;
+    }
+    if (rc == 0 && o->write)
+        rc = take_lock(r, o->who, err);
+    if (rc == 0)
+        rc = store_open(spool, &store, &r->a.store, err);
+    if (rc == 0)
+        rc = objects_open(spool, o->write, &r->a.objects, err);
+    if (rc == 0 && o->write)
+        rc = recover(r, err);
+    if (rc < 0)
+        appliance_close(a_r);
+    return rc;
+}
+
+void appliance_close(struct appliance **a)
+{
+    struct running *r = (struct running *)*a;
+
+    if (!r)
+        return;
+    door_forget(&r->a.looks);
+    objects_close(&r->a.objects);
+    store_close(&r->a.store);
+    leave_lock(r);
+    if (r->a.spool >= 0)
+        close(r->a.spool);
+    home_close(&r->a.home);
+    free(r);
+    *a = NULL;
+}
+
+/* --- Running --------------------------------------------------------------------------------- */
+
+static bool is_stopped(const struct appliance *a)
+{
+    return a->stop && a->stop(a->ctx);
+}
+
+static void rest(store_time until, store_time now)
+{
+    store_time most = 200, left = until > now ? until - now : 1;
+    struct timespec t = { .tv_nsec = (long)(left < most ? left : most) * 1000000 };
+
+    nanosleep(&t, NULL);
+}
+
+int appliance_run(struct appliance *a, struct err *err)
+{
+    static int (*const stages[])(struct appliance *, uint32_t *, struct err *) = { door_take, receive_work, make_work,
+                                                                                     deliver_work, clock_work };
+    bool busy = true;
+
+    while (busy && !is_stopped(a)) {
+        busy = false;
+        a->wait = 0;
+        for (unsigned i = 0; i < sizeof(stages) / sizeof(stages[0]) && !is_stopped(a); i++) {
+            uint32_t done = 0;
+            int rc = stages[i](a, &done, err);
+            if (rc < 0)
+                return rc;
+            busy = busy || done > 0;
+        }
+        if (!busy && a->wait) {
+            rest(a->wait, store_now(a->store));
+            busy = true;
+        }
+    }
+    return 0;
+}
+
+/* --- What people decide ----------------------------------------------------------------------- */
+
+static int end_batch(struct appliance *a, int rc, struct err *err)
+{
+    if (rc == 0)
+        rc = store_commit(a->store, err);
+    if (rc < 0)
+        store_rollback(a->store);
+    return rc;
+}
+
+/* The state that a thing is in; ERR_MISSING: there is none of that id. */
+struct looked_up {
+    unsigned state;
+    bool found;
+    struct store_transmission t;
+    struct store_document d;
+    struct store_delivery v;
+    struct arena *arena;
+};
+
+static int on_transmission(void *ctx, const struct store_transmission *t)
+{
+    struct looked_up *l = ctx;
+
+    l->found = true;
+    l->state = t->state;
+    l->t = *t;
+    l->t.partner = arena_copy(l->arena, t->partner);
+    l->t.name = arena_copy(l->arena, t->name);
+    l->t.way = arena_copy(l->arena, t->way);
+    l->t.target = arena_copy(l->arena, t->target);
+    l->t.format = arena_copy(l->arena, t->format);
+    l->t.reason = l->t.hidden = slice(NULL, 0);
+    return l->t.partner.p && l->t.name.p && l->t.way.p && l->t.target.p && l->t.format.p ? 0 : ERR_NOMEM;
+}
+
+static int on_document(void *ctx, const struct store_document *d)
+{
+    struct looked_up *l = ctx;
+
+    l->found = true;
+    l->state = d->state;
+    l->d = *d;
+    l->d.kind = arena_copy(l->arena, d->kind);
+    l->d.set = arena_copy(l->arena, d->set);
+    l->d.partner = arena_copy(l->arena, d->partner);
+    return l->d.kind.p && l->d.set.p && l->d.partner.p ? 0 : ERR_NOMEM;
+}
+
+static int on_delivery(void *ctx, const struct store_delivery *d)
+{
+    struct looked_up *l = ctx;
+
+    l->found = true;
+    l->state = d->state;
+    l->v = *d;
+    l->v.partner = arena_copy(l->arena, d->partner);
+    l->v.route = arena_copy(l->arena, d->route);
+    l->v.kind = arena_copy(l->arena, d->kind);
+    l->v.set = arena_copy(l->arena, d->set);
+    return l->v.partner.p && l->v.route.p && l->v.kind.p && l->v.set.p ? 0 : ERR_NOMEM;
+}
+
+static int look_up(struct appliance *a, enum thing thing, store_id id, struct arena *arena, struct looked_up *l, struct err *err)
+{
+    const struct store_query q = { .id = id, .limit = 1 };
+    int rc;
+
+    *l = (struct looked_up){ .arena = arena };
+    rc = thing == TRANSMISSION ? store_transmissions(a->store, &q, on_transmission, l, err)
+         : thing == DOCUMENT   ? store_documents(a->store, &q, on_document, l, err)
+                               : store_deliveries(a->store, &q, on_delivery, l, err);
+    if (rc == 0 && !l->found)
+        return err_set(err, ERR_MISSING, "there is no %c%llu", "TDV"[thing], (unsigned long long)id);
+    return rc;
+}
+
+/* Whether the arrow leads out of the state that the thing is in. */
+static int may(struct appliance *a, enum arrow arrow, store_id id, const char *words, struct err *err)
+{
+    enum thing thing = arrows[arrow].thing;
+    struct looked_up l;
+    struct arena arena;
+    int rc;
+
+    arena_init(&arena, 1 << 20);
+    rc = look_up(a, thing, id, &arena, &l, err);
+    arena_deinit(&arena);
+    if (rc == 0 && !(arrows[arrow].from & 1u << l.state))
+        return err_set(err, ERR_USAGE, "%c%llu is %s, and cannot be %s", "TDV"[thing], (unsigned long long)id,
+                       state_name(thing, l.state), words);
+    return rc;
+}
+
+int appliance_hold(struct appliance *a, enum thing thing, store_id id, struct slice reason, struct err *err)
+{
+    static const enum arrow holds[] = { TRANSMISSION_hold, DOCUMENT_hold, DELIVERY_hold };
+    int rc = may(a, holds[thing], id, "held", err);
+
+    if (rc == 0)
+        rc = store_begin(a->store, err);
+    if (rc == 0)
+        rc = end_batch(a, store_hold(a->store, thing, id, HELD_BY_HAND, reason, err), err);
+    return rc;
+}
+
+int appliance_drop(struct appliance *a, enum thing thing, store_id id, struct slice reason, struct err *err)
+{
+    static const enum arrow drops[] = { TRANSMISSION_drop, DOCUMENT_drop, DELIVERY_drop };
+    int rc = may(a, drops[thing], id, "dropped; hold it first", err);
+
+    if (rc == 0)
+        rc = store_begin(a->store, err);
+    if (rc == 0)
+        rc = end_batch(a, store_drop(a->store, thing, id, reason, err), err);
+    return rc;
+}
+
+/* What was held before anybody knew where it goes, goes now. */
+static int release_document(struct appliance *a, store_id id, struct slice to, struct err *err)
+{
+    struct looked_up document, transmission;
+    const struct store_query q = { .document = id, .limit = 1 };
+    struct looked_up any = { .found = false };
+    struct arena arena;
+    int rc;
+
+    arena_init(&arena, 1 << 20);
+    rc = look_up(a, DOCUMENT, id, &arena, &document, err);
+    if (rc == 0)
+        rc = look_up(a, TRANSMISSION, document.d.transmission, &arena, &transmission, err);
+    if (rc == 0)
+        rc = store_release(a->store, DOCUMENT, id, err);
+    any.arena = &arena;
+    if (rc == 0)
+        rc = store_deliveries(a->store, &q, on_delivery, &any, err);
+    if (rc == 0 && (!any.found || to.n))
+        rc = settle_again(a, &document.d, &transmission.t, to, err);
+    arena_deinit(&arena);
+    return rc;
+}
+
+int appliance_release(struct appliance *a, enum thing thing, store_id id, struct slice to, struct err *err)
+{
+    static const enum arrow releases[] = { TRANSMISSION_release, DOCUMENT_release, DELIVERY_release };
+    int rc = may(a, releases[thing], id, "released: it is not held", err);
+
+    if (rc == 0 && to.n && thing != DOCUMENT)
+        rc = err_set(err, ERR_USAGE, "only a document can be sent to somebody else");
+    if (rc == 0)
+        rc = store_begin(a->store, err);
+    if (rc == 0)
+        rc = end_batch(a, thing == DOCUMENT ? release_document(a, id, to, err) : store_release(a->store, thing, id, err), err);
+    return rc;
+}
+
+/* --- Once more --------------------------------------------------------------------------------- */
+
+static int add_payload(struct appliance *a, int fd, struct payload *payload_r, struct err *err)
+{
+    struct object_writer *w = NULL;
+    char block[16 << 10];
+    ssize_t n = 0;
+    int rc = object_begin(a->objects, &w, err);
+
+    while (rc == 0 && (n = read(fd, block, sizeof(block))) > 0)
+        rc = object_write(w, slice(block, (size_t)n), err);
+    if (rc == 0 && n < 0)
+        rc = err_system(err, "the mended file");
+    if (rc == 0)
+        rc = object_end(&w, payload_r, err);
+    object_abandon(&w);
+    return rc == 0 ? objects_sync(a->objects, err) : rc;
+}
+
+static int on_unrecorded(void *ctx, const struct store_document *d)
+{
+    (void)d;
+    *(bool *)ctx = true;
+    return 0;
+}
+
+static int replay_arrived(struct appliance *a, const struct store_transmission *t, const struct replay_options *o, store_id *id_r,
+                          struct err *err)
+{
+    const struct store_query q = { .transmission = t->id, .limit = 1,
+                                   .states = 1u << DOCUMENT_REFUSED | 1u << DOCUMENT_DEAD | 1u << DOCUMENT_HELD |
+                                             1u << DOCUMENT_DROPPED };
+    struct store_transmission again = { .direction = STORE_IN, .partner = t->partner, .name = t->name, .way = t->way,
+                                        .payload = t->payload, .parent = t->parent, .replays = t->id, .passes = t->passes };
+    bool unrecorded = t->state != TRANSMISSION_TRANSLATED;
+    int rc = 0;
+
+    if (o->fd >= 0)
+        rc = add_payload(a, o->fd, &again.payload, err);
+    if (rc == 0 && !unrecorded)
+        rc = store_documents(a->store, &q, on_unrecorded, &unrecorded, err);
+    if (o->all || (o->fd < 0 && !unrecorded))
+        again.passes |= PASS_AGAIN;
+    return rc == 0 ? store_accept(a->store, &again, id_r, err) : rc;
+}
+
+/* A file that left, as it was: the same bytes under the same name. */
+static int replay_sent(struct appliance *a, const struct store_transmission *t, store_id *id_r, struct err *err)
+{
+    struct store_transmission again = { .direction = STORE_OUT, .partner = t->partner, .name = t->name, .way = t->way,
+                                        .target = t->target, .format = t->format, .payload = t->payload,
+                                        .documents = t->documents, .replays = t->id, .priority = t->priority };
+    struct store_delivery delivery = { .partner = t->partner, .priority = t->priority };
+    store_id ignored;
+    int rc = store_make(a->store, &again, id_r, err);
+
+    delivery.transmission = *id_r;
+    return rc == 0 ? store_route(a->store, &delivery, &ignored, err) : rc;
+}
+
+static int replay(struct appliance *a, enum thing thing, struct looked_up *l, struct arena *arena, const struct replay_options *o,
+                  store_id *id_r, struct err *err)
+{
+    struct looked_up t;
+    int rc;
+
+    if (thing == TRANSMISSION && l->t.direction == STORE_IN)
+        return replay_arrived(a, &l->t, o, id_r, err);
+    if (thing == TRANSMISSION)
+        return replay_sent(a, &l->t, id_r, err);
+    if (thing == DELIVERY) {
+        struct store_delivery again = { .partner = l->v.partner, .document = l->v.document, .route = l->v.route, .kind = l->v.kind,
+                                        .set = l->v.set, .priority = l->v.priority, .due = store_now(a->store),
+                                        .passes = l->v.passes };
+        if (!l->v.document)
+            return err_set(err, ERR_USAGE, "it carries no record; replay the transmission T%llu", (unsigned long long)l->v.transmission);
+        return store_route(a->store, &again, id_r, err);
+    }
+    if (l->d.direction != STORE_IN || l->d.state != DOCUMENT_RECORDED)
+        return err_set(err, ERR_USAGE, "it is %s; replay its transmission, T%llu", state_name(DOCUMENT, l->d.state),
+                       (unsigned long long)l->d.transmission);
+    rc = look_up(a, TRANSMISSION, l->d.transmission, arena, &t, err);
+    return rc == 0 ? settle_again(a, &l->d, &t.t, o->to, err) : rc;
+}
+
+int appliance_replay(struct appliance *a, enum thing thing, store_id id, const struct replay_options *o, store_id *id_r,
+                     struct err *err)
+{
+    struct looked_up l;
+    struct arena arena;
+    int rc;
+
+    *id_r = 0;
+    arena_init(&arena, 1 << 20);
+    rc = look_up(a, thing, id, &arena, &l, err);
+    if (rc == 0 && o->fd >= 0 && (thing != TRANSMISSION || l.t.direction != STORE_IN))
+        rc = err_set(err, ERR_USAGE, "mended bytes stand in for those of a transmission that arrived");
+    if (rc == 0 && o->to.n && thing != DOCUMENT)
+        rc = err_set(err, ERR_USAGE, "only a document can be sent to somebody else");
+    if (rc == 0)
+        rc = store_begin(a->store, err);
+    if (rc == 0)
+        rc = end_batch(a, replay(a, thing, &l, &arena, o, id_r, err), err);
+    arena_deinit(&arena);
+    return rc;
+}
