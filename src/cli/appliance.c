@@ -1,5 +1,5 @@
 /* appliance: which function does which command of the appliance. See command.h. */
-#include "cli/command.h"
+#include "cli/spool.h"
 
 #include <string.h>
 
@@ -7,6 +7,18 @@ static const struct {
     const char *name;
     int (*run)(struct command_context *c);
 } table[] = {
+    { "init", command_init },
+    { "run", command_run },
+    { "list", command_list },
+    { "show", command_show },
+    { "cat", command_cat },
+    { "trace", command_trace },
+    { "status", command_status },
+    { "replay", command_replay },
+    { "hold", command_hold },
+    { "release", command_release },
+    { "drop", command_drop },
+    { "partner list", command_partner_list },
     { NULL, NULL },
 };
 

@@ -60,6 +60,19 @@ const struct option_row options[OPTIONS] = {
     [OPTION_COLOR] = { "color", "auto|always|never", COMPLETES_NOTHING, false,
                        "colour; auto: on a terminal, unless NO_COLOR is set" },
     [OPTION_MAPS] = { "maps", "FOLDER", COMPLETES_FOLDER, false, "where guides, maps and record schemas are" },
+    [OPTION_HOME] = { "home", "FOLDER", COMPLETES_FOLDER, false,
+                      "the appliance's home; otherwise WAYBILL_HOME, or /etc/waybill" },
+    [OPTION_ONCE] = { "once", NULL, COMPLETES_NOTHING, false, "work until there is nothing to do, and end" },
+    [OPTION_OF_PARTNER] = { "partner", "NAME", COMPLETES_NOTHING, false, "only what came from this partner or goes to him" },
+    [OPTION_STATE] = { "state", "STATE", COMPLETES_NOTHING, false, "only what is in this state; several times for several" },
+    [OPTION_FROM] = { "from", "DATE", COMPLETES_NOTHING, false, "only since then: 2026-11-21 or 2026-11-21T08:30" },
+    [OPTION_UNTIL] = { "until", "DATE", COMPLETES_NOTHING, false, "only before then" },
+    [OPTION_LIMIT] = { "limit", "NUMBER", COMPLETES_NOTHING, false, "so many at most; otherwise 50; 0: all" },
+    [OPTION_REASON] = { "reason", "WORDS", COMPLETES_NOTHING, false, "why: it stands in the log" },
+    [OPTION_RECEIVER] = { "receiver", "PARTNER", COMPLETES_NOTHING, false,
+                          "who gets the document, whatever the partner files say" },
+    [OPTION_FILE] = { "file", "FILE", COMPLETES_FILE, false, "bytes that were mended by hand, in place of those that came" },
+    [OPTION_ALL] = { "all", NULL, COMPLETES_NOTHING, false, "hand over again also what was recorded before" },
     [OPTION_MAN] = { "man", NULL, COMPLETES_NOTHING, false, "the manual page, as source for man(1)" },
     [OPTION_COMPLETE] = { "complete", NULL, COMPLETES_NOTHING, true,
                           "words that may stand in place of the last argument, for the shell" },
@@ -286,6 +299,146 @@ const struct command commands[] = {
         },
         .option = { OPTION_GUIDE, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_map_check,
+    },
+    {
+        .name = "init",
+        .arguments = "FOLDER",
+        .min = 1,
+        .max = 1,
+        .completes = COMPLETES_FOLDER,
+        .help = "make a home for an appliance",
+        .description =
+            "Makes a folder with waybill.conf, partners, maps, keys and a spool. An example partner is there, switched off, and the "
+            "file of a system of our own. What is there already stays: a home is never made over another.",
+        .example = { { "waybill init /srv/edi", "a home" } },
+        .option = { OPTION_HELP },
+    },
+    {
+        .name = "run",
+        .arguments = "",
+        .help = "take in, translate, acknowledge, route and hand over",
+        .description =
+            "Works through what lies at the partners' doors (spool/in/PARTNER, and the folders that partner files name) until nothing "
+            "is left to do: files are kept byte for byte, unpacked, checked, acknowledged, translated, recognised when they came "
+            "before, routed, written for those who get them, and handed over. One process at a time works on a spool.\n\n"
+            "It can be killed at any time, and loses nothing and does nothing twice.",
+        .example = { { "waybill run --once --home /srv/edi", "work until it is idle" } },
+        .option = { OPTION_ONCE, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "list",
+        .arguments = "[transmission|document|delivery|dead|held|overdue]",
+        .max = 1,
+        .help = "list what is in the spool, newest first",
+        .description =
+            "Lists transmissions (files that arrived or left), documents in them, or deliveries (records on their way to a partner). "
+            "`dead` lists what could not be done, `held` what waits for somebody, `overdue` what was not acknowledged in time; each "
+            "with its reason. Needs no write access, and may run while others write.",
+        .example = { { "waybill list", "the last 50 files" },
+                     { "waybill list document --partner northwind --state refused", "what was refused of a partner" },
+                     { "waybill list dead --json", "what could not be done, for a program" } },
+        .option = { OPTION_OF_PARTNER, OPTION_STATE, OPTION_FROM, OPTION_UNTIL, OPTION_LIMIT, OPTION_HOME, OPTION_JSON, OPTION_COLOR,
+                    OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "show",
+        .arguments = "ID…",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .help = "show a file, document or delivery with all that belongs to it",
+        .description =
+            "T12 is a transmission, D7 a document, V3 a delivery. Shows what it is, what it came in, what became of it, and every "
+            "event with its time.",
+        .example = { { "waybill show T12", "a file that arrived, its documents, and where they went" } },
+        .option = { OPTION_HOME, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "cat",
+        .arguments = "ID…",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .help = "print the bytes of a file, or the record of a document",
+        .description =
+            "Prints a transmission's bytes as they came or left, the record of a document that arrived, or what a delivery carries.",
+        .example = { { "waybill cat T12 >850.edi", "the file once more" }, { "waybill cat D7 | jq .", "a record" } },
+        .option = { OPTION_HOME, OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "trace",
+        .arguments = "NUMBER…",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .help = "tell what became of an order, a shipment or a carton",
+        .description =
+            "Looks for documents by a number that stands in them, such as that of a purchase order, a shipment or a serial shipping "
+            "container code, across all partners, and tells what became of each: what was made of it, who got it when, "
+            "and what he said to it.",
+        .example = { { "waybill trace 4711", "what became of purchase order 4711" } },
+        .option = { OPTION_HOME, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "status",
+        .arguments = "",
+        .help = "one screen: how many of what are where, and what needs a look",
+        .description =
+            "Counts what arrived and what leaves, by state; partners that cannot be reached; files at the doors that are not taken, and "
+            "why.",
+        .option = { OPTION_OF_PARTNER, OPTION_HOME, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "replay",
+        .arguments = "[ID…]",
+        .max = ARGUMENTS_MANY,
+        .help = "read, make or hand over again",
+        .description =
+            "A transmission that arrived is read again, as a new one: what of it was refused or dead may go through once the "
+            "guide, map or partner file was mended; what was recorded before is recognised and goes again only with --all, or when "
+            "all of it was. With --file its bytes are those of a file that was mended by hand. A transmission that left is handed over "
+            "again, byte for byte. A document or a delivery goes again as a new one. With --partner, --from and --until all that "
+            "arrived from a partner in that time is read again. It waits for `waybill run`.",
+        .example = { { "waybill replay T12", "a file, after its map was mended" },
+                     { "waybill replay T12 --file mended.edi", "a file, with other bytes" },
+                     { "waybill replay --partner northwind --from 2026-11-20 --until 2026-11-21 --all", "a whole day" } },
+        .option = { OPTION_FILE, OPTION_ALL, OPTION_RECEIVER, OPTION_OF_PARTNER, OPTION_FROM, OPTION_UNTIL, OPTION_HOME, OPTION_JSON,
+                    OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "hold",
+        .arguments = "ID…",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .help = "let something wait until it is released",
+        .description = "A file that was not read yet, a document that was recorded, a delivery that was not handed over: it waits.",
+        .example = { { "waybill hold V3 --reason 'the price is wrong, asked the buyer'", "a delivery" } },
+        .option = { OPTION_REASON, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "release",
+        .arguments = "ID…",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .help = "let what was held go on",
+        .description =
+            "What it was held for does not hold it again. A document of which it cannot be said who gets it goes to --receiver.",
+        .example = { { "waybill release T12", "a file whose interchange number came before" } },
+        .option = { OPTION_RECEIVER, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "drop",
+        .arguments = "ID…",
+        .min = 1,
+        .max = ARGUMENTS_MANY,
+        .help = "decide that nothing becomes of what is held or dead",
+        .description = "It stays where it is and can be shown, with the reason; it goes nowhere and is listed no more among what needs a look.",
+        .example = { { "waybill drop T12 --reason 'sent twice by mistake, says the partner'", "a file" } },
+        .option = { OPTION_REASON, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "partner list",
+        .arguments = "",
+        .help = "list the partners of the appliance",
+        .description = "Lists the partner files of the home, with what is exchanged; wrong files are told of.",
+        .option = { OPTION_HOME, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
     },
     {
         .name = "partner check",

@@ -1,0 +1,106 @@
+/* waybill init DIR: a home for an appliance: folders, a commented waybill.conf, and an example partner who is switched off. */
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "base/file.h"
+#include "cli/spool.h"
+
+static const char conf[] =
+    "# waybill.conf: where things are. Paths are relative to this folder; what is commented out says what holds anyway.\n"
+    "\n"
+    "# partners        partners        # a file for each partner; `waybill partner keywords` lists what may stand in one\n"
+    "# keys            keys            # private keys and certificates\n"
+    "# spool           spool           # all that arrived and left; in/PARTNER and out/PARTNER are its doors\n"
+    "# maps            /usr/share/waybill/maps     # guides, maps and record schemas\n"
+    "\n"
+    "# settle          2s              # a file at a door is taken when it has rested for so long\n"
+    "# bundle-members  10000           # the most that a zip, tar or 7z may hold\n"
+    "# bundle-size     4G              # and the most that it may become\n";
+
+static const char example[] =
+    "# An example, switched off. Copy it, name the copy after your partner, and take the line `off` away.\n"
+    "#\n"
+    "# Files that the partner brings are put into spool/in/example, files for him are found in spool/out/example.\n"
+    "# `waybill partner keywords` lists all that may stand here; `waybill partner check FILE` tells what is wrong.\n"
+    "\n"
+    "partner example \"Example Retail\"\n"
+    "  off\n"
+    "  is        retailer\n"
+    "  x12       ZZ:EXAMPLE        us ZZ:OURSELVES\n"
+    "    group EXAMPLE us OURSELVES  version 004010  usage test\n"
+    "    separators * > ~ newline\n"
+    "  receive   850 as order      to erp\n"
+    "  send      856 from shipment by folder\n"
+    "  acknowledge 997\n"
+    "  expect    997 within 24h\n";
+
+static const char erp[] =
+    "# A system of our own is a partner like any other: what it is to get, and what it brings.\n"
+    "# Records are JSON, one a line; their schemas lie in the maps folder (records/*.schema.json).\n"
+    "\n"
+    "partner erp \"Our ERP\"\n"
+    "  is        erp\n"
+    "  receive   order     by folder       # it finds orders in spool/out/erp\n"
+    "  send      shipment  from folder     # and puts shipments into spool/in/erp; their `partner` says whom they are for\n"
+    "  takes tests\n";
+
+static int make_folder(const char *folder, const char *name, mode_t mode, struct err *err)
+{
+    char path[4096];
+
+    if ((size_t)snprintf(path, sizeof(path), "%s%s%s", folder, *name ? "/" : "", name) >= sizeof(path))
+        return err_set(err, ERR_USAGE, "%s: the path is too long", folder);
+    if (mkdir(path, mode) < 0 && errno != EEXIST)
+        return err_system(err, "%s", path);
+    return 0;
+}
+
+static int make_file(const char *folder, const char *name, const char *text, struct err *err)
+{
+    char path[4096];
+    int fd, rc;
+
+    if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
+        return err_set(err, ERR_USAGE, "%s: the path is too long", folder);
+    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
+    if (fd < 0)
+        return err_system(err, "%s", path);
+    rc = file_write_all(fd, text, strlen(text), err);
+    if (rc == 0 && fsync(fd) < 0)
+        rc = err_system(err, "%s", path);
+    close(fd);
+    return rc;
+}
+
+int command_init(struct command_context *c)
+{
+    static const struct {
+        const char *name;
+        mode_t mode;
+    } folders[] = { { "", 0750 }, { "partners", 0750 }, { "maps", 0750 }, { "keys", 0700 }, { "spool", 0750 } };
+    const char *folder = c->argument[0];
+    struct err err = { 0 };
+    char spool[4096];
+    int rc = 0;
+
+    for (unsigned i = 0; rc == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
+        rc = make_folder(folder, folders[i].name, folders[i].mode, &err);
+    if (rc == 0)
+        rc = make_file(folder, "partners/example.conf", example, &err);
+    if (rc == 0)
+        rc = make_file(folder, "partners/erp.conf", erp, &err);
+    if (rc == 0 && (size_t)snprintf(spool, sizeof(spool), "%s/spool", folder) < sizeof(spool))
+        rc = objects_make(spool, &err);
+    /* the last one, for it makes a home of the folder */
+    if (rc == 0)
+        rc = make_file(folder, "waybill.conf", conf, &err);
+    if (rc < 0)
+        return command_fail(c, &err);
+    printer_printf(c->out, "%s is a home now. Its partners are in %s/partners: example.conf shows how one is written.\n"
+                   "`waybill run --once --home %s` works through what lies in %s/spool/in.\n",
+                   folder, folder, folder, folder);
+    return EXIT_CODE_OK;
+}

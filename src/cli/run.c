@@ -1,0 +1,64 @@
+/* waybill run --once: the appliance works until it is idle. */
+#include <signal.h>
+
+#include "cli/spool.h"
+
+static volatile sig_atomic_t stopped;
+
+static void on_signal(int number)
+{
+    (void)number;
+    stopped = 1;
+}
+
+static bool is_stopped(void *ctx)
+{
+    (void)ctx;
+    return stopped;
+}
+
+/* What somebody has to look at. */
+static void tell_trouble(struct command_context *c, struct appliance *a)
+{
+    struct store_counts n;
+    struct err err = { 0 };
+    uint64_t dead, held;
+
+    if (store_count(a->store, slice(NULL, 0), &n, &err) < 0)
+        return;
+    dead = n.transmission[0][TRANSMISSION_DEAD] + n.transmission[1][TRANSMISSION_DEAD] + n.document[0][DOCUMENT_DEAD] +
+           n.delivery[DELIVERY_DEAD];
+    held = n.transmission[0][TRANSMISSION_HELD] + n.transmission[1][TRANSMISSION_HELD] + n.document[0][DOCUMENT_HELD] +
+           n.delivery[DELIVERY_HELD];
+    if (dead)
+        command_say(c, "%llu dead: `waybill list dead`", (unsigned long long)dead);
+    if (held)
+        command_say(c, "%llu held: `waybill list held`", (unsigned long long)held);
+    if (n.document[1][DOCUMENT_OVERDUE])
+        command_say(c, "%llu not acknowledged in time: `waybill list overdue`",
+                    (unsigned long long)n.document[1][DOCUMENT_OVERDUE]);
+}
+
+int command_run(struct command_context *c)
+{
+    const struct sigaction action = { .sa_handler = on_signal };
+    struct appliance *a = NULL;
+    struct err err = { 0 };
+    int code, rc;
+
+    if (!command_has(c, OPTION_ONCE))
+        return command_usage(c, "--once is missing: this version works until it is idle, and ends");
+    stopped = 0;
+    sigaction(SIGINT, &action, NULL);
+    sigaction(SIGTERM, &action, NULL);
+    code = spool_open(c, true, &a);
+    if (!a)
+        return code;
+    a->stop = is_stopped;
+    rc = appliance_run(a, &err);
+    if (rc < 0)
+        code = command_fail(c, &err);
+    tell_trouble(c, a);
+    appliance_close(&a);
+    return code;
+}

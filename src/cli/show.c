@@ -1,0 +1,458 @@
+/* waybill show, cat, trace: one thing with all that belongs to it, its bytes, and what became of a number. */
+#include <stdio.h>
+#include <unistd.h>
+
+#include "cli/spool.h"
+#include "flow/receive.h"
+
+struct shown {
+    struct command_context *c;
+    struct appliance *a;
+    struct err err;
+    bool found;
+    struct arena arena;                 /* of what is kept */
+    struct store_transmission t;
+    struct store_document d;
+    struct store_delivery v;
+};
+
+static struct slice keep(struct shown *s, struct slice text)
+{
+    return arena_copy(&s->arena, text);
+}
+
+static int keep_transmission(void *ctx, const struct store_transmission *t)
+{
+    struct shown *s = ctx;
+
+    s->found = true;
+    s->t = *t;
+    s->t.partner = keep(s, t->partner);
+    s->t.name = keep(s, t->name);
+    s->t.reason = keep(s, t->reason);
+    s->t.target = keep(s, t->target);
+    s->t.format = keep(s, t->format);
+    s->t.way = keep(s, t->way);
+    return 0;
+}
+
+static int keep_document(void *ctx, const struct store_document *d)
+{
+    struct shown *s = ctx;
+
+    s->found = true;
+    s->d = *d;
+    s->d.partner = keep(s, d->partner);
+    s->d.number = keep(s, d->number);
+    s->d.kind = keep(s, d->kind);
+    s->d.set = keep(s, d->set);
+    s->d.control = keep(s, d->control);
+    s->d.reason = keep(s, d->reason);
+    s->d.answered = keep(s, d->answered);
+    return 0;
+}
+
+static int keep_delivery(void *ctx, const struct store_delivery *d)
+{
+    struct shown *s = ctx;
+
+    s->found = true;
+    s->v = *d;
+    s->v.partner = keep(s, d->partner);
+    s->v.route = keep(s, d->route);
+    s->v.reason = keep(s, d->reason);
+    return 0;
+}
+
+static int find(struct shown *s, enum thing thing, store_id id)
+{
+    const struct store_query q = { .id = id, .limit = 1 };
+
+    s->found = false;
+    return thing == TRANSMISSION ? store_transmissions(s->a->store, &q, keep_transmission, s, &s->err)
+           : thing == DOCUMENT   ? store_documents(s->a->store, &q, keep_document, s, &s->err)
+                                 : store_deliveries(s->a->store, &q, keep_delivery, s, &s->err);
+}
+
+static int no_such_thing(struct command_context *c, const char *id)
+{
+    command_say(c, "there is no %s", id);
+    return EXIT_CODE_DATA;
+}
+
+/* --- show ------------------------------------------------------------------------------------ */
+
+static int on_transmission(void *ctx, const struct store_transmission *t)
+{
+    spool_show_transmission(((struct shown *)ctx)->c->out, t);
+    return 0;
+}
+
+static int on_document(void *ctx, const struct store_document *d)
+{
+    spool_show_document(((struct shown *)ctx)->c->out, d);
+    return 0;
+}
+
+static int on_delivery(void *ctx, const struct store_delivery *d)
+{
+    spool_show_delivery(((struct shown *)ctx)->c->out, d);
+    return 0;
+}
+
+static int on_event(void *ctx, const struct store_event *e)
+{
+    struct printer *p = ((struct shown *)ctx)->c->out;
+    char time[32], id[24];
+
+    if (!p->json)
+        printer_text(p, "  ");
+    printer_field(p, "event_at", slice_of(spool_time(p, e->at, time)), 20);
+    printer_field(p, "event", e->what, 10);
+    printer_field(p, "who", e->who, 10);
+    if (p->json) {
+        if (e->transmission)
+            printer_field(p, "transmission", slice_of(spool_id_text(TRANSMISSION, e->transmission, id)), 0);
+        if (e->document)
+            printer_field(p, "document", slice_of(spool_id_text(DOCUMENT, e->document, id)), 0);
+        if (e->delivery)
+            printer_field(p, "delivery", slice_of(spool_id_text(DELIVERY, e->delivery, id)), 0);
+    } else {
+        printer_field(p, "thing", slice_of(e->delivery ? spool_id_text(DELIVERY, e->delivery, id)
+                                           : e->document ? spool_id_text(DOCUMENT, e->document, id)
+                                                         : spool_id_text(TRANSMISSION, e->transmission, id)), 8);
+    }
+    printer_field(p, "words", e->words, 0);
+    printer_end_row(p);
+    return 0;
+}
+
+static void heading(struct printer *p, const char *words)
+{
+    if (!p->json)
+        printer_printf(p, "\n%s\n", words);
+}
+
+/* The findings of a transmission, as they were written down. */
+static int show_findings(struct shown *s)
+{
+    struct printer *p = s->c->out;
+    struct buf text;
+    int rc;
+
+    if (!s->t.findings.size)
+        return 0;
+    heading(p, "findings (one JSON object each)");
+    buf_init(&text, 16 << 20);
+    rc = object_load(s->a->objects, &s->t.findings, &text, &s->err);
+    if (rc == 0)
+        printer_raw(p, buf_slice(&text));
+    buf_deinit(&text);
+    if (rc == ERR_LIMIT) {
+        printer_text(p, "  there are too many to be shown here\n");
+        rc = 0;
+    }
+    return rc;
+}
+
+static int show_transmission(struct shown *s, store_id id)
+{
+    struct store_query q = { .transmission = id, .limit = 200 };
+    struct printer *p = s->c->out;
+    char hash[2 * OBJECT_HASH + 1];
+    int rc;
+
+    spool_show_transmission(p, &s->t);
+    if (!p->json) {
+        object_name(s->t.payload.hash, hash);
+        printer_printf(p, "  %llu bytes, SHA-256 %s\n", (unsigned long long)s->t.payload.size, hash);
+    }
+    heading(p, s->t.direction == STORE_IN ? "documents in it, and what goes from them" : "documents in it, and the deliveries that it carries");
+    rc = store_documents(s->a->store, &q, on_document, s, &s->err);
+    if (rc == 0)
+        rc = store_deliveries(s->a->store, &q, on_delivery, s, &s->err);
+    if (rc == 0) {
+        struct store_query members = { .parent = id, .limit = 200 };
+        rc = store_transmissions(s->a->store, &members, on_transmission, s, &s->err);
+    }
+    if (rc == 0) {
+        struct store_query answers = { .answers = id, .limit = 200 };
+        rc = store_transmissions(s->a->store, &answers, on_transmission, s, &s->err);
+    }
+    if (rc == 0)
+        rc = show_findings(s);
+    heading(p, "events");
+    return rc == 0 ? store_events(s->a->store, &q, on_event, s, &s->err) : rc;
+}
+
+static int show_document(struct shown *s, store_id id)
+{
+    struct store_query q = { .document = id, .limit = 200 }, whole = { .id = s->d.transmission, .limit = 1 },
+                       made = { .made_of = id, .limit = 200 };
+    int rc;
+
+    spool_show_document(s->c->out, &s->d);
+    heading(s->c->out, "came or left in");
+    rc = store_transmissions(s->a->store, &whole, on_transmission, s, &s->err);
+    heading(s->c->out, "goes to");
+    if (rc == 0)
+        rc = store_deliveries(s->a->store, &q, on_delivery, s, &s->err);
+    if (rc == 0)
+        rc = store_documents(s->a->store, &made, on_document, s, &s->err);
+    heading(s->c->out, "events");
+    return rc == 0 ? store_events(s->a->store, &q, on_event, s, &s->err) : rc;
+}
+
+static int show_delivery(struct shown *s, store_id id)
+{
+    struct store_query q = { .delivery = id, .limit = 200 }, document = { .id = s->v.document, .limit = 1 },
+                       file = { .id = s->v.transmission, .limit = 1 };
+    int rc = 0;
+
+    spool_show_delivery(s->c->out, &s->v);
+    if (!s->c->out->json && s->v.route.n) {
+        printer_text(s->c->out, "  by the line: ");
+        printer_safe(s->c->out, s->v.route);
+        printer_text(s->c->out, "\n");
+    }
+    heading(s->c->out, "is about, and goes in");
+    if (s->v.document)
+        rc = store_documents(s->a->store, &document, on_document, s, &s->err);
+    if (rc == 0 && s->v.transmission)
+        rc = store_transmissions(s->a->store, &file, on_transmission, s, &s->err);
+    heading(s->c->out, "events");
+    return rc == 0 ? store_events(s->a->store, &q, on_event, s, &s->err) : rc;
+}
+
+int command_show(struct command_context *c)
+{
+    struct shown s = { .c = c };
+    enum thing thing;
+    store_id id;
+    int rc = 0, code = EXIT_CODE_OK;
+
+    for (unsigned i = 0; code == EXIT_CODE_OK && i < c->n; i++)
+        code = spool_argument(c, c->argument[i], &thing, &id);
+    if (code == EXIT_CODE_OK)
+        code = spool_open(c, false, &s.a);
+    arena_init(&s.arena, 16 << 20);
+    for (unsigned i = 0; s.a && rc == 0 && i < c->n; i++) {
+        spool_id(slice_of(c->argument[i]), &thing, &id);
+        rc = find(&s, thing, id);
+        if (rc == 0 && !s.found) {
+            code = no_such_thing(c, c->argument[i]);
+            continue;
+        }
+        if (rc == 0)
+            rc = thing == TRANSMISSION ? show_transmission(&s, id)
+                 : thing == DOCUMENT   ? show_document(&s, id)
+                                       : show_delivery(&s, id);
+    }
+    if (rc < 0)
+        code = command_fail(c, &s.err);
+    arena_deinit(&s.arena);
+    appliance_close(&s.a);
+    return code;
+}
+
+/* --- cat --------------------------------------------------------------------------------------- */
+
+static int copy_out(struct command_context *c, int fd, struct err *err)
+{
+    char block[64 << 10];
+    ssize_t n;
+
+    while ((n = read(fd, block, sizeof(block))) > 0 && !printer_failed(c->out))
+        printer_raw(c->out, slice(block, (size_t)n));
+    return n < 0 ? err_system(err, "a payload cannot be read") : 0;
+}
+
+/* A transmission's bytes; the record of a document that arrived; what a delivery carries. */
+static int cat(struct shown *s, enum thing thing, store_id id)
+{
+    int fd = -1, rc = find(s, thing, id);
+
+    if (rc == 0 && !s->found)
+        return ERR_MISSING;
+    if (rc == 0 && thing == DELIVERY && !s->v.transmission && s->v.document)
+        return cat(s, DOCUMENT, s->v.document);
+    if (rc == 0 && thing == DELIVERY)
+        return cat(s, TRANSMISSION, s->v.transmission);
+    if (rc == 0 && thing == DOCUMENT) {
+        rc = find(s, TRANSMISSION, s->d.transmission);
+        if (rc == 0 && s->d.record_size)
+            rc = appliance_record(s->a, &s->t.records, s->d.record_at, s->d.record_size, &fd, &s->err);
+        else if (rc == 0)
+            rc = object_read(s->a->objects, &s->t.payload, &fd, &s->err);
+    } else if (rc == 0) {
+        rc = object_read(s->a->objects, &s->t.payload, &fd, &s->err);
+    }
+    if (rc == 0)
+        rc = copy_out(s->c, fd, &s->err);
+    if (rc == 0 && thing == DOCUMENT && s->d.record_size)
+        printer_raw(s->c->out, SLICE("\n"));
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
+int command_cat(struct command_context *c)
+{
+    struct shown s = { .c = c };
+    enum thing thing;
+    store_id id;
+    int rc = 0, code = EXIT_CODE_OK;
+
+    for (unsigned i = 0; code == EXIT_CODE_OK && i < c->n; i++)
+        code = spool_argument(c, c->argument[i], &thing, &id);
+    if (code == EXIT_CODE_OK)
+        code = spool_open(c, false, &s.a);
+    arena_init(&s.arena, 16 << 20);
+    for (unsigned i = 0; s.a && i < c->n; i++) {
+        spool_id(slice_of(c->argument[i]), &thing, &id);
+        rc = cat(&s, thing, id);
+        if (rc == ERR_MISSING && !s.err.code)
+            code = no_such_thing(c, c->argument[i]);
+        else if (rc < 0)
+            code = exit_code_worse(code, command_fail(c, &s.err));
+    }
+    arena_deinit(&s.arena);
+    appliance_close(&s.a);
+    return code;
+}
+
+/* --- trace ---------------------------------------------------------------------------------------- */
+
+enum { TRACE_DEPTH = 6 };
+
+struct tracing {
+    struct shown *s;
+    unsigned depth;
+    unsigned found;
+};
+
+static void indent(struct printer *p, unsigned depth)
+{
+    for (unsigned i = 0; i < depth && !p->json; i++)
+        printer_text(p, "    ");
+}
+
+static int trace_document(struct tracing *t, const struct store_document *d);
+
+static int on_traced_part(void *ctx, const struct store_document *d)
+{
+    return trace_document(ctx, d);
+}
+
+/* In words: "T12, 850.edi of northwind, arrived 2026-11-21 09:10:33". */
+static void tell_file(struct tracing *t, const struct store_transmission *file)
+{
+    struct printer *p = t->s->c->out;
+    char time[32], id[24];
+
+    printer_printf(p, "%s (", spool_id_text(TRANSMISSION, file->id, id));
+    printer_safe(p, file->name);
+    printer_printf(p, "), %s %s", file->direction == STORE_IN ? "arrived" : state_name(TRANSMISSION, file->state),
+                   spool_time(p, file->state == TRANSMISSION_SENT ? file->done : file->at, time));
+}
+
+static int on_traced_delivery(void *ctx, const struct store_delivery *d)
+{
+    struct tracing *t = ctx;
+    struct printer *p = t->s->c->out;
+    char id[24];
+    int rc = 0;
+
+    if (p->json) {
+        spool_show_delivery(p, d);
+    } else {
+        indent(p, t->depth);
+        printer_printf(p, "%s goes to ", spool_id_text(DELIVERY, d->id, id));
+        printer_safe(p, d->partner);
+        printer_printf(p, ": %s", state_name(DELIVERY, d->state));
+        if (d->transmission && find(t->s, TRANSMISSION, d->transmission) == 0 && t->s->found) {
+            printer_text(p, " in ");
+            tell_file(t, &t->s->t);
+        }
+        if (d->reason.n) {
+            printer_text(p, ": ");
+            printer_safe(p, d->reason);
+        }
+        printer_text(p, "\n");
+    }
+    if (d->transmission && t->depth < TRACE_DEPTH) {
+        struct store_query q = { .transmission = d->transmission, .made_of = d->document, .limit = 100 };
+        t->depth++;
+        rc = store_documents(t->s->a->store, &q, on_traced_part, t, &t->s->err);
+        t->depth--;
+    }
+    return rc;
+}
+
+static int trace_document(struct tracing *t, const struct store_document *d)
+{
+    struct printer *p = t->s->c->out;
+    const struct store_query q = { .document = d->id, .limit = 100 };
+    store_id answer = d->answer, id = d->id;
+    bool arrived = d->direction == STORE_IN;
+    char text[24];
+    int rc = 0;
+
+    t->found++;
+    if (p->json) {
+        spool_show_document(p, d);
+    } else {
+        indent(p, t->depth);
+        printer_printf(p, "%s ", spool_id_text(DOCUMENT, id, text));
+        printer_safe(p, d->set.n ? d->set : d->kind);
+        if (d->number.n) {
+            printer_text(p, " ");
+            printer_safe(p, d->number);
+        } else if (d->control.n) {
+            printer_text(p, " ");
+            printer_safe(p, d->control);
+        }
+        printer_text(p, arrived ? " of " : " for ");
+        printer_safe(p, d->partner);
+        printer_printf(p, ": %s", state_name(DOCUMENT, d->state));
+        if (arrived && find(t->s, TRANSMISSION, d->transmission) == 0 && t->s->found) {
+            printer_text(p, ", came in ");
+            tell_file(t, &t->s->t);
+        }
+        if (answer)
+            printer_printf(p, " by %s", spool_id_text(DOCUMENT, answer, text));
+        if (d->reason.n || d->answered.n) {
+            printer_text(p, ": ");
+            printer_safe(p, d->reason.n ? d->reason : d->answered);
+        }
+        printer_text(p, "\n");
+    }
+    if (arrived && t->depth < TRACE_DEPTH) {
+        t->depth++;
+        rc = store_deliveries(t->s->a->store, &q, on_traced_delivery, t, &t->s->err);
+        t->depth--;
+    }
+    return rc;
+}
+
+int command_trace(struct command_context *c)
+{
+    struct shown s = { .c = c };
+    struct tracing t = { .s = &s };
+    int rc = 0, code = spool_open(c, false, &s.a);
+
+    arena_init(&s.arena, 64 << 20);
+    for (unsigned i = 0; s.a && rc == 0 && i < c->n; i++) {
+        t.found = 0;
+        rc = store_find_number(s.a->store, slice(NULL, 0), slice(NULL, 0), slice_of(c->argument[i]), on_traced_part, &t, &s.err);
+        if (rc == 0 && !t.found) {
+            command_say(c, "no document has the number \"%s\"", c->argument[i]);
+            code = EXIT_CODE_DATA;
+        }
+    }
+    if (rc < 0)
+        code = command_fail(c, &s.err);
+    arena_deinit(&s.arena);
+    appliance_close(&s.a);
+    return code;
+}

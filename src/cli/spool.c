@@ -1,0 +1,272 @@
+/* spool: see spool.h. */
+#include "cli/spool.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "cli/maps.h"
+#include "cli/reading.h"
+#include "flow/produce.h"
+
+enum { PATH_CEILING = 4096 };
+
+/* Who runs the command: for the events. */
+static const char *who(void)
+{
+    const char *name = getenv("SUDO_USER");
+
+    if (!name || !*name)
+        name = getenv("LOGNAME");
+    if (!name || !*name)
+        name = getenv("USER");
+    return name && *name ? name : geteuid() == 0 ? "root" : "somebody";
+}
+
+int spool_open(struct command_context *c, bool write, struct appliance **a_r)
+{
+    struct run_options o = { .write = write, .who = who() };
+    struct complaints complaints;
+    struct buf home, maps;
+    struct err err = { 0 };
+    int rc, code;
+
+    *a_r = NULL;
+    complaints_init(&complaints);
+    buf_init(&home, PATH_CEILING);
+    buf_init(&maps, PATH_CEILING);
+    rc = home_find(command_value(c, OPTION_HOME), &home, &err);
+    if (rc == 0)
+        rc = maps_find(command_value(c, OPTION_MAPS), &maps, &err);
+    o.home = buf_text(&home);
+    o.maps = buf_text(&maps);
+    if (rc == 0)
+        rc = appliance_open(&o, &complaints, a_r, &err);
+    reading_complain(c, &complaints);
+    code = rc == 0 ? EXIT_CODE_OK : rc == ERR_LIMIT ? EXIT_CODE_LATER : 0;
+    if (rc == ERR_LIMIT)
+        command_say(c, "%s", err.text);
+    else if (rc == ERR_MISSING && *o.home && !write)
+        code = command_fail(c, &err);
+    else if (rc < 0)
+        code = command_fail(c, &err);
+    complaints_deinit(&complaints);
+    buf_deinit(&home);
+    buf_deinit(&maps);
+    return code;
+}
+
+/* --- Ids and times ------------------------------------------------------------------------ */
+
+bool spool_id(struct slice text, enum thing *thing_r, store_id *id_r)
+{
+    static const char letters[] = "TDV";
+    const char *letter;
+
+    if (text.n < 2 || !text.p[0])
+        return false;
+    letter = strchr(letters, text.p[0] >= 'a' ? text.p[0] - 'a' + 'A' : text.p[0]);
+    if (!letter || !slice_number(slice_from(text, 1), INT64_MAX, id_r) || *id_r == 0)
+        return false;
+    *thing_r = (enum thing)(letter - letters);
+    return true;
+}
+
+int spool_argument(struct command_context *c, const char *text, enum thing *thing_r, store_id *id_r)
+{
+    if (spool_id(slice_of(text), thing_r, id_r))
+        return EXIT_CODE_OK;
+    return command_usage(c, "\"%s\" is no id: T12 is a transmission, D7 a document, V3 a delivery", text);
+}
+
+const char *spool_id_text(enum thing thing, store_id id, char text[24])
+{
+    snprintf(text, 24, "%c%llu", "TDV"[thing], (unsigned long long)id);
+    return id ? text : "";
+}
+
+const char *spool_time(const struct printer *p, store_time at, char text[32])
+{
+    time_t seconds = (time_t)(at / 1000);
+    struct tm t = { 0 };
+
+    text[0] = '\0';
+    if (at == 0)
+        return text;
+    if (p->json)
+        gmtime_r(&seconds, &t);
+    else
+        localtime_r(&seconds, &t);
+    strftime(text, 32, p->json ? "%Y-%m-%dT%H:%M:%SZ" : "%Y-%m-%d %H:%M:%S", &t);
+    return text;
+}
+
+bool spool_date(const char *text, store_time *at_r)
+{
+    struct edi_time time;
+    struct tm t = { 0 };
+    time_t seconds;
+
+    if (!produce_time(slice_of(text), &time))
+        return false;
+    t.tm_year = time.year - 1900;
+    t.tm_mon = time.month - 1;
+    t.tm_mday = time.day;
+    t.tm_hour = time.hour;
+    t.tm_min = time.minute;
+    t.tm_sec = time.second > 0 ? time.second : 0;
+    t.tm_isdst = -1;
+    seconds = mktime(&t);
+    *at_r = (store_time)seconds * 1000;
+    return seconds != (time_t)-1;
+}
+
+int spool_query(struct command_context *c, enum thing thing, struct store_query *q)
+{
+    const char *limit = command_value(c, OPTION_LIMIT), *from = command_value(c, OPTION_FROM),
+               *until = command_value(c, OPTION_UNTIL), *partner = command_value(c, OPTION_OF_PARTNER);
+    uint64_t number = 50;
+
+    *q = (struct store_query){ .newest = true };
+    if (limit && !slice_number(slice_of(limit), 1000000000, &number))
+        return command_usage(c, "--limit: \"%s\" is not a number", limit);
+    q->limit = (uint32_t)number;
+    if (from && !spool_date(from, &q->from))
+        return command_usage(c, "--from: \"%s\" is no date, such as 2026-11-21 or 2026-11-21T08:30", from);
+    if (until && !spool_date(until, &q->to))
+        return command_usage(c, "--until: \"%s\" is no date, such as 2026-11-21 or 2026-11-21T08:30", until);
+    if (partner)
+        q->partner = slice_of(partner);
+    for (unsigned i = 0; i < c->option[OPTION_STATE].n; i++) {
+        unsigned state;
+        if (!state_of(thing, c->option[OPTION_STATE].value[i], &state))
+            return command_usage(c, "--state: a %s is never \"%s\"",
+                                 thing == TRANSMISSION ? "transmission" : thing == DOCUMENT ? "document" : "delivery",
+                                 c->option[OPTION_STATE].value[i]);
+        q->states |= 1u << state;
+    }
+    return EXIT_CODE_OK;
+}
+
+/* --- Rows ------------------------------------------------------------------------------------ */
+
+static void field(struct printer *p, const char *name, const char *text, unsigned width)
+{
+    if (!p->json || *text)
+        printer_field(p, name, slice_of(text), width);
+}
+
+static void optional(struct printer *p, const char *name, struct slice text, unsigned width)
+{
+    if (!p->json || text.n)
+        printer_field(p, name, text, width);
+}
+
+static void id_field(struct printer *p, const char *name, enum thing thing, store_id id, unsigned width)
+{
+    char text[24];
+    field(p, name, spool_id_text(thing, id, text), width);
+}
+
+/* Fields that only --json has room for. */
+static void more_id(struct printer *p, const char *name, enum thing thing, store_id id)
+{
+    if (p->json && id)
+        id_field(p, name, thing, id, 0);
+}
+
+static void more(struct printer *p, const char *name, struct slice text)
+{
+    if (p->json && text.n)
+        printer_field(p, name, text, 0);
+}
+
+void spool_show_transmission(struct printer *p, const struct store_transmission *t)
+{
+    char time[32], hash[2 * OBJECT_HASH + 1];
+
+    id_field(p, "transmission", TRANSMISSION, t->id, 7);
+    field(p, "at", spool_time(p, t->at, time), 20);
+    field(p, "direction", t->direction == STORE_IN ? "in" : "out", 4);
+    printer_field(p, "partner", t->partner, 14);
+    field(p, "state", state_name(TRANSMISSION, t->state), 11);
+    printer_field(p, "name", t->name, p->json || !t->reason.n ? 0 : 28);
+    optional(p, "reason", t->reason, 0);
+    if (p->json) {
+        more(p, "way", t->way);
+        more(p, "format", t->format);
+        object_name(t->payload.hash, hash);
+        printer_field(p, "sha256", slice_of(hash), 0);
+        printer_field_number(p, "size", t->payload.size, 0);
+        printer_field_number(p, "documents", t->documents, 0);
+        more_id(p, "bundle", TRANSMISSION, t->parent);
+        more_id(p, "same", TRANSMISSION, t->same);
+        more_id(p, "replays", TRANSMISSION, t->replays);
+        more_id(p, "answers", TRANSMISSION, t->answers);
+        if (t->direction == STORE_OUT)
+            printer_field_number(p, "attempts", t->attempts, 0);
+        field(p, "due", t->state == TRANSMISSION_MADE ? spool_time(p, t->due, time) : "", 0);
+        field(p, "done", spool_time(p, t->done, time), 0);
+    }
+    printer_end_row(p);
+}
+
+void spool_show_document(struct printer *p, const struct store_document *d)
+{
+    struct slice reason = d->reason.n ? d->reason : d->answered;
+    char time[32];
+
+    id_field(p, "document", DOCUMENT, d->id, 7);
+    id_field(p, "transmission", TRANSMISSION, d->transmission, 7);
+    field(p, "direction", d->direction == STORE_IN ? "in" : "out", 4);
+    printer_field(p, "partner", d->partner, 14);
+    optional(p, "set", d->set, 8);
+    optional(p, "kind", d->kind, 20);
+    optional(p, "number", d->number, 16);
+    field(p, "state", state_name(DOCUMENT, d->state), reason.n ? 10 : 0);
+    optional(p, "reason", reason, 0);
+    if (p->json) {
+        more(p, "version", d->version);
+        more(p, "sender", d->sender);
+        more(p, "receiver", d->receiver);
+        more(p, "interchange", d->interchange);
+        more(p, "group", d->group);
+        more(p, "control", d->control);
+        more(p, "release", d->release);
+        more(p, "purpose", d->purpose);
+        field(p, "usage", d->test ? "test" : "", 0);
+        printer_field_number(p, "ordinal", d->ordinal, 0);
+        printer_field_number(p, "errors", d->errors, 0);
+        printer_field_number(p, "warnings", d->warnings, 0);
+        more_id(p, "same", DOCUMENT, d->same);
+        more_id(p, "made_of", DOCUMENT, d->made_of);
+        more_id(p, "delivery", DELIVERY, d->delivery);
+        more_id(p, "answer", DOCUMENT, d->answer);
+        field(p, "due", spool_time(p, d->due, time), 0);
+    }
+    printer_end_row(p);
+}
+
+void spool_show_delivery(struct printer *p, const struct store_delivery *d)
+{
+    static const char *const priorities[] = { "high", "normal", "bulk" };
+    char time[32];
+
+    id_field(p, "delivery", DELIVERY, d->id, 7);
+    field(p, "at", spool_time(p, d->at, time), 20);
+    printer_field(p, "partner", d->partner, 14);
+    field(p, "state", state_name(DELIVERY, d->state), 10);
+    id_field(p, "document", DOCUMENT, d->document, 7);
+    id_field(p, "transmission", TRANSMISSION, d->transmission, 7);
+    optional(p, "kind", d->kind, 20);
+    optional(p, "reason", d->reason, 0);
+    if (p->json) {
+        more(p, "route", d->route);
+        more(p, "set", d->set);
+        field(p, "priority", priorities[d->priority < 3 ? d->priority : 1], 0);
+        field(p, "due", d->state == DELIVERY_WAITING ? spool_time(p, d->due, time) : "", 0);
+        field(p, "done", spool_time(p, d->done, time), 0);
+    }
+    printer_end_row(p);
+}
