@@ -20,7 +20,7 @@ int command_elsewhere(struct command_context *c)
     ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
     char *name = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
 
-    if (!printer_flush(c->out) || !printer_flush(c->err))
+    if (printer_flush(c->out) < 0 || printer_flush(c->err) < 0)
         return EXIT_CODE_UNAVAILABLE;
     if (name) {
         memcpy(name + 1, PROGRAM, sizeof(PROGRAM));
