@@ -14,9 +14,10 @@
 
 #include "base/file.h"
 #include "edi/acknowledge.h"
+#include "flow/unpack.h"
 #include "map/read.h"
 
-enum { BATCH = 100, TEXTS = 1 << 30, LINE = 1 << 20, REASON = 400 };
+enum { BATCH = 100, TEXTS = 1 << 30, LINE = 1 << 20, REASON = 400, DEPTH = 4 };
 static const uint64_t BATCH_BYTES = 16 << 20;
 
 /* --- Reading documents ------------------------------------------------------------------- */
@@ -483,10 +484,113 @@ static int receive_records(struct receiving *r, int fd, struct err *err)
     return rc < 0 ? rc : settle(r, err);
 }
 
+/* --- Bundles ------------------------------------------------------------------------------ */
+
+struct unpacking {
+    struct receiving *r;
+    struct object_writer *w;
+    struct slice path;                  /* of the member at hand */
+    uint32_t accepted, refused;
+};
+
+static int begin_member(void *ctx, struct slice path, struct err *err)
+{
+    struct unpacking *u = ctx;
+
+    arena_reset(&u->r->arena);
+    u->path = arena_copy(&u->r->arena, path);
+    return u->path.p ? object_begin(u->r->a->objects, &u->w, err) : err_nomem(err);
+}
+
+static int member_data(void *ctx, struct slice bytes, struct err *err)
+{
+    return object_write(((struct unpacking *)ctx)->w, bytes, err);
+}
+
+static int end_member(void *ctx, struct err *err)
+{
+    struct unpacking *u = ctx;
+    const struct store_transmission *t = u->r->t;
+    struct store_transmission member = { .direction = STORE_IN, .partner = t->partner, .name = u->path, .way = t->way,
+                                         .parent = t->id, .passes = t->passes };
+    store_id ignored;
+    int rc = object_end(&u->w, &member.payload, err);
+
+    u->accepted++;
+    return rc == 0 ? store_accept(u->r->a->store, &member, &ignored, err) : rc;
+}
+
+/* A link, a device, something encrypted: it is passed over, and an event says so. */
+static int refuse_member(void *ctx, struct slice path, struct slice words, struct err *err)
+{
+    struct unpacking *u = ctx;
+    struct buf text;
+    int rc;
+
+    u->refused++;
+    buf_init(&text, REASON * 2);
+    buf_printf(&text, "T%llu: ", (unsigned long long)u->r->t->id);
+    buf_add_safe(&text, path, REASON);
+    buf_add_char(&text, ' ');
+    buf_add_slice(&text, words);
+    rc = text.failed == ERR_NOMEM ? err_nomem(err)
+                                  : store_say(u->r->a->store, u->r->t->partner, SLICE("pass over"), slice(text.p, text.n), err);
+    buf_deinit(&text);
+    return rc;
+}
+
+static int on_parent(void *ctx, const struct store_transmission *t)
+{
+    *(store_id *)ctx = t->parent;
+    return 0;
+}
+
+/* How many bundles it lay in. */
+static int depth_of(struct receiving *r, unsigned *depth_r, struct err *err)
+{
+    store_id parent = r->t->parent;
+    int rc = 0;
+
+    *depth_r = 0;
+    while (rc == 0 && parent && *depth_r < DEPTH) {
+        const struct store_query q = { .id = parent, .limit = 1 };
+        (*depth_r)++;
+        parent = 0;
+        rc = store_transmissions(r->a->store, &q, on_parent, &parent, err);
+    }
+    return rc;
+}
+
+static int receive_bundle(struct receiving *r, int fd, const char *format, struct err *err)
+{
+    struct unpacking u = { .r = r };
+    const struct unpack_sink sink = { begin_member, member_data, end_member, refuse_member, &u };
+    struct unpack_limits limits = unpack_limits();
+    struct err why = { 0 };
+    unsigned depth;
+    uint32_t members;
+    int rc = depth_of(r, &depth, err);
+
+    if (rc == 0 && depth >= DEPTH)
+        return store_bury(r->a->store, TRANSMISSION, r->t->id, SLICE("bundles lie in bundles, too many inside each other"), err);
+    limits.members = (uint32_t)home_settings(r->a->home)->bundle_members;
+    limits.total = home_settings(r->a->home)->bundle_size;
+    if (rc == 0)
+        rc = unpack(fd, r->t->name, &limits, &sink, &members, &why);
+    object_abandon(&u.w);
+    if (rc < 0) {
+        *err = why;
+        return rc;
+    }
+    if (!u.accepted)
+        return store_bury(r->a->store, TRANSMISSION, r->t->id, SLICE("there is no file in the bundle"), err);
+    return store_unpack(r->a->store, r->t->id, slice_of(format), u.accepted, err);
+}
+
 /* --- Transmissions ------------------------------------------------------------------------- */
 
 /* The same bytes once more: acknowledged again, and that is all. */
-static int receive_again(struct receiving *r, int fd, store_id same, struct err *err)
+static int receive_again(struct receiving *r, int fd, const char *format, store_id same, struct err *err)
 {
     struct reading k = { .r = r };
     struct payload answer = { .size = 0 };
@@ -506,7 +610,7 @@ static int receive_again(struct receiving *r, int fd, store_id same, struct err 
     }
     reading_close(&k);
     if (rc == 0)
-        rc = store_repeat(r->a->store, r->t->id, fd >= 0 ? SLICE("x12") : SLICE("json"), same, err);
+        rc = store_repeat(r->a->store, r->t->id, slice_of(format), same, err);
     if (rc == 0 && answer.size)
         rc = send_answer(r, &answer, err);
     return rc;
@@ -527,6 +631,7 @@ static int receive_bytes(struct receiving *r, int fd, struct err *err)
     char bytes[512];
     struct slice head = { NULL, 0 }, text;
     store_id same = 0;
+    const char *bundle;
     bool json;
     int rc = read_head(fd, bytes, sizeof(bytes), &head, err);
 
@@ -538,8 +643,11 @@ static int receive_bytes(struct receiving *r, int fd, struct err *err)
         rc = store_find_same(r->a->store, r->t->partner, r->t->payload.hash, r->t->id, &same, err);
     if (rc < 0)
         return rc;
+    bundle = unpack_format(head);
     if (same)
-        return receive_again(r, json ? -1 : fd, same, err);
+        return receive_again(r, json || bundle ? -1 : fd, bundle ? bundle : json ? "json" : "x12", same, err);
+    if (bundle)
+        return receive_bundle(r, fd, bundle, err);
     return json ? receive_records(r, fd, err) : receive_documents(r, fd, head, err);
 }
 
