@@ -310,7 +310,7 @@ const struct command commands[] = {
         .description =
             "Makes a folder with waybill.conf, partners, maps, keys and a spool. An example partner is there, switched off, and the "
             "file of a system of our own. What is there already stays: a home is never made over another.",
-        .example = { { "waybill init /srv/edi", "a home" } },
+        .example = { { "waybill init edi", "a home" } },
         .option = { OPTION_HELP },
     },
     {
@@ -322,7 +322,7 @@ const struct command commands[] = {
             "is left to do: files are kept byte for byte, unpacked, checked, acknowledged, translated, recognised when they came "
             "before, routed, written for those who get them, and handed over. One process at a time works on a spool.\n\n"
             "It can be killed at any time, and loses nothing and does nothing twice.",
-        .example = { { "waybill run --once --home /srv/edi", "work until it is idle" } },
+        .example = { { "waybill run --once --home edi", "work until it is idle" } },
         .option = { OPTION_ONCE, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
     },
     {

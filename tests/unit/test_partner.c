@@ -33,18 +33,22 @@ static const char everything[] =
     "  http      https://erp.example/api/  token-file erp.token\n"
     "  pick up   sftp /outbound/*.edi     every 5m   then delete\n"
     "  receive   850 as order   map northwind/850   guide northwind/850.guide to erp, shop  priority high\n"
-    "  receive   850 as order   to warehouse    when ship_to.id = \"0042, Door 7\"\n"
-    "  receive   order     by http POST /orders       body record\n"
+    "  receive   850 as order   to warehouse    when ship_to.id = \"0042, Door 7\"  same number change\n"
+    "  receive   order     by http POST /orders       body record   batch 20 within 5m\n"
     "  acknowledge 997 ta1\n"
     "  send      856 from shipment  map x12/856-shipment  by sftp /inbound/%control.edi\n"
-    "    priority bulk  body document when state != held guide northwind/856\n"
+    "    priority bulk  body document when state != held guide northwind/856  batch 100 within 1h\n"
     "  send      shipment from folder\n"
     "  expect    997 within 24h\n"
     "  expect    ta1\n"
     "  allow     short-isa, wrong-counts\n"
     "  allow     over-max,X12-AK4-7\n"
     "  guide     northwind/860\n"
-    "  retry     15m for 2d\n";
+    "  retry     15m for 2d\n"
+    "  off\n"
+    "  takes tests\n"
+    "  group numbers repeat\n"
+    "  keep      400d\n";
 
 static struct partner *read_good(const char *text)
 {
@@ -245,6 +249,65 @@ static void test_routes(void **state)
     assert_ptr_equal(partner_route_of_document(p, SLICE("850")), &p->route[1]);
     assert_ptr_equal(partner_route_of_document(p, SLICE("855")), &p->route[3]);
     assert_null(partner_route_of_document(p, SLICE("856")));
+    partner_free(&p);
+}
+
+/* Which way a line goes, and all that it says of how. */
+static void test_ways(void **state)
+{
+    struct partner *p = read_good(everything);
+    const struct partner_route *r = p->route;
+
+    (void)state;
+    assert_true(p->off && p->takes_tests && p->groups_repeat);
+    assert_int_equal(p->keep, 400 * 86400);
+    assert_int_equal(p->retry, 900);
+    assert_int_equal(p->retry_for, 2 * 86400);
+    assert_int_equal(p->expect_within, 86400);
+    assert_int_equal(p->n_pick_ups, 1);
+    is_slice(p->pick_up->way, "sftp");
+    is_slice(p->pick_up->path, "/outbound/*.edi");
+    is_slice(p->pick_up->then, "delete");
+    assert_int_equal(p->pick_up->every, 300);
+    /* from the partner, to two of ours */
+    assert_false(r->out);
+    assert_int_equal(r->n_to, 2);
+    is_slice(r->to[1], "shop");
+    assert_int_equal(r->priority, 0);
+    assert_false(r->change);
+    r++;
+    is_slice(r->when, "ship_to.id");
+    is_slice(r->value, "0042, Door 7");
+    assert_false(r->when_not);
+    assert_int_equal(r->priority, 1);
+    assert_true(r->change);
+    r++;
+    /* what a system of ours receives by some way goes to it */
+    assert_true(r->out && r->as_record);
+    is_slice(r->way, "http");
+    is_slice(r->path, "/orders");
+    assert_int_equal(r->batch, 20);
+    assert_int_equal(r->within, 300);
+    r++;
+    assert_true(r->out && !r->as_record && r->when_not);
+    is_slice(r->way, "sftp");
+    is_slice(r->path, "/inbound/%control.edi");
+    assert_int_equal(r->priority, 2);
+    assert_int_equal(r->batch, 100);
+    r++;
+    /* and what it sends from a folder comes from it */
+    assert_false(r->out);
+    assert_true(r->as_record);
+    is_slice(r->record, "shipment");
+    partner_free(&p);
+
+    p = read_good("partner b\n  send 856 from shipment\n  send order\n  receive order\n");
+    assert_true(p->route[0].out && p->route[1].out && !p->route[2].out);
+    is_slice(p->route[0].way, "folder");
+    assert_int_equal(p->route[0].batch, 1);
+    assert_int_equal(p->retry, 900);
+    assert_int_equal(p->retry_for, 2 * 86400);
+    assert_int_equal(p->keep, 90 * 86400);
     partner_free(&p);
 }
 
@@ -537,6 +600,7 @@ int main(void)
         cmocka_unit_test(test_defaults),
         cmocka_unit_test(test_separators),
         cmocka_unit_test(test_routes),
+        cmocka_unit_test(test_ways),
         cmocka_unit_test(test_paths),
         cmocka_unit_test(test_policy),
         cmocka_unit_test(test_show),
