@@ -23,7 +23,7 @@
 enum {
     CLASSES = 3,                /* of priority */
     WAITING = 500,              /* of each class and partner that go in one go */
-    BATCH = 64,                 /* laid in one commit */
+    BATCH = 128,                /* laid in one commit */
     BATCH_BYTES = 16 << 20,     /* or so many bytes */
     PIECE = 128 << 10,
     HIDDEN = 40
@@ -71,7 +71,7 @@ struct parcel {
     const char *path, *name;    /* in the arena; the target's folder, its own name */
     char hidden[HIDDEN];
     unsigned attempts;
-    store_time first;
+    store_time first, at;       /* the first attempt that failed, if one did; when it was made */
     struct target *target;
     int fd;                     /* of the hidden file, while it is written */
     bool litter;                /* the hidden file is there and shall go after the commit */
@@ -311,6 +311,7 @@ static int load(void *ctx, const struct store_transmission *t)
     p->name = terminated(d, t->name);
     p->attempts = t->attempts;
     p->first = t->first;
+    p->at = t->at;
     p->fd = -1;
     if (t->hidden.n && t->hidden.n < HIDDEN)
         snprintf(p->hidden, HIDDEN, "%.*s", SLICE_FMT(t->hidden));
@@ -474,18 +475,29 @@ static int write_parcel(struct delivering *d, struct parcel *p, struct err *err)
     return rc;
 }
 
-/* Each file, and then each folder; what fails here is written anew another time. */
+/* What cannot be synced is written anew another time. */
 static void sync_parcels(struct delivering *d)
 {
-    for (unsigned i = 0; i < d->n; i++) {
-        struct parcel *p = &d->parcel[i];
-        if (p->fate == FATE_LAY && fsync(p->fd) < 0) {
-            err_system(&p->why, "the file cannot be synced");
-            fail(d, p);
+    struct parcel *laid[BATCH];
+    int fd[BATCH] = { 0 }, error[BATCH];
+    unsigned n = 0;
+
+    for (unsigned i = 0; i < d->n; i++)
+        if (d->parcel[i].fate == FATE_LAY) {
+            laid[n] = &d->parcel[i];
+            fd[n++] = d->parcel[i].fd;
         }
-        if (p->fd >= 0)
-            close(p->fd);
-        p->fd = -1;
+    folder_sync_files(fd, n, error);
+    for (unsigned i = 0; i < n; i++)
+        if (error[i]) {
+            errno = error[i];
+            err_system(&laid[i]->why, "the file cannot be synced");
+            fail(d, laid[i]);
+        }
+    for (unsigned i = 0; i < d->n; i++) {
+        if (d->parcel[i].fd >= 0)
+            close(d->parcel[i].fd);
+        d->parcel[i].fd = -1;
     }
 }
 
@@ -683,7 +695,7 @@ static void look_again(struct delivering *d, struct parcel *p)
     }
     /* whether it was placed can only be said when the folder is there */
     way_failed(d, &d->route[p->route], p->id);
-    if (p->first && d->now - p->first > (store_time)partner->retry_for * 1000) {
+    if (d->now - (p->first ? p->first : p->at) > (store_time)partner->retry_for * 1000) {
         p->fate = FATE_BURY;
         p->target = NULL;
     }

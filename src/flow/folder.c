@@ -3,6 +3,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <pthread.h>
 #include <stdio.h>
 #include <unistd.h>
 
@@ -121,6 +122,44 @@ int folder_place(int from, const char *hidden, int to, const char *name, struct 
 int folder_sync(int folder, struct err *err)
 {
     return fsync(folder) < 0 ? err_system(err, "the folder cannot be synced") : 0;
+}
+
+enum { SYNCERS = 16, WORTH = 4 };       /* threads, and files from which on they are worth it */
+
+struct syncer {
+    const int *fd;
+    unsigned from, n;           /* this one, and every SYNCERS-th after it */
+    int *error;
+};
+
+static void *sync_some(void *arg)
+{
+    const struct syncer *s = arg;
+
+    for (unsigned i = s->from; i < s->n; i += SYNCERS)
+        s->error[i] = fsync(s->fd[i]) < 0 ? errno : 0;
+    return NULL;
+}
+
+void folder_sync_files(const int *fd, unsigned n, int *error_r)
+{
+    struct syncer part[SYNCERS];
+    pthread_t thread[SYNCERS];
+    bool runs[SYNCERS] = { false };
+
+    /* so that their blocks have a place by the time the first one asks for the journal */
+    for (unsigned i = 0; i < n && n > 1; i++)
+        sync_file_range(fd[i], 0, 0, SYNC_FILE_RANGE_WRITE);
+    for (unsigned i = 0; i < SYNCERS; i++)
+        part[i] = (struct syncer){ fd, i, n, error_r };
+    for (unsigned i = 1; i < SYNCERS && i < n && n >= WORTH; i++)
+        runs[i] = pthread_create(&thread[i], NULL, sync_some, &part[i]) == 0;
+    for (unsigned i = 0; i < SYNCERS; i++)
+        if (!runs[i])           /* the first part, and what no thread could be made for */
+            sync_some(&part[i]);
+    for (unsigned i = 0; i < SYNCERS; i++)
+        if (runs[i])
+            pthread_join(thread[i], NULL);
 }
 
 int64_t folder_mtime(const struct stat *st)

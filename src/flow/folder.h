@@ -33,6 +33,9 @@ enum folder_placed {
 };
 int folder_place(int from, const char *hidden, int to, const char *name, struct err *err);
 int folder_sync(int folder, struct err *err);
+/* Syncs many files side by side: file systems do at once what is asked of them together. error_r[i]: 0, or the errno
+ * of file i. */
+void folder_sync_files(const int *fd, unsigned n, int *error_r);
 
 /* What makes a file the same one after a while: nanoseconds of its last change. */
 int64_t folder_mtime(const struct stat *st);
