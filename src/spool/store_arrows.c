@@ -1,13 +1,13 @@
 /*
- * store_arrows: the verbs that make things and change their states, and draw(), the one place where a state changes: it holds an arrow
- * against the table of states.h, writes the state, the event and the counts. See store.h.
+ * store_arrows: the verbs that make things and change their states, and draw(), the one place where a state changes:
+ * it holds an arrow against the table of states.h, writes the state, the event and the counts. See store.h.
  *
- * A verb looks first and changes then. What it refuses by its first look leaves the batch as it was; any failure after that spoils
- * it (store_spoil).
+ * A verb looks first and changes then. What it refuses by its first look leaves the batch as it was; any failure after
+ * that spoils it (store_spoil).
  */
 #include "spool/store_inside.h"
 
-enum { PAGE = 64 };             /* deliveries that go along, at a time */
+enum { PAGE = 64 }; /* deliveries that go along, at a time */
 
 static const char *const thing_name[] = { "transmission", "document", "delivery" };
 
@@ -17,7 +17,7 @@ static int done(struct store *s, int r, struct err *err)
     return r < 0 ? store_spoil(s, r, err) : 0;
 }
 
-/* --- What it is about ----------------------------------------------------------------------------------------- */
+/* --- What it is about -------------------------------------------------------------------------------------------- */
 
 int store_subject(struct store *s, enum thing thing, store_id id, struct subject *x_r, struct err *err)
 {
@@ -62,9 +62,11 @@ static int allowed(enum arrow a, const struct subject *x, unsigned to, struct er
     if (row->thing == x->thing && (row->from & 1u << x->state) && (row->to & 1u << to))
         return 0;
     if (x->state == 0)
-        return err_set(err, ERR_INTERNAL, "no %s begins as %s by %s", thing_name[x->thing], state_name(x->thing, to), row->name);
+        return err_set(err, ERR_INTERNAL, "no %s begins as %s by %s", thing_name[x->thing], state_name(x->thing, to),
+                       row->name);
     return err_set(err, ERR_INTERNAL, "%s %llu is %s: no arrow %s leads from there%s%s", thing_name[x->thing],
-                   (unsigned long long)x->id, state_name(x->thing, x->state), row->name, row->from & 1u << x->state ? " to " : "",
+                   (unsigned long long)x->id, state_name(x->thing, x->state), row->name,
+                   row->from & 1u << x->state ? " to " : "",
                    row->from & 1u << x->state ? state_name(x->thing, to) : "");
 }
 
@@ -81,10 +83,8 @@ static bool gives_reason(enum arrow a)
     case DOCUMENT_drop:
     case DELIVERY_hold:
     case DELIVERY_bury:
-    case DELIVERY_drop:
-        return true;
-    default:
-        return false;
+    case DELIVERY_drop: return true;
+    default: return false;
     }
 }
 
@@ -124,10 +124,13 @@ static int draw(struct store *s, enum arrow a, struct subject *x, unsigned to, s
     x->state = to;
     if (r < 0)
         return r;
-    return store_event(s, &(struct store_words){ .partner = x->partner, .what = arrows[a].name, .words = words,
-                                                 .transmission = x->thing == TRANSMISSION ? x->id : x->transmission,
-                                                 .document = x->thing == DOCUMENT ? x->id : x->document,
-                                                 .delivery = x->thing == DELIVERY ? x->id : 0 },
+    return store_event(s,
+                       &(struct store_words){ .partner = x->partner,
+                                              .what = arrows[a].name,
+                                              .words = words,
+                                              .transmission = x->thing == TRANSMISSION ? x->id : x->transmission,
+                                              .document = x->thing == DOCUMENT ? x->id : x->document,
+                                              .delivery = x->thing == DELIVERY ? x->id : 0 },
                        err);
 }
 
@@ -178,17 +181,15 @@ static int take_along(struct store *s, store_id id, enum arrow a, uint32_t why, 
     case DELIVERY_release:
         r = draw(s, a, &x, x.transmission ? DELIVERY_MADE : DELIVERY_WAITING, reason, err);
         return r < 0 ? r : set_passes(s, &x, err);
-    case DELIVERY_bury:
-        return draw(s, a, &x, DELIVERY_DEAD, reason, err);
-    case DELIVERY_drop:
-        return draw(s, a, &x, DELIVERY_DROPPED, reason, err);
-    default:
-        return draw(s, a, &x, DELIVERY_DELIVERED, reason, err);
+    case DELIVERY_bury: return draw(s, a, &x, DELIVERY_DEAD, reason, err);
+    case DELIVERY_drop: return draw(s, a, &x, DELIVERY_DROPPED, reason, err);
+    default: return draw(s, a, &x, DELIVERY_DELIVERED, reason, err);
     }
 }
 
 /* All that `text` finds of what has the id `of`. */
-static int along(struct store *s, const char *text, store_id of, enum arrow a, uint32_t why, struct slice reason, struct err *err)
+static int along(struct store *s, const char *text, store_id of, enum arrow a, uint32_t why, struct slice reason,
+                 struct err *err)
 {
     store_id id[PAGE], last = 0;
     unsigned n;
@@ -220,18 +221,21 @@ static const char in_transmission_made[] = "SELECT id FROM delivery INDEXED BY d
                                            " WHERE transmission = ?1 AND id > ?2 AND state = 2 ORDER BY id LIMIT 64";
 static const char in_transmission_held[] = "SELECT id FROM delivery INDEXED BY delivery_transmission"
                                            " WHERE transmission = ?1 AND id > ?2 AND state = 4 ORDER BY id LIMIT 64";
-static const char in_transmission_open[] = "SELECT id FROM delivery INDEXED BY delivery_transmission"
-                                           " WHERE transmission = ?1 AND id > ?2 AND state IN (4, 5) ORDER BY id LIMIT 64";
+static const char in_transmission_open[] =
+    "SELECT id FROM delivery INDEXED BY delivery_transmission"
+    " WHERE transmission = ?1 AND id > ?2 AND state IN (4, 5) ORDER BY id LIMIT 64";
 static const char of_document_waiting[] = "SELECT id FROM delivery INDEXED BY delivery_document"
                                           " WHERE document = ?1 AND id > ?2 AND state = 1 ORDER BY id LIMIT 64";
-static const char of_document_held[] = "SELECT id FROM delivery INDEXED BY delivery_document"
-                                       " WHERE document = ?1 AND id > ?2 AND state = 4 AND along AND transmission IS NULL"
-                                       " ORDER BY id LIMIT 64";
-static const char of_document_open[] = "SELECT id FROM delivery INDEXED BY delivery_document"
-                                       " WHERE document = ?1 AND id > ?2 AND (state = 5 OR state = 4 AND transmission IS NULL)"
-                                       " ORDER BY id LIMIT 64";
+static const char of_document_held[] =
+    "SELECT id FROM delivery INDEXED BY delivery_document"
+    " WHERE document = ?1 AND id > ?2 AND state = 4 AND along AND transmission IS NULL"
+    " ORDER BY id LIMIT 64";
+static const char of_document_open[] =
+    "SELECT id FROM delivery INDEXED BY delivery_document"
+    " WHERE document = ?1 AND id > ?2 AND (state = 5 OR state = 4 AND transmission IS NULL)"
+    " ORDER BY id LIMIT 64";
 
-/* --- Transmissions ------------------------------------------------------------------------------------------------- */
+/* --- Transmissions ----------------------------------------------------------------------------------------------- */
 
 static void bind_hash(struct sql *q, const struct payload *p)
 {
@@ -241,13 +245,15 @@ static void bind_hash(struct sql *q, const struct payload *p)
         sql_id(q, 0);
 }
 
-static int insert_transmission(struct store *s, const struct store_transmission *t, const struct subject *x, unsigned to,
-                               store_id *id_r, struct err *err)
+static int insert_transmission(struct store *s, const struct store_transmission *t, const struct subject *x,
+                               unsigned to, store_id *id_r, struct err *err)
 {
     static const char text[] =
-        "INSERT INTO transmission (direction, state, partner, name, way, format, payload, source, device, inode, size, mtime,"
+        "INSERT INTO transmission (direction, state, partner, name, way, format, payload, source, device,"
+        " inode, size, mtime,"
         " target, parent, replays, answers, passes, held, priority, documents, attempts, at, first, due, done)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, ?18, 0, 0, ?19, 0, ?20, ?19)";
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, 0, ?18, 0, 0,"
+        " ?19, 0, ?20, ?19)";
     bool in = x->direction == STORE_IN;
     struct sql *q = sql_begin(s, text, err);
     store_time now = s->moment;
@@ -338,7 +344,8 @@ int store_clear(struct store *s, store_id id, struct err *err)
     return done(s, sql_run(s, q, err), err);
 }
 
-static int set_format(struct store *s, store_id id, struct slice format, uint32_t documents, store_id same, struct err *err)
+static int set_format(struct store *s, store_id id, struct slice format, uint32_t documents, store_id same,
+                      struct err *err)
 {
     struct sql *q = sql_begin(s, "UPDATE transmission SET format = ?2, documents = ?3, same = ?4 WHERE id = ?1", err);
     if (!q)
@@ -404,7 +411,8 @@ int store_lay(struct store *s, store_id id, struct slice hidden, struct slice na
 static int attempted(struct store *s, store_id id, store_time due, struct err *err)
 {
     struct sql *q = sql_begin(s,
-                              "UPDATE transmission SET attempts = attempts + 1, first = iif(first, first, ?2), due = ?3"
+                              "UPDATE transmission SET attempts = attempts + 1, first = iif(first, first, ?2),"
+                              " due = ?3"
                               " WHERE id = ?1",
                               err);
     if (!q)
@@ -470,8 +478,8 @@ static int by_itself(struct store *s, enum arrow a, const struct subject *x, str
 }
 
 /* What all of them begin with. */
-static int look_at(struct store *s, enum thing thing, enum arrow a, store_id id, const unsigned *to, struct subject *x_r,
-                   struct err *err)
+static int look_at(struct store *s, enum thing thing, enum arrow a, store_id id, const unsigned *to,
+                   struct subject *x_r, struct err *err)
 {
     int r = look(s, thing, id, x_r, err);
     if (r == 0)
@@ -551,23 +559,17 @@ int store_drop(struct store *s, enum thing thing, store_id id, struct slice reas
     return done(s, r, err);
 }
 
-/* --- Documents ----------------------------------------------------------------------------------------------------- */
+/* --- Documents --------------------------------------------------------------------------------------------------- */
 
 static enum arrow begins_as(enum document_state state)
 {
     switch (state) {
-    case DOCUMENT_RECORDED:
-        return DOCUMENT_record;
-    case DOCUMENT_REFUSED:
-        return DOCUMENT_refuse;
-    case DOCUMENT_REPEATED:
-        return DOCUMENT_recognise;
-    case DOCUMENT_HELD:
-        return DOCUMENT_withhold;
-    case DOCUMENT_DEAD:
-        return DOCUMENT_strand;
-    default:
-        return DOCUMENT_write; /* the table refuses all but written and awaited */
+    case DOCUMENT_RECORDED: return DOCUMENT_record;
+    case DOCUMENT_REFUSED: return DOCUMENT_refuse;
+    case DOCUMENT_REPEATED: return DOCUMENT_recognise;
+    case DOCUMENT_HELD: return DOCUMENT_withhold;
+    case DOCUMENT_DEAD: return DOCUMENT_strand;
+    default: return DOCUMENT_write; /* the table refuses all but written and awaited */
     }
 }
 
@@ -584,10 +586,13 @@ static int insert_document(struct store *s, const struct store_document *d, cons
                            struct err *err)
 {
     static const char text[] =
-        "INSERT INTO document (transmission, state, direction, partner, ordinal, type, version, kind, sender, receiver,"
-        " interchange, \"group\", control, test, number, release, purpose, key, content, record_at, record_size, same, made_of,"
+        "INSERT INTO document (transmission, state, direction, partner, ordinal, type, version, kind, sender,"
+        " receiver,"
+        " interchange, \"group\", control, test, number, release, purpose, key, content, record_at,"
+        " record_size, same, made_of,"
         " delivery, passes, held, errors, warnings, within, at, done, reason)"
-        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20, ?21, ?22, ?23,"
+        " VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18, ?19, ?20,"
+        " ?21, ?22, ?23,"
         " ?24, ?25, ?26, ?27, ?28, ?29, ?30, ?30, ?31)";
     struct sql *q = sql_begin(s, text, err);
     int r;
@@ -651,8 +656,8 @@ int store_document(struct store *s, const struct store_document *d, store_id *id
     if (r < 0)
         return r;
     if ((t.direction == STORE_OUT) != (a == DOCUMENT_write))
-        return err_set(err, ERR_INTERNAL, "no document that %s begins as %s", t.direction == STORE_OUT ? "leaves" : "arrived",
-                       state_name(DOCUMENT, d->state));
+        return err_set(err, ERR_INTERNAL, "no document that %s begins as %s",
+                       t.direction == STORE_OUT ? "leaves" : "arrived", state_name(DOCUMENT, d->state));
     x.direction = t.direction;
     x.partner = t.partner;
     x.transmission = t.id;
@@ -666,7 +671,8 @@ int store_document(struct store *s, const struct store_document *d, store_id *id
     return done(s, r, err);
 }
 
-int store_answer(struct store *s, store_id document, bool accepted, store_id answer, struct slice words, struct err *err)
+int store_answer(struct store *s, store_id document, bool accepted, store_id answer, struct slice words,
+                 struct err *err)
 {
     enum arrow a = accepted ? DOCUMENT_accepted : DOCUMENT_rejected;
     unsigned to = accepted ? DOCUMENT_ACCEPTED : DOCUMENT_REJECTED;
@@ -721,15 +727,16 @@ int store_overdue(struct store *s, uint32_t *n_r, struct err *err)
     return done(s, r, err);
 }
 
-/* --- Deliveries ------------------------------------------------------------------------------------------------- */
+/* --- Deliveries -------------------------------------------------------------------------------------------------- */
 
 static int insert_delivery(struct store *s, const struct store_delivery *d, const struct subject *x, unsigned to,
                            store_id *id_r, struct err *err)
 {
-    struct sql *q = sql_begin(s,
-                              "INSERT INTO delivery (state, partner, document, transmission, route, kind, type, priority, passes,"
-                              " held, at, due, done) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11, ?10)",
-                              err);
+    struct sql *q =
+        sql_begin(s,
+                  "INSERT INTO delivery (state, partner, document, transmission, route, kind, type, priority, passes,"
+                  " held, at, due, done) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, 0, ?10, ?11, ?10)",
+                  err);
     int r;
     if (!q)
         return not_begun(err);
@@ -755,8 +762,8 @@ static int look_at_carrier(struct store *s, store_id transmission, struct err *e
     struct subject t;
     int r = store_subject(s, TRANSMISSION, transmission, &t, err);
     if (r == 0 && t.state != TRANSMISSION_MADE)
-        r = err_set(err, ERR_INTERNAL, "transmission %llu is %s: it takes no delivery", (unsigned long long)transmission,
-                    state_name(TRANSMISSION, t.state));
+        r = err_set(err, ERR_INTERNAL, "transmission %llu is %s: it takes no delivery",
+                    (unsigned long long)transmission, state_name(TRANSMISSION, t.state));
     return r;
 }
 

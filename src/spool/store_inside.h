@@ -30,6 +30,7 @@ struct sql {
     int at;                     /* last bound, or next to read */
     int failed;                 /* SQLite's code */
     bool busy, spare;           /* spare: not of the kept ones */
+    struct buf *kept;           /* texts are copied there */
 };
 
 struct store {
@@ -58,7 +59,7 @@ struct store {
     struct sql sql[SQL_SLOTS];
 };
 
-/* --- Statements: store_sqlite.c -------------------------------------------------------------------------------- */
+/* --- Statements: store_sqlite.c ---------------------------------------------------------------------------------- */
 
 /* `text` is a literal: it is known by its address. NULL: see err. Give it back with sql_end(). */
 struct sql *sql_begin(struct store *s, const char *text, struct err *err);
@@ -82,6 +83,8 @@ void sql_end(struct sql **q);
 int sql_run(struct store *s, struct sql *q, struct err *err);
 int64_t sql_get(struct sql *q);
 struct slice sql_get_text(struct sql *q);
+/* What is read of this row lies in b from now on (emptied), so that the statement can end. */
+int sql_keep(struct sql *q, struct buf *b, struct err *err);
 void sql_get_blob(struct sql *q, uint8_t *p, size_t n);     /* zeros when it is not of that size */
 /* What SQLite last said, as ours. */
 int sql_failed(struct store *s, int code, struct err *err);
@@ -93,7 +96,7 @@ int store_spoil(struct store *s, int code, const struct err *err);
 /* 0: a batch is open and sound. What every verb begins with. */
 int store_in_batch(struct store *s, struct err *err);
 
-/* --- Form: store_schema.c ------------------------------------------------------------------------------------ */
+/* --- Form: store_schema.c ---------------------------------------------------------------------------------------- */
 
 extern const char *const store_steps[];     /* SQL that leads from version i to i + 1 */
 extern const unsigned store_n_steps;
@@ -112,8 +115,8 @@ int store_open_steps(const char *spool, const struct store_options *options, con
 int store_partner(struct store *s, struct slice name, bool make, int64_t *id_r, struct err *err);
 enum store_counted { COUNT_TRANSMISSION, COUNT_DOCUMENT, COUNT_DELIVERY, COUNT_PAYLOADS, COUNT_BYTES };
 /* Of the partner, and of all (partner 0). */
-int store_count_add(struct store *s, enum store_counted what, int64_t partner, unsigned direction, unsigned state, int64_t n,
-                    struct err *err);
+int store_count_add(struct store *s, enum store_counted what, int64_t partner, unsigned direction, unsigned state,
+                    int64_t n, struct err *err);
 /* A thing of this time was given this id: that ids can be found by time. */
 int store_hour_add(struct store *s, unsigned thing, store_time at, store_id id, struct err *err);
 /* Writes what was gathered of both. */

@@ -141,14 +141,14 @@ static int write_counts(struct store *s, struct err *err)
     return 0;
 }
 
-int store_count_add(struct store *s, enum store_counted what, int64_t partner, unsigned direction, unsigned state, int64_t n,
-                    struct err *err)
+int store_count_add(struct store *s, enum store_counted what, int64_t partner, unsigned direction, unsigned state,
+                    int64_t n, struct err *err)
 {
     struct pending *p = s->pending;
     unsigned i = 0;
 
-    while (i < s->n_pending && (p[i].partner != partner || p[i].what != what || p[i].direction != direction ||
-                                p[i].state != state))
+    while (i < s->n_pending &&
+           (p[i].partner != partner || p[i].what != what || p[i].direction != direction || p[i].state != state))
         i++;
     if (i == s->n_pending) {
         if (i == PENDING) {
@@ -315,7 +315,8 @@ int store_payload_refer(struct store *s, const struct payload *p, store_time at,
     sql_end(&q);
     if (r != 0)
         return r < 0 ? r : 0;
-    q = sql_begin(s, "INSERT INTO payload (hash, size, segment, \"offset\", refs, at) VALUES (?1, ?2, ?3, ?4, 1, ?5)", err);
+    q = sql_begin(s, "INSERT INTO payload (hash, size, segment, \"offset\", refs, at) VALUES (?1, ?2, ?3, ?4, 1, ?5)",
+                  err);
     if (!q)
         return not_begun(err);
     sql_blob(q, p->hash, OBJECT_HASH);
@@ -434,8 +435,9 @@ int store_segments_empty(struct store *s, uint32_t *segment_r, uint32_t n, uint3
 
 bool store_payload_known(struct store *s, const uint8_t *hash, uint32_t segment)
 {
-    struct sql *q = sql_begin(s, hash ? "SELECT 1 FROM payload WHERE hash = ?1 AND segment = 0"
-                                      : "SELECT 1 FROM segment WHERE number = ?1 AND payloads > 0",
+    struct sql *q = sql_begin(s,
+                              hash ? "SELECT 1 FROM payload WHERE hash = ?1 AND segment = 0"
+                                   : "SELECT 1 FROM segment WHERE number = ?1 AND payloads > 0",
                               NULL);
     bool known;
     if (!q)
@@ -492,8 +494,9 @@ int store_forget(struct store *s, store_id transmission, struct err *err)
     if (r < 0)
         return r;
     if (r > 0 || (open_states & 1u << x.state))
-        return err_set(err, ERR_USAGE, "transmission %llu is %s%s: its payloads are needed", (unsigned long long)transmission,
-                       state_name(TRANSMISSION, x.state), r > 0 ? ", and what came of it is to be delivered" : "");
+        return err_set(err, ERR_USAGE, "transmission %llu is %s%s: its payloads are needed",
+                       (unsigned long long)transmission, state_name(TRANSMISSION, x.state),
+                       r > 0 ? ", and what came of it is to be delivered" : "");
     q = sql_begin(s,
                   "UPDATE transmission SET forgotten = 1 WHERE id = ?1 AND forgotten IS NULL"
                   " RETURNING payload, records, findings",
@@ -516,7 +519,8 @@ int store_forget(struct store *s, store_id transmission, struct err *err)
         if (there[i])
             r = unname(s, hash[i], err);
     if (r == 0)
-        r = store_event(s, &(struct store_words){ .partner = x.partner, .what = "forget", .transmission = transmission }, err);
+        r = store_event(
+            s, &(struct store_words){ .partner = x.partner, .what = "forget", .transmission = transmission }, err);
     return r < 0 ? store_spoil(s, r, err) : 0;
 }
 
@@ -546,7 +550,8 @@ static int field_of(struct store *s, struct slice kind, struct slice name, int64
     return r;
 }
 
-int store_number(struct store *s, store_id document, struct slice kind, struct slice field, struct slice value, struct err *err)
+int store_number(struct store *s, store_id document, struct slice kind, struct slice field, struct slice value,
+                 struct err *err)
 {
     int64_t id;
     struct sql *q;
@@ -582,11 +587,12 @@ int store_control(struct store *s, struct slice partner, struct slice version, s
     r = store_partner(s, partner, true, &id, err);
     if (r < 0)
         return store_spoil(s, r, err);
-    q = sql_begin(s,
-                  "INSERT INTO control (partner, version, level, number, most) VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT DO UPDATE"
-                  " SET number = CASE WHEN number < excluded.most THEN number + 1 ELSE 1 END, most = excluded.most"
-                  " RETURNING number",
-                  err);
+    q = sql_begin(
+        s,
+        "INSERT INTO control (partner, version, level, number, most) VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT DO UPDATE"
+        " SET number = CASE WHEN number < excluded.most THEN number + 1 ELSE 1 END, most = excluded.most"
+        " RETURNING number",
+        err);
     if (!q)
         return store_spoil(s, not_begun(err), err);
     sql_int(q, id);
@@ -665,7 +671,8 @@ int store_find_envelope(struct store *s, const struct store_envelope *e, store_i
     if (r < 0 || id < 0)
         return r;
     q = sql_begin(s,
-                  "SELECT transmission FROM envelope WHERE partner = ?1 AND control = ?2 AND level = ?3 AND sender = ?4"
+                  "SELECT transmission FROM envelope WHERE partner = ?1 AND control = ?2 AND level = ?3 AND"
+                  " sender = ?4"
                   " AND receiver = ?5 AND transmission <> ?6 ORDER BY transmission DESC LIMIT 1",
                   err);
     if (!q)
@@ -733,9 +740,8 @@ int store_keep(struct store *s, const struct store_source *source, store_id id, 
 
 int store_kept(struct store *s, const struct store_source *source, store_id *id_r, struct err *err)
 {
-    struct sql *q = sql_begin(s,
-                              "SELECT transmission FROM kept WHERE path = ?1 AND inode = ?2 AND size = ?3 AND mtime = ?4",
-                              err);
+    struct sql *q =
+        sql_begin(s, "SELECT transmission FROM kept WHERE path = ?1 AND inode = ?2 AND size = ?3 AND mtime = ?4", err);
     int r;
 
     *id_r = 0;
@@ -755,13 +761,14 @@ int store_kept(struct store *s, const struct store_source *source, store_id *id_
 int store_kept_files(struct store *s, int (*row)(void *ctx, store_id id, const struct store_source *source), void *ctx,
                      struct err *err)
 {
-    struct buf last;            /* the path after which it goes on: a row at a time, so that the callback may change them */
+    struct buf text, last;      /* a row at a time, each by the path before it: the callback may change them */
     int r;
 
+    buf_init(&text, LIMIT_CONFIG_FILE);
     buf_init(&last, LIMIT_CONFIG_FILE);
     do {
         struct store_source source;
-        store_id id;
+        store_id id = 0;
         struct sql *q = sql_begin(s,
                                   "SELECT path, device, inode, size, mtime, transmission FROM kept WHERE path > ?1"
                                   " ORDER BY path LIMIT 1",
@@ -772,6 +779,8 @@ int store_kept_files(struct store *s, int (*row)(void *ctx, store_id id, const s
         }
         sql_blob(q, last.n ? last.p : "", last.n);
         r = sql_step(s, q, err);
+        if (r > 0 && sql_keep(q, &text, err) < 0)
+            r = text.failed;
         if (r > 0) {
             source.path = sql_get_text(q);
             source.device = (uint64_t)sql_get(q);
@@ -779,13 +788,16 @@ int store_kept_files(struct store *s, int (*row)(void *ctx, store_id id, const s
             source.size = (uint64_t)sql_get(q);
             source.mtime = sql_get(q);
             id = (store_id)sql_get(q);
+        }
+        sql_end(&q);
+        if (r > 0) {
             buf_clear(&last);
             buf_add_slice(&last, source.path);
             r = last.failed ? err_set(err, last.failed, "%s", err_name(last.failed)) : row(ctx, id, &source);
             r = r < 0 ? r : 1;
         }
-        sql_end(&q);
     } while (r > 0);
+    buf_deinit(&text);
     buf_deinit(&last);
     return r;
 }

@@ -1,22 +1,23 @@
 /*
  * store_query: asking the ledger. See store.h.
  *
- * A question is answered in two steps. First an index gives ids, a page at a time: the narrowest condition chooses the
- * index (`sources`), and several states, or priorities, are several looks into it. Then each row is fetched by its id and
- * held against all conditions. So no statement is open while a callback runs but the one that holds its row, whoever
- * changes the ledger meanwhile, and nothing walks a table; but for a list without a condition, which is the table.
+ * A question is answered in two steps. First an index gives ids, a page at a time: the narrowest condition chooses
+ * the index (`sources`), and several states, or priorities, are several looks into it. Then each row is fetched by its
+ * id, held against all conditions, and copied. So no statement is open while a callback runs, whatever it does and
+ * however long it takes, and nothing walks a table; but for a list without a condition, which is the table.
  *
  * Time is no index: hours give the ids between which the rows of a time must lie (see store_schema.c).
  */
 #include <stdlib.h>
 
+#include "base/limits.h"
 #include "spool/store_inside.h"
 
 enum { PAGE = 128, MOST_STATES = DOCUMENT_STATE_END };
 
 _Static_assert((int)TRANSMISSION_STATE_END <= MOST_STATES && (int)DELIVERY_STATE_END <= MOST_STATES, "the largest");
 
-/* --- Where ids come from ------------------------------------------------------------------------------------------ */
+/* --- Where ids come from ----------------------------------------------------------------------------------------- */
 
 /* Ids that lie between ?1 and ?2, at most ?3; ?4 and ?5 as the condition says. */
 struct source {
@@ -64,11 +65,12 @@ static const struct source sources[EVENT + 1][FROM_END] = {
 
 /* What is due, by `due` and id: ?1 the priority, ?2 due by then, ?3 and ?4 the last one, ?5 at most, ?6 the partner. */
 #define DUE(table, index, condition) \
-    "SELECT id, due FROM " table " INDEXED BY " index " WHERE " condition " AND due <= ?2 AND (due, id) > (?3, ?4)" \
-    " ORDER BY due, id LIMIT ?5"
+    "SELECT id, due FROM " table " INDEXED BY " index " WHERE " condition " AND due <= ?2" \
+    " AND (due, id) > (?3, ?4) ORDER BY due, id LIMIT ?5"
 static const char *const dues[][2] = {
     [TRANSMISSION] = { DUE("transmission", "transmission_due", "state IN (5, 6) AND priority = ?1"),
-                       DUE("transmission", "transmission_partner_due", "state IN (5, 6) AND partner = ?6 AND priority = ?1") },
+                       DUE("transmission", "transmission_partner_due",
+                           "state IN (5, 6) AND partner = ?6 AND priority = ?1") },
     [DOCUMENT] = { DUE("document", "document_due", "state = 5 AND due IS NOT NULL AND ?1 = 0"), NULL },
     [DELIVERY] = { DUE("delivery", "delivery_due", "state = 1 AND priority = ?1"),
                    DUE("delivery", "delivery_partner_due", "state = 1 AND partner = ?6 AND priority = ?1") },
@@ -96,7 +98,7 @@ const char *store_query_text(unsigned i)
     return text ? text : "";
 }
 
-/* --- Rows ------------------------------------------------------------------------------------------------------------ */
+/* --- Rows -------------------------------------------------------------------------------------------------------- */
 
 union row {
     struct store_transmission t;
@@ -107,8 +109,10 @@ union row {
 
 static const char *const rows[] = {
     [TRANSMISSION] =
-        "SELECT t.id, t.direction, t.state, p.name, t.name, t.way, t.format, t.payload, a.size, a.segment, a.\"offset\","
-        " t.records, b.size, b.segment, b.\"offset\", t.findings, c.size, c.segment, c.\"offset\", t.source, t.device, t.inode,"
+        "SELECT t.id, t.direction, t.state, p.name, t.name, t.way, t.format, t.payload, a.size, a.segment,"
+        " a.\"offset\","
+        " t.records, b.size, b.segment, b.\"offset\", t.findings, c.size, c.segment, c.\"offset\", t.source,"
+        " t.device, t.inode,"
         " t.size, t.mtime, t.target, t.hidden, t.parent, t.same, t.replays, t.answers, t.passes, t.held, t.priority,"
         " t.documents, t.attempts, t.at, t.first, t.due, t.done, t.reason"
         " FROM transmission t LEFT JOIN partner p ON p.id = t.partner LEFT JOIN payload a ON a.hash = t.payload"
@@ -120,12 +124,12 @@ static const char *const rows[] = {
         " d.warnings, d.within, d.due, d.at, d.done, d.reason"
         " FROM document d LEFT JOIN partner p ON p.id = d.partner WHERE d.id = ?1",
     [DELIVERY] =
-        "SELECT v.id, v.state, p.name, v.document, v.transmission, v.route, v.kind, v.type, v.priority, v.passes, v.held,"
+        "SELECT v.id, v.state, p.name, v.document, v.transmission, v.route, v.kind, v.type, v.priority,"
+        " v.passes, v.held,"
         " v.at, v.due, v.done, v.reason"
         " FROM delivery v LEFT JOIN partner p ON p.id = v.partner WHERE v.id = ?1",
-    [EVENT] =
-        "SELECT e.id, e.at, p.name, e.of_partner, e.what, e.who, e.transmission, e.document, e.delivery, e.words"
-        " FROM event e LEFT JOIN partner p ON p.id = e.partner WHERE e.id = ?1",
+    [EVENT] = "SELECT e.id, e.at, p.name, e.of_partner, e.what, e.who, e.transmission, e.document, e.delivery, e.words"
+              " FROM event e LEFT JOIN partner p ON p.id = e.partner WHERE e.id = ?1",
 };
 
 static void get_payload(struct sql *q, struct payload *p)
@@ -244,7 +248,7 @@ static void get_event(struct sql *q, struct store_event *e)
     e->words = sql_get_text(q);
 }
 
-/* --- Conditions ------------------------------------------------------------------------------------------------------ */
+/* --- Conditions -------------------------------------------------------------------------------------------------- */
 
 static bool in_time(const struct store_query *q, store_time at)
 {
@@ -281,23 +285,24 @@ static bool matches(const struct store_query *q, unsigned thing, const union row
     switch (thing) {
     case TRANSMISSION:
         return in_states(q, t->state) && (!q->direction || t->direction == q->direction) && is_partner(q, t->partner) &&
-               in_time(q, t->at) && in_priorities(q, t->priority) && (!q->due || t->due <= q->due) && is(q->parent, t->parent) && is(q->replays, t->replays) &&
-               is(q->answers, t->answers) && (!q->source || t->source.path.n);
+               in_time(q, t->at) && in_priorities(q, t->priority) && (!q->due || t->due <= q->due) &&
+               is(q->parent, t->parent) && is(q->replays, t->replays) && is(q->answers, t->answers) &&
+               (!q->source || t->source.path.n);
     case DOCUMENT:
         return in_states(q, d->state) && (!q->direction || d->direction == q->direction) && is_partner(q, d->partner) &&
                in_time(q, d->at) && (!q->due || (d->due && d->due <= q->due)) && is(q->transmission, d->transmission) &&
                is(q->made_of, d->made_of) && is(q->delivery, d->delivery);
     case DELIVERY:
         return in_states(q, v->state) && is_partner(q, v->partner) && in_time(q, v->at) &&
-               in_priorities(q, v->priority) && (!q->due || v->due <= q->due) &&
-               is(q->transmission, v->transmission) && is(q->document, v->document);
+               in_priorities(q, v->priority) && (!q->due || v->due <= q->due) && is(q->transmission, v->transmission) &&
+               is(q->document, v->document);
     default:
         return is_partner(q, e->partner) && in_time(q, e->at) && is(q->transmission, e->transmission) &&
                is(q->document, e->document) && is(q->delivery, e->delivery);
     }
 }
 
-/* --- One row --------------------------------------------------------------------------------------------------------- */
+/* --- One row ----------------------------------------------------------------------------------------------------- */
 
 typedef int row_function(void *ctx, const void *row);
 
@@ -307,9 +312,10 @@ struct asking {
     unsigned thing;
     row_function *row;
     void *ctx;
-    uint32_t left;              /* rows that are still wanted */
-    bool endless;               /* all of them are */
+    uint32_t left; /* rows that are still wanted */
+    bool endless;  /* all of them are */
     struct err *err;
+    struct buf text;            /* of the row that is shown */
 };
 
 /* 1: another one, please. */
@@ -324,6 +330,11 @@ static int show(struct asking *a, store_id id)
     sql_id(q, id);
     r = sql_step(a->s, q, a->err);
     if (r > 0) {
+        r = sql_keep(q, &a->text, a->err);
+        if (r < 0) {
+            sql_end(&q);
+            return r;
+        }
         if (a->thing == TRANSMISSION)
             get_transmission(q, &row.t);
         else if (a->thing == DOCUMENT)
@@ -332,24 +343,25 @@ static int show(struct asking *a, store_id id)
             get_delivery(q, &row.v);
         else
             get_event(q, &row.e);
-        if (matches(a->q, a->thing, &row)) {
-            r = a->row(a->ctx, &row);
-            r = r < 0 ? r : !a->endless && --a->left == 0 ? 0 : 1;
-        }
-    } else if (r == 0) {
-        r = 1; /* gone meanwhile */
+        r = matches(a->q, a->thing, &row);
     }
     sql_end(&q);
-    return r;
+    if (r == 0)
+        return 1; /* gone meanwhile, or not one of these */
+    if (r > 0)
+        r = a->row(a->ctx, &row);
+    if (r < 0)
+        return r;
+    return !a->endless && --a->left == 0 ? 0 : 1;
 }
 
-/* --- By id ------------------------------------------------------------------------------------------------------------ */
+/* --- By id ------------------------------------------------------------------------------------------------------- */
 
 struct ids {
     enum from from;
-    store_id what;              /* ?4, but for states */
-    int64_t partner;            /* ?5 */
-    uint32_t states;            /* 0: not by state */
+    store_id what;   /* ?4, but for states */
+    int64_t partner; /* ?5 */
+    uint32_t states; /* 0: not by state */
     store_id low, high;
 };
 
@@ -365,10 +377,8 @@ static uint32_t all_states(unsigned thing, enum store_direction direction)
         return ((1u << TRANSMISSION_STATE_END) - 2) & ~(direction == STORE_IN ? out : direction == STORE_OUT ? in : 0);
     case DOCUMENT:
         return direction == STORE_OUT ? ours : ((1u << DOCUMENT_STATE_END) - 2) & ~(direction == STORE_IN ? ours : 0);
-    case DELIVERY:
-        return (1u << DELIVERY_STATE_END) - 2;
-    default:
-        return 0;
+    case DELIVERY: return (1u << DELIVERY_STATE_END) - 2;
+    default: return 0;
     }
 }
 
@@ -490,9 +500,10 @@ static int ask_by_id(struct asking *a, struct ids *ids)
     return 0;
 }
 
-/* --- By what is due --------------------------------------------------------------------------------------------------- */
+/* --- By what is due ---------------------------------------------------------------------------------------------- */
 
-static int page_of_due(struct asking *a, int64_t partner, unsigned priority, int64_t last[2], store_id *id, unsigned *n_r)
+static int page_of_due(struct asking *a, int64_t partner, unsigned priority, int64_t last[2], store_id *id,
+                       unsigned *n_r)
 {
     bool of_partner = partner > 0 && dues[a->thing][1];
     struct sql *q = sql_begin(a->s, dues[a->thing][of_partner], a->err);
@@ -540,11 +551,42 @@ static int ask_due(struct asking *a, int64_t partner)
     return 0;
 }
 
-/* --- Questions --------------------------------------------------------------------------------------------------------- */
+/* --- Questions --------------------------------------------------------------------------------------------------- */
 
-static int ask(struct store *s, unsigned thing, const struct store_query *q, row_function *row, void *ctx, struct err *err)
+static int ask_within(struct asking *a, struct ids *ids)
 {
-    struct asking a = { s, q, thing, row, ctx, q->limit, q->limit == 0, err };
+    const struct store_query *q = a->q;
+    int r = 0;
+
+    if (q->from || q->to)
+        r = store_hours(a->s, a->thing, q->from, q->to, &ids->low, &ids->high, a->err);
+    if (r < 0)
+        return r;
+    if (q->after && q->newest && q->after <= ids->high)
+        ids->high = q->after - 1;
+    else if (q->after && !q->newest && q->after >= ids->low)
+        ids->low = q->after + 1;
+    if (q->id) {
+        r = q->id < ids->low || q->id > ids->high ? 0 : show(a, q->id);
+        return r < 0 ? r : 0;
+    }
+    if (q->due && a->thing != EVENT && q->states && (q->states & ~due_states[a->thing]) == 0)
+        return ask_due(a, ids->partner);
+    choose(q, a->thing, ids);
+    return ids->low <= ids->high ? ask_by_id(a, ids) : 0;
+}
+
+static void asking_init(struct asking *a, struct store *s, unsigned thing, const struct store_query *q,
+                        row_function *row, void *ctx, struct err *err)
+{
+    *a = (struct asking){ s, q, thing, row, ctx, q->limit, q->limit == 0, err, { .n = 0 } };
+    buf_init(&a->text, LIMIT_CONFIG_FILE);
+}
+
+static int ask(struct store *s, unsigned thing, const struct store_query *q, row_function *row, void *ctx,
+               struct err *err)
+{
+    struct asking a;
     struct ids ids = { .low = 1, .high = INT64_MAX };
     int r = store_look_again(s, err);
 
@@ -552,25 +594,10 @@ static int ask(struct store *s, unsigned thing, const struct store_query *q, row
         r = store_partner(s, q->partner, false, &ids.partner, err);
     if (r < 0 || ids.partner < 0)
         return r;
-    if (q->from || q->to) {
-        r = store_hours(s, thing, q->from, q->to, &ids.low, &ids.high, err);
-        if (r < 0)
-            return r;
-    }
-    if (q->after && q->newest && q->after <= ids.high)
-        ids.high = q->after - 1;
-    else if (q->after && !q->newest && q->after >= ids.low)
-        ids.low = q->after + 1;
-    if (q->id) {
-        if (q->id < ids.low || q->id > ids.high)
-            return 0;
-        r = show(&a, q->id);
-        return r < 0 ? r : 0;
-    }
-    if (q->due && thing != EVENT && q->states && (q->states & ~due_states[thing]) == 0)
-        return ask_due(&a, ids.partner);
-    choose(q, thing, &ids);
-    return ids.low <= ids.high ? ask_by_id(&a, &ids) : 0;
+    asking_init(&a, s, thing, q, row, ctx, err);
+    r = ask_within(&a, &ids);
+    buf_deinit(&a.text);
+    return r;
 }
 
 struct transmissions {
@@ -626,28 +653,31 @@ int store_documents(struct store *s, const struct store_query *q, int (*row)(voi
     return ask(s, DOCUMENT, q, document_row, &(struct documents){ row, ctx }, err);
 }
 
-int store_deliveries(struct store *s, const struct store_query *q, int (*row)(void *ctx, const struct store_delivery *d),
-                     void *ctx, struct err *err)
+int store_deliveries(struct store *s, const struct store_query *q,
+                     int (*row)(void *ctx, const struct store_delivery *d), void *ctx, struct err *err)
 {
     return ask(s, DELIVERY, q, delivery_row, &(struct deliveries){ row, ctx }, err);
 }
 
-int store_events(struct store *s, const struct store_query *q, int (*row)(void *ctx, const struct store_event *e), void *ctx,
-                 struct err *err)
+int store_events(struct store *s, const struct store_query *q, int (*row)(void *ctx, const struct store_event *e),
+                 void *ctx, struct err *err)
 {
     return ask(s, EVENT, q, event_row, &(struct events){ row, ctx }, err);
 }
 
-/* --- Finding ------------------------------------------------------------------------------------------------------------- */
+/* --- Finding ----------------------------------------------------------------------------------------------------- */
 
 _Static_assert(TRANSMISSION_TRANSLATED == 3 && TRANSMISSION_HELD == 8 && STORE_IN == 1, "as below");
 _Static_assert(DOCUMENT_RECORDED == 1 && DOCUMENT_HELD == 9 && STORE_OUT == 2, "as below");
-static const char find_same[] = "SELECT id FROM transmission INDEXED BY transmission_same WHERE partner = ?1 AND payload = ?2"
-                                " AND direction = 1 AND replays IS NULL AND state IN (3, 8) AND id < ?3 ORDER BY id LIMIT 1";
-static const char find_key[] = "SELECT id, state, content, transmission FROM document INDEXED BY document_key WHERE key = ?1"
-                               " AND key IS NOT NULL AND state IN (1, 9) AND transmission <> ?2 ORDER BY id DESC LIMIT 1";
+static const char find_same[] =
+    "SELECT id FROM transmission INDEXED BY transmission_same WHERE partner = ?1 AND payload = ?2"
+    " AND direction = 1 AND replays IS NULL AND state IN (3, 8) AND id < ?3 ORDER BY id LIMIT 1";
+static const char find_key[] =
+    "SELECT id, state, content, transmission FROM document INDEXED BY document_key WHERE key = ?1"
+    " AND key IS NOT NULL AND state IN (1, 9) AND transmission <> ?2 ORDER BY id DESC LIMIT 1";
 static const char find_in_group[] =
-    "SELECT id, transmission, interchange, \"group\" FROM document INDEXED BY document_group WHERE direction = 2 AND partner = ?1"
+    "SELECT id, transmission, interchange, \"group\" FROM document INDEXED BY document_group WHERE direction ="
+    " 2 AND partner = ?1"
     " AND \"group\" = ?3 AND control = ?5 AND (?2 IS NULL OR interchange = ?2) AND (?4 IS NULL OR type = ?4)"
     " ORDER BY id DESC LIMIT 1";
 static const char find_in_interchange[] =
@@ -655,27 +685,30 @@ static const char find_in_interchange[] =
     " AND partner = ?1 AND interchange = ?2 AND control = ?5 AND ?3 IS NULL AND (?4 IS NULL OR type = ?4)"
     " ORDER BY id DESC LIMIT 1";
 static const char find_group[] =
-    "SELECT id, transmission, interchange, \"group\" FROM document INDEXED BY document_group WHERE direction = 2 AND partner = ?1"
+    "SELECT id, transmission, interchange, \"group\" FROM document INDEXED BY document_group WHERE direction ="
+    " 2 AND partner = ?1"
     " AND \"group\" = ?3 AND (?2 IS NULL OR interchange = ?2) AND (?4 IS NULL OR type = ?4) ORDER BY id DESC LIMIT 1";
 static const char find_interchange[] =
     "SELECT id, transmission, interchange, \"group\" FROM document INDEXED BY document_interchange WHERE direction = 2"
     " AND partner = ?1 AND interchange = ?2 AND ?3 IS NULL AND (?4 IS NULL OR type = ?4) ORDER BY id DESC LIMIT 1";
 static const char find_rest[] =
     "SELECT id FROM document INDEXED BY document_transmission WHERE transmission = ?1 AND id > ?2"
-    " AND (?3 IS NULL OR interchange = ?3) AND (?4 IS NULL OR \"group\" = ?4) AND (?5 IS NULL OR type = ?5) ORDER BY id LIMIT ?6";
-static const char find_value[] = "SELECT n.document, n.field, f.kind, f.name FROM number n LEFT JOIN field f ON f.id = n.field"
-                                 " WHERE n.value = ?1 AND (n.document, n.field) < (?2, ?3)"
-                                 " ORDER BY n.document DESC, n.field DESC LIMIT ?4";
+    " AND (?3 IS NULL OR interchange = ?3) AND (?4 IS NULL OR \"group\" = ?4) AND (?5 IS NULL OR type = ?5)"
+    " ORDER BY id LIMIT ?6";
+static const char find_value[] =
+    "SELECT n.document, n.field, f.kind, f.name FROM number n LEFT JOIN field f ON f.id = n.field"
+    " WHERE n.value = ?1 AND (n.document, n.field) < (?2, ?3)"
+    " ORDER BY n.document DESC, n.field DESC LIMIT ?4";
 
 const char *store_find_text(unsigned i)
 {
-    static const char *const texts[] = { find_same,        find_key,  find_in_group, find_in_interchange, find_group,
-                                         find_interchange, find_rest, find_value };
+    static const char *const texts[] = { find_same,  find_key,         find_in_group, find_in_interchange,
+                                         find_group, find_interchange, find_rest,     find_value };
     return i < sizeof(texts) / sizeof(texts[0]) ? texts[i] : NULL;
 }
 
-int store_find_same(struct store *s, struct slice partner, const uint8_t hash[OBJECT_HASH], store_id before, store_id *id_r,
-                    struct err *err)
+int store_find_same(struct store *s, struct slice partner, const uint8_t hash[OBJECT_HASH], store_id before,
+                    store_id *id_r, struct err *err)
 {
     int64_t id;
     struct sql *q;
@@ -698,7 +731,8 @@ int store_find_same(struct store *s, struct slice partner, const uint8_t hash[OB
     return r < 0 ? r : 0;
 }
 
-int store_find_key(struct store *s, const uint8_t key[STORE_KEY], store_id but, struct store_document *found_r, struct err *err)
+int store_find_key(struct store *s, const uint8_t key[STORE_KEY], store_id but, struct store_document *found_r,
+                   struct err *err)
 {
     struct sql *q = sql_begin(s, find_key, err);
     int r;
@@ -720,7 +754,8 @@ int store_find_key(struct store *s, const uint8_t key[STORE_KEY], store_id but, 
 }
 
 /* The ids of all documents of `type` in the group, or interchange, that the given one stands in. */
-static int show_rest(struct asking *a, store_id transmission, struct slice interchange, struct slice group, struct slice type)
+static int show_rest(struct asking *a, store_id transmission, struct slice interchange, struct slice group,
+                     struct slice type)
 {
     store_id id[PAGE], last = 0;
     unsigned n;
@@ -749,12 +784,13 @@ static int show_rest(struct asking *a, store_id transmission, struct slice inter
     return 0;
 }
 
-int store_find_sent(struct store *s, struct slice partner, struct slice interchange, struct slice group, struct slice set,
-                    struct slice control, int (*row)(void *ctx, const struct store_document *d), void *ctx, struct err *err)
+int store_find_sent(struct store *s, struct slice partner, struct slice interchange, struct slice group,
+                    struct slice set, struct slice control, int (*row)(void *ctx, const struct store_document *d),
+                    void *ctx, struct err *err)
 {
     static const struct store_query any;
     struct documents to = { row, ctx };
-    struct asking a = { s, &any, DOCUMENT, document_row, &to, 0, true, err };
+    struct asking a;
     int64_t partner_id;
     store_id id = 0, transmission = 0;
     struct sql *q;
@@ -766,8 +802,9 @@ int store_find_sent(struct store *s, struct slice partner, struct slice intercha
     if (r < 0 || partner_id < 0)
         return r;
     q = sql_begin(s,
-                  group.n ? control.n ? find_in_group : find_group
-                          : control.n ? find_in_interchange : find_interchange,
+                  group.n     ? control.n ? find_in_group : find_group
+                  : control.n ? find_in_interchange
+                              : find_interchange,
                   err);
     if (!q)
         return not_begun(err);
@@ -785,11 +822,41 @@ int store_find_sent(struct store *s, struct slice partner, struct slice intercha
     sql_end(&q);
     if (r <= 0)
         return r;
-    if (control.n) {
-        r = show(&a, id);
-        return r < 0 ? r : 0;
+    asking_init(&a, s, DOCUMENT, &any, document_row, &to, err);
+    r = control.n ? show(&a, id) : show_rest(&a, transmission, interchange, group, set);
+    buf_deinit(&a.text);
+    return r < 0 ? r : 0;
+}
+
+/* A page of documents with the number: those behind (document, field), which move on. More: there may be another. */
+static int page_of_numbers(struct asking *a, struct slice kind, struct slice field, struct slice value,
+                           int64_t behind[2], store_id *shown, store_id *id, unsigned *n_r, bool *more_r)
+{
+    struct sql *q = sql_begin(a->s, find_value, a->err);
+    unsigned found = 0;
+    int r = 0;
+
+    *n_r = 0;
+    if (!q)
+        return not_begun(a->err);
+    sql_empty(q, value);
+    sql_int(q, behind[0]);
+    sql_int(q, behind[1]);
+    sql_int(q, PAGE);
+    for (; found < PAGE && (r = sql_step(a->s, q, a->err)) > 0; found++) {
+        struct slice of_kind, name;
+        behind[0] = sql_get(q);
+        behind[1] = sql_get(q);
+        of_kind = sql_get_text(q);
+        name = sql_get_text(q);
+        if ((kind.n && !slice_eq(kind, of_kind)) || (field.n && !slice_eq(field, name)) ||
+            (store_id)behind[0] == *shown)
+            continue;
+        id[(*n_r)++] = *shown = (store_id)behind[0];
     }
-    return show_rest(&a, transmission, interchange, group, set);
+    sql_end(&q);
+    *more_r = found == PAGE;
+    return r < 0 ? r : 0;
 }
 
 int store_find_number(struct store *s, struct slice kind, struct slice field, struct slice value,
@@ -797,34 +864,19 @@ int store_find_number(struct store *s, struct slice kind, struct slice field, st
 {
     static const struct store_query any;
     struct documents to = { row, ctx };
-    struct asking a = { s, &any, DOCUMENT, document_row, &to, 0, true, err };
+    struct asking a;
     store_id id[PAGE], shown = 0;
-    int64_t document = INT64_MAX, number = INT64_MAX;   /* the last that was seen */
-    unsigned found = PAGE;
+    int64_t behind[2] = { INT64_MAX, INT64_MAX };
+    bool more = true;
     int r = store_look_again(s, err);
 
-    while (r >= 0 && found == PAGE) {
+    asking_init(&a, s, DOCUMENT, &any, document_row, &to, err);
+    while (r >= 0 && more) {
         unsigned n = 0;
-        struct sql *q = sql_begin(s, find_value, err);
-        if (!q)
-            return not_begun(err);
-        sql_empty(q, value);
-        sql_int(q, document);
-        sql_int(q, number);
-        sql_int(q, PAGE);
-        for (found = 0; found < PAGE && (r = sql_step(s, q, err)) > 0; found++) {
-            struct slice of_kind, name;
-            document = sql_get(q);
-            number = sql_get(q);
-            of_kind = sql_get_text(q);
-            name = sql_get_text(q);
-            if ((kind.n && !slice_eq(kind, of_kind)) || (field.n && !slice_eq(field, name)) || (store_id)document == shown)
-                continue;
-            id[n++] = shown = (store_id)document;
-        }
-        sql_end(&q);
+        r = page_of_numbers(&a, kind, field, value, behind, &shown, id, &n, &more);
         for (unsigned i = 0; i < n && r >= 0; i++)
             r = show(&a, id[i]);
     }
+    buf_deinit(&a.text);
     return r < 0 ? r : 0;
 }

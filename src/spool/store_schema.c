@@ -1,17 +1,17 @@
 /*
  * store_schema: the tables of the ledger, and how one of an earlier form gets its present one.
  *
- * Step i leads from version i to i + 1 and is never changed once somebody may have a ledger of that version: what comes later is
- * a step of its own. A new ledger takes them all. States stand in here as numbers, as they do in the ledger.
+ * Step i leads from version i to i + 1 and is never changed once somebody may have a ledger of that version: what comes
+ * later is a step of its own. A new ledger takes them all. States stand in here as numbers, as they do in the ledger.
  *
- * Nothing ordered by time: `at` says when, ids say before and after. `hour` holds which ids the things of an hour have, so that
- * a time can be looked for without an index on it, and a clock that was set does no harm.
+ * Nothing is ordered by time: `at` says when, ids say before and after. `hour` holds which ids the things of an hour
+ * have, so that a time can be looked for without an index on it, and a clock that was set does no harm.
  */
 #include <stdio.h>
 
 #include "spool/store_inside.h"
 
-enum { APPLICATION = 0x57617962 };      /* "Wayb" */
+enum { APPLICATION = 0x57617962 }; /* "Wayb" */
 
 #define STATE_IS(name, number) _Static_assert(name == number, "a state's number stays")
 STATE_IS(TRANSMISSION_MADE, 5);
@@ -28,9 +28,11 @@ static const char first[] =
     " failures INTEGER NOT NULL DEFAULT 0, until INTEGER NOT NULL DEFAULT 0, reason TEXT) STRICT;"
     "INSERT INTO partner (id, name) VALUES (0, '');"
 
-    "CREATE TABLE transmission (id INTEGER PRIMARY KEY AUTOINCREMENT, direction INTEGER NOT NULL, state INTEGER NOT NULL,"
+    "CREATE TABLE transmission (id INTEGER PRIMARY KEY AUTOINCREMENT, direction INTEGER NOT NULL, state INTEGER"
+    " NOT NULL,"
     " partner INTEGER NOT NULL, name TEXT, way TEXT, format TEXT, payload BLOB NOT NULL, records BLOB, findings BLOB,"
-    " forgotten INTEGER, source BLOB, device INTEGER, inode INTEGER, size INTEGER, mtime INTEGER, target BLOB, hidden BLOB,"
+    " forgotten INTEGER, source BLOB, device INTEGER, inode INTEGER, size INTEGER, mtime INTEGER, target BLOB,"
+    " hidden BLOB,"
     " parent INTEGER, same INTEGER, replays INTEGER, answers INTEGER, passes INTEGER NOT NULL, held INTEGER NOT NULL,"
     " priority INTEGER NOT NULL, documents INTEGER NOT NULL, attempts INTEGER NOT NULL, at INTEGER NOT NULL,"
     " first INTEGER NOT NULL, due INTEGER NOT NULL, done INTEGER NOT NULL, reason TEXT) STRICT;"
@@ -44,8 +46,10 @@ static const char first[] =
     "CREATE INDEX transmission_replays ON transmission (replays) WHERE replays IS NOT NULL;"
     "CREATE INDEX transmission_answers ON transmission (answers) WHERE answers IS NOT NULL;"
 
-    "CREATE TABLE document (id INTEGER PRIMARY KEY AUTOINCREMENT, transmission INTEGER NOT NULL, state INTEGER NOT NULL,"
-    " direction INTEGER NOT NULL, partner INTEGER NOT NULL, ordinal INTEGER NOT NULL, type TEXT, version TEXT, kind TEXT,"
+    "CREATE TABLE document (id INTEGER PRIMARY KEY AUTOINCREMENT, transmission INTEGER NOT NULL, state INTEGER"
+    " NOT NULL,"
+    " direction INTEGER NOT NULL, partner INTEGER NOT NULL, ordinal INTEGER NOT NULL, type TEXT, version TEXT,"
+    " kind TEXT,"
     " sender TEXT, receiver TEXT, interchange TEXT, \"group\" TEXT, control TEXT, test INTEGER NOT NULL, number TEXT,"
     " release TEXT, purpose TEXT, key BLOB, content BLOB, record_at INTEGER NOT NULL, record_size INTEGER NOT NULL,"
     " same INTEGER, made_of INTEGER, delivery INTEGER, answer INTEGER, answered TEXT, passes INTEGER NOT NULL,"
@@ -56,7 +60,8 @@ static const char first[] =
     "CREATE INDEX document_partner ON document (partner, state);"
     "CREATE INDEX document_due ON document (due) WHERE state = 5 AND due IS NOT NULL;"
     "CREATE INDEX document_key ON document (key) WHERE key IS NOT NULL AND state IN (1, 9);"
-    "CREATE INDEX document_group ON document (partner, \"group\", control) WHERE direction = 2 AND \"group\" IS NOT NULL;"
+    "CREATE INDEX document_group ON document (partner, \"group\", control) WHERE direction = 2 AND \"group\" IS"
+    " NOT NULL;"
     "CREATE INDEX document_interchange ON document (partner, interchange, control) WHERE direction = 2;"
     "CREATE INDEX document_made_of ON document (made_of) WHERE made_of IS NOT NULL;"
     "CREATE INDEX document_delivery ON document (delivery) WHERE delivery IS NOT NULL;"
@@ -74,20 +79,23 @@ static const char first[] =
     "CREATE INDEX delivery_transmission ON delivery (transmission) WHERE transmission IS NOT NULL;"
 
     "CREATE TABLE event (id INTEGER PRIMARY KEY AUTOINCREMENT, at INTEGER NOT NULL, partner INTEGER NOT NULL,"
-    " of_partner INTEGER NOT NULL, what TEXT NOT NULL, who TEXT, transmission INTEGER, document INTEGER, delivery INTEGER,"
+    " of_partner INTEGER NOT NULL, what TEXT NOT NULL, who TEXT, transmission INTEGER, document INTEGER,"
+    " delivery INTEGER,"
     " words TEXT) STRICT;"
     "CREATE INDEX event_partner ON event (partner);"
     "CREATE INDEX event_transmission ON event (transmission) WHERE transmission IS NOT NULL;"
     "CREATE INDEX event_document ON event (document) WHERE document IS NOT NULL;"
     "CREATE INDEX event_delivery ON event (delivery) WHERE delivery IS NOT NULL;"
 
-    "CREATE TABLE count (partner INTEGER NOT NULL, what INTEGER NOT NULL, direction INTEGER NOT NULL, state INTEGER NOT NULL,"
+    "CREATE TABLE count (partner INTEGER NOT NULL, what INTEGER NOT NULL, direction INTEGER NOT NULL, state"
+    " INTEGER NOT NULL,"
     " n INTEGER NOT NULL, PRIMARY KEY (partner, what, direction, state)) STRICT, WITHOUT ROWID;"
     "CREATE TABLE hour (thing INTEGER NOT NULL, hour INTEGER NOT NULL, first INTEGER NOT NULL, last INTEGER NOT NULL,"
     " PRIMARY KEY (thing, hour)) STRICT, WITHOUT ROWID;"
 
     /* refs: rows that name it */
-    "CREATE TABLE payload (hash BLOB PRIMARY KEY, size INTEGER NOT NULL, segment INTEGER NOT NULL, \"offset\" INTEGER NOT NULL,"
+    "CREATE TABLE payload (hash BLOB PRIMARY KEY, size INTEGER NOT NULL, segment INTEGER NOT NULL, \"offset\""
+    " INTEGER NOT NULL,"
     " refs INTEGER NOT NULL, at INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
     "CREATE INDEX payload_unnamed ON payload (at) WHERE refs = 0;"
     "CREATE TABLE segment (number INTEGER PRIMARY KEY, payloads INTEGER NOT NULL) STRICT;"
@@ -100,9 +108,11 @@ static const char first[] =
     "CREATE TABLE number (value TEXT NOT NULL, document INTEGER NOT NULL, field INTEGER NOT NULL,"
     " PRIMARY KEY (value, document, field)) STRICT, WITHOUT ROWID;"
     /* the last control number that was given */
-    "CREATE TABLE control (partner INTEGER NOT NULL, version TEXT NOT NULL, level TEXT NOT NULL, number INTEGER NOT NULL,"
+    "CREATE TABLE control (partner INTEGER NOT NULL, version TEXT NOT NULL, level TEXT NOT NULL, number INTEGER"
+    " NOT NULL,"
     " most INTEGER NOT NULL, PRIMARY KEY (partner, version, level)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE envelope (partner INTEGER NOT NULL, control TEXT NOT NULL, level TEXT NOT NULL, sender TEXT NOT NULL,"
+    "CREATE TABLE envelope (partner INTEGER NOT NULL, control TEXT NOT NULL, level TEXT NOT NULL, sender TEXT"
+    " NOT NULL,"
     " receiver TEXT NOT NULL, transmission INTEGER NOT NULL,"
     " PRIMARY KEY (partner, control, level, sender, receiver, transmission)) STRICT, WITHOUT ROWID;";
 
@@ -132,8 +142,8 @@ static int look(struct store *s, unsigned most, int64_t *version_r, struct err *
     if (application != APPLICATION && (application || *version_r || tables))
         return err_set(err, ERR_CONFIG, "%s: is no ledger of Waybill", s->path);
     if (*version_r > most || *version_r < 0)
-        return err_set(err, ERR_CONFIG, "%s: has form %lld; this Waybill knows forms up to %u. A later one wrote it", s->path,
-                       (long long)*version_r, most);
+        return err_set(err, ERR_CONFIG, "%s: has form %lld; this Waybill knows forms up to %u. A later one wrote it",
+                       s->path, (long long)*version_r, most);
     return 0;
 }
 
@@ -146,8 +156,8 @@ int store_version(struct store *s, unsigned n, struct err *err)
     if (version == 0)
         return err_set(err, ERR_MISSING, "%s: there is no ledger yet", s->path);
     if (version < n)
-        return err_set(err, ERR_CONFIG, "%s: has form %lld, and not yet form %u: run waybill once, which writes it", s->path,
-                       (long long)version, n);
+        return err_set(err, ERR_CONFIG, "%s: has form %lld, and not yet form %u: run waybill once, which writes it",
+                       s->path, (long long)version, n);
     return 0;
 }
 

@@ -1,16 +1,16 @@
 /*
  * store_sqlite: the ledger's file, its batches and its statements. See store.h and store_inside.h.
  *
- * The file is in WAL mode, synchronous=FULL: a commit is one write and one fsync of the log. The writer alone carries the log
- * over into the file (sqlite3_wal_checkpoint), between batches, and only as far as no reader is in the way. It leaves
- * ledger-wal and ledger-shm behind when it closes: beside them a reader needs not write anything. SQLite makes
+ * The file is in WAL mode, synchronous=FULL: a commit is one write and one fsync of the log. The writer alone carries
+ * the log over into the file (sqlite3_wal_checkpoint), between batches, and only as far as no reader is in the way. It
+ * leaves ledger-wal and ledger-shm behind when it closes: beside them a reader needs not write anything. SQLite makes
  * them with the mode of the ledger, so who may read the one may read all.
  *
- * A reader holds no snapshot between two rows: however slow it is, the log does not grow for its sake. If there is no log and none can
- * be made (a copy on a medium that cannot be written), the file is read as one that nobody writes.
+ * A reader holds no snapshot while a callback runs: however slow it is, the log does not grow for its sake. If there is
+ * no log and none can be made (a copy on a medium that cannot be written), the file is read as one that nobody writes.
  *
- * Never opens and closes the ledger by other means than SQLite's while it may be open: the locks of a file end when any of a
- * process's descriptors of it is closed.
+ * Never opens and closes the ledger by other means than SQLite's while it may be open: the locks of a file end when any
+ * of a process's descriptors of it is closed.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -34,10 +34,8 @@ int sql_failed(struct store *s, int code, struct err *err)
     const char *words = s->db && (extended & 0xff) == (code & 0xff) ? sqlite3_errmsg(s->db) : sqlite3_errstr(code);
 
     switch (code & 0xff) {
-    case SQLITE_NOMEM:
-        return err_nomem(err);
-    case SQLITE_FULL:
-        return err_set(err, ERR_IO, "%s: cannot be written: the disk is full", s->path);
+    case SQLITE_NOMEM: return err_nomem(err);
+    case SQLITE_FULL: return err_set(err, ERR_IO, "%s: cannot be written: the disk is full", s->path);
     case SQLITE_IOERR:
     case SQLITE_CANTOPEN:
         if ((extended & 0xff) == SQLITE_IOERR && (extended >> 8) == (SQLITE_IOERR_NOMEM >> 8))
@@ -47,22 +45,14 @@ int sql_failed(struct store *s, int code, struct err *err)
         kind = ERR_IO;
         break;
     case SQLITE_BUSY:
-    case SQLITE_LOCKED:
-        return err_set(err, ERR_IO, "%s: another program has locked it", s->path);
+    case SQLITE_LOCKED: return err_set(err, ERR_IO, "%s: another program has locked it", s->path);
     case SQLITE_READONLY:
     case SQLITE_PERM:
-    case SQLITE_AUTH:
-        kind = ERR_IO;
-        break;
-    case SQLITE_CORRUPT:
-        return err_set(err, ERR_DATA, "%s: is damaged (%s)", s->path, words);
-    case SQLITE_NOTADB:
-        return err_set(err, ERR_CONFIG, "%s: is no ledger", s->path);
-    case SQLITE_TOOBIG:
-        kind = ERR_LIMIT;
-        break;
-    default:
-        break;
+    case SQLITE_AUTH: kind = ERR_IO; break;
+    case SQLITE_CORRUPT: return err_set(err, ERR_DATA, "%s: is damaged (%s)", s->path, words);
+    case SQLITE_NOTADB: return err_set(err, ERR_CONFIG, "%s: is no ledger", s->path);
+    case SQLITE_TOOBIG: kind = ERR_LIMIT; break;
+    default: break;
     }
     return err_set(err, kind, "%s: %s", s->path, words);
 }
@@ -102,6 +92,7 @@ struct sql *sql_begin(struct store *s, const char *text, struct err *err)
     q->busy = true;
     q->at = 0;
     q->failed = SQLITE_OK;
+    q->kept = NULL;
     return q;
 }
 
@@ -195,7 +186,27 @@ struct slice sql_get_text(struct sql *q)
 {
     const char *p = sqlite3_column_blob(q->st, q->at);
     int n = sqlite3_column_bytes(q->st, q->at++);
-    return slice(p, p && n > 0 ? (size_t)n : 0);
+    struct slice s = slice(p, p && n > 0 ? (size_t)n : 0);
+    if (q->kept && s.n) {
+        buf_add_slice(q->kept, s);
+        s.p = q->kept->p + q->kept->n - s.n;
+    }
+    return s;
+}
+
+int sql_keep(struct sql *q, struct buf *b, struct err *err)
+{
+    size_t n = 0;
+    for (int i = 0; i < sqlite3_column_count(q->st); i++) {
+        int type = sqlite3_column_type(q->st, i);
+        if (type == SQLITE_TEXT || type == SQLITE_BLOB)
+            n += (size_t)sqlite3_column_bytes(q->st, i);
+    }
+    buf_clear(b);
+    if (!buf_reserve(b, n)) /* all at once: what was given does not move */
+        return err_set(err, b->failed, "%s", err_name(b->failed));
+    q->kept = b;
+    return 0;
 }
 
 void sql_get_blob(struct sql *q, uint8_t *p, size_t n)
@@ -283,9 +294,9 @@ static int open_writer(struct store *s, struct err *err)
     r = run_text(s, "PRAGMA journal_mode=WAL", err);
     if (r == 0)
         r = run_text(s,
-                        "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384;"
-                        "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF",
-                        err);
+                     "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384;"
+                     "PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF",
+                     err);
     if (r == 0) {
         char text[64];
         snprintf(text, sizeof(text), "PRAGMA journal_size_limit=%d", LOG_BYTES);
@@ -339,10 +350,11 @@ static int set_reader(struct store *s)
     sqlite3_extended_result_codes(s->db, 1);
     sqlite3_busy_timeout(s->db, BUSY_MSEC);
     sqlite3_db_config(s->db, SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, 1, NULL);
-    return sqlite3_exec(s->db,
-                        "PRAGMA query_only=1; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;"
-                        "SELECT 1 FROM sqlite_schema",
-                        NULL, NULL, NULL);
+    return sqlite3_exec(
+        s->db,
+        "PRAGMA query_only=1; PRAGMA cache_size=-4096; PRAGMA temp_store=MEMORY; PRAGMA trusted_schema=OFF;"
+        "SELECT 1 FROM sqlite_schema",
+        NULL, NULL, NULL);
 }
 
 static int open_reader(struct store *s, struct err *err)
@@ -501,8 +513,8 @@ void store_rollback(struct store *s)
         sqlite3_exec(s->db, "ROLLBACK", NULL, NULL, NULL);
 }
 
-/* What is in the log goes into the ledger, as far as no reader stands in the way: then it is tried again only when as much has come
- * again. If it fails the log is longer, nothing else. */
+/* What is in the log goes into the ledger, as far as no reader stands in the way: then it is tried again only when as
+ * much has come again. If it fails the log is longer, nothing else. */
 static void carry_over(struct store *s)
 {
     if (s->wal < s->tried)

@@ -1,4 +1,4 @@
-/* store: every arrow, what is refused, batches, crashes, counts, questions and their plans, upgrades, readers beside. */
+/* store: every arrow, what is refused, batches, crashes, counts, questions and their plans, upgrades, readers. */
 #include <fcntl.h>
 #include <setjmp.h>
 #include <signal.h>
@@ -18,12 +18,12 @@
 #include "failing_malloc.h"
 #include "spool/store_inside.h"
 
-#define OK(call) \
-    do { \
-        struct err *e_ = &err; \
-        int r_ = (call); \
-        if (r_ < 0) \
-            fail_msg("%s: %s", #call, e_->text); \
+#define OK(call)                                                                                                       \
+    do {                                                                                                               \
+        struct err *e_ = &err;                                                                                         \
+        int r_ = (call);                                                                                               \
+        if (r_ < 0)                                                                                                    \
+            fail_msg("%s: %s", #call, e_->text);                                                                       \
     } while (0)
 
 static struct err err;
@@ -92,16 +92,23 @@ static struct payload payload(unsigned n)
 
 static struct store_transmission arrived(const char *partner, unsigned n)
 {
-    return (struct store_transmission){ .partner = slice_of(partner), .name = SLICE("orders.edi"), .way = SLICE("folder"),
+    return (struct store_transmission){ .partner = slice_of(partner),
+                                        .name = SLICE("orders.edi"),
+                                        .way = SLICE("folder"),
                                         .payload = payload(n),
                                         .source = { SLICE("in/acme/a\nb.edi"), 1, UINT64_MAX - n, 3, 4 } };
 }
 
 static struct store_transmission leaving(const char *partner, unsigned n)
 {
-    return (struct store_transmission){ .partner = slice_of(partner), .name = SLICE("out.edi"), .way = SLICE("folder"),
-                                        .format = SLICE("x12"), .target = SLICE("out/acme"), .payload = payload(n),
-                                        .priority = 1, .due = 5 };
+    return (struct store_transmission){ .partner = slice_of(partner),
+                                        .name = SLICE("out.edi"),
+                                        .way = SLICE("folder"),
+                                        .format = SLICE("x12"),
+                                        .target = SLICE("out/acme"),
+                                        .payload = payload(n),
+                                        .priority = 1,
+                                        .due = 5 };
 }
 
 static store_id accept_one(struct world *w, const char *partner, unsigned n)
@@ -122,7 +129,9 @@ static store_id make_one(struct world *w, const char *partner, unsigned n)
 
 static store_id translated(struct world *w, const char *partner, unsigned n)
 {
-    struct store_transmission t = { .format = SLICE("x12"), .records = payload(n + 1), .findings = payload(n + 2), .documents = 1 };
+    struct store_transmission t = {
+        .format = SLICE("x12"), .records = payload(n + 1), .findings = payload(n + 2), .documents = 1
+    };
     store_id id = accept_one(w, partner, n);
     OK(store_translate(w->s, id, &t, &err));
     return id;
@@ -130,11 +139,25 @@ static store_id translated(struct world *w, const char *partner, unsigned n)
 
 static store_id document_in(struct world *w, store_id transmission, enum document_state state)
 {
-    struct store_document d = { .transmission = transmission, .state = state, .ordinal = 1, .set = SLICE("850"),
-                                .version = SLICE("004010"), .kind = SLICE("order"), .sender = SLICE("ZZ:ACME"),
-                                .receiver = SLICE("ZZ:US"), .interchange = SLICE("000000007"), .group = SLICE("8"),
-                                .control = SLICE("0001"), .number = SLICE("4711"), .key = { 1, 2, 3 }, .content = { 4 },
-                                .record_at = 10, .record_size = 20, .held = HELD_NUMBER, .reason = SLICE(""), .within = 1000 };
+    struct store_document d = { .transmission = transmission,
+                                .state = state,
+                                .ordinal = 1,
+                                .set = SLICE("850"),
+                                .version = SLICE("004010"),
+                                .kind = SLICE("order"),
+                                .sender = SLICE("ZZ:ACME"),
+                                .receiver = SLICE("ZZ:US"),
+                                .interchange = SLICE("000000007"),
+                                .group = SLICE("8"),
+                                .control = SLICE("0001"),
+                                .number = SLICE("4711"),
+                                .key = { 1, 2, 3 },
+                                .content = { 4 },
+                                .record_at = 10,
+                                .record_size = 20,
+                                .held = HELD_NUMBER,
+                                .reason = SLICE(""),
+                                .within = 1000 };
     store_id id;
     OK(store_document(w->s, &d, &id, &err));
     return id;
@@ -142,8 +165,12 @@ static store_id document_in(struct world *w, store_id transmission, enum documen
 
 static store_id route_one(struct world *w, const char *partner, store_id document, store_id transmission)
 {
-    struct store_delivery d = { .partner = slice_of(partner), .document = document, .transmission = transmission,
-                                .route = SLICE("send 850 from order"), .kind = SLICE("order"), .set = SLICE("850"),
+    struct store_delivery d = { .partner = slice_of(partner),
+                                .document = document,
+                                .transmission = transmission,
+                                .route = SLICE("send 850 from order"),
+                                .kind = SLICE("order"),
+                                .set = SLICE("850"),
                                 .priority = 1 };
     store_id id;
     OK(store_route(w->s, &d, &id, &err));
@@ -159,7 +186,7 @@ struct seen {
     struct store_transmission t;
     struct store_document d;
     struct store_delivery v;
-    char text[400];             /* of events: "accept open …" */
+    char text[400]; /* of events: "accept open …" */
     char reason[200];
 };
 
@@ -289,8 +316,8 @@ static void test_what_arrives(void **state)
     OK(store_begin(w->s, &err));
     OK(store_clear(w->s, a, &err));
     OK(store_unpack(w->s, b, SLICE("zip"), 3, &err));
-    OK(store_translate(w->s, a, &(struct store_transmission){ .format = SLICE("x12"), .records = payload(9), .documents = 7 },
-                       &err));
+    OK(store_translate(
+        w->s, a, &(struct store_transmission){ .format = SLICE("x12"), .records = payload(9), .documents = 7 }, &err));
     OK(store_repeat(w->s, c, SLICE("x12"), a, &err));
     OK(store_hold(w->s, TRANSMISSION, d, HELD_PARTNER, SLICE("names somebody else"), &err));
     OK(store_commit(w->s, &err));
@@ -440,8 +467,9 @@ static void test_what_goes_along_with_a_transmission(void **state)
     assert_int_equal(store_release(w->s, DELIVERY, v[3], &err), ERR_USAGE);
     assert_int_equal(store_drop(w->s, DELIVERY, v[3], SLICE("x"), &err), ERR_USAGE);
     assert_non_null(strstr(err.text, "stands in transmission 2"));
-    assert_int_equal(store_route(w->s, &(struct store_delivery){ .partner = SLICE("erp"), .transmission = t }, &late, &err),
-                     ERR_INTERNAL);
+    assert_int_equal(
+        store_route(w->s, &(struct store_delivery){ .partner = SLICE("erp"), .transmission = t }, &late, &err),
+        ERR_INTERNAL);
     OK(store_release(w->s, TRANSMISSION, t, &err));
     assert_int_equal(state_is(w, DELIVERY, v[69]), DELIVERY_MADE);
     assert_int_equal(one(w, DELIVERY, v[0]).v.passes, HELD_TRANSPORT);
@@ -498,8 +526,8 @@ static void test_what_goes_along_with_a_document(void **state)
 static void test_documents_that_begin(void **state)
 {
     struct world *w = *state;
-    static const enum document_state in_states[] = { DOCUMENT_RECORDED, DOCUMENT_REFUSED, DOCUMENT_REPEATED, DOCUMENT_HELD,
-                                                     DOCUMENT_DEAD };
+    static const enum document_state in_states[] = { DOCUMENT_RECORDED, DOCUMENT_REFUSED, DOCUMENT_REPEATED,
+                                                     DOCUMENT_HELD, DOCUMENT_DEAD };
     static const char *const events[] = { "record", "refuse", "recognise", "withhold", "strand" };
     struct store_document d = { .state = DOCUMENT_WRITTEN };
     struct seen x;
@@ -535,7 +563,8 @@ static void test_documents_that_begin(void **state)
     counts_hold(w);
 }
 
-/* Brings a thing into each state, and draws each arrow there: it goes where the table says, or is refused and nothing changes. */
+/* Brings a thing into each state, and draws each arrow there: it goes where the table says, or is refused and nothing
+ * changes. */
 static store_id thing_in(struct world *w, enum thing thing, unsigned state, enum store_direction direction)
 {
     static unsigned n = 1000;
@@ -547,7 +576,9 @@ static store_id thing_in(struct world *w, enum thing thing, unsigned state, enum
         switch (state) {
         case TRANSMISSION_ARRIVED: break;
         case TRANSMISSION_UNPACKED: OK(store_unpack(w->s, id, SLICE("zip"), 1, &err)); break;
-        case TRANSMISSION_TRANSLATED: OK(store_translate(w->s, id, &(struct store_transmission){ .documents = 0 }, &err)); break;
+        case TRANSMISSION_TRANSLATED:
+            OK(store_translate(w->s, id, &(struct store_transmission){ .documents = 0 }, &err));
+            break;
         case TRANSMISSION_REPEATED: OK(store_repeat(w->s, id, SLICE(""), 1, &err)); break;
         case TRANSMISSION_HELD: OK(store_hold(w->s, thing, id, 1, SLICE("r"), &err)); break;
         case TRANSMISSION_DROPPED:
@@ -580,8 +611,8 @@ static store_id thing_in(struct world *w, enum thing thing, unsigned state, enum
         return t;
     }
     if (thing == DOCUMENT) {
-        unsigned ours = STATE(DOCUMENT, WRITTEN) | STATE(DOCUMENT, AWAITED) | STATE(DOCUMENT, OVERDUE) | STATE(DOCUMENT, ACCEPTED) |
-                        STATE(DOCUMENT, REJECTED);
+        unsigned ours = STATE(DOCUMENT, WRITTEN) | STATE(DOCUMENT, AWAITED) | STATE(DOCUMENT, OVERDUE) |
+                        STATE(DOCUMENT, ACCEPTED) | STATE(DOCUMENT, REJECTED);
         if (!(ours & 1u << state)) {
             t = translated(w, "acme", n + 1);
             id = document_in(w, t, state == DOCUMENT_DROPPED ? DOCUMENT_DEAD : state);
@@ -864,7 +895,7 @@ static void test_lists(void **state)
     for (unsigned i = 0; i < 300; i++) {
         w->now = 1700000000000 + (store_time)i * 60000; /* a minute */
         if (i == 200)
-            w->now -= 86400000;                          /* the clock was wrong for a moment */
+            w->now -= 86400000; /* the clock was wrong for a moment */
         OK(store_begin(w->s, &err));
         before = accept_one(w, i % 3 ? "acme" : "erp", i);
         if (i % 5 == 0)
@@ -888,25 +919,33 @@ static void test_lists(void **state)
     x = look(w, TRANSMISSION, (struct store_query){ .newest = true, .direction = STORE_OUT });
     assert_int_equal(x.n, 43);
     assert_true(x.id[0] > x.id[1]);
-    x = look(w, TRANSMISSION, (struct store_query){ .partner = SLICE("erp"), .direction = STORE_IN,
-                                                    .states = STATE(TRANSMISSION, ARRIVED) | STATE(TRANSMISSION, HELD) });
+    x = look(w, TRANSMISSION,
+             (struct store_query){ .partner = SLICE("erp"),
+                                   .direction = STORE_IN,
+                                   .states = STATE(TRANSMISSION, ARRIVED) | STATE(TRANSMISSION, HELD) });
     assert_int_equal(x.n, 100);
     for (unsigned i = 1; i < x.n; i++)
         assert_true(x.id[i] > x.id[i - 1]);
-    x = look(w, TRANSMISSION, (struct store_query){ .partner = SLICE("erp"), .newest = true, .limit = 7,
-                                                    .states = STATE(TRANSMISSION, HELD) });
+    x = look(w, TRANSMISSION,
+             (struct store_query){
+                 .partner = SLICE("erp"), .newest = true, .limit = 7, .states = STATE(TRANSMISSION, HELD) });
     assert_int_equal(x.n, 7);
-    assert_int_equal(look(w, TRANSMISSION, (struct store_query){ .direction = STORE_OUT, .states = 1u << TRANSMISSION_ARRIVED }).n, 0);
+    assert_int_equal(
+        look(w, TRANSMISSION, (struct store_query){ .direction = STORE_OUT, .states = 1u << TRANSMISSION_ARRIVED }).n,
+        0);
     assert_int_equal(look(w, TRANSMISSION, (struct store_query){ .partner = SLICE("who") }).n, 0);
     /* by time */
-    x = look(w, TRANSMISSION, (struct store_query){ .direction = STORE_IN, .from = 1700000000000 + 60 * 60000,
-                                                    .to = 1700000000000 + 120 * 60000 });
+    x = look(w, TRANSMISSION,
+             (struct store_query){
+                 .direction = STORE_IN, .from = 1700000000000 + 60 * 60000, .to = 1700000000000 + 120 * 60000 });
     assert_int_equal(x.n, 60);
-    assert_int_equal(look(w, TRANSMISSION, (struct store_query){ .direction = STORE_IN, .from = 1700000000000 }).n, 299);
+    assert_int_equal(look(w, TRANSMISSION, (struct store_query){ .direction = STORE_IN, .from = 1700000000000 }).n,
+                     299);
     assert_int_equal(look(w, TRANSMISSION, (struct store_query){ .to = 1700000000000 }).n, 1);
     assert_int_equal(look(w, TRANSMISSION, (struct store_query){ .from = 1800000000000 }).n, 0);
     memset(&x, 0, sizeof(x));
-    OK(store_events(w->s, &(struct store_query){ .from = 1700000000000 + 299 * 60000, .newest = true }, see_event, &x, &err));
+    OK(store_events(w->s, &(struct store_query){ .from = 1700000000000 + 299 * 60000, .newest = true }, see_event, &x,
+                    &err));
     assert_int_equal(x.n, 1);
 }
 
@@ -940,7 +979,9 @@ static void test_queues(void **state)
     in = translated(w, "acme", 1);
     doc = document_in(w, in, DOCUMENT_RECORDED);
     for (unsigned i = 0; i < 300; i++) {
-        struct store_delivery v = { .partner = i % 2 ? SLICE("erp") : SLICE("acme"), .document = doc, .priority = 2 - i % 3,
+        struct store_delivery v = { .partner = i % 2 ? SLICE("erp") : SLICE("acme"),
+                                    .document = doc,
+                                    .priority = 2 - i % 3,
                                     .due = i == 299 ? w->now + 1 : 1000 - i };
         store_id id;
         OK(store_route(w->s, &v, &id, &err));
@@ -950,15 +991,20 @@ static void test_queues(void **state)
     assert_int_equal(x.n, 299);
     assert_int_equal(x.id[0], 297); /* i 296: priority 0, due first */
     assert_int_equal(x.id[298], 1);
-    x = look(w, DELIVERY, (struct store_query){ .due = w->now, .states = 1u << DELIVERY_WAITING, .partner = SLICE("erp"), .limit = 3 });
+    x = look(
+        w, DELIVERY,
+        (struct store_query){ .due = w->now, .states = 1u << DELIVERY_WAITING, .partner = SLICE("erp"), .limit = 3 });
     assert_int_equal(x.n, 3);
     assert_int_equal(x.id[0], 294);
-    x = look(w, DELIVERY, (struct store_query){ .due = w->now, .states = 1u << DELIVERY_WAITING, .priorities = 1 << 0 | 1 << 2 });
+    x = look(w, DELIVERY,
+             (struct store_query){ .due = w->now, .states = 1u << DELIVERY_WAITING, .priorities = 1 << 0 | 1 << 2 });
     assert_int_equal(x.n, 199);
-    OK(store_deliveries(w->s, &(struct store_query){ .due = w->now, .states = 1u << DELIVERY_WAITING }, make_due, &d, &err));
+    OK(store_deliveries(w->s, &(struct store_query){ .due = w->now, .states = 1u << DELIVERY_WAITING }, make_due, &d,
+                        &err));
     assert_int_equal(d.n, 299);
     assert_int_equal(look(w, DELIVERY, (struct store_query){ .states = 1u << DELIVERY_WAITING }).n, 1);
-    assert_int_equal(look(w, TRANSMISSION, (struct store_query){ .due = w->now, .states = 1u << TRANSMISSION_MADE }).n, 299);
+    assert_int_equal(look(w, TRANSMISSION, (struct store_query){ .due = w->now, .states = 1u << TRANSMISSION_MADE }).n,
+                     299);
     assert_int_equal(look(w, TRANSMISSION, (struct store_query){ .due = 4, .states = 1u << TRANSMISSION_MADE }).n, 0);
     assert_int_equal(look(w, DELIVERY, (struct store_query){ .document = doc }).n, 300);
     assert_int_equal(look(w, DELIVERY, (struct store_query){ .transmission = in }).n, 0);
@@ -976,7 +1022,9 @@ static void test_finding(void **state)
 {
     struct world *w = *state;
     struct store_document d = { .set = SLICE("850"), .group = SLICE("8") }, found;
-    struct store_envelope e = { SLICE("acme"), SLICE("interchange"), SLICE("ZZ:A"), SLICE("ZZ:B"), SLICE("000000001"), 0 };
+    struct store_envelope e = {
+        SLICE("acme"), SLICE("interchange"), SLICE("ZZ:A"), SLICE("ZZ:B"), SLICE("000000001"), 0
+    };
     struct store_breaker b;
     struct payload p;
     struct seen x = { .n = 0 };
@@ -1032,17 +1080,21 @@ static void test_finding(void **state)
     OK(store_find_sent(w->s, SLICE("erp"), SLICE(""), SLICE("9"), SLICE("850"), SLICE("0199"), see_document, &x, &err));
     assert_int_equal(x.n, 1);
     assert_int_equal(x.id[0], last);
-    OK(store_find_sent(w->s, SLICE("erp"), SLICE("000000003"), SLICE(""), SLICE(""), SLICE("0199"), see_document, &x, &err));
+    OK(store_find_sent(w->s, SLICE("erp"), SLICE("000000003"), SLICE(""), SLICE(""), SLICE("0199"), see_document, &x,
+                       &err));
     assert_int_equal(x.n, 2);
-    OK(store_find_sent(w->s, SLICE("erp"), SLICE("000000003"), SLICE(""), SLICE("810"), SLICE("0199"), see_document, &x, &err));
-    OK(store_find_sent(w->s, SLICE("acme"), SLICE("000000003"), SLICE(""), SLICE(""), SLICE("0199"), see_document, &x, &err));
+    OK(store_find_sent(w->s, SLICE("erp"), SLICE("000000003"), SLICE(""), SLICE("810"), SLICE("0199"), see_document, &x,
+                       &err));
+    OK(store_find_sent(w->s, SLICE("acme"), SLICE("000000003"), SLICE(""), SLICE(""), SLICE("0199"), see_document, &x,
+                       &err));
     assert_int_equal(x.n, 2);
     x.n = 0;
     OK(store_find_sent(w->s, SLICE("erp"), SLICE(""), SLICE("8"), SLICE(""), SLICE(""), see_document, &x, &err));
     assert_int_equal(x.n, 150);
     assert_int_equal(x.id[149], last - 50);
     x.n = 0;
-    OK(store_find_sent(w->s, SLICE("erp"), SLICE("000000003"), SLICE(""), SLICE(""), SLICE(""), see_document, &x, &err));
+    OK(store_find_sent(w->s, SLICE("erp"), SLICE("000000003"), SLICE(""), SLICE(""), SLICE(""), see_document, &x,
+                       &err));
     assert_int_equal(x.n, 200);
 
     /* numbers */
@@ -1133,7 +1185,7 @@ static void test_files_that_stay(void **state)
     OK(store_commit(w->s, &err));
 }
 
-/* --- Payloads ------------------------------------------------------------------------------------------------------ */
+/* --- Payloads ---------------------------------------------------------------------------------------------------- */
 
 static void test_payloads_go(void **state)
 {
@@ -1144,11 +1196,11 @@ static void test_payloads_go(void **state)
     store_id a, b, doc, v;
 
     OK(store_begin(w->s, &err));
-    a = translated(w, "acme", 1);   /* 1, 2, 3: segment 1 */
+    a = translated(w, "acme", 1); /* 1, 2, 3: segment 1 */
     b = accept_one(w, "acme", 1);
     doc = document_in(w, a, DOCUMENT_RECORDED);
     v = route_one(w, "erp", doc, 0);
-    accept_one(w, "acme", 250);     /* segment 3 */
+    accept_one(w, "acme", 250); /* segment 3 */
     assert_int_equal(store_forget(w->s, b, &err), ERR_USAGE);
     assert_int_equal(store_forget(w->s, a, &err), ERR_USAGE);
     assert_int_equal(store_forget(w->s, 77, &err), ERR_MISSING);
@@ -1183,7 +1235,7 @@ static void test_payloads_go(void **state)
     assert_int_equal(one(w, TRANSMISSION, a).t.payload.size, 0);
 }
 
-/* --- Plans --------------------------------------------------------------------------------------------------------- */
+/* --- Plans ------------------------------------------------------------------------------------------------------- */
 
 /* No question walks a table: SEARCH by an index, but for lists without a condition, which have no other way. */
 static void look_at_plan(struct world *w, const char *text)
@@ -1216,7 +1268,7 @@ static void test_no_question_walks_a_table(void **state)
     assert_true(n > 50);
 }
 
-/* --- Forms --------------------------------------------------------------------------------------------------------- */
+/* --- Forms ------------------------------------------------------------------------------------------------------- */
 
 static int open_steps(struct world *w, bool write, const char *const *steps, unsigned n)
 {
@@ -1227,7 +1279,8 @@ static int open_steps(struct world *w, bool write, const char *const *steps, uns
 static void test_upgrade(void **state)
 {
     struct world *w = *state;
-    const char *const steps[] = { store_steps[0], "ALTER TABLE transmission ADD COLUMN more TEXT; UPDATE transmission SET more = name",
+    const char *const steps[] = { store_steps[0],
+                                  "ALTER TABLE transmission ADD COLUMN more TEXT; UPDATE transmission SET more = name",
                                   "CREATE TABLE further (id INTEGER PRIMARY KEY) STRICT" };
     const char *const broken[] = { store_steps[0], "CREATE TABLE x (id INTEGER) STRICT; CREATE TABLE nonsense" };
     struct sql *q;
@@ -1299,7 +1352,7 @@ static void test_what_is_no_ledger(void **state)
     unlink(path);
 }
 
-/* --- Beside each other --------------------------------------------------------------------------------------------- */
+/* --- Beside each other ------------------------------------------------------------------------------------------- */
 
 static unsigned modes_are(struct world *w, unsigned mode)
 {
@@ -1406,7 +1459,7 @@ static void test_reader_without_write_access(void **state)
     accept_one(w, "acme", 1);
     OK(store_commit(w->s, &err));
     let_read(w);
-    assert_int_equal(as_nobody(w, NULL, NULL), 1);      /* while somebody writes */
+    assert_int_equal(as_nobody(w, NULL, NULL), 1); /* while somebody writes */
     {
         /* while the writer is in the middle of a batch */
         OK(store_begin(w->s, &err));
@@ -1416,7 +1469,7 @@ static void test_reader_without_write_access(void **state)
         assert_int_equal(as_nobody(w, NULL, NULL), 2);
     }
     store_close(&w->s);
-    assert_int_equal(as_nobody(w, NULL, NULL), 2);      /* nobody writes */
+    assert_int_equal(as_nobody(w, NULL, NULL), 2); /* nobody writes */
     {
         /* one was killed */
         int status;
@@ -1501,7 +1554,7 @@ static void test_backup_while_somebody_writes(void **state)
     w->s = NULL;
 }
 
-/* --- Memory -------------------------------------------------------------------------------------------------------- */
+/* --- Memory ------------------------------------------------------------------------------------------------------ */
 
 static int count_document(void *ctx, const struct store_document *d)
 {
