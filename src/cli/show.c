@@ -4,6 +4,7 @@
 
 #include "cli/spool.h"
 #include "flow/receive.h"
+#include "flow/rejection.h"
 
 struct shown {
     struct command_context *c;
@@ -47,6 +48,7 @@ static int keep_document(void *ctx, const struct store_document *d)
     s->d.kind = keep(s, d->kind);
     s->d.set = keep(s, d->set);
     s->d.control = keep(s, d->control);
+    s->d.group = keep(s, d->group);
     s->d.reason = keep(s, d->reason);
     s->d.answered = keep(s, d->answered);
     return 0;
@@ -185,6 +187,49 @@ static int show_transmission(struct shown *s, store_id id)
     return rc == 0 ? store_events(s->a->store, &q, on_event, s, &s->err) : rc;
 }
 
+/* The partner's complaint under our own segment. */
+static int on_rejection(void *ctx, const struct rejection *r)
+{
+    struct printer *p = ((struct shown *)ctx)->c->out;
+
+    if (p->json) {
+        printer_field(p, "rejected", r->words, 0);
+        printer_field_number(p, "position", r->position, 0);
+        if (r->element)
+            printer_field_number(p, "element", r->element, 0);
+        if (r->value.n)
+            printer_field(p, "value", r->value, 0);
+        printer_field(p, "segment", r->segment, 0);
+        printer_end_row(p);
+        return 0;
+    }
+    printer_printf(p, "  segment %llu: ", (unsigned long long)r->position);
+    if (r->segment.n) {
+        size_t before = 13 + (r->position > 9) + (r->position > 99) + (r->position > 999);
+        printer_safe(p, r->segment);
+        printer_text(p, "\n");
+        if (r->width) {
+            for (size_t i = 0; i < before + r->at; i++)
+                printer_text(p, " ");
+            for (uint32_t i = 0; i < r->width && i < 60; i++)
+                printer_text(p, i ? "~" : "^");
+            printer_text(p, "\n");
+        }
+        printer_text(p, "    ");
+    }
+    printer_text(p, "he says: ");
+    printer_safe(p, r->words);
+    if (r->element)
+        printer_printf(p, " in element %u", r->element);
+    if (r->value.n) {
+        printer_text(p, ", and that he found \"");
+        printer_safe(p, r->value);
+        printer_text(p, "\"");
+    }
+    printer_text(p, "\n");
+    return 0;
+}
+
 static int show_document(struct shown *s, store_id id)
 {
     struct store_query q = { .document = id, .limit = 200 }, whole = { .id = s->d.transmission, .limit = 1 },
@@ -194,6 +239,10 @@ static int show_document(struct shown *s, store_id id)
     spool_show_document(s->c->out, &s->d);
     heading(s->c->out, "came or left in");
     rc = store_transmissions(s->a->store, &whole, on_transmission, s, &s->err);
+    if (rc == 0 && s->d.direction == STORE_OUT && s->d.answer && s->d.answered.n) {
+        heading(s->c->out, "what the partner complains of");
+        rc = rejection_show(s->a, &s->d, s->d.answer, on_rejection, s, &s->err);
+    }
     heading(s->c->out, "goes to");
     if (rc == 0)
         rc = store_deliveries(s->a->store, &q, on_delivery, s, &s->err);
