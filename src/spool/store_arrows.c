@@ -436,7 +436,11 @@ int store_place(struct store *s, store_id id, struct err *err)
     if (r < 0)
         return done(s, r, err);
     _Static_assert(DOCUMENT_AWAITED == 5, "as below");
-    q = sql_begin(s, "UPDATE document SET due = ?2 + within WHERE transmission = ?1 AND state = 5", err);
+    /* by what it carries, not by what is awaited: that may be many */
+    q = sql_begin(s,
+                  "UPDATE document INDEXED BY document_transmission SET due = ?2 + within"
+                  " WHERE transmission = ?1 AND state = 5",
+                  err);
     if (!q)
         return done(s, not_begun(err), err);
     sql_id(q, id);

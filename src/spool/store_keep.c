@@ -464,7 +464,8 @@ static int unname(struct store *s, const uint8_t *hash, struct err *err)
 static int under_way(struct store *s, store_id transmission, struct err *err)
 {
     struct sql *q = sql_begin(s,
-                              "SELECT 1 FROM document d CROSS JOIN delivery v ON v.document = d.id"
+                              "SELECT 1 FROM document d INDEXED BY document_transmission"
+                              " CROSS JOIN delivery v INDEXED BY delivery_document ON v.document = d.id"
                               " WHERE d.transmission = ?1 AND v.state IN (1, 4) LIMIT 1",
                               err);
     int r;

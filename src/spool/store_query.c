@@ -128,8 +128,9 @@ static const char *const rows[] = {
         " v.passes, v.held,"
         " v.at, v.due, v.done, v.reason"
         " FROM delivery v LEFT JOIN partner p ON p.id = v.partner WHERE v.id = ?1",
-    [EVENT] = "SELECT e.id, e.at, p.name, e.of_partner, e.what, e.who, e.transmission, e.document, e.delivery, e.words"
-              " FROM event e LEFT JOIN partner p ON p.id = e.partner WHERE e.id = ?1",
+    [EVENT] =
+        "SELECT e.id, e.at, p.name, e.of_partner, e.what, e.who, e.transmission, e.document, e.delivery,"
+        " e.words FROM event e LEFT JOIN partner p ON p.id = e.partner WHERE e.id = ?1",
 };
 
 static void get_payload(struct sql *q, struct payload *p)
