@@ -82,6 +82,8 @@ int command_init(struct command_context *c)
         mode_t mode;
     } folders[] = { { "", 0750 }, { "partners", 0750 }, { "maps", 0750 }, { "keys", 0700 }, { "spool", 0750 } };
     const char *folder = c->argument[0];
+    const struct store_options store = { .write = true, .who = "init" };
+    struct store *ledger = NULL;
     struct err err = { 0 };
     char spool[4096];
     int rc = 0;
@@ -94,6 +96,9 @@ int command_init(struct command_context *c)
         rc = make_file(folder, "partners/erp.conf", erp, &err);
     if (rc == 0 && (size_t)snprintf(spool, sizeof(spool), "%s/spool", folder) < sizeof(spool))
         rc = objects_make(spool, &err);
+    if (rc == 0)
+        rc = store_open(spool, &store, &ledger, &err);
+    store_close(&ledger);
     /* the last one, for it makes a home of the folder */
     if (rc == 0)
         rc = make_file(folder, "waybill.conf", conf, &err);

@@ -20,11 +20,11 @@ int command_partner_list(struct command_context *c)
             in += n.transmission[0][s];
             out += n.transmission[1][s];
         }
-        printer_field(c->out, "partner", p->name, 16);
-        printer_field(c->out, "role", p->role, 14);
-        printer_field(c->out, "state", p->off ? SLICE("off") : SLICE("on"), 4);
-        printer_field_number(c->out, "arrived", in, 10);
-        printer_field_number(c->out, "left", out, 10);
+        printer_field(c->out, "partner", p->name, 12);
+        printer_field(c->out, "role", p->role, 12);
+        printer_field(c->out, "state", p->off ? SLICE("off") : SLICE("on"), 3);
+        printer_field_number(c->out, "arrived", in, 7);
+        printer_field_number(c->out, "left", out, 7);
         printer_field(c->out, "title", p->title, 0);
         printer_end_row(c->out);
     }

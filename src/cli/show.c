@@ -109,9 +109,9 @@ static int on_event(void *ctx, const struct store_event *e)
 
     if (!p->json)
         printer_text(p, "  ");
-    printer_field(p, "event_at", slice_of(spool_time(p, e->at, time)), 20);
-    printer_field(p, "event", e->what, 10);
-    printer_field(p, "who", e->who, 10);
+    printer_field(p, "event_at", slice_of(spool_time(p, e->at, time)), 19);
+    printer_field(p, "event", e->what, 9);
+    printer_field(p, "who", e->who, 8);
     if (p->json) {
         if (e->transmission)
             printer_field(p, "transmission", slice_of(spool_id_text(TRANSMISSION, e->transmission, id)), 0);
@@ -122,7 +122,7 @@ static int on_event(void *ctx, const struct store_event *e)
     } else {
         printer_field(p, "thing", slice_of(e->delivery ? spool_id_text(DELIVERY, e->delivery, id)
                                            : e->document ? spool_id_text(DOCUMENT, e->document, id)
-                                                         : spool_id_text(TRANSMISSION, e->transmission, id)), 8);
+                                                         : spool_id_text(TRANSMISSION, e->transmission, id)), 5);
     }
     printer_field(p, "words", e->words, 0);
     printer_end_row(p);
@@ -484,6 +484,43 @@ static int trace_document(struct tracing *t, const struct store_document *d)
     return rc;
 }
 
+/* Documents of a number, to be told in the order in which they came. */
+struct gathered {
+    store_id *id;
+    size_t n, room;
+    struct arena arena;
+};
+
+static int gather(void *ctx, const struct store_document *d)
+{
+    struct gathered *g = ctx;
+    store_id *grown = arena_grow(&g->arena, g->id, g->n, &g->room, sizeof(*grown));
+
+    if (!grown)
+        return ERR_NOMEM;
+    g->id = grown;
+    g->id[g->n++] = d->id;
+    return 0;
+}
+
+static int trace_number(struct tracing *t, const char *number)
+{
+    struct shown *s = t->s;
+    struct gathered g = { .n = 0 };
+    int rc;
+
+    arena_init(&g.arena, 64 << 20);
+    rc = store_find_number(s->a->store, slice(NULL, 0), slice(NULL, 0), slice_of(number), gather, &g, &s->err);
+    if (rc == ERR_NOMEM)
+        err_nomem(&s->err);
+    for (size_t i = g.n; rc == 0 && i-- > 0;) {
+        const struct store_query q = { .id = g.id[i], .limit = 1 };
+        rc = store_documents(s->a->store, &q, on_traced_part, t, &s->err);
+    }
+    arena_deinit(&g.arena);
+    return rc;
+}
+
 int command_trace(struct command_context *c)
 {
     struct shown s = { .c = c };
@@ -493,7 +530,7 @@ int command_trace(struct command_context *c)
     arena_init(&s.arena, 64 << 20);
     for (unsigned i = 0; s.a && rc == 0 && i < c->n; i++) {
         t.found = 0;
-        rc = store_find_number(s.a->store, slice(NULL, 0), slice(NULL, 0), slice_of(c->argument[i]), on_traced_part, &t, &s.err);
+        rc = trace_number(&t, c->argument[i]);
         if (rc == 0 && !t.found) {
             command_say(c, "no document has the number \"%s\"", c->argument[i]);
             code = EXIT_CODE_DATA;

@@ -186,12 +186,12 @@ void spool_show_transmission(struct printer *p, const struct store_transmission 
 {
     char time[32], hash[2 * OBJECT_HASH + 1];
 
-    id_field(p, "transmission", TRANSMISSION, t->id, 7);
-    field(p, "at", spool_time(p, t->at, time), 20);
-    field(p, "direction", t->direction == STORE_IN ? "in" : "out", 4);
-    printer_field(p, "partner", t->partner, 14);
-    field(p, "state", state_name(TRANSMISSION, t->state), 11);
-    printer_field(p, "name", t->name, p->json || !t->reason.n ? 0 : 28);
+    id_field(p, "transmission", TRANSMISSION, t->id, 5);
+    field(p, "at", spool_time(p, t->at, time), 19);
+    field(p, "direction", t->direction == STORE_IN ? "in" : "out", 3);
+    printer_field(p, "partner", t->partner, 12);
+    field(p, "state", state_name(TRANSMISSION, t->state), 10);
+    printer_field(p, "name", t->name, p->json || !t->reason.n ? 0 : 18);
     optional(p, "reason", t->reason, 0);
     if (p->json) {
         more(p, "way", t->way);
@@ -212,18 +212,38 @@ void spool_show_transmission(struct printer *p, const struct store_transmission 
     printer_end_row(p);
 }
 
+/* "850 order NW-131": one column for people. */
+static void what(struct printer *p, const struct store_document *d)
+{
+    const struct slice words[] = { d->set, d->kind, d->number };
+    struct buf text;
+
+    buf_init(&text, 1000);
+    for (unsigned i = 0; i < sizeof(words) / sizeof(words[0]); i++)
+        if (words[i].n) {
+            buf_add_text(&text, text.n ? " " : "");
+            buf_add_slice(&text, words[i]);
+        }
+    printer_field(p, "what", buf_slice(&text), 26);
+    buf_deinit(&text);
+}
+
 void spool_show_document(struct printer *p, const struct store_document *d)
 {
     struct slice reason = d->reason.n ? d->reason : d->answered;
     char time[32];
 
-    id_field(p, "document", DOCUMENT, d->id, 7);
-    id_field(p, "transmission", TRANSMISSION, d->transmission, 7);
-    field(p, "direction", d->direction == STORE_IN ? "in" : "out", 4);
-    printer_field(p, "partner", d->partner, 14);
-    optional(p, "set", d->set, 8);
-    optional(p, "kind", d->kind, 20);
-    optional(p, "number", d->number, 16);
+    id_field(p, "document", DOCUMENT, d->id, 5);
+    id_field(p, "transmission", TRANSMISSION, d->transmission, 5);
+    field(p, "direction", d->direction == STORE_IN ? "in" : "out", 3);
+    printer_field(p, "partner", d->partner, 12);
+    if (p->json) {
+        optional(p, "set", d->set, 0);
+        optional(p, "kind", d->kind, 0);
+        optional(p, "number", d->number, 0);
+    } else {
+        what(p, d);
+    }
     field(p, "state", state_name(DOCUMENT, d->state), reason.n ? 10 : 0);
     optional(p, "reason", reason, 0);
     if (p->json) {
@@ -253,13 +273,13 @@ void spool_show_delivery(struct printer *p, const struct store_delivery *d)
     static const char *const priorities[] = { "high", "normal", "bulk" };
     char time[32];
 
-    id_field(p, "delivery", DELIVERY, d->id, 7);
-    field(p, "at", spool_time(p, d->at, time), 20);
-    printer_field(p, "partner", d->partner, 14);
-    field(p, "state", state_name(DELIVERY, d->state), 10);
-    id_field(p, "document", DOCUMENT, d->document, 7);
-    id_field(p, "transmission", TRANSMISSION, d->transmission, 7);
-    optional(p, "kind", d->kind, 20);
+    id_field(p, "delivery", DELIVERY, d->id, 5);
+    field(p, "at", spool_time(p, d->at, time), 19);
+    printer_field(p, "partner", d->partner, 12);
+    field(p, "state", state_name(DELIVERY, d->state), 9);
+    id_field(p, "document", DOCUMENT, d->document, 5);
+    id_field(p, "transmission", TRANSMISSION, d->transmission, 5);
+    optional(p, "kind", d->kind, 18);
     optional(p, "reason", d->reason, 0);
     if (p->json) {
         more(p, "route", d->route);
