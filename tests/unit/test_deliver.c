@@ -1,6 +1,8 @@
 /* What was made is handed over: names, order, failures, waiting, closed ways; and the process killed at each call. */
 #include "appliance_home.h"
 
+#include <pwd.h>
+
 #include "failing_malloc.h"
 #include "flow/deliver.h"
 
@@ -451,6 +453,42 @@ static void test_faults(void **state)
     assert_false(is_there(t, "erp/c.edi"));
 }
 
+static void test_no_permission(void **state)
+{
+    struct place_of_test *t = *state;
+    struct passwd *nobody = getpwnam("nobody");
+    char whole[200];
+    int status;
+    pid_t child;
+
+    if (geteuid() != 0 || !nobody)
+        skip();
+    make_folder(t, "erp");      /* root's */
+    assert_int_equal(chown(t->home, nobody->pw_uid, nobody->pw_gid), 0);
+    assert_int_equal(chown(t->spool, nobody->pw_uid, nobody->pw_gid), 0);
+    child = fork();
+    if (child == 0) {
+        struct asked k;
+        store_id id;
+        if (setgid(nobody->pw_gid) < 0 || setuid(nobody->pw_uid) < 0)
+            _exit(2);
+        place_open(t);
+        id = make(t, &(struct made){ .name = "a.edi", .target = "erp" });
+        make(t, &(struct made){ .name = "b.edi" });
+        if (deliver(t) != 2 || state_now(t, id, &k) != TRANSMISSION_MADE || !strstr(k.reason, "Permission denied"))
+            _exit(3);
+        if (!is_there(t, "spool/out/acme/b.edi"))
+            _exit(4);
+        place_close(t);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+    snprintf(whole, sizeof(whole), "%s/erp", t->home);
+    assert_int_equal(rmdir(whole), 0);
+}
+
 /* The folder is away while a file is laid in it: it cannot be said whether it was placed until it is back. */
 static void test_laid_and_away(void **state)
 {
@@ -643,6 +681,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_clock_set_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_no_permission, setup, teardown),
         cmocka_unit_test_setup_teardown(test_laid_and_away, setup, teardown),
         cmocka_unit_test(test_killed),
         cmocka_unit_test_setup_teardown(test_litter, setup, teardown),

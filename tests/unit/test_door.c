@@ -147,7 +147,7 @@ static void test_oldest_first(void **state)
 static void test_strange_names(void **state)
 {
     static const char *const names[] = { "a b.edi", "line\nbreak.edi", "\033[31mred.edi", "latin-\xe4.edi",
-                                         "gr\xc3\xb6\xc3\x9f" "e.edi", "back\\slash", "..x" };
+                                         "gr\303\266\303\237e.edi", "back\\slash", "..x" };
     struct place_of_test *t = *state;
     struct store_query q = { .direction = STORE_IN };
     struct asked k;
@@ -164,7 +164,7 @@ static void test_strange_names(void **state)
     assert_non_null(strstr(k.names, "line\\x0abreak.edi"));
     assert_non_null(strstr(k.names, "\\x1b[31mred.edi"));
     assert_non_null(strstr(k.names, "latin-\\xe4.edi"));
-    assert_non_null(strstr(k.names, "gr\xc3\xb6\xc3\x9f" "e.edi"));
+    assert_non_null(strstr(k.names, "gr\303\266\303\237e.edi"));
     look(t, &told);
     assert_int_equal(told.n, 1);
     assert_told(&told, "acme in/acme/..x: its name begins with a dot");
@@ -497,6 +497,34 @@ static void test_folder_not_synced(void **state)
     assert_int_equal(count(t, STORE_IN, 0), 2);
 }
 
+/* Our own disk is full, or fails: nothing is accepted, nothing is removed, and it goes on when that is over. */
+static void test_our_disk(void **state)
+{
+    struct place_of_test *t = *state;
+    struct err err = { 0 };
+    uint32_t done = 7;
+    char *big = calloc(1, 300000);
+
+    assert_non_null(big);
+    put_bytes(t, "spool/in/acme/big.edi", big, 300000);
+    put_text(t, "spool/in/acme/small.edi", "small");
+    place_open(t);
+    faults.fail_write = ENOSPC;
+    assert_int_equal(door_take(&t->a, &done, &err), ERR_IO);
+    assert_int_equal(done, 0);
+    assert_non_null(strstr(err.text, "No space left"));
+    faults.fail_write = 0;
+    faults.fail_fsync = EIO;
+    assert_int_equal(door_take(&t->a, &done, &err), ERR_IO);
+    faults.fail_fsync = 0;
+    assert_int_equal(count(t, STORE_IN, 0), 0);
+    assert_true(is_there(t, "spool/in/acme/small.edi"));
+    assert_int_equal(take(t), 2);
+    assert_int_equal(count(t, STORE_IN, 0), 2);
+    assert_false(is_there(t, "spool/in/acme/big.edi"));
+    free(big);
+}
+
 static void test_folders_that_are_not_there(void **state)
 {
     struct place_of_test *t = *state;
@@ -752,6 +780,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_move_far, setup, teardown),
         cmocka_unit_test_setup_teardown(test_cannot_be_removed, setup, teardown),
         cmocka_unit_test_setup_teardown(test_folder_not_synced, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_our_disk, setup, teardown),
         cmocka_unit_test_setup_teardown(test_folders_that_are_not_there, setup, teardown),
         cmocka_unit_test_setup_teardown(test_as_somebody_else, setup, teardown),
         cmocka_unit_test_setup_teardown(test_many, setup, teardown),
