@@ -282,6 +282,17 @@ static int count_pages(void *ctx, sqlite3 *db, const char *name, int pages)
     return SQLITE_OK;
 }
 
+/* SQLite says what it came to, and no error. */
+static int set_log(struct store *s, struct err *err)
+{
+    struct sql *q = sql_begin(s, "PRAGMA journal_mode=WAL", err);
+    int r = q ? sql_step(s, q, err) : not_begun(err);
+    if (r > 0 && !slice_is(sql_get_text(q), "wal"))
+        r = err_set(err, ERR_IO, "%s: cannot be kept on this file system: it has no shared memory or locks", s->path);
+    sql_end(&q);
+    return r < 0 ? r : 0;
+}
+
 static int open_writer(struct store *s, struct err *err)
 {
     int on = 1, rc = sqlite3_open_v2(s->path, &s->db, SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX, NULL);
@@ -291,7 +302,7 @@ static int open_writer(struct store *s, struct err *err)
     sqlite3_extended_result_codes(s->db, 1);
     sqlite3_busy_timeout(s->db, BUSY_MSEC);
     sqlite3_file_control(s->db, NULL, SQLITE_FCNTL_PERSIST_WAL, &on);
-    r = run_text(s, "PRAGMA journal_mode=WAL", err);
+    r = set_log(s, err);
     if (r == 0)
         r = run_text(s,
                      "PRAGMA synchronous=FULL; PRAGMA wal_autocheckpoint=0; PRAGMA cache_size=-16384;"
