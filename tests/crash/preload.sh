@@ -1,0 +1,21 @@
+# preload.sh: for tests written in shell: . "$top_srcdir/tests/crash/preload.sh"
+#
+#   with_faults PROGRAM [ARGUMENT...]
+#                              runs it with crash.so in front; the knobs of README.md come from the environment
+#   calls_in REPORT            how many calls a report lists
+#
+# What it runs is the program itself, so a status of 137 is its own SIGKILL.
+
+crash_so=$top_builddir/tests/crash/crash.so
+
+with_faults() (
+    # AddressSanitizer wants to be the first, also of what is preloaded
+    sanitizer=$(ldd "$1" 2>/dev/null | awk '$1 ~ /^lib[acltu]*san\.so/ { print $3 }' | head -n 1)
+    LD_PRELOAD="${sanitizer:+$sanitizer }$crash_so"
+    export LD_PRELOAD
+    exec "$@"
+)
+
+calls_in() {
+    awk 'END { print NR }' "$1"
+}
