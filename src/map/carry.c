@@ -14,7 +14,7 @@
 #include "base/file.h"
 #include "map/carry_run.h"
 
-enum { SCRATCH = 64 << 20, PATH = 4000, GROUPS = 1000 };
+enum { SCRATCH = 64 << 20, PATH = 4000, GROUPS = 1000, GROUP_SLOTS = 2048 };
 
 /* ---- making and freeing ---- */
 
@@ -60,6 +60,7 @@ void carry_free(struct carry **carry)
     free(c->main.bit);
     free(c->frame);
     free(c->recalled);
+    free(c->item);
     if (c->file >= 0)
         close(c->file);
     arena_deinit(&c->arena);
@@ -142,41 +143,95 @@ static int make_record(struct carry *c, uint64_t number, struct err *err)
 
 /* ---- split ---- */
 
-struct groups {
-    struct value *value;
-    size_t n, room;
-    bool none;                          /* some item has no value: a group of its own, the last */
+/* Items that have a value in common, by their numbers in the list, plus 1. */
+struct group {
+    struct slice text;
+    uint32_t first, last;
 };
 
-static int add_group(struct carry *c, const struct spot *item, void *ctx, struct err *err)
+struct groups {
+    struct group *group;
+    size_t n, room;
+    struct group none;                  /* of items that have no value: the last */
+    uint16_t slot[GROUP_SLOTS];         /* by hash; plus 1 */
+};
+
+static int find_group(struct carry *c, struct groups *g, struct slice text, struct group **group_r, struct err *err)
 {
-    struct groups *g = ctx;
+    uint16_t *slot = &g->slot[slice_hash(text) % GROUP_SLOTS];
+
+    while (*slot && !slice_eq(g->group[*slot - 1].text, text))
+        slot = slot + 1 < g->slot + GROUP_SLOTS ? slot + 1 : g->slot;
+    if (!*slot) {
+        if (g->n == GROUPS)
+            return err_set(err, ERR_LIMIT, "the record would be split into more than %d", GROUPS);
+        g->group = arena_grow(&c->arena, g->group, g->n, &g->room, sizeof(*g->group));
+        text = arena_copy(&c->arena, text);
+        if (!g->group || !text.p)
+            return carry_no_room(c, err);
+        g->group[g->n++] = (struct group){ .text = text };
+        *slot = (uint16_t)g->n;
+    }
+    *group_r = &g->group[*slot - 1];
+    return 0;
+}
+
+static int add_item(struct carry *c, struct groups *g, const struct spot *item, uint64_t place, struct err *err)
+{
     struct value v = { .there = false };
+    struct group *group = &g->none;
     int rc = carry_walk(c, &c->plan->split_by, 0, item, carry_take_first, &v, err);
 
+    if (rc >= 0 && v.there)
+        rc = find_group(c, g, v.text, &group, err);
     if (rc < 0)
         return rc;
-    if (!v.there) {
-        g->none = true;
-        return 0;
+    if (c->n_items == c->item_room) {
+        size_t room = c->item_room ? c->item_room * 2 : 256, n = room * sizeof(*c->item);
+        struct split_item *grown = n > LIMIT_ITEM ? NULL : realloc(c->item, n);
+        if (!grown)
+            return n > LIMIT_ITEM ? err_set(err, ERR_LIMIT, "the record has more items to be split than %zu", c->n_items)
+                                  : err_nomem(err);
+        c->item = grown;
+        c->item_room = room;
     }
-    for (size_t i = 0; i < g->n; i++)
-        if (slice_eq(g->value[i].text, v.text))
-            return 0;
-    if (g->n == GROUPS)
-        return err_set(err, ERR_LIMIT, "the record would be split into more than %d", GROUPS);
-    g->value = arena_grow(&c->arena, g->value, g->n, &g->room, sizeof(*g->value));
-    v.text = arena_copy(&c->arena, v.text);
-    if (!g->value || !v.text.p)
-        return carry_no_room(c, err);
-    g->value[g->n++] = v;
+    c->item[c->n_items++] = (struct split_item){ .place = place, .base = (uint32_t)item->base };
+    if (group->last)
+        c->item[group->last - 1].next = (uint32_t)c->n_items;
+    else
+        group->first = (uint32_t)c->n_items;
+    group->last = (uint32_t)c->n_items;
     return 0;
+}
+
+/* Goes through the list once: which item is in which group. */
+static int find_groups(struct carry *c, struct groups *g, struct err *err)
+{
+    struct spot list = c->frame[0].spot, item;
+    struct list_items items;
+    int rc;
+
+    c->n_items = 0;
+    list.node = json_member(list.tape, 0, c->plan->split);
+    if (!list.node || list.tape->node[list.node].type == JSON_NULL)
+        return 0;
+    rc = carry_items_begin(c, &list, false, &items, &item, err);
+    while (rc == 0) {
+        uint64_t place = carry_items_place(&items);
+        struct arena_mark mark = arena_mark(&c->scratch);
+        rc = carry_items_next(c, &items, &item, err);
+        if (rc <= 0)
+            break;
+        rc = add_item(c, g, &item, items.streamed ? place : item.node, err);
+        arena_back_to(&c->scratch, mark);
+    }
+    carry_items_end(c, &items);
+    return rc;
 }
 
 static int make_records(struct carry *c, uint64_t *made_r, struct err *err)
 {
     struct groups g = { .n = 0 };
-    struct carry_path list = { .n = 1 };
     size_t all;
     int rc;
 
@@ -184,16 +239,15 @@ static int make_records(struct carry *c, uint64_t *made_r, struct err *err)
     c->split = false;
     if (!c->plan->split.n)
         return make_record(c, 0, err);
-    list.step[0] = (struct carry_step){ .name = c->plan->split, .list = true };
-    rc = carry_walk_path(c, &list, add_group, &g, err);
+    rc = find_groups(c, &g, err);
     if (rc < 0)
         return rc;
-    all = g.n + g.none;
+    all = g.n + (g.none.first > 0);
     if (all < 2)
         return make_record(c, 0, err);
     c->split = true;
     for (size_t i = 0; rc == 0 && i < all; i++) {
-        c->group = i < g.n ? g.value[i] : (struct value){ .there = false };
+        c->group = i < g.n ? g.group[i].first : g.none.first;
         rc = make_record(c, i + 1, err);
     }
     c->split = false;

@@ -65,6 +65,13 @@ struct recalled {
     uint32_t items;
 };
 
+/* An item of the list that the record is split by. */
+struct split_item {
+    uint64_t place;                 /* where it lies: a node, or in the file */
+    uint32_t base;                  /* of its nodes among the marks */
+    uint32_t next;                  /* of the same group, plus 1; 0: it is the last */
+};
+
 struct lost {
     struct slice pattern;
     uint64_t count;
@@ -93,7 +100,9 @@ struct carry {
     unsigned depth;
     /* split */
     bool split;
-    struct value group;
+    struct split_item *item;                /* of the list that is split, all of them */
+    size_t n_items, item_room;
+    uint32_t group;                         /* the first item of the group at hand, plus 1 */
     /* what is said */
     struct buf path, place;
     struct lost lost[LOST];
@@ -137,6 +146,8 @@ int carry_items_begin(struct carry *c, const struct spot *list, bool split, stru
                       struct err *err);
 /* 1: *item is the next one; 0: there is none. */
 int carry_items_next(struct carry *c, struct list_items *l, struct spot *item, struct err *err);
+/* Where next will find an item. */
+uint64_t carry_items_place(const struct list_items *l);
 void carry_items_end(struct carry *c, const struct list_items *l);
 /* What the steps of p from i on lead to, seen from s; or all of a path, from its frame. */
 int carry_walk(struct carry *c, const struct carry_path *p, unsigned i, const struct spot *s, visit_fn *visit, void *ctx,

@@ -208,17 +208,6 @@ int carry_take_first(struct carry *c, const struct spot *s, void *ctx, struct er
     return rc < 0 ? rc : ((struct value *)ctx)->there;
 }
 
-/* Is this item of the list that is split in the group at hand? */
-static int in_group(struct carry *c, const struct spot *item, struct err *err)
-{
-    struct value v = { .there = false };
-    int rc = carry_walk(c, &c->plan->split_by, 0, item, carry_take_first, &v, err);
-
-    if (rc < 0)
-        return rc;
-    return v.there == c->group.there && (!v.there || slice_eq(v.text, c->group.text));
-}
-
 bool carry_is_split(const struct carry *c, const struct spot *object, struct slice name)
 {
     return c->split && object->tape == c->source->tape && object->node == 0 && slice_eq(name, c->plan->split);
@@ -243,8 +232,29 @@ int carry_items_begin(struct carry *c, const struct spot *list, bool split, stru
     return 0;
 }
 
-static int next_item(struct list_items *l, struct spot *item, struct err *err)
+/* Of the group at hand. */
+static int next_of_group(struct carry *c, struct list_items *l, struct spot *item, struct err *err)
 {
+    uint32_t next = l->begun ? c->item[l->index].next : c->group;
+    const struct split_item *i = &c->item[next - 1];
+
+    l->begun = true;
+    if (!next)
+        return 0;
+    l->index = next - 1;
+    if (l->streamed) {
+        item->base = i->base;
+        record_items_go(&l->it, i->place);
+        return record_items_next(&l->it, &item->tape, &item->node, err);
+    }
+    item->node = (uint32_t)i->place;
+    return 1;
+}
+
+int carry_items_next(struct carry *c, struct list_items *l, struct spot *item, struct err *err)
+{
+    if (l->split)
+        return next_of_group(c, l, item, err);
     l->index += l->begun;
     if (l->streamed) {
         if (l->begun)
@@ -257,19 +267,9 @@ static int next_item(struct list_items *l, struct spot *item, struct err *err)
     return item->node < json_end(item->tape, l->list.node);
 }
 
-int carry_items_next(struct carry *c, struct list_items *l, struct spot *item, struct err *err)
+uint64_t carry_items_place(const struct list_items *l)
 {
-    int rc = next_item(l, item, err);
-
-    while (rc > 0 && l->split) {
-        struct arena_mark mark = arena_mark(&c->scratch);
-        int take = in_group(c, item, err);
-        arena_back_to(&c->scratch, mark);
-        if (take)
-            return take;
-        rc = next_item(l, item, err);
-    }
-    return rc;
+    return l->streamed ? record_items_place(&l->it) : 0;
 }
 
 void carry_items_end(struct carry *c, const struct list_items *l)

@@ -31,6 +31,7 @@ enum {
     DEFAULT_SMALL = 1 << 20,
     LEAST_TAPE = 64 << 10,
     LEAST_CHUNK = 64,
+    FIRST_READ = 4 << 10,
     MOST_STREAMS = 4096             /* streamed arrays in one record */
 };
 
@@ -79,6 +80,7 @@ struct record_reader {
     size_t streams, streams_room;
     struct window back;             /* of the file, for items */
     uint64_t back_at;               /* place in the file of back.start */
+    size_t at_once;                 /* how much of it is read at once: little at first, for items that are gone to */
 };
 
 /* --- making and freeing --- */
@@ -858,6 +860,8 @@ static int fill_back(struct record_reader *r, const struct stream *s, struct err
         return 0;
     if (!w->p && !open_window(w, r->options.chunk))
         return err_nomem(err);
+    if (!r->at_once)
+        r->at_once = FIRST_READ;
     if (w->start && w->end == w->room) {
         memmove(w->p, w->p + w->start, w->end - w->start);
         w->end -= w->start;
@@ -866,6 +870,10 @@ static int fill_back(struct record_reader *r, const struct stream *s, struct err
     if (w->end == w->room && widen(w, SIZE_MAX / 4, err) < 0)
         return ERR_NOMEM;
     want = w->room - w->end;
+    if (want > r->at_once) {
+        want = r->at_once;
+        r->at_once *= 2;
+    }
     if (s->to - at < want)
         want = (size_t)(s->to - at);
     do
@@ -893,6 +901,10 @@ static int next_streamed(struct record_items *it, struct record_reader *r, struc
     size_t n = 0;
     int code;
 
+    if (it->at > r->back_at && it->at - r->back_at < w->end - w->start)
+        take_back(r, it->at - r->back_at);
+    if (r->back_at != it->at)
+        r->at_once = FIRST_READ;
     if (r->back_at != it->at || w->start == w->end) {
         w->start = w->end = 0;
         r->back_at = it->at;
@@ -957,6 +969,19 @@ int record_items_next(struct record_items *it, const struct json_tape **tape_r, 
     }
     it->index++;
     return 1;
+}
+
+uint64_t record_items_place(const struct record_items *it)
+{
+    return it->array ? it->at : it->child;
+}
+
+void record_items_go(struct record_items *it, uint64_t place)
+{
+    if (it->array)
+        it->at = place;
+    else
+        it->child = (uint32_t)place;
 }
 
 /* --- the check of a whole record --- */

@@ -92,6 +92,10 @@ void record_items_begin(const struct record *record, uint32_t node, struct recor
  * Negative: the file cannot be read again or has changed. */
 int record_items_next(struct record_items *it, const struct json_tape **tape_r, uint32_t *node_r, struct err *err);
 
+/* Where the next item lies, and going there again, or further on: what is between is not read. */
+uint64_t record_items_place(const struct record_items *it);
+void record_items_go(struct record_items *it, uint64_t place);
+
 /* record_check for all of a record, streamed items included. ERR_IO and so on when these cannot be read. */
 int record_check_whole(const struct record_kind *kind, const struct record *record, record_finding_fn *callback,
                        void *context, struct err *err);

@@ -445,6 +445,7 @@ static void test_passes(void **state)
     struct buf text;
     struct err err;
     uint32_t lines_node, numbers_node, node;
+    uint64_t place[100];
     char number[20];
     int fd;
 
@@ -479,6 +480,20 @@ static void test_passes(void **state)
         assert_true(slice_is(json_raw(tape, json_member(tape, node, SLICE("quantity"))), number));
         assert_int_equal(record_items_next(&numbers, &tape, &node, &err), 1);
         assert_true(slice_is(json_raw(tape, node), number));
+    }
+    /* going to items, a few further on, and back */
+    record_items_begin(record, lines_node, &lines);
+    for (unsigned i = 0; i < 100; i++) {
+        place[i] = record_items_place(&lines);
+        assert_int_equal(record_items_next(&lines, &tape, &node, &err), 1);
+    }
+    for (unsigned step = 1; step < 100; step += 7) {
+        for (unsigned i = step; i > 0; i = (i + step) % 100) {
+            snprintf(number, sizeof(number), "%u", i);
+            record_items_go(&lines, place[i]);
+            assert_int_equal(record_items_next(&lines, &tape, &node, &err), 1);
+            assert_true(slice_is(json_raw(tape, json_member(tape, node, SLICE("quantity"))), number));
+        }
     }
     record_reader_free(&reader);
     close(fd);
