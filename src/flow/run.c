@@ -141,18 +141,23 @@ static bool is_stopped(const struct appliance *a)
     return a->stop && a->stop(a->ctx);
 }
 
-static void rest(store_time until, store_time now)
+/* Waits a moment for files that rest. False: it has been long enough; they change again and again. */
+static bool rest(const struct appliance *a, unsigned *rests)
 {
-    store_time most = 200, left = until > now ? until - now : 1;
-    struct timespec t = { .tv_nsec = (long)(left < most ? left : most) * 1000000 };
+    enum { MOMENT = 100 };
+    struct timespec t = { .tv_nsec = MOMENT * 1000000 };
 
+    if (++*rests * (uint64_t)MOMENT > (2 * home_settings(a->home)->settle + 1) * 1000)
+        return false;
     nanosleep(&t, NULL);
+    return true;
 }
 
 int appliance_run(struct appliance *a, struct err *err)
 {
     static int (*const stages[])(struct appliance *, uint32_t *, struct err *) = { door_take, receive_work, make_work,
                                                                                      deliver_work, clock_work };
+    unsigned rests = 0;
     bool busy = true;
 
     while (busy && !is_stopped(a)) {
@@ -165,10 +170,10 @@ int appliance_run(struct appliance *a, struct err *err)
                 return rc;
             busy = busy || done > 0;
         }
-        if (!busy && a->wait) {
-            rest(a->wait, store_now(a->store));
-            busy = true;
-        }
+        if (busy)
+            rests = 0;
+        else if (a->wait)
+            busy = rest(a, &rests);
     }
     return 0;
 }

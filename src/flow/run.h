@@ -18,7 +18,8 @@ struct run_options {
 int appliance_open(const struct run_options *options, struct complaints *c, struct appliance **a_r, struct err *err);
 void appliance_close(struct appliance **a);
 
-/* All stages, again and again, until none has anything to do; files that still rest are waited for. */
+/* All stages, again and again, until none has anything to do. Files that still rest are waited for, twice as long as they should; one that
+ * goes on changing stays for the next time. */
 int appliance_run(struct appliance *a, struct err *err);
 
 /* What people decide. Each is one batch. Ids are those of store.h; ERR_MISSING: there is no such thing; ERR_USAGE: it is in a state in
