@@ -22,11 +22,25 @@ static const struct {
     { NULL, NULL },
 };
 
-int command_appliance(struct command_context *c)
+static int (*find(const char *name))(struct command_context *)
 {
     for (unsigned i = 0; table[i].name; i++)
-        if (strcmp(c->command->name, table[i].name) == 0)
-            return table[i].run(c);
+        if (strcmp(name, table[i].name) == 0)
+            return table[i].run;
+    return NULL;
+}
+
+bool appliance_has(const char *name)
+{
+    return find(name) != NULL;
+}
+
+int command_appliance(struct command_context *c)
+{
+    int (*run)(struct command_context *) = find(c->command->name);
+
+    if (run)
+        return run(c);
     command_say(c, "is no command of this program");
     return EXIT_CODE_USAGE;
 }

@@ -125,6 +125,8 @@ int command_main(int argc, char **argv, struct printer *out, struct printer *err
  * does it (appliance.c). */
 int command_elsewhere(struct command_context *c);
 int command_appliance(struct command_context *c);
+/* Whether waybill-spool does a command of that name. */
+bool appliance_has(const char *name);
 
 static inline bool command_has(const struct command_context *c, enum option_id id)
 {
