@@ -23,6 +23,7 @@
 #define LIMIT_BUNDLE_RATIO 250u            /* and that, measured by the bundle's own size, */
 #define LIMIT_BUNDLE_FREE (1u << 20)       /* from here on */
 #define LIMIT_BUNDLE_NAME 1000u            /* a member's path */
+#define LIMIT_RUN_MEMORY (2ull << 30)      /* of waybill run, libraries included */
 #define LIMIT_BUNDLE_CONTENTS (16u << 20)  /* a bundle's table of contents */
 
 #endif

@@ -7,7 +7,8 @@
  *
  * Three things keep a hostile bundle small: members and their bytes are counted as they come, against the bundle's own size as well;
  * so is what comes out of a stream, members or not; and only so much is read before the first member, for libarchive keeps
- * tables of contents in memory. libarchive's own memory is not bounded here: a limit of the process has to do that.
+ * tables of contents in memory. libarchive's own memory is not bounded here (a 7z of some
+ * kilobytes can ask for 8 GB): a limit of the process has to do that, RLIMIT_DATA, and then such a bundle is refused.
  *
  * Names are converted with a locale that has UTF-8, set for this thread and put back.
  */

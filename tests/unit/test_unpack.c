@@ -12,8 +12,11 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
+#include <zlib.h>
 
 #include <cmocka.h>
 
@@ -688,6 +691,57 @@ static void test_a_table_of_contents_too_large(void **state)
     buf_deinit(&b.bytes);
 }
 
+static void add_number(struct buf *b, uint64_t n, unsigned bytes)
+{
+    for (unsigned i = 0; i < bytes; i++)
+        buf_add_char(b, (char)(n >> 8 * i));
+}
+
+/* A hundred million members, one bit each: libarchive would take 8 GB for them. A process with a limit refuses them. */
+static void test_a_7z_that_asks_for_gigabytes(void **state)
+{
+    enum { MEMBERS = 100000000 };
+    struct buf header, b, last;
+    pid_t child;
+    int status;
+
+    (void)state;
+#if defined(__SANITIZE_ADDRESS__)
+    skip();
+#endif
+    buf_init(&header, 20 << 20);
+    buf_add(&header, "\1\5\xf0", 3);
+    add_number(&header, MEMBERS, 4);
+    buf_add(&header, "\x0e\xf0", 2);
+    add_number(&header, MEMBERS / 8, 4);
+    memset(buf_reserve(&header, MEMBERS / 8), 0xff, MEMBERS / 8);
+    header.n += MEMBERS / 8;
+    buf_add(&header, "\0\0", 2);
+    buf_init(&last, 100);
+    add_number(&last, 0, 8);
+    add_number(&last, header.n, 8);
+    add_number(&last, crc32(0, (const unsigned char *)header.p, (unsigned)header.n), 4);
+    buf_init(&b, 20 << 20);
+    buf_add(&b, "7z\xbc\xaf\x27\x1c\0\4", 8);
+    add_number(&b, crc32(0, (const unsigned char *)last.p, (unsigned)last.n), 4);
+    buf_add_slice(&b, buf_slice(&last));
+    buf_add_slice(&b, buf_slice(&header));
+    fflush(NULL);
+    child = fork();
+    if (child == 0) {
+        const struct rlimit limit = { 512 << 20, 512 << 20 };
+        struct taken t = { 0 };
+        struct err err;
+        int r = setrlimit(RLIMIT_DATA, &limit) < 0 ? 1 : take(buf_slice(&b), "x", &t, &err);
+        _exit(r == ERR_DATA || r == ERR_LIMIT ? 0 : 1);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    buf_deinit(&header);
+    buf_deinit(&last);
+    buf_deinit(&b);
+}
+
 /* A compressed file of a compressed file is taken apart once. */
 static void test_twice_compressed(void **state)
 {
@@ -791,6 +845,7 @@ int main(void)
         cmocka_unit_test(test_folders_and_links_count),
         cmocka_unit_test(test_a_zip_whose_members_overlap),
         cmocka_unit_test(test_a_table_of_contents_too_large),
+        cmocka_unit_test(test_a_7z_that_asks_for_gigabytes),
         cmocka_unit_test(test_twice_compressed),
         cmocka_unit_test(test_the_caller_can_stop),
         cmocka_unit_test(test_every_allocation_may_fail),
