@@ -165,10 +165,14 @@ int appliance_run(struct appliance *a, struct err *err)
         a->wait = 0;
         for (unsigned i = 0; i < sizeof(stages) / sizeof(stages[0]) && !is_stopped(a); i++) {
             uint32_t done = 0;
-            int rc = stages[i](a, &done, err);
-            if (rc < 0)
-                return rc;
-            busy = busy || done > 0;
+            /* all that arrived is read before anything is made of it, so that numbers are given in one order, however
+             * often a bundle is in a bundle, and wherever a start before this one ended */
+            do {
+                int rc = stages[i](a, &done, err);
+                if (rc < 0)
+                    return rc;
+                busy = busy || done > 0;
+            } while (stages[i] == receive_work && done && !is_stopped(a));
         }
         if (busy)
             rests = 0;
