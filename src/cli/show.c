@@ -157,6 +157,26 @@ static int show_findings(struct shown *s)
     return rc;
 }
 
+/* The file of the archive that its payload lies in. */
+static int show_archive(struct shown *s)
+{
+    struct printer *p = s->c->out;
+    struct buf path;
+    int rc;
+
+    if (!s->t.payload.archive || p->json)
+        return 0;
+    buf_init(&path, 4096);
+    rc = store_archive_path(s->a->store, s->t.payload.archive, &path, &s->err);
+    if (rc == 0) {
+        printer_text(p, "  in the archive: spool/archive/");
+        printer_safe(p, buf_slice(&path));
+        printer_text(p, "\n");
+    }
+    buf_deinit(&path);
+    return rc;
+}
+
 static int show_transmission(struct shown *s, store_id id)
 {
     struct store_query q = { .transmission = id, .limit = 200 };
@@ -169,6 +189,9 @@ static int show_transmission(struct shown *s, store_id id)
         object_name(s->t.payload.hash, hash);
         printer_printf(p, "  %llu bytes, SHA-256 %s\n", (unsigned long long)s->t.payload.size, hash);
     }
+    rc = show_archive(s);
+    if (rc < 0)
+        return rc;
     heading(p, s->t.direction == STORE_IN ? "documents in it, and what goes from them" : "documents in it, and the deliveries that it carries");
     rc = store_documents(s->a->store, &q, on_document, s, &s->err);
     if (rc == 0)
@@ -360,6 +383,10 @@ int command_cat(struct command_context *c)
     for (unsigned i = 0; s.a && i < c->n; i++) {
         spool_id(slice_of(c->argument[i]), &thing, &id);
         rc = cat(&s, thing, id);
+        if (rc == ERR_MISSING && s.err.code) {  /* it may have gone to the archive just now */
+            s.err.code = 0;
+            rc = cat(&s, thing, id);
+        }
         if (rc == ERR_MISSING && !s.err.code)
             code = no_such_thing(c, c->argument[i]);
         else if (rc < 0)

@@ -199,6 +199,7 @@ void spool_show_transmission(struct printer *p, const struct store_transmission 
         object_name(t->payload.hash, hash);
         printer_field(p, "sha256", slice_of(hash), 0);
         printer_field_number(p, "size", t->payload.size, 0);
+        field(p, "archived", t->payload.archive ? "yes" : "", 0);
         printer_field_number(p, "documents", t->documents, 0);
         more_id(p, "bundle", TRANSMISSION, t->parent);
         more_id(p, "same", TRANSMISSION, t->same);

@@ -70,6 +70,20 @@ static void show_counts(struct printer *p, const struct store_counts *n)
             : i == DOCUMENT_REJECTED ? "`waybill list document --state rejected`" : "");
 }
 
+static void show_payloads(struct printer *p, const struct store_counts *n)
+{
+    static const char *const where[] = { "at hand", "archived" };
+    const uint64_t count[] = { n->payloads, n->archived }, bytes[] = { n->bytes, n->archived_bytes };
+
+    if (!p->json)
+        printer_text(p, "\nis kept\n");
+    for (unsigned i = 0; i < 2; i++) {
+        char words[60];
+        snprintf(words, sizeof(words), "%llu bytes", (unsigned long long)bytes[i]);
+        row(p, "payload", where[i], count[i], words);
+    }
+}
+
 static int show_breakers(struct command_context *c, struct appliance *a, struct err *err)
 {
     bool any = false;
@@ -112,6 +126,8 @@ int command_status(struct command_context *c)
     rc = store_count(a->store, of, &counts, &err);
     if (rc == 0) {
         show_counts(c->out, &counts);
+        if (!of.n)
+            show_payloads(c->out, &counts);
         rc = show_breakers(c, a, &err);
     }
     if (rc == 0)

@@ -6,6 +6,8 @@
  *     make_work()         records that wait become documents, or files of records
  *     deliver_work()      what was made is handed over, or tried again later
  *     clock_work()        what is overdue is found
+ *     archive_work()      what is through and older than its partner's `keep` goes to the archive; when all else is idle
+ *     garbage_work()      payloads that nothing names are removed; as above
  *
  * Each returns 0 and in *done_r how many things it moved; the appliance is idle when none moved any. A thing that cannot be worked on
  * is buried, held or put off, with the reason, and never stops the others. Negative: the machine itself fails (disk, memory), and the batch
@@ -39,6 +41,8 @@ int receive_work(struct appliance *a, uint32_t *done_r, struct err *err);
 int make_work(struct appliance *a, uint32_t *done_r, struct err *err);
 int deliver_work(struct appliance *a, uint32_t *done_r, struct err *err);
 int clock_work(struct appliance *a, uint32_t *done_r, struct err *err);
+int archive_work(struct appliance *a, uint32_t *done_r, struct err *err);
+int garbage_work(struct appliance *a, uint32_t *done_r, struct err *err);
 /* At a start, before anything else: what the last one left half done. */
 int door_recover(struct appliance *a, struct err *err);
 int deliver_recover(struct appliance *a, struct err *err);

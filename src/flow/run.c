@@ -18,6 +18,7 @@ struct running {
     struct appliance a;
     int lock;
     bool unclean;               /* whoever wrote last did not come to its end */
+    bool failed;                /* nor do we: the next start has to look more closely */
 };
 
 /* --- The lock ---------------------------------------------------------------------------- */
@@ -52,7 +53,7 @@ static int take_lock(struct running *r, const char *who, struct err *err)
 static void leave_lock(struct running *r)
 {
     /* a lock that cannot be emptied only makes the next start look more closely */
-    if (r->lock >= 0 && ftruncate(r->lock, 0) < 0)
+    if (r->lock >= 0 && !r->failed && ftruncate(r->lock, 0) < 0)
         r->unclean = true;
     if (r->lock >= 0)
         close(r->lock);
@@ -63,6 +64,11 @@ static void leave_lock(struct running *r)
 static bool is_known(void *ctx, const uint8_t *hash, uint32_t segment)
 {
     return store_payload_known(ctx, hash, segment);
+}
+
+static int path_of_archive(void *ctx, uint32_t archive, struct buf *path, struct err *err)
+{
+    return store_archive_path(ctx, archive, path, err);
 }
 
 /* What the last one left half done. */
@@ -110,10 +116,14 @@ int appliance_open(const struct run_options *o, struct complaints *c, struct app
         rc = store_open(spool, &store, &r->a.store, err);
     if (rc == 0)
         rc = objects_open(spool, o->write, &r->a.objects, err);
+    if (rc == 0)
+        objects_archives(r->a.objects, path_of_archive, r->a.store);
     if (rc == 0 && o->write)
         rc = recover(r, err);
-    if (rc < 0)
+    if (rc < 0) {
+        r->failed = true;       /* the lock may be another's, and what is unclean stays so */
         appliance_close(a_r);
+    }
     return rc;
 }
 
@@ -123,6 +133,7 @@ void appliance_close(struct appliance **a)
 
     if (!r)
         return;
+    r->failed = r->failed || (r->a.objects && objects_untidy(r->a.objects));
     door_forget(&r->a.looks);
     objects_close(&r->a.objects);
     store_close(&r->a.store);
@@ -153,27 +164,42 @@ static bool rest(const struct appliance *a, unsigned *rests)
     return true;
 }
 
+typedef int stage(struct appliance *a, uint32_t *done_r, struct err *err);
+
+static int run_stages(struct appliance *a, stage *const *stages, unsigned n, bool *busy_r, struct err *err)
+{
+    *busy_r = false;
+    for (unsigned i = 0; i < n && !is_stopped(a); i++) {
+        uint32_t done = 0;
+        /* all that arrived is read before anything is made of it, so that numbers are given in one order, however often a
+         * bundle is in a bundle, and wherever a start before this one ended */
+        do {
+            int rc = stages[i](a, &done, err);
+            if (rc < 0) {
+                ((struct running *)a)->failed = true;
+                return rc;
+            }
+            *busy_r = *busy_r || done > 0;
+        } while (stages[i] == receive_work && done && !is_stopped(a));
+    }
+    return 0;
+}
+
 int appliance_run(struct appliance *a, struct err *err)
 {
-    static int (*const stages[])(struct appliance *, uint32_t *, struct err *) = { door_take, receive_work, make_work,
-                                                                                     deliver_work, clock_work };
+    static stage *const stages[] = { door_take, receive_work, make_work, deliver_work, clock_work };
+    static stage *const idle[] = { archive_work, garbage_work };
     unsigned rests = 0;
     bool busy = true;
+    int rc;
 
     while (busy && !is_stopped(a)) {
-        busy = false;
         a->wait = 0;
-        for (unsigned i = 0; i < sizeof(stages) / sizeof(stages[0]) && !is_stopped(a); i++) {
-            uint32_t done = 0;
-            /* all that arrived is read before anything is made of it, so that numbers are given in one order, however
-             * often a bundle is in a bundle, and wherever a start before this one ended */
-            do {
-                int rc = stages[i](a, &done, err);
-                if (rc < 0)
-                    return rc;
-                busy = busy || done > 0;
-            } while (stages[i] == receive_work && done && !is_stopped(a));
-        }
+        rc = run_stages(a, stages, sizeof(stages) / sizeof(stages[0]), &busy, err);
+        if (rc == 0 && !busy)
+            rc = run_stages(a, idle, sizeof(idle) / sizeof(idle[0]), &busy, err);
+        if (rc < 0)
+            return rc;
         if (busy)
             rests = 0;
         else if (a->wait)

@@ -23,12 +23,17 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "base/file.h"
 #include "base/limits.h"
+#include "spool/zip.h"
 
 enum {
+    PATH = 4096,
     RECENT = 1024,              /* payloads remembered until the next sync; what falls out is written twice, no more */
     NAME = 2 * OBJECT_HASH + 1,
-    PIECE = 256 << 10           /* read at a time */
+    PIECE = 256 << 10,          /* read at a time */
+    LISTED = 64 << 10,          /* files remembered until objects_tidy() */
+    IN_MEMORY = 1 << 20         /* a copy of what lies in the archive is kept there up to here, in a file beyond */
 };
 
 struct objects {
@@ -45,6 +50,11 @@ struct objects {
     bool added;                 /* something was, since it was opened */
     uint64_t folders[4];        /* of objects/, to be synced: one bit each */
     uint64_t temporary;         /* names given in tmp/ */
+    uint8_t (*listed)[OBJECT_HASH];     /* files that were added, since objects_tidy() */
+    size_t n_listed;
+    bool unlisted;              /* some are not there */
+    int (*archive_path)(void *ctx, uint32_t archive, struct buf *path_r, struct err *err);
+    void *archive_ctx;
     struct payload recent[];    /* of a writer: RECENT, by hash; size UINT64_MAX: free */
 };
 
@@ -259,7 +269,9 @@ int objects_open(const char *spool, bool write, struct objects **objects_r, stru
     o->path = strdup(spool);
     o->sha256 = EVP_MD_fetch(NULL, "SHA2-256", NULL);
     o->digest = EVP_MD_CTX_new();
-    if (!o->path || !o->digest) {
+    if (write)
+        o->listed = malloc(LISTED * sizeof(*o->listed));    /* takes memory only where it is used */
+    if (!o->path || !o->digest || (write && !o->listed)) {
         r = err_nomem(err);
     } else if (!o->sha256) {
         r = err_set(err, ERR_IO, "OpenSSL has no SHA-256 here");
@@ -297,9 +309,16 @@ void objects_close(struct objects **objects)
     close_fd(&o->spool);
     EVP_MD_CTX_free(o->digest);
     EVP_MD_free(o->sha256);
+    free(o->listed);
     free(o->path);
     free(o);
     *objects = NULL;
+}
+
+void objects_archives(struct objects *o, int (*path)(void *ctx, uint32_t archive, struct buf *path_r, struct err *err), void *ctx)
+{
+    o->archive_path = path;
+    o->archive_ctx = ctx;
 }
 
 /* --- Adding ---------------------------------------------------------------------------------------------------- */
@@ -463,6 +482,14 @@ int object_write(struct object_writer *w, struct slice bytes, struct err *err)
     return w->failed;
 }
 
+static void list_added(struct objects *o, const uint8_t hash[OBJECT_HASH])
+{
+    if (o->n_listed < LISTED)
+        memcpy(o->listed[o->n_listed++], hash, OBJECT_HASH);
+    else
+        o->unlisted = true;
+}
+
 /* Gives the synced file in tmp/ its name. If that is taken, by what the ledger does not know, the new file takes its place: the
  * old one may not be whole on the disk. */
 static int place_file(struct object_writer *w, const uint8_t hash[OBJECT_HASH], struct err *err)
@@ -490,6 +517,7 @@ static int place_file(struct object_writer *w, const uint8_t hash[OBJECT_HASH], 
     close_fd(&w->fd);
     o->folders[hash[0] / 64] |= UINT64_C(1) << hash[0] % 64;
     o->added = true;
+    list_added(o, hash);
     return 0;
 }
 
@@ -576,6 +604,8 @@ static int damaged(struct objects *o, const struct payload *p, const char *how, 
 {
     char name[NAME];
     object_name(p->hash, name);
+    if (p->archive)
+        return err_set(err, ERR_DATA, "%s/archive: payload %s is damaged: %s", o->path, name, how);
     if (p->segment)
         return err_set(err, ERR_DATA, "%s/segments/%06u at byte %llu: payload %s is damaged: %s", o->path, p->segment,
                        (unsigned long long)p->offset, name, how);
@@ -658,6 +688,63 @@ static int read_and_compare(struct objects *o, const struct payload *p, int fd, 
     return compare(o, p, o->digest, err);
 }
 
+/* --- In the archive -------------------------------------------------------------------------------------------- */
+
+/* Where the bytes of a member go: to one of the two, or nowhere. */
+struct member {
+    struct objects *o;
+    const struct payload *p;
+    uint64_t n;
+    struct buf *buf;
+    int fd;
+};
+
+static int on_member(void *ctx, struct slice bytes, struct err *err)
+{
+    struct member *m = ctx;
+
+    m->n += bytes.n;
+    if (m->n > m->p->size)
+        return damaged(m->o, m->p, "it has another size", err);
+    if (!EVP_DigestUpdate(m->o->digest, bytes.p, bytes.n))
+        return err_set(err, ERR_INTERNAL, "SHA-256 failed");
+    if (m->buf) {
+        buf_add_slice(m->buf, bytes);
+        return m->buf->failed ? err_nomem(err) : 0;
+    }
+    return m->fd >= 0 ? file_write_all(m->fd, bytes.p, bytes.n, err) : 0;
+}
+
+static int from_archive(struct objects *o, const struct payload *p, struct buf *buf, int to, struct err *err)
+{
+    struct member m = { .o = o, .p = p, .buf = buf, .fd = to };
+    struct err own = { 0 };
+    struct buf path;
+    int r, fd = -1;
+
+    if (!o->archive_path)
+        return err_set(err, ERR_INTERNAL, "%s: nobody knows the files of the archive", o->path);
+    buf_init(&path, PATH);
+    buf_add_text(&path, "archive/");
+    r = o->archive_path(o->archive_ctx, p->archive, &path, err);
+    if (r == 0 && (!*buf_text(&path) || path.failed))
+        r = err_nomem(err);
+    if (r == 0 && (fd = open_at(o->spool, path.p, O_RDONLY | O_NONBLOCK, 0)) < 0)
+        r = errno == ENOENT ? err_set(err, ERR_MISSING, "%s/%s: is not there", o->path, path.p)
+                            : err_system(err, "%s/%s", o->path, path.p);
+    if (r == 0 && !EVP_DigestInit_ex2(o->digest, o->sha256, NULL))
+        r = err_nomem(err);
+    if (r == 0 && (r = zip_get(fd, p->hash, p->offset, on_member, &m, &own)) < 0)
+        r = r == ERR_NOMEM ? err_nomem(err) : err_set(err, r, "%s/%s: %s", o->path, path.p, own.text);
+    if (r == 0 && m.n != p->size)
+        r = damaged(o, p, "it has another size", err);
+    if (r == 0)
+        r = compare(o, p, o->digest, err);
+    close_fd(&fd);
+    buf_deinit(&path);
+    return r;
+}
+
 int object_load(struct objects *o, const struct payload *p, struct buf *b, struct err *err)
 {
     int r, fd;
@@ -667,6 +754,8 @@ int object_load(struct objects *o, const struct payload *p, struct buf *b, struc
     if (p->size > b->ceiling)
         return err_set(err, ERR_LIMIT, "a payload of %llu bytes is larger than %zu bytes", (unsigned long long)p->size,
                        b->ceiling);
+    if (p->archive)
+        return from_archive(o, p, b, -1, err);
     r = open_payload(o, p, &fd, err);
     if (r < 0)
         return r;
@@ -686,6 +775,8 @@ int object_verify(struct objects *o, const struct payload *p, struct err *err)
     char *piece;
     int r, fd;
 
+    if (p->archive)
+        return from_archive(o, p, NULL, -1, err);
     r = open_payload(o, p, &fd, err);
     if (r < 0)
         return r;
@@ -696,18 +787,39 @@ int object_verify(struct objects *o, const struct payload *p, struct err *err)
     return r;
 }
 
+static int in_memory(int *fd_r, struct err *err)
+{
+    *fd_r = memfd_create("payload", MFD_CLOEXEC);
+    return *fd_r < 0 ? err_system(err, "no file in memory can be made for a payload") : 0;
+}
+
 /* A file in memory that holds b, read from its first byte. */
 static int unnamed(const struct buf *b, int *fd_r, struct err *err)
 {
-    *fd_r = memfd_create("payload", MFD_CLOEXEC);
-    if (*fd_r < 0)
-        return err_system(err, "no file in memory can be made for a payload");
+    int r = in_memory(fd_r, err);
+
+    if (r < 0)
+        return r;
     if (put(*fd_r, buf_slice(b)) < 0 || lseek(*fd_r, 0, SEEK_SET) < 0) {
-        int r = err_system(err, "a file in memory cannot be written");
+        r = err_system(err, "a file in memory cannot be written");
         close_fd(fd_r);
         return r;
     }
     return 0;
+}
+
+/* A copy without a name of what lies in the archive. */
+static int unpack_member(struct objects *o, const struct payload *p, int *fd_r, struct err *err)
+{
+    int r = p->size <= IN_MEMORY ? in_memory(fd_r, err) : file_temporary(NULL, fd_r, err);
+
+    if (r == 0)
+        r = from_archive(o, p, NULL, *fd_r, err);
+    if (r == 0 && lseek(*fd_r, 0, SEEK_SET) < 0)
+        r = err_system(err, "a payload from the archive");
+    if (r < 0)
+        close_fd(fd_r);
+    return r;
 }
 
 int object_read(struct objects *o, const struct payload *p, int *fd_r, struct err *err)
@@ -716,6 +828,8 @@ int object_read(struct objects *o, const struct payload *p, int *fd_r, struct er
     int r;
 
     *fd_r = -1;
+    if (p->archive)
+        return unpack_member(o, p, fd_r, err);
     if (p->segment == 0)
         return open_payload(o, p, fd_r, err);
     buf_init(&b, OBJECT_SMALL);
@@ -732,7 +846,7 @@ int object_remove(struct objects *o, const struct payload *p, struct err *err)
 {
     char name[NAME + 1];
 
-    if (p->segment) /* goes with the segment */
+    if (p->segment || p->archive) /* goes with the segment; stays in the archive */
         return 0;
     name_of_file(p->hash, name);
     if (unlinkat(o->objects, name, 0) < 0 && errno != ENOENT)
@@ -808,4 +922,32 @@ int objects_sweep(struct objects *o, bool (*known)(void *ctx, const uint8_t *has
     r = r < 0 ? r : each_name(o->spool, "objects", sweep_folder, &s, err);
     *removed_r = s.removed;
     return r;
+}
+
+int objects_tidy(struct objects *o, bool (*known)(void *ctx, const uint8_t *hash, uint32_t segment), void *ctx,
+                 uint64_t *removed_r, struct err *err)
+{
+    int r = 0;
+
+    *removed_r = 0;
+    for (size_t i = 0; i < o->n_listed && r == 0; i++) {
+        struct payload p = { .size = 0 };
+        if (known(ctx, o->listed[i], 0))
+            continue;
+        memcpy(p.hash, o->listed[i], OBJECT_HASH);
+        r = object_remove(o, &p, err);
+        *removed_r += r == 0;
+    }
+    if (r == 0)
+        o->n_listed = 0;
+    if (r == 0 && o->segment && !o->unsynced && !known(ctx, NULL, o->segment)) {
+        r = object_remove_segment(o, o->segment, err);
+        *removed_r += r == 0;
+    }
+    return r;
+}
+
+bool objects_untidy(const struct objects *o)
+{
+    return o->unlisted;
 }

@@ -22,8 +22,9 @@ enum { OBJECT_SMALL = 64 << 10, OBJECT_HASH = 32 };
 struct payload {
     uint8_t hash[OBJECT_HASH];
     uint64_t size;
-    uint32_t segment;           /* 0: a file of its own */
-    uint64_t offset;            /* in the segment */
+    uint32_t segment;           /* 0: a file of its own, or in the archive */
+    uint32_t archive;           /* 0: at hand; else the file of the archive that it lies in (spool/archive.h) */
+    uint64_t offset;            /* in the segment, or that file */
 };
 
 struct objects;
@@ -34,6 +35,9 @@ int objects_open(const char *spool, bool write, struct objects **objects_r, stru
 void objects_close(struct objects **objects);
 /* The folders that a spool needs; those that are there stay. Mode 0700, in/ and out/ 0750. */
 int objects_make(const char *spool, struct err *err);
+
+/* Who knows the path, below archive/, of a file of the archive; without it what lies there cannot be read. `ctx` outlives o. */
+void objects_archives(struct objects *o, int (*path)(void *ctx, uint32_t archive, struct buf *path_r, struct err *err), void *ctx);
 
 /* A payload of these bytes. Added twice between two syncs it is mostly written once. */
 int object_add(struct objects *o, struct slice bytes, struct payload *payload_r, struct err *err);
@@ -50,7 +54,7 @@ void object_abandon(struct object_writer **w);
 int objects_sync(struct objects *o, struct err *err);
 
 /* A descriptor that reads the payload from its first byte to its last, and then ends: that of its file, or an unnamed file with
- * a copy of what lies in the segment. The caller closes it. ERR_MISSING: it is not there; ERR_DATA: its bytes are not those
+ * a copy of what lies in the segment or the archive. The caller closes it. ERR_MISSING: it is not there; ERR_DATA: its bytes are not those
  * that its name promises (small ones only; object_verify() looks at large ones). */
 int object_read(struct objects *o, const struct payload *p, int *fd_r, struct err *err);
 /* All of it, compared, into b (emptied first). ERR_LIMIT: it is larger than b's ceiling. */
@@ -66,6 +70,12 @@ int object_remove_segment(struct objects *o, uint32_t segment, struct err *err);
  * by number. Only at a start, before anything is added. */
 int objects_sweep(struct objects *o, bool (*known)(void *ctx, const uint8_t *hash, uint32_t segment), void *ctx,
                   uint64_t *removed_r, struct err *err);
+
+/* Removes what was added since it was opened, or since the last time, and is known to nobody: what a batch that came to nothing left.
+ * Only between batches. What there was too much of is left to a sweep: objects_untidy(). */
+int objects_tidy(struct objects *o, bool (*known)(void *ctx, const uint8_t *hash, uint32_t segment), void *ctx,
+                 uint64_t *removed_r, struct err *err);
+bool objects_untidy(const struct objects *o);
 
 /* "9f86d081884c7d65…": 64 digits and a NUL. */
 void object_name(const uint8_t hash[OBJECT_HASH], char name_r[2 * OBJECT_HASH + 1]);

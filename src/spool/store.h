@@ -239,6 +239,30 @@ int store_payload_condemn(struct store *s, store_time before, struct payload *pa
 int store_segments_empty(struct store *s, uint32_t *segment_r, uint32_t n, uint32_t *n_r, struct err *err);
 /* hash NULL: the segment. True as well when the ledger cannot be read: nothing is litter then. */
 bool store_payload_known(struct store *s, const uint8_t *hash, uint32_t segment);
+/* All that something names, by hash. */
+int store_payloads(struct store *s, int (*row)(void *ctx, const struct payload *p), void *ctx, struct err *err);
+
+/* --- The archive --------------------------------------------------------------------------------------------- */
+
+/* Partners that there is something of, "" among them. */
+int store_partners(struct store *s, int (*row)(void *ctx, struct slice partner), void *ctx, struct err *err);
+/* At most n transmissions of a partner that came into their state before then, and whose payloads may go to the archive: they are
+ * through, nothing that came of them is on its way or held, and no acknowledgment is awaited. Longest first. */
+int store_aged(struct store *s, struct slice partner, store_time before, store_id *id_r, uint32_t n, uint32_t *n_r,
+               struct err *err);
+/* A file of the archive is to be written under this path, below archive/. *again_r: it was begun before, and never
+ * ended; what may lie there is ours. ERR_LIMIT: it is there, and is never written again; the batch may go on. */
+int store_archive_begin(struct store *s, struct slice path, uint32_t *number_r, bool *again_r, struct err *err);
+/* It is there, synced and read back, and so many payloads lie in it. */
+int store_archive_end(struct store *s, uint32_t number, uint32_t payloads, struct slice partner, struct slice words,
+                      struct err *err);
+/* Its path behind what is in path_r. ERR_MISSING: there is none of that number. */
+int store_archive_path(struct store *s, uint32_t number, struct buf *path_r, struct err *err);
+/* A transmission that store_aged() gave is done with. Gives its payloads that go to the archive, which are those that nothing younger
+ * names, as they are kept; at most 3. */
+int store_age(struct store *s, store_id transmission, struct payload payload_r[3], unsigned *n_r, struct err *err);
+/* One of those lies there now: the place that it had is condemned. Remove it after the commit. */
+int store_archived(struct store *s, const struct payload *p, uint32_t archive, uint64_t offset, struct err *err);
 
 /* --- Asking -------------------------------------------------------------------------------------------------- */
 
@@ -306,7 +330,8 @@ struct store_counts {                   /* by state */
     uint64_t transmission[2][TRANSMISSION_STATE_END];       /* [0] in, [1] out */
     uint64_t document[2][DOCUMENT_STATE_END];
     uint64_t delivery[DELIVERY_STATE_END];
-    uint64_t payloads, bytes;
+    uint64_t payloads, bytes;               /* at hand */
+    uint64_t archived, archived_bytes;      /* in the archive; their own size, not that in there */
 };
 /* Kept up to date by the verbs, so that a million rows cost nothing. An empty partner: all together; only then payloads and bytes,
  * which belong to nobody. */

@@ -5,6 +5,7 @@
  *     store_schema.c   tables, and how a ledger of an earlier form gets its present one
  *     store_arrows.c   the one place where a state changes, and the verbs that change it
  *     store_keep.c     what stands beside: partners, counts, payloads, numbers, envelopes
+ *     store_archive.c  which payloads lie in the archive
  *     store_query.c    asking
  */
 #ifndef WAYBILL_SPOOL_STORE_INSIDE_H
@@ -86,6 +87,8 @@ struct slice sql_get_text(struct sql *q);
 /* What is read of this row lies in b from now on (emptied), so that the statement can end. */
 int sql_keep(struct sql *q, struct buf *b, struct err *err);
 void sql_get_blob(struct sql *q, uint8_t *p, size_t n);     /* zeros when it is not of that size */
+/* hash, size, segment, archive, offset. */
+void sql_get_payload(struct sql *q, struct payload *p);
 /* What SQLite last said, as ours. */
 int sql_failed(struct store *s, int code, struct err *err);
 
@@ -113,7 +116,8 @@ int store_open_steps(const char *spool, const struct store_options *options, con
 
 /* The partner's number in the ledger; 0 for the empty name. make: given when it has none. *id_r -1: there is none. */
 int store_partner(struct store *s, struct slice name, bool make, int64_t *id_r, struct err *err);
-enum store_counted { COUNT_TRANSMISSION, COUNT_DOCUMENT, COUNT_DELIVERY, COUNT_PAYLOADS, COUNT_BYTES };
+enum store_counted { COUNT_TRANSMISSION, COUNT_DOCUMENT, COUNT_DELIVERY, COUNT_PAYLOADS, COUNT_BYTES,
+                     COUNT_ARCHIVED, COUNT_ARCHIVED_BYTES };
 /* Of the partner, and of all (partner 0). */
 int store_count_add(struct store *s, enum store_counted what, int64_t partner, unsigned direction, unsigned state,
                     int64_t n, struct err *err);
@@ -126,6 +130,9 @@ int store_hours(struct store *s, unsigned thing, store_time from, store_time to,
                 struct err *err);
 /* A row names it: one more, made if there is none. */
 int store_payload_refer(struct store *s, const struct payload *p, store_time at, struct err *err);
+
+/* So many more of it (or less) are where it is. */
+int store_payload_count(struct store *s, const struct payload *p, int64_t n, struct err *err);
 
 struct store_words {            /* an event */
     int64_t partner;

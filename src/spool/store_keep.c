@@ -268,6 +268,10 @@ int store_count(struct store *s, struct slice partner, struct store_counts *coun
             counts_r->payloads = n;
         else if (what == COUNT_BYTES)
             counts_r->bytes = n;
+        else if (what == COUNT_ARCHIVED)
+            counts_r->archived = n;
+        else if (what == COUNT_ARCHIVED_BYTES)
+            counts_r->archived_bytes = n;
     }
     sql_end(&q);
     return r;
@@ -291,13 +295,14 @@ static int count_segment(struct store *s, uint32_t segment, int64_t n, struct er
     return sql_run(s, q, err);
 }
 
-static int count_payload(struct store *s, const struct payload *p, int64_t n, struct err *err)
+int store_payload_count(struct store *s, const struct payload *p, int64_t n, struct err *err)
 {
+    enum store_counted payloads = p->archive ? COUNT_ARCHIVED : COUNT_PAYLOADS, bytes = p->archive ? COUNT_ARCHIVED_BYTES : COUNT_BYTES;
     int r = count_segment(s, p->segment, n, err);
     if (r == 0)
-        r = store_count_add(s, COUNT_PAYLOADS, 0, 0, 0, n, err);
+        r = store_count_add(s, payloads, 0, 0, 0, n, err);
     if (r == 0)
-        r = store_count_add(s, COUNT_BYTES, 0, 0, 0, n * (int64_t)p->size, err);
+        r = store_count_add(s, bytes, 0, 0, 0, n * (int64_t)p->size, err);
     return r;
 }
 
@@ -325,12 +330,12 @@ int store_payload_refer(struct store *s, const struct payload *p, store_time at,
     sql_int(q, (int64_t)p->offset);
     sql_int(q, at);
     r = sql_run(s, q, err);
-    return r < 0 ? r : count_payload(s, p, 1, err);
+    return r < 0 ? r : store_payload_count(s, p, 1, err);
 }
 
 int store_payload_find(struct store *s, const uint8_t hash[OBJECT_HASH], struct payload *payload_r, struct err *err)
 {
-    struct sql *q = sql_begin(s, "SELECT size, segment, \"offset\" FROM payload WHERE hash = ?1", err);
+    struct sql *q = sql_begin(s, "SELECT hash, size, segment, archive, \"offset\" FROM payload WHERE hash = ?1", err);
     int r;
 
     memset(payload_r, 0, sizeof(*payload_r));
@@ -338,22 +343,10 @@ int store_payload_find(struct store *s, const uint8_t hash[OBJECT_HASH], struct 
         return not_begun(err);
     sql_blob(q, hash, OBJECT_HASH);
     r = sql_step(s, q, err);
-    if (r > 0) {
-        memcpy(payload_r->hash, hash, OBJECT_HASH);
-        payload_r->size = (uint64_t)sql_get(q);
-        payload_r->segment = (uint32_t)sql_get(q);
-        payload_r->offset = (uint64_t)sql_get(q);
-    }
+    if (r > 0)
+        sql_get_payload(q, payload_r);
     sql_end(&q);
     return r;
-}
-
-static void get_payload(struct sql *q, struct payload *p)
-{
-    sql_get_blob(q, p->hash, OBJECT_HASH);
-    p->size = (uint64_t)sql_get(q);
-    p->segment = (uint32_t)sql_get(q);
-    p->offset = (uint64_t)sql_get(q);
 }
 
 static int condemn(struct store *s, const struct payload *p, struct err *err)
@@ -364,7 +357,7 @@ static int condemn(struct store *s, const struct payload *p, struct err *err)
         return not_begun(err);
     sql_blob(q, p->hash, OBJECT_HASH);
     r = sql_run(s, q, err);
-    return r < 0 ? r : count_payload(s, p, -1, err);
+    return r < 0 ? r : store_payload_count(s, p, -1, err);
 }
 
 int store_payload_condemn(struct store *s, store_time before, struct payload *payload_r, uint32_t n, uint32_t *n_r,
@@ -377,7 +370,7 @@ int store_payload_condemn(struct store *s, store_time before, struct payload *pa
     if (r < 0)
         return r;
     q = sql_begin(s,
-                  "SELECT hash, size, segment, \"offset\" FROM payload INDEXED BY payload_unnamed"
+                  "SELECT hash, size, segment, archive, \"offset\" FROM payload INDEXED BY payload_unnamed"
                   " WHERE refs = 0 AND at < ?1 LIMIT ?2",
                   err);
     if (!q)
@@ -385,7 +378,7 @@ int store_payload_condemn(struct store *s, store_time before, struct payload *pa
     sql_int(q, before);
     sql_int(q, n);
     while (*n_r < n && (r = sql_step(s, q, err)) > 0)
-        get_payload(q, &payload_r[(*n_r)++]);
+        sql_get_payload(q, &payload_r[(*n_r)++]);
     sql_end(&q);
     if (r < 0)
         return r;
@@ -436,7 +429,7 @@ int store_segments_empty(struct store *s, uint32_t *segment_r, uint32_t n, uint3
 bool store_payload_known(struct store *s, const uint8_t *hash, uint32_t segment)
 {
     struct sql *q = sql_begin(s,
-                              hash ? "SELECT 1 FROM payload WHERE hash = ?1 AND segment = 0"
+                              hash ? "SELECT 1 FROM payload WHERE hash = ?1 AND segment = 0 AND archive = 0"
                                    : "SELECT 1 FROM segment WHERE number = ?1 AND payloads > 0",
                               NULL);
     bool known;
@@ -451,12 +444,13 @@ bool store_payload_known(struct store *s, const uint8_t *hash, uint32_t segment)
     return known;
 }
 
-static int unname(struct store *s, const uint8_t *hash, struct err *err)
+static int unname(struct store *s, const uint8_t *hash, bool aged, struct err *err)
 {
-    struct sql *q = sql_begin(s, "UPDATE payload SET refs = refs - 1 WHERE hash = ?1", err);
+    struct sql *q = sql_begin(s, "UPDATE payload SET refs = refs - 1, aged = aged - ?2 WHERE hash = ?1", err);
     if (!q)
         return not_begun(err);
     sql_blob(q, hash, OBJECT_HASH);
+    sql_int(q, aged);
     return sql_run(s, q, err);
 }
 
@@ -483,7 +477,7 @@ int store_forget(struct store *s, store_id transmission, struct err *err)
     const unsigned open_states = STATE(TRANSMISSION, ARRIVED) | STATE(TRANSMISSION, MADE) | STATE(TRANSMISSION, LAID) |
                                  STATE(TRANSMISSION, HELD);
     uint8_t hash[3][OBJECT_HASH];
-    bool there[3];
+    bool there[3], aged;
     struct subject x;
     struct sql *q;
     int r = store_in_batch(s, err);
@@ -500,12 +494,13 @@ int store_forget(struct store *s, store_id transmission, struct err *err)
                        r > 0 ? ", and what came of it is to be delivered" : "");
     q = sql_begin(s,
                   "UPDATE transmission SET forgotten = 1 WHERE id = ?1 AND forgotten IS NULL"
-                  " RETURNING payload, records, findings",
+                  " RETURNING aged, payload, records, findings",
                   err);
     if (!q)
         return not_begun(err);
     sql_id(q, transmission);
     r = sql_step(s, q, err);
+    aged = r > 0 && sql_get(q) != 0;
     for (unsigned i = 0; i < 3 && r > 0; i++) {
         struct slice h = sql_get_text(q);
         there[i] = h.n == OBJECT_HASH;
@@ -518,7 +513,7 @@ int store_forget(struct store *s, store_id transmission, struct err *err)
     r = 0;
     for (unsigned i = 0; i < 3 && r == 0; i++)
         if (there[i])
-            r = unname(s, hash[i], err);
+            r = unname(s, hash[i], aged, err);
     if (r == 0)
         r = store_event(
             s, &(struct store_words){ .partner = x.partner, .what = "forget", .transmission = transmission }, err);

@@ -110,8 +110,8 @@ union row {
 static const char *const rows[] = {
     [TRANSMISSION] =
         "SELECT t.id, t.direction, t.state, p.name, t.name, t.way, t.format, t.payload, a.size, a.segment,"
-        " a.\"offset\","
-        " t.records, b.size, b.segment, b.\"offset\", t.findings, c.size, c.segment, c.\"offset\", t.source,"
+        " a.archive, a.\"offset\", t.records, b.size, b.segment, b.archive, b.\"offset\", t.findings, c.size,"
+        " c.segment, c.archive, c.\"offset\", t.source,"
         " t.device, t.inode,"
         " t.size, t.mtime, t.target, t.hidden, t.parent, t.same, t.replays, t.answers, t.passes, t.held, t.priority,"
         " t.documents, t.attempts, t.at, t.first, t.due, t.done, t.reason"
@@ -133,14 +133,6 @@ static const char *const rows[] = {
         " e.words FROM event e LEFT JOIN partner p ON p.id = e.partner WHERE e.id = ?1",
 };
 
-static void get_payload(struct sql *q, struct payload *p)
-{
-    sql_get_blob(q, p->hash, OBJECT_HASH);
-    p->size = (uint64_t)sql_get(q);
-    p->segment = (uint32_t)sql_get(q);
-    p->offset = (uint64_t)sql_get(q);
-}
-
 static void get_transmission(struct sql *q, struct store_transmission *t)
 {
     t->id = (store_id)sql_get(q);
@@ -150,9 +142,9 @@ static void get_transmission(struct sql *q, struct store_transmission *t)
     t->name = sql_get_text(q);
     t->way = sql_get_text(q);
     t->format = sql_get_text(q);
-    get_payload(q, &t->payload);
-    get_payload(q, &t->records);
-    get_payload(q, &t->findings);
+    sql_get_payload(q, &t->payload);
+    sql_get_payload(q, &t->records);
+    sql_get_payload(q, &t->findings);
     t->source.path = sql_get_text(q);
     t->source.device = (uint64_t)sql_get(q);
     t->source.inode = (uint64_t)sql_get(q);

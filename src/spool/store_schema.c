@@ -21,6 +21,12 @@ STATE_IS(DOCUMENT_AWAITED, 5);
 STATE_IS(DOCUMENT_HELD, 9);
 STATE_IS(DELIVERY_WAITING, 1);
 STATE_IS(STORE_OUT, 2);
+STATE_IS(TRANSMISSION_UNPACKED, 2);
+STATE_IS(TRANSMISSION_TRANSLATED, 3);
+STATE_IS(TRANSMISSION_REPEATED, 4);
+STATE_IS(TRANSMISSION_SENT, 7);
+STATE_IS(TRANSMISSION_DEAD, 9);
+STATE_IS(TRANSMISSION_DROPPED, 10);
 
 static const char first[] =
     /* partner 0: none; in `count` all together */
@@ -116,7 +122,19 @@ static const char first[] =
     " receiver TEXT NOT NULL, transmission INTEGER NOT NULL,"
     " PRIMARY KEY (partner, control, level, sender, receiver, transmission)) STRICT, WITHOUT ROWID;";
 
-const char *const store_steps[] = { first };
+/* The archive. aged: of a transmission: its payloads went there, or will when the last that names them goes; of a payload: by
+ * how many rows that went it is named. archive: the file of the archive that it lies in, 0: it is at hand; `offset` is then in there. */
+static const char second[] =
+    "ALTER TABLE transmission ADD COLUMN aged INTEGER;"
+    "CREATE INDEX transmission_at_hand ON transmission (partner, done) WHERE aged IS NULL AND forgotten IS NULL AND"
+    " state IN (2, 3, 4, 7, 9, 10);"
+    "ALTER TABLE payload ADD COLUMN archive INTEGER NOT NULL DEFAULT 0;"
+    "ALTER TABLE payload ADD COLUMN aged INTEGER NOT NULL DEFAULT 0;"
+    /* path: below archive/; at: when it was whole, NULL until then */
+    "CREATE TABLE archive (number INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, payloads INTEGER"
+    " NOT NULL, at INTEGER) STRICT;";
+
+const char *const store_steps[] = { first, second };
 const unsigned store_n_steps = sizeof(store_steps) / sizeof(store_steps[0]);
 
 static int number_of(struct store *s, const char *pragma, int64_t *n_r, struct err *err)

@@ -218,6 +218,15 @@ void sql_get_blob(struct sql *q, uint8_t *p, size_t n)
         memset(p, 0, n);
 }
 
+void sql_get_payload(struct sql *q, struct payload *p)
+{
+    sql_get_blob(q, p->hash, OBJECT_HASH);
+    p->size = (uint64_t)sql_get(q);
+    p->segment = (uint32_t)sql_get(q);
+    p->archive = (uint32_t)sql_get(q);
+    p->offset = (uint64_t)sql_get(q);
+}
+
 static int run_text(struct store *s, const char *text, struct err *err)
 {
     int rc = sqlite3_exec(s->db, text, NULL, NULL, NULL);

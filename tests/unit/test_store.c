@@ -1299,10 +1299,10 @@ static int open_steps(struct world *w, bool write, const char *const *steps, uns
 static void test_upgrade(void **state)
 {
     struct world *w = *state;
-    const char *const steps[] = { store_steps[0],
+    const char *const steps[] = { store_steps[0], store_steps[1],
                                   "ALTER TABLE transmission ADD COLUMN more TEXT; UPDATE transmission SET more = name",
                                   "CREATE TABLE further (id INTEGER PRIMARY KEY) STRICT" };
-    const char *const broken[] = { store_steps[0], "CREATE TABLE x (id INTEGER) STRICT; CREATE TABLE nonsense" };
+    const char *const broken[] = { store_steps[0], store_steps[1], "CREATE TABLE x (id INTEGER) STRICT; CREATE TABLE nonsense" };
     struct sql *q;
 
     OK(store_begin(w->s, &err));
@@ -1310,22 +1310,22 @@ static void test_upgrade(void **state)
     OK(store_commit(w->s, &err));
     store_close(&w->s);
     /* a reader cannot, a step that fails leaves all as it was */
-    assert_int_equal(open_steps(w, false, steps, 3), ERR_CONFIG);
-    assert_non_null(strstr(err.text, "not yet form 3"));
-    assert_true(open_steps(w, true, broken, 2) < 0);
+    assert_int_equal(open_steps(w, false, steps, 4), ERR_CONFIG);
+    assert_non_null(strstr(err.text, "not yet form 4"));
+    assert_true(open_steps(w, true, broken, 3) < 0);
     assert_null(w->s);
-    OK(open_steps(w, true, steps, 3));
+    OK(open_steps(w, true, steps, 4));
     q = sql_begin(w->s, "SELECT more FROM transmission CROSS JOIN (SELECT count(*) FROM further)", &err);
     assert_non_null(q);
     assert_int_equal(sql_step(w->s, q, &err), 1);
     assert_true(slice_is(sql_get_text(q), "orders.edi"));
     sql_end(&q);
     store_close(&w->s);
-    OK(open_steps(w, true, steps, 3));
+    OK(open_steps(w, true, steps, 4));
     store_close(&w->s);
     /* and now the program of before */
     assert_int_equal(open_world(w, true), ERR_CONFIG);
-    assert_non_null(strstr(err.text, "form 3"));
+    assert_non_null(strstr(err.text, "form 4"));
     assert_int_equal(open_world(w, false), ERR_CONFIG);
 }
 
