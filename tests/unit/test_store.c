@@ -1253,7 +1253,7 @@ static void look_at_plan(struct world *w, const char *text)
         const char *line = (const char *)sqlite3_column_text(st, 3);
         bool group = strstr(text, "FROM document INDEXED BY document_group") || strstr(text, "document_interchange");
         bool sorted = strcmp(line, "USE TEMP B-TREE FOR ORDER BY") == 0 && group;
-        bool last = strncmp(line, "SCALAR SUBQUERY", 15) == 0;
+        bool last = strncmp(line, "SCALAR SUBQUERY", 15) == 0 || strncmp(line, "CORRELATED SCALAR SUBQUERY", 26) == 0;
         if (strncmp(line, "SEARCH ", 7) != 0 && !sorted && !last)
             fail_msg("%s: %s", text, line);
         /* a state may be that of a million: only who asks for a state looks by it */
@@ -1332,15 +1332,48 @@ static void test_upgrade(void **state)
 /* A ledger of form 1, as the text of its first step has it, is opened by whatever is the present form. */
 static void test_upgrade_from_the_first_form(void **state)
 {
+    static const char of_form_1[] =
+        "INSERT INTO partner (id, name) VALUES (1, 'acme');"
+        "INSERT INTO transmission (direction, state, partner, payload, passes, held, priority, documents, attempts, at, first,"
+        " due, done) VALUES (1, 9, 1, zeroblob(32), 0, 0, 1, 0, 0, 1, 0, 0, 1);"
+        "INSERT INTO payload VALUES (zeroblob(32), 101, 1, 77, 1, 1); INSERT INTO segment VALUES (1, 1);"
+        "INSERT INTO count VALUES (0, 3, 0, 0, 1), (0, 4, 0, 0, 101), (0, 0, 1, 9, 1), (1, 0, 1, 9, 1)";
     struct world *w = *state;
+    struct payload p[3];
+    unsigned parts;
+    uint32_t n, archive;
+    store_id id[4];
+    struct seen x;
+    bool again;
     store_close(&w->s);
     remove_ledger(w->spool, "ledger");
     OK(open_steps(w, true, store_steps, 1));
+    assert_int_equal(sqlite3_exec(w->s->db, of_form_1, NULL, NULL, NULL), SQLITE_OK);
     store_close(&w->s);
+    assert_int_equal(open_world(w, false), ERR_CONFIG);
     OK(open_world(w, true));
+    x = one(w, TRANSMISSION, 1);
+    assert_int_equal(x.state[0], TRANSMISSION_DEAD);
+    assert_int_equal(x.t.payload.size, 101);
+    assert_int_equal(x.t.payload.segment, 1);
+    assert_int_equal(x.t.payload.offset, 77);
+    assert_int_equal(x.t.payload.archive, 0);
+    OK(store_aged(w->s, SLICE("acme"), w->now, id, 4, &n, &err));
+    assert_int_equal(n, 1);
     OK(store_begin(w->s, &err));
-    accept_one(w, "acme", 1);
+    OK(store_archive_begin(w->s, SLICE("2023-11/acme.zip"), &archive, &again, &err));
+    assert_false(again);
+    OK(store_age(w->s, 1, p, &parts, &err));
+    assert_int_equal(parts, 1);
+    OK(store_archived(w->s, &p[0], archive, 5, &err));
+    OK(store_archive_end(w->s, archive, 1, SLICE("acme"), SLICE("x"), &err));
+    accept_one(w, "acme", 2);
     OK(store_commit(w->s, &err));
+    x = one(w, TRANSMISSION, 1);
+    assert_int_equal(x.t.payload.archive, archive);
+    assert_int_equal(x.t.payload.offset, 5);
+    assert_int_equal(x.t.payload.segment, 0);
+    assert_false(store_payload_known(w->s, x.t.payload.hash, 0));
     counts_hold(w);
 }
 
