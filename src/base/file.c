@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -116,6 +117,14 @@ int file_temporary(const char *directory, int *fd_r, struct err *err)
     if (*fd_r < 0)
         return err_system(err, "%s: a temporary file for a large record cannot be made", directory);
     return 0;
+}
+
+int file_scratch(uint64_t size, int *fd_r, struct err *err)
+{
+    if (size > FILE_IN_MEMORY)
+        return file_temporary(NULL, fd_r, err);
+    *fd_r = memfd_create("waybill", MFD_CLOEXEC);
+    return *fd_r < 0 ? err_system(err, "a file in memory cannot be made") : 0;
 }
 
 int file_write_all(int fd, const void *p, size_t n, struct err *err)

@@ -19,6 +19,9 @@ void file_free_kept(struct kept_file **list);
 
 /* A file without a name, mode 0600, in the directory; NULL: in TMPDIR (not looked at in set-id programs) or /var/tmp. */
 int file_temporary(const char *directory, int *fd_r, struct err *err);
+/* The same for what will have about `size` bytes: in memory up to FILE_IN_MEMORY, which costs no inode of a disk. */
+enum { FILE_IN_MEMORY = 1 << 20 };
+int file_scratch(uint64_t size, int *fd_r, struct err *err);
 /* Writes all bytes; retries after EINTR and short writes. */
 int file_write_all(int fd, const void *p, size_t n, struct err *err);
 

@@ -61,7 +61,7 @@ int appliance_record(struct appliance *a, const struct payload *records, uint64_
     if (rc < 0)
         return rc;
     copy = malloc(COPY);
-    rc = copy ? file_temporary(NULL, &fd, err) : err_nomem(err);
+    rc = copy ? file_scratch(size, &fd, err) : err_nomem(err);
     for (uint64_t done = 0; rc == 0 && done < size;) {
         size_t most = size - done < COPY ? (size_t)(size - done) : COPY;
         ssize_t n = pread(from, copy, most, (off_t)(at + done));
@@ -219,7 +219,8 @@ static int carry_item(struct making *m, int *fd, struct err *err)
     struct record_reader *reader = NULL;
     struct carry *carry = NULL;
     const struct record *record;
-    int rc = file_temporary(NULL, &k.fd, err);
+    /* what is made of a record is seldom many times its size */
+    int rc = file_scratch(m->now->size * 4, &k.fd, err);
 
     if (rc == 0)
         rc = carry_new(m->way.carry, &options, &carry, err);

@@ -19,7 +19,6 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -32,8 +31,7 @@ enum {
     RECENT = 1024,              /* payloads remembered until the next sync; what falls out is written twice, no more */
     NAME = 2 * OBJECT_HASH + 1,
     PIECE = 256 << 10,          /* read at a time */
-    LISTED = 64 << 10,          /* files remembered until objects_tidy() */
-    IN_MEMORY = 1 << 20         /* a copy of what lies in the archive is kept there up to here, in a file beyond */
+    LISTED = 64 << 10           /* files remembered until objects_tidy() */
 };
 
 struct objects {
@@ -787,16 +785,10 @@ int object_verify(struct objects *o, const struct payload *p, struct err *err)
     return r;
 }
 
-static int in_memory(int *fd_r, struct err *err)
-{
-    *fd_r = memfd_create("payload", MFD_CLOEXEC);
-    return *fd_r < 0 ? err_system(err, "no file in memory can be made for a payload") : 0;
-}
-
 /* A file in memory that holds b, read from its first byte. */
 static int unnamed(const struct buf *b, int *fd_r, struct err *err)
 {
-    int r = in_memory(fd_r, err);
+    int r = file_scratch(b->n, fd_r, err);
 
     if (r < 0)
         return r;
@@ -811,7 +803,7 @@ static int unnamed(const struct buf *b, int *fd_r, struct err *err)
 /* A copy without a name of what lies in the archive. */
 static int unpack_member(struct objects *o, const struct payload *p, int *fd_r, struct err *err)
 {
-    int r = p->size <= IN_MEMORY ? in_memory(fd_r, err) : file_temporary(NULL, fd_r, err);
+    int r = file_scratch(p->size, fd_r, err);
 
     if (r == 0)
         r = from_archive(o, p, NULL, *fd_r, err);
