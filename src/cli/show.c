@@ -10,70 +10,18 @@ struct shown {
     struct command_context *c;
     struct appliance *a;
     struct err err;
-    bool found;
     struct arena arena;                 /* of what is kept */
     struct store_transmission t;
     struct store_document d;
     struct store_delivery v;
 };
 
-static struct slice keep(struct shown *s, struct slice text)
-{
-    return arena_copy(&s->arena, text);
-}
-
-static int keep_transmission(void *ctx, const struct store_transmission *t)
-{
-    struct shown *s = ctx;
-
-    s->found = true;
-    s->t = *t;
-    s->t.partner = keep(s, t->partner);
-    s->t.name = keep(s, t->name);
-    s->t.reason = keep(s, t->reason);
-    s->t.target = keep(s, t->target);
-    s->t.format = keep(s, t->format);
-    s->t.way = keep(s, t->way);
-    return 0;
-}
-
-static int keep_document(void *ctx, const struct store_document *d)
-{
-    struct shown *s = ctx;
-
-    s->found = true;
-    s->d = *d;
-    s->d.partner = keep(s, d->partner);
-    s->d.number = keep(s, d->number);
-    s->d.kind = keep(s, d->kind);
-    s->d.set = keep(s, d->set);
-    s->d.control = keep(s, d->control);
-    s->d.group = keep(s, d->group);
-    s->d.reason = keep(s, d->reason);
-    s->d.answered = keep(s, d->answered);
-    return 0;
-}
-
-static int keep_delivery(void *ctx, const struct store_delivery *d)
-{
-    struct shown *s = ctx;
-
-    s->found = true;
-    s->v = *d;
-    s->v.partner = keep(s, d->partner);
-    s->v.route = keep(s, d->route);
-    s->v.reason = keep(s, d->reason);
-    return 0;
-}
-
+/* One thing, kept. 1; 0: there is none. */
 static int find(struct shown *s, enum thing thing, store_id id)
 {
-    const struct store_query q = { .id = id, .limit = 1 };
-
-    s->found = false;
-    return thing == TRANSMISSION ? store_transmissions(s->a->store, &q, keep_transmission, s, &s->err)
-           : thing == DOCUMENT   ? store_documents(s->a->store, &q, keep_document, s, &s->err)
-                                 : store_deliveries(s->a->store, &q, keep_delivery, s, &s->err);
+    return thing == TRANSMISSION ? store_get_transmission(s->a->store, id, &s->arena, &s->t, &s->err)
+           : thing == DOCUMENT   ? store_get_document(s->a->store, id, &s->arena, &s->d, &s->err)
+                                 : store_get_delivery(s->a->store, id, &s->arena, &s->v, &s->err);
 }
 
 static int no_such_thing(struct command_context *c, const char *id)
@@ -311,11 +259,9 @@ int command_show(struct command_context *c)
     for (unsigned i = 0; s.a && rc == 0 && i < c->n; i++) {
         spool_id(slice_of(c->argument[i]), &thing, &id);
         rc = find(&s, thing, id);
-        if (rc == 0 && !s.found) {
-            code = no_such_thing(c, c->argument[i]);
-            continue;
-        }
         if (rc == 0)
+            code = no_such_thing(c, c->argument[i]);
+        if (rc > 0)
             rc = thing == TRANSMISSION ? show_transmission(&s, id)
                  : thing == DOCUMENT   ? show_document(&s, id)
                                        : show_delivery(&s, id);
@@ -344,19 +290,21 @@ static int cat(struct shown *s, enum thing thing, store_id id)
 {
     int fd = -1, rc = find(s, thing, id);
 
-    if (rc == 0 && !s->found)
-        return ERR_MISSING;
-    if (rc == 0 && thing == DELIVERY && !s->v.transmission && s->v.document)
+    if (rc <= 0)
+        return rc < 0 ? rc : ERR_MISSING;
+    if (thing == DELIVERY && !s->v.transmission && s->v.document)
         return cat(s, DOCUMENT, s->v.document);
-    if (rc == 0 && thing == DELIVERY)
+    if (thing == DELIVERY)
         return cat(s, TRANSMISSION, s->v.transmission);
-    if (rc == 0 && thing == DOCUMENT) {
+    if (thing == DOCUMENT) {
         rc = find(s, TRANSMISSION, s->d.transmission);
-        if (rc == 0 && s->d.record_size)
+        if (rc == 0)
+            return ERR_MISSING;
+        if (rc > 0 && s->d.record_size)
             rc = appliance_record(s->a, &s->t.records, s->d.record_at, s->d.record_size, &fd, &s->err);
-        else if (rc == 0)
+        else if (rc > 0)
             rc = object_read(s->a->objects, &s->t.payload, &fd, &s->err);
-    } else if (rc == 0) {
+    } else {
         rc = object_read(s->a->objects, &s->t.payload, &fd, &s->err);
     }
     if (rc == 0)
@@ -446,7 +394,7 @@ static int on_traced_delivery(void *ctx, const struct store_delivery *d)
         printer_printf(p, "%s goes to ", spool_id_text(DELIVERY, d->id, id));
         printer_safe(p, d->partner);
         printer_printf(p, ": %s", state_name(DELIVERY, d->state));
-        if (d->transmission && find(t->s, TRANSMISSION, d->transmission) == 0 && t->s->found) {
+        if (d->transmission && find(t->s, TRANSMISSION, d->transmission) > 0) {
             printer_text(p, " in ");
             tell_file(t, &t->s->t);
         }
@@ -491,7 +439,7 @@ static int trace_document(struct tracing *t, const struct store_document *d)
         printer_text(p, arrived ? " of " : " for ");
         printer_safe(p, d->partner);
         printer_printf(p, ": %s", state_name(DOCUMENT, d->state));
-        if (arrived && find(t->s, TRANSMISSION, d->transmission) == 0 && t->s->found) {
+        if (arrived && find(t->s, TRANSMISSION, d->transmission) > 0) {
             printer_text(p, ", came in ");
             tell_file(t, &t->s->t);
         }

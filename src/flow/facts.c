@@ -5,22 +5,6 @@
 
 enum { DEPTH = 16, PATH_CEILING = 1000 };
 
-int facts_text(const struct json_tape *tape, struct slice path, struct arena *arena, struct slice *text, struct err *err)
-{
-    uint32_t node = 0;
-    bool more = true;
-
-    *text = slice(NULL, 0);
-    while (more) {
-        struct slice name = slice_cut(path, '.', &path, &more);
-        if (tape->node[node].type != JSON_OBJECT || !(node = json_member(tape, node, name)))
-            return 0;
-    }
-    if (tape->node[node].type != JSON_STRING)
-        return 0;
-    return json_string(tape, node, arena, text) < 0 ? err_nomem(err) : 0;
-}
-
 /* --- What makes two the same ------------------------------------------------------------- */
 
 /* With its length before it, so that two texts in a row cannot be mistaken for two others. */
@@ -92,7 +76,7 @@ int facts_of(const struct record *record, struct slice sender, struct arena *are
 
     *f = (struct facts){ .test = false };
     for (unsigned i = 0; rc == 0 && i < sizeof(fields) / sizeof(fields[0]); i++)
-        rc = facts_text(tape, slice_of(fields[i].path), arena, fields[i].text, err);
+        rc = record_text(tape, slice_of(fields[i].path), arena, fields[i].text, err);
     if (rc < 0)
         return rc;
     f->test = slice_is(usage, "test");

@@ -24,7 +24,5 @@ int facts_of(const struct record *record, struct slice sender, struct arena *are
 /* The fields that the schema marks as traced ("nodes.order_number"), with their values; equal ones once in a row. Negative stops. */
 int facts_numbers(const struct record *record, const struct record_kind *kind, struct arena *arena,
                   int (*number)(void *ctx, struct slice field, struct slice value, struct err *err), void *ctx, struct err *err);
-/* The text of the member at a path of names ("ship_to.id"); empty: there is none, or it is no text. */
-int facts_text(const struct json_tape *tape, struct slice path, struct arena *arena, struct slice *text_r, struct err *err);
 
 #endif

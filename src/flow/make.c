@@ -252,7 +252,7 @@ static int write_records(struct making *m, int fd, struct produce *produce, stru
 
     while (rc == 0 && (rc = record_reader_next(reader, &record, err)) > 0) {
         if (!m->number.n) {
-            rc = facts_text(record->tape, SLICE("number"), &m->arena, &m->number, err);
+            rc = record_text(record->tape, SLICE("number"), &m->arena, &m->number, err);
             if (rc == 0)
                 m->number = arena_copy(&m->arena, m->number);
             rc = rc == 0 && !m->number.p ? err_nomem(err) : rc;
@@ -592,13 +592,8 @@ static int on_waiting(void *ctx, const struct store_delivery *d)
         return err_nomem(&m->err);
     m->item = grown;
     i = &grown[m->n++];
-    *i = (struct item){ .d = *d };
-    i->d.partner = arena_copy(&m->arena, d->partner);
-    i->d.route = arena_copy(&m->arena, d->route);
-    i->d.kind = arena_copy(&m->arena, d->kind);
-    i->d.set = arena_copy(&m->arena, d->set);
-    i->d.reason = slice(NULL, 0);
-    return i->d.partner.p && i->d.route.p && i->d.kind.p && i->d.set.p ? 0 : err_nomem(&m->err);
+    *i = (struct item){ .at = 0 };
+    return store_keep_delivery(&m->arena, d, &i->d) < 0 ? err_nomem(&m->err) : 0;
 }
 
 static int on_document(void *ctx, const struct store_document *d)

@@ -112,24 +112,6 @@ int recall_read(struct recall *r, int fd, const char *file, struct err *err)
     return rc;
 }
 
-/* The text of the field at a path of names; NULL in p: there is none. */
-static int text_at(struct recall *r, const struct json_tape *tape, struct slice path, struct slice *text_r,
-                   struct err *err)
-{
-    uint32_t node = 0;
-    bool more = true;
-
-    *text_r = slice(NULL, 0);
-    while (more) {
-        struct slice name = slice_cut(path, '.', &path, &more);
-        if (tape->node[node].type != JSON_OBJECT || !(node = json_member(tape, node, name)))
-            return 0;
-    }
-    if (tape->node[node].type != JSON_STRING)
-        return 0;
-    return json_string(tape, node, &r->arena, text_r) < 0 ? err_nomem(err) : 0;
-}
-
 static uint32_t slot_of(const struct index *x, struct slice value)
 {
     uint32_t i = (uint32_t)slice_hash(value) & x->mask;
@@ -143,9 +125,9 @@ static uint32_t slot_of(const struct index *x, struct slice value)
 static int sender(struct recall *r, size_t i, struct slice *sender_r, struct err *err)
 {
     const struct json_tape *tape = r->kept[i]->record.tape;
-    int rc = text_at(r, tape, SLICE("partner"), sender_r, err);
+    int rc = record_text(tape, SLICE("partner"), &r->arena, sender_r, err);
 
-    return rc == 0 && !sender_r->p ? text_at(r, tape, SLICE("source.sender"), sender_r, err) : rc;
+    return rc == 0 && !sender_r->p ? record_text(tape, SLICE("source.sender"), &r->arena, sender_r, err) : rc;
 }
 
 /* Record i is found by its value from now on; one before it with the same value is remembered if somebody else sent it. */
@@ -185,9 +167,9 @@ static int fill(struct recall *r, struct index *x, struct err *err)
     for (size_t i = 0; i < r->n; i++) {
         const struct json_tape *tape = r->kept[i]->record.tape;
         struct slice kind;
-        int rc = text_at(r, tape, SLICE("record"), &kind, err);
+        int rc = record_text(tape, SLICE("record"), &r->arena, &kind, err);
         if (rc == 0 && slice_eq(kind, x->kind))
-            rc = text_at(r, tape, x->path, &x->value[i], err);
+            rc = record_text(tape, x->path, &r->arena, &x->value[i], err);
         if (rc < 0)
             return rc;
         if (x->value[i].p && (rc = enter(r, x, i, err)) < 0)

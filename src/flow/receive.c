@@ -701,16 +701,12 @@ struct waiting {
 static int on_arrived(void *ctx, const struct store_transmission *t)
 {
     struct waiting *w = ctx;
-    struct store_transmission *grown = arena_grow(&w->arena, w->t, w->n, &w->room, sizeof(*grown)), *kept;
+    struct store_transmission *grown = arena_grow(&w->arena, w->t, w->n, &w->room, sizeof(*grown));
 
     if (!grown)
         return ERR_NOMEM;
     w->t = grown;
-    kept = &grown[w->n++];
-    *kept = *t;
-    kept->partner = arena_copy(&w->arena, t->partner);
-    kept->name = arena_copy(&w->arena, t->name);
-    return (kept->partner.p || !t->partner.n) && (kept->name.p || !t->name.n) ? 0 : ERR_NOMEM;
+    return store_keep_transmission(&w->arena, t, &grown[w->n++]);
 }
 
 int receive_work(struct appliance *a, uint32_t *done_r, struct err *err)

@@ -10,7 +10,7 @@ int route_meets(const struct partner_route *route, const struct json_tape *tape,
     *meets_r = true;
     if (!route->when.n)
         return 0;
-    rc = facts_text(tape, route->when, arena, &text, err);
+    rc = record_text(tape, route->when, arena, &text, err);
     *meets_r = slice_eq(text, route->value) != route->when_not;
     return rc;
 }

@@ -222,68 +222,22 @@ static int end_batch(struct appliance *a, int rc, struct err *err)
 /* The state that a thing is in; ERR_MISSING: there is none of that id. */
 struct looked_up {
     unsigned state;
-    bool found;
     struct store_transmission t;
     struct store_document d;
     struct store_delivery v;
-    struct arena *arena;
 };
-
-static int on_transmission(void *ctx, const struct store_transmission *t)
-{
-    struct looked_up *l = ctx;
-
-    l->found = true;
-    l->state = t->state;
-    l->t = *t;
-    l->t.partner = arena_copy(l->arena, t->partner);
-    l->t.name = arena_copy(l->arena, t->name);
-    l->t.way = arena_copy(l->arena, t->way);
-    l->t.target = arena_copy(l->arena, t->target);
-    l->t.format = arena_copy(l->arena, t->format);
-    l->t.reason = l->t.hidden = slice(NULL, 0);
-    return l->t.partner.p && l->t.name.p && l->t.way.p && l->t.target.p && l->t.format.p ? 0 : ERR_NOMEM;
-}
-
-static int on_document(void *ctx, const struct store_document *d)
-{
-    struct looked_up *l = ctx;
-
-    l->found = true;
-    l->state = d->state;
-    l->d = *d;
-    l->d.kind = arena_copy(l->arena, d->kind);
-    l->d.set = arena_copy(l->arena, d->set);
-    l->d.partner = arena_copy(l->arena, d->partner);
-    return l->d.kind.p && l->d.set.p && l->d.partner.p ? 0 : ERR_NOMEM;
-}
-
-static int on_delivery(void *ctx, const struct store_delivery *d)
-{
-    struct looked_up *l = ctx;
-
-    l->found = true;
-    l->state = d->state;
-    l->v = *d;
-    l->v.partner = arena_copy(l->arena, d->partner);
-    l->v.route = arena_copy(l->arena, d->route);
-    l->v.kind = arena_copy(l->arena, d->kind);
-    l->v.set = arena_copy(l->arena, d->set);
-    return l->v.partner.p && l->v.route.p && l->v.kind.p && l->v.set.p ? 0 : ERR_NOMEM;
-}
 
 static int look_up(struct appliance *a, enum thing thing, store_id id, struct arena *arena, struct looked_up *l, struct err *err)
 {
-    const struct store_query q = { .id = id, .limit = 1 };
-    int rc;
+    int rc = thing == TRANSMISSION ? store_get_transmission(a->store, id, arena, &l->t, err)
+             : thing == DOCUMENT   ? store_get_document(a->store, id, arena, &l->d, err)
+                                   : store_get_delivery(a->store, id, arena, &l->v, err);
 
-    *l = (struct looked_up){ .arena = arena };
-    rc = thing == TRANSMISSION ? store_transmissions(a->store, &q, on_transmission, l, err)
-         : thing == DOCUMENT   ? store_documents(a->store, &q, on_document, l, err)
-                               : store_deliveries(a->store, &q, on_delivery, l, err);
-    if (rc == 0 && !l->found)
+    if (rc == 0)
         return err_set(err, ERR_MISSING, "there is no %c%llu", "TDV"[thing], (unsigned long long)id);
-    return rc;
+    if (rc > 0)
+        l->state = thing == TRANSMISSION ? l->t.state : thing == DOCUMENT ? l->d.state : l->v.state;
+    return rc < 0 ? rc : 0;
 }
 
 /* Whether the arrow leads out of the state that the thing is in. */
@@ -327,12 +281,19 @@ int appliance_drop(struct appliance *a, enum thing thing, store_id id, struct sl
     return rc;
 }
 
+static int on_delivery(void *ctx, const struct store_delivery *d)
+{
+    (void)d;
+    *(bool *)ctx = true;
+    return 0;
+}
+
 /* What was held before anybody knew where it goes, goes now. */
 static int release_document(struct appliance *a, store_id id, struct slice to, struct err *err)
 {
     struct looked_up document, transmission;
     const struct store_query q = { .document = id, .limit = 1 };
-    struct looked_up any = { .found = false };
+    bool any = false;
     struct arena arena;
     int rc;
 
@@ -342,10 +303,9 @@ static int release_document(struct appliance *a, store_id id, struct slice to, s
         rc = look_up(a, TRANSMISSION, document.d.transmission, &arena, &transmission, err);
     if (rc == 0)
         rc = store_release(a->store, DOCUMENT, id, err);
-    any.arena = &arena;
     if (rc == 0)
         rc = store_deliveries(a->store, &q, on_delivery, &any, err);
-    if (rc == 0 && (!any.found || to.n))
+    if (rc == 0 && (!any || to.n))
         rc = settle_again(a, &document.d, &transmission.t, to, err);
     arena_deinit(&arena);
     return rc;

@@ -325,7 +325,7 @@ static int check_record(struct settling *s, const struct record *record, const s
 {
     struct complaints c;
     struct slice name;
-    int rc = facts_text(record->tape, SLICE("record"), &s->arena, &name, err);
+    int rc = record_text(record->tape, SLICE("record"), &s->arena, &name, err);
 
     if (rc < 0)
         return rc;

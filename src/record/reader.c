@@ -1014,3 +1014,19 @@ int record_check_whole(const struct record_kind *kind, const struct record *reco
     }
     return found;
 }
+
+int record_text(const struct json_tape *tape, struct slice path, struct arena *arena, struct slice *text, struct err *err)
+{
+    uint32_t node = 0;
+    bool more = true;
+
+    *text = slice(NULL, 0);
+    while (more) {
+        struct slice name = slice_cut(path, '.', &path, &more);
+        if (tape->node[node].type != JSON_OBJECT || !(node = json_member(tape, node, name)))
+            return 0;
+    }
+    if (tape->node[node].type != JSON_STRING)
+        return 0;
+    return json_string(tape, node, arena, text) < 0 ? err_nomem(err) : 0;
+}

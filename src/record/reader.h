@@ -76,6 +76,10 @@ void record_kept_deinit(struct record_kept *kept);
 /* After a bad record: where it starts. */
 void record_reader_place(const struct record_reader *reader, uint64_t *number_r, uint64_t *line_r, uint64_t *offset_r);
 
+/* The text of the member at a path of names ("ship_to.id"), decoded; it borrows from the tape's text or the arena. Its p is NULL where
+ * there is none, or it is no string. 0 or ERR_NOMEM. */
+int record_text(const struct json_tape *tape, struct slice path, struct arena *arena, struct slice *text_r, struct err *err);
+
 struct record_items {               /* private */
     const struct record *record;
     uint32_t node;

@@ -16,6 +16,7 @@
 #ifndef WAYBILL_SPOOL_STORE_H
 #define WAYBILL_SPOOL_STORE_H
 
+#include "base/arena.h"
 #include "base/err.h"
 #include "base/slice.h"
 #include "spool/objects.h"
@@ -310,6 +311,15 @@ int store_find_number(struct store *s, struct slice kind, struct slice field, st
                       int (*row)(void *ctx, const struct store_document *d), void *ctx, struct err *err);
 /* The reason is valid until it is asked again. */
 int store_breaker_get(struct store *s, struct slice partner, struct store_breaker *b_r, struct err *err);  /* 1, 0 */
+
+/* What a callback is given goes when it returns: these keep a row and its texts, in the arena. ERR_NOMEM. */
+int store_keep_transmission(struct arena *arena, const struct store_transmission *t, struct store_transmission *kept_r);
+int store_keep_document(struct arena *arena, const struct store_document *d, struct store_document *kept_r);
+int store_keep_delivery(struct arena *arena, const struct store_delivery *d, struct store_delivery *kept_r);
+/* One by its id, kept. 1; 0: there is none. */
+int store_get_transmission(struct store *s, store_id id, struct arena *arena, struct store_transmission *t_r, struct err *err);
+int store_get_document(struct store *s, store_id id, struct arena *arena, struct store_document *d_r, struct err *err);
+int store_get_delivery(struct store *s, store_id id, struct arena *arena, struct store_delivery *d_r, struct err *err);
 
 struct store_event {
     store_id id;
