@@ -155,6 +155,7 @@ static int on_document(void *ctx, const struct edi_document *d)
         keep_text(r, d->bare ? slice(NULL, 0) : g->control, &now->group, before ? &before->group : NULL) < 0 ||
         keep_text(r, g->element[2], &now->group_sender, before ? &before->group_sender : NULL) < 0 ||
         keep_text(r, g->element[3], &now->group_receiver, before ? &before->group_receiver : NULL) < 0 ||
+        keep_text(r, g->element[1], &now->group_code, before ? &before->group_code : NULL) < 0 ||
         keep_text(r, d->control, &now->control, NULL) < 0)
         return ERR_NOMEM;
     if (same && slice_eq(before->interchange, now->interchange)) {
@@ -336,10 +337,16 @@ static int check_envelope(struct receiving *r, const struct received *d, bool gr
                                 .control = group ? d->group : d->interchange, .transmission = r->t->id };
     store_id before = 0;
     struct buf words;
+    char level[32];
     int rc = 0;
 
     if (!e.control.n)
         return 0;
+    /* partners count the groups of each kind by themselves */
+    if (group) {
+        snprintf(level, sizeof(level), "group %.*s", (int)(d->group_code.n < 20 ? d->group_code.n : 20), d->group_code.p);
+        e.level = slice_of(level);
+    }
     if (!(r->t->passes & HELD_CONTROL) && !r->t->replays)
         rc = store_find_envelope(r->a->store, &e, &before, err);
     if (rc < 0)

@@ -11,7 +11,7 @@
 /* A document as it was read. Texts are in the arena. */
 struct received {
     struct slice set, version, sender, receiver, interchange, group, control;
-    struct slice group_sender, group_receiver;
+    struct slice group_sender, group_receiver, group_code;      /* GS02, GS03, GS01 */
     struct slice reason;                /* its first error */
     uint32_t errors, warnings;
     uint64_t at, size;                  /* of its record among the records; size 0: there is none */

@@ -224,7 +224,7 @@ static int choose_state(struct settling *s, const struct received *d, struct sto
     if (memcmp(s->facts->key, none, sizeof(none)) == 0 || (s->r->t->passes & PASS_AGAIN) ||
         slice_is(s->facts->kind, "acknowledgment"))
         return 0;
-    rc = store_find_key(s->r->a->store, s->facts->key, s->r->t->id, &before, err);
+    rc = store_find_key(s->r->a->store, s->facts->key, 0, &before, err);
     if (rc < 0 || !before.id || (s->r->t->passes & HELD_NUMBER))
         return rc;
     if (memcmp(before.content, s->facts->content, STORE_KEY) == 0) {
