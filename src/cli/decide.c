@@ -58,7 +58,8 @@ int command_drop(struct command_context *c)
 
 /* --- Replay --------------------------------------------------------------------------------- */
 
-static int replay_one(struct command_context *c, struct appliance *a, enum thing thing, store_id id, const struct replay_options *o)
+static int replay_one(struct command_context *c, struct appliance *a, enum thing thing, store_id id,
+                      const struct replay_options *o)
 {
     struct err err = { 0 };
     char old[24], again[24];
@@ -92,8 +93,9 @@ static int on_transmission(void *ctx, const struct store_transmission *t)
     struct gathered *g = ctx;
     store_id *grown;
 
-    if (t->direction != STORE_IN || t->replays || t->state == TRANSMISSION_ARRIVED || t->state == TRANSMISSION_DROPPED ||
-        t->state == TRANSMISSION_HELD || t->state == TRANSMISSION_REPEATED || t->state == TRANSMISSION_UNPACKED)
+    if (t->direction != STORE_IN || t->replays || t->state == TRANSMISSION_ARRIVED ||
+        t->state == TRANSMISSION_DROPPED || t->state == TRANSMISSION_HELD || t->state == TRANSMISSION_REPEATED ||
+        t->state == TRANSMISSION_UNPACKED)
         return 0;
     grown = arena_grow(&g->arena, g->id, g->n, &g->room, sizeof(*grown));
     if (!grown)

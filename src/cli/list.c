@@ -52,9 +52,12 @@ int command_list(struct command_context *c)
         enum thing first, last;
         const char *state;
     } lists[] = {
-        { "transmission", TRANSMISSION, TRANSMISSION, NULL }, { "document", DOCUMENT, DOCUMENT, NULL },
-        { "delivery", DELIVERY, DELIVERY, NULL },             { "dead", TRANSMISSION, DELIVERY, "dead" },
-        { "held", TRANSMISSION, DELIVERY, "held" },           { "overdue", DOCUMENT, DOCUMENT, "overdue" },
+        { "transmission", TRANSMISSION, TRANSMISSION, NULL },
+        { "document", DOCUMENT, DOCUMENT, NULL },
+        { "delivery", DELIVERY, DELIVERY, NULL },
+        { "dead", TRANSMISSION, DELIVERY, "dead" },
+        { "held", TRANSMISSION, DELIVERY, "held" },
+        { "overdue", DOCUMENT, DOCUMENT, "overdue" },
     };
     struct slice word = c->n ? slice_of(c->argument[0]) : SLICE("transmission");
     struct appliance *a = NULL;

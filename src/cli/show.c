@@ -10,7 +10,7 @@ struct shown {
     struct command_context *c;
     struct appliance *a;
     struct err err;
-    struct arena arena;                 /* of what is kept */
+    struct arena arena; /* of what is kept */
     struct store_transmission t;
     struct store_document d;
     struct store_delivery v;
@@ -68,9 +68,11 @@ static int on_event(void *ctx, const struct store_event *e)
         if (e->delivery)
             printer_field(p, "delivery", slice_of(spool_id_text(DELIVERY, e->delivery, id)), 0);
     } else {
-        printer_field(p, "thing", slice_of(e->delivery ? spool_id_text(DELIVERY, e->delivery, id)
-                                           : e->document ? spool_id_text(DOCUMENT, e->document, id)
-                                                         : spool_id_text(TRANSMISSION, e->transmission, id)), 5);
+        printer_field(p, "thing",
+                      slice_of(e->delivery   ? spool_id_text(DELIVERY, e->delivery, id)
+                               : e->document ? spool_id_text(DOCUMENT, e->document, id)
+                                             : spool_id_text(TRANSMISSION, e->transmission, id)),
+                      5);
     }
     printer_field(p, "words", e->words, 0);
     printer_end_row(p);
@@ -140,7 +142,8 @@ static int show_transmission(struct shown *s, store_id id)
     rc = show_archive(s);
     if (rc < 0)
         return rc;
-    heading(p, s->t.direction == STORE_IN ? "documents in it, and what goes from them" : "documents in it, and the deliveries that it carries");
+    heading(p, s->t.direction == STORE_IN ? "documents in it, and what goes from them"
+                                          : "documents in it, and the deliveries that it carries");
     rc = store_documents(s->a->store, &q, on_document, s, &s->err);
     if (rc == 0)
         rc = store_deliveries(s->a->store, &q, on_delivery, s, &s->err);
@@ -331,7 +334,7 @@ int command_cat(struct command_context *c)
     for (unsigned i = 0; s.a && i < c->n; i++) {
         spool_id(slice_of(c->argument[i]), &thing, &id);
         rc = cat(&s, thing, id);
-        if (rc == ERR_MISSING && s.err.code) {  /* it may have gone to the archive just now */
+        if (rc == ERR_MISSING && s.err.code) { /* it may have gone to the archive just now */
             s.err.code = 0;
             rc = cat(&s, thing, id);
         }

@@ -142,7 +142,9 @@ int spool_query(struct command_context *c, enum thing thing, struct store_query 
         unsigned state;
         if (!state_of(thing, c->option[OPTION_STATE].value[i], &state))
             return command_usage(c, "--state: a %s is never \"%s\"",
-                                 thing == TRANSMISSION ? "transmission" : thing == DOCUMENT ? "document" : "delivery",
+                                 thing == TRANSMISSION ? "transmission"
+                                 : thing == DOCUMENT   ? "document"
+                                                       : "delivery",
                                  c->option[OPTION_STATE].value[i]);
         q->states |= 1u << state;
     }

@@ -53,21 +53,30 @@ static void show_counts(struct printer *p, const struct store_counts *n)
     if (!p->json)
         printer_text(p, "arrived\n");
     for (unsigned i = 1; i < TRANSMISSION_STATE_END; i++)
-        row(p, "transmission", state_name(TRANSMISSION, i), n->transmission[0][i], i == TRANSMISSION_HELD ? "`waybill list held`"
-            : i == TRANSMISSION_DEAD ? "`waybill list dead`" : "");
+        row(p, "transmission", state_name(TRANSMISSION, i), n->transmission[0][i],
+            i == TRANSMISSION_HELD   ? "`waybill list held`"
+            : i == TRANSMISSION_DEAD ? "`waybill list dead`"
+                                     : "");
     for (unsigned i = 1; i < DOCUMENT_STATE_END; i++)
-        row(p, "document", state_name(DOCUMENT, i), n->document[0][i], i == DOCUMENT_HELD ? "`waybill list held`"
-            : i == DOCUMENT_DEAD ? "`waybill list dead`" : i == DOCUMENT_REFUSED ? "`waybill list document --state refused`" : "");
+        row(p, "document", state_name(DOCUMENT, i), n->document[0][i],
+            i == DOCUMENT_HELD      ? "`waybill list held`"
+            : i == DOCUMENT_DEAD    ? "`waybill list dead`"
+            : i == DOCUMENT_REFUSED ? "`waybill list document --state refused`"
+                                    : "");
     if (!p->json)
         printer_text(p, "\nleaves\n");
     for (unsigned i = 1; i < DELIVERY_STATE_END; i++)
-        row(p, "delivery", state_name(DELIVERY, i), n->delivery[i], i == DELIVERY_HELD ? "`waybill list held`"
-            : i == DELIVERY_DEAD ? "`waybill list dead`" : "");
+        row(p, "delivery", state_name(DELIVERY, i), n->delivery[i],
+            i == DELIVERY_HELD   ? "`waybill list held`"
+            : i == DELIVERY_DEAD ? "`waybill list dead`"
+                                 : "");
     for (unsigned i = 1; i < TRANSMISSION_STATE_END; i++)
         row(p, "file", state_name(TRANSMISSION, i), n->transmission[1][i], "");
     for (unsigned i = 1; i < DOCUMENT_STATE_END; i++)
-        row(p, "document", state_name(DOCUMENT, i), n->document[1][i], i == DOCUMENT_OVERDUE ? "`waybill list overdue`"
-            : i == DOCUMENT_REJECTED ? "`waybill list document --state rejected`" : "");
+        row(p, "document", state_name(DOCUMENT, i), n->document[1][i],
+            i == DOCUMENT_OVERDUE    ? "`waybill list overdue`"
+            : i == DOCUMENT_REJECTED ? "`waybill list document --state rejected`"
+                                     : "");
 }
 
 static void show_payloads(struct printer *p, const struct store_counts *n)

@@ -8,16 +8,16 @@ enum { WORDS = 4000, SHOWN = 60 };
 
 struct answer {
     struct receiving *r;
-    store_id document;              /* the acknowledgment */
+    store_id document; /* the acknowledgment */
     bool accepted;
     struct slice words;
-    store_id *found;                /* documents of ours that are meant */
+    store_id *found; /* documents of ours that are meant */
     size_t n, room;
     struct err *err;
 };
 
-static int text_of(struct receiving *r, const struct json_tape *tape, uint32_t object, const char *name, struct slice *text_r,
-                   struct err *err)
+static int text_of(struct receiving *r, const struct json_tape *tape, uint32_t object, const char *name,
+                   struct slice *text_r, struct err *err)
 {
     uint32_t node = json_member(tape, object, slice_of(name));
 
@@ -28,13 +28,16 @@ static int text_of(struct receiving *r, const struct json_tape *tape, uint32_t o
 }
 
 /* Errors of a document in one line: "PO1, segment 8: element 2 "ten": invalid_character; syntax_error". */
-static int add_words(struct receiving *r, const struct json_tape *tape, uint32_t document, struct buf *words, struct err *err)
+static int add_words(struct receiving *r, const struct json_tape *tape, uint32_t document, struct buf *words,
+                     struct err *err)
 {
-    uint32_t segments = json_member(tape, document, SLICE("segments")), errors = json_member(tape, document, SLICE("errors"));
+    uint32_t segments = json_member(tape, document, SLICE("segments")),
+             errors = json_member(tape, document, SLICE("errors"));
     struct slice text;
     int rc = 0;
 
-    for (uint32_t s = segments ? json_first(segments) : 0; rc == 0 && segments && s < json_end(tape, segments); s = json_next(tape, s)) {
+    for (uint32_t s = segments ? json_first(segments) : 0; rc == 0 && segments && s < json_end(tape, segments);
+         s = json_next(tape, s)) {
         uint32_t elements = json_member(tape, s, SLICE("elements"));
         buf_add_text(words, words->n ? "; " : "");
         if ((rc = text_of(r, tape, s, "tag", &text, err)) == 0)
@@ -66,7 +69,8 @@ static int add_words(struct receiving *r, const struct json_tape *tape, uint32_t
         if (words->failed == ERR_LIMIT)
             return 0;
     }
-    for (uint32_t e = errors ? json_first(errors) : 0; rc == 0 && errors && e < json_end(tape, errors); e = json_next(tape, e)) {
+    for (uint32_t e = errors ? json_first(errors) : 0; rc == 0 && errors && e < json_end(tape, errors);
+         e = json_next(tape, e)) {
         if (tape->node[e].type != JSON_STRING)
             continue;
         buf_add_text(words, words->n ? "; " : "");
@@ -97,8 +101,8 @@ static bool is_rejection(struct slice status)
     return slice_starts(status, SLICE("rejected"));
 }
 
-static int answer_all(struct answer *a, struct slice interchange, struct slice group, struct slice set, struct slice control,
-                      bool *known, struct err *err)
+static int answer_all(struct answer *a, struct slice interchange, struct slice group, struct slice set,
+                      struct slice control, bool *known, struct err *err)
 {
     int rc;
 
@@ -113,8 +117,8 @@ static int answer_all(struct answer *a, struct slice interchange, struct slice g
 }
 
 /* One document of a group, and what is said of it. */
-static int answer_document(struct answer *a, const struct json_tape *tape, uint32_t node, struct slice group, bool *known,
-                           struct err *err)
+static int answer_document(struct answer *a, const struct json_tape *tape, uint32_t node, struct slice group,
+                           bool *known, struct err *err)
 {
     struct slice set, control, status;
     struct buf words;

@@ -26,14 +26,14 @@ struct appliance {
     struct home *home;
     struct store *store;
     struct objects *objects;
-    int spool;                          /* a descriptor of the spool's folder */
+    int spool; /* a descriptor of the spool's folder */
     /* Says a line to whoever watches; NULL: nobody does. */
     void (*say)(void *ctx, const char *words);
     void *ctx;
-    bool (*stop)(void *ctx);            /* asked between batches; NULL: never */
-    store_time wait;                    /* door_take: when the next file that still rests could be taken; 0: none */
-    store_time latest;                  /* deliver_work: the time of its last run; a clock before that was set back */
-    struct door_looks *looks;           /* door_take: what it saw at its last look; door_forget() frees it */
+    bool (*stop)(void *ctx);  /* asked between batches; NULL: never */
+    store_time wait;          /* door_take: when the next file that still rests could be taken; 0: none */
+    store_time latest;        /* deliver_work: the time of its last run; a clock before that was set back */
+    struct door_looks *looks; /* door_take: what it saw at its last look; door_forget() frees it */
 };
 
 int door_take(struct appliance *a, uint32_t *done_r, struct err *err);

@@ -68,8 +68,8 @@ int facts_of(const struct record *record, struct slice sender, struct arena *are
         const char *path;
         struct slice *text;
     } fields[] = {
-        { "record", &f->kind },       { "number", &f->number },   { "release", &f->release },
-        { "purpose", &f->purpose },   { "partner", &f->partner }, { "source.usage", &usage },
+        { "record", &f->kind },     { "number", &f->number },   { "release", &f->release },
+        { "purpose", &f->purpose }, { "partner", &f->partner }, { "source.usage", &usage },
     };
     EVP_MD_CTX *md;
     int rc = 0;
@@ -88,7 +88,8 @@ int facts_of(const struct record *record, struct slice sender, struct arena *are
         rc = err_nomem(err);
     if (rc == 0 && f->number.n &&
         !(EVP_DigestInit_ex(md, EVP_sha256(), NULL) == 1 && digest_text(md, sender) && digest_text(md, f->kind) &&
-          digest_text(md, f->number) && digest_text(md, f->release) && digest_text(md, f->purpose) && digest_end(md, f->key)))
+          digest_text(md, f->number) && digest_text(md, f->release) && digest_text(md, f->purpose) &&
+          digest_end(md, f->key)))
         rc = err_nomem(err);
     EVP_MD_CTX_free(md);
     return rc;
@@ -102,7 +103,7 @@ struct numbers {
     int (*number)(void *ctx, struct slice field, struct slice value, struct err *err);
     void *ctx;
     struct buf path;
-    struct slice last_field, last_value;    /* told last */
+    struct slice last_field, last_value; /* told last */
     struct err *err;
 };
 
@@ -110,7 +111,8 @@ struct numbers {
 static bool is_traced(const struct record_object *object, unsigned depth)
 {
     for (unsigned i = 0; i < object->n; i++)
-        if (object->field[i].traced || (object->field[i].object && depth < DEPTH && is_traced(object->field[i].object, depth + 1)))
+        if (object->field[i].traced ||
+            (object->field[i].object && depth < DEPTH && is_traced(object->field[i].object, depth + 1)))
             return true;
     return false;
 }
@@ -125,7 +127,7 @@ static int tell(struct numbers *n, const struct json_tape *tape, uint32_t node)
     if (!value.n || (slice_eq(value, n->last_value) && slice_eq(buf_slice(&n->path), n->last_field)))
         return 0;
     field = arena_copy(n->arena, buf_slice(&n->path));
-    value = arena_copy(n->arena, value);        /* a streamed item goes */
+    value = arena_copy(n->arena, value); /* a streamed item goes */
     if (!field.p || !value.p)
         return err_nomem(n->err);
     rc = n->number(n->ctx, field, value, n->err);
@@ -137,8 +139,8 @@ static int tell(struct numbers *n, const struct json_tape *tape, uint32_t node)
 static int look_into(struct numbers *n, const struct record_object *object, const struct json_tape *tape, uint32_t node,
                      unsigned depth);
 
-static int look_at_list(struct numbers *n, const struct record_field *field, const struct json_tape *tape, uint32_t node,
-                        unsigned depth)
+static int look_at_list(struct numbers *n, const struct record_field *field, const struct json_tape *tape,
+                        uint32_t node, unsigned depth)
 {
     struct record_items items;
     const struct json_tape *item_tape;
@@ -192,7 +194,8 @@ static int look_into(struct numbers *n, const struct record_object *object, cons
 }
 
 int facts_numbers(const struct record *record, const struct record_kind *kind, struct arena *arena,
-                  int (*number)(void *ctx, struct slice field, struct slice value, struct err *err), void *ctx, struct err *err)
+                  int (*number)(void *ctx, struct slice field, struct slice value, struct err *err), void *ctx,
+                  struct err *err)
 {
     struct numbers n = { .record = record, .arena = arena, .number = number, .ctx = ctx, .err = err };
     int rc;

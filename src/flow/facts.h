@@ -12,17 +12,19 @@
 #include "spool/store.h"
 
 struct facts {
-    struct slice kind, number, release, purpose;    /* empty: it does not say */
-    struct slice partner;                           /* its member of that name */
-    bool test;                                      /* source.usage is test */
-    uint8_t key[STORE_KEY];                         /* zero: it has no number */
+    struct slice kind, number, release, purpose; /* empty: it does not say */
+    struct slice partner;                        /* its member of that name */
+    bool test;                                   /* source.usage is test */
+    uint8_t key[STORE_KEY];                      /* zero: it has no number */
     uint8_t content[STORE_KEY];
 };
 
 /* `sender` is the partner's name. Texts borrow from the record or from the arena. */
-int facts_of(const struct record *record, struct slice sender, struct arena *arena, struct facts *facts_r, struct err *err);
+int facts_of(const struct record *record, struct slice sender, struct arena *arena, struct facts *facts_r,
+             struct err *err);
 /* The fields that the schema marks as traced ("nodes.order_number"), with their values; equal ones once in a row. Negative stops. */
 int facts_numbers(const struct record *record, const struct record_kind *kind, struct arena *arena,
-                  int (*number)(void *ctx, struct slice field, struct slice value, struct err *err), void *ctx, struct err *err);
+                  int (*number)(void *ctx, struct slice field, struct slice value, struct err *err), void *ctx,
+                  struct err *err);
 
 #endif

@@ -13,17 +13,17 @@
 
 enum { PATH_CEILING = 4096, PARTNERS = 100000, TEXT = 64 << 20 };
 
-struct carried {                        /* a map between records, as it was found for a partner */
+struct carried { /* a map between records, as it was found for a partner */
     struct carried *next;
     struct slice from, to;
-    const struct carry_plan *plan;      /* NULL: there is none */
+    const struct carry_plan *plan; /* NULL: there is none */
 };
 
 struct member {
     struct partner *partner;
-    struct agreement *agreement;        /* NULL: not asked for yet */
+    struct agreement *agreement; /* NULL: not asked for yet */
     struct carried *carried;
-    bool wrong;                         /* what he names is */
+    bool wrong; /* what he names is */
 };
 
 struct home {
@@ -217,8 +217,8 @@ static int read_partners(struct home *h, struct complaints *c, struct err *err)
     for (unsigned i = 1; i < h->n; i++)
         if (slice_eq(h->member[i].partner->name, h->member[i - 1].partner->name)) {
             struct place at = { .file = h->member[i].partner->file, .line = 1, .column = 1 };
-            complain(c, &at, "another file is about a partner \"%.*s\" as well: %.*s", SLICE_FMT(h->member[i].partner->name),
-                     SLICE_FMT(h->member[i - 1].partner->file));
+            complain(c, &at, "another file is about a partner \"%.*s\" as well: %.*s",
+                     SLICE_FMT(h->member[i].partner->name), SLICE_FMT(h->member[i - 1].partner->file));
         }
     return 0;
 }
@@ -235,8 +235,13 @@ int home_find(const char *option, struct buf *path, struct err *err)
     if (!*buf_text(path) || path->failed)
         return err_nomem(err);
     if (access(path->p, F_OK) < 0)
-        return err_set(err, ERR_MISSING, "%s%s has no waybill.conf: `waybill init DIR` makes a home; --home or WAYBILL_HOME "
-                       "names it", option ? "--home: " : environment && *environment ? "WAYBILL_HOME: " : "", folder);
+        return err_set(err, ERR_MISSING,
+                       "%s%s has no waybill.conf: `waybill init DIR` makes a home; --home or WAYBILL_HOME "
+                       "names it",
+                       option                        ? "--home: "
+                       : environment && *environment ? "WAYBILL_HOME: "
+                                                     : "",
+                       folder);
     path->n -= strlen("/waybill.conf");
     buf_text(path);
     return 0;
@@ -371,7 +376,8 @@ int home_agreement(struct home *h, const struct partner *p, struct agreement **a
         m->wrong = rc < 0 && rc != ERR_NOMEM;
     }
     if (m->wrong)
-        return err_set(err, ERR_CONFIG, "%.*s: what it names is wrong; `waybill partner check` says what", SLICE_FMT(p->file));
+        return err_set(err, ERR_CONFIG, "%.*s: what it names is wrong; `waybill partner check` says what",
+                       SLICE_FMT(p->file));
     if (rc == 0)
         *agreement_r = m->agreement;
     return rc;
@@ -405,8 +411,8 @@ static int find_carry(struct home *h, const struct partner *p, struct slice from
     return rc == ERR_MISSING ? 0 : rc;
 }
 
-int home_carry(struct home *h, const struct partner *p, struct slice from, struct slice to, const struct carry_plan **plan,
-               struct err *err)
+int home_carry(struct home *h, const struct partner *p, struct slice from, struct slice to,
+               const struct carry_plan **plan, struct err *err)
 {
     struct member *m = find_member(h, p->name);
     const struct map *map = NULL;
@@ -425,7 +431,8 @@ int home_carry(struct home *h, const struct partner *p, struct slice from, struc
     found = ARENA_ARRAY(&h->arena, 1, struct carried);
     if (!found)
         return err_nomem(err);
-    *found = (struct carried){ .next = m->carried, .from = arena_copy(&h->arena, from), .to = arena_copy(&h->arena, to) };
+    *found =
+        (struct carried){ .next = m->carried, .from = arena_copy(&h->arena, from), .to = arena_copy(&h->arena, to) };
     if (!found->from.p || !found->to.p)
         return err_nomem(err);
     complaints_init(&c);
@@ -434,8 +441,8 @@ int home_carry(struct home *h, const struct partner *p, struct slice from, struc
         rc = carry_plan_for(h->maps, map, &c, &found->plan, err);
     complaints_deinit(&c);
     if (rc == ERR_CONFIG)
-        return err_set(err, rc, "the map from %.*s to %.*s for %.*s is wrong; `waybill map check` says how", SLICE_FMT(from),
-                       SLICE_FMT(to), SLICE_FMT(p->name));
+        return err_set(err, rc, "the map from %.*s to %.*s for %.*s is wrong; `waybill map check` says how",
+                       SLICE_FMT(from), SLICE_FMT(to), SLICE_FMT(p->name));
     if (rc < 0)
         return rc;
     m->carried = found;

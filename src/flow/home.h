@@ -22,9 +22,9 @@ struct home;
 /* What waybill.conf says. Paths are whole. */
 struct home_settings {
     const char *folder, *partners, *keys, *spool, *maps;
-    uint64_t settle;            /* seconds that a file at a door has to rest before it is taken */
-    uint64_t bundle_members;    /* the most that a bundle may hold */
-    uint64_t bundle_size;       /* and may become, in bytes */
+    uint64_t settle;         /* seconds that a file at a door has to rest before it is taken */
+    uint64_t bundle_members; /* the most that a bundle may hold */
+    uint64_t bundle_size;    /* and may become, in bytes */
 };
 
 /* The folder: `option` (--home), else WAYBILL_HOME, else /etc/waybill where waybill.conf lies there. ERR_MISSING: none of them. */
@@ -47,7 +47,7 @@ const struct partner *home_partner(const struct home *h, struct slice name);
 int home_agreement(struct home *h, const struct partner *p, struct agreement **agreement_r, struct err *err);
 /* The map that makes records of kind `to` of those of kind `from` for this partner: PARTNER/TO.map beside his file, else
  * records/FROM-TO. NULL: there is none. Errors as home_agreement(). */
-int home_carry(struct home *h, const struct partner *p, struct slice from, struct slice to, const struct carry_plan **plan_r,
-               struct err *err);
+int home_carry(struct home *h, const struct partner *p, struct slice from, struct slice to,
+               const struct carry_plan **plan_r, struct err *err);
 
 #endif

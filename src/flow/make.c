@@ -23,10 +23,10 @@ struct item {
     struct store_delivery d;
     struct payload records;
     uint64_t at, size;
-    bool found;                 /* there is such a record */
-    bool taken;                 /* into a group of this turn */
+    bool found; /* there is such a record */
+    bool taken; /* into a group of this turn */
     bool refused;
-    uint32_t made;              /* documents or records that it became */
+    uint32_t made; /* documents or records that it became */
 };
 
 struct making {
@@ -41,17 +41,18 @@ struct making {
     struct agreement *agreement;
     struct item **member;
     size_t members, members_room;
-    struct item *now;           /* whose record is being written */
+    struct item *now; /* whose record is being written */
     struct object_writer *out;
     uint64_t out_n;
-    struct buf reason;          /* why the record at hand is refused */
-    struct slice number;        /* of the first record, for the file's name */
+    struct buf reason;   /* why the record at hand is refused */
+    struct slice number; /* of the first record, for the file's name */
     struct err err;
 };
 
 /* --- Records ------------------------------------------------------------------------------- */
 
-int appliance_record(struct appliance *a, const struct payload *records, uint64_t at, uint64_t size, int *fd_r, struct err *err)
+int appliance_record(struct appliance *a, const struct payload *records, uint64_t at, uint64_t size, int *fd_r,
+                     struct err *err)
 {
     char *copy;
     int from = -1, fd = -1, rc;
@@ -66,7 +67,8 @@ int appliance_record(struct appliance *a, const struct payload *records, uint64_
         size_t most = size - done < COPY ? (size_t)(size - done) : COPY;
         ssize_t n = pread(from, copy, most, (off_t)(at + done));
         if (n <= 0)
-            rc = n < 0 ? err_system(err, "a payload cannot be read") : err_set(err, ERR_DATA, "a payload is shorter than it was");
+            rc = n < 0 ? err_system(err, "a payload cannot be read")
+                       : err_set(err, ERR_DATA, "a payload is shorter than it was");
         else
             rc = file_write_all(fd, copy, (size_t)n, err);
         done += n > 0 ? (uint64_t)n : 0;
@@ -87,7 +89,7 @@ int appliance_record(struct appliance *a, const struct payload *records, uint64_
 struct candidate {
     store_id transmission;
     uint64_t at, size;
-    bool theirs;                /* of the partner that the delivery is for */
+    bool theirs; /* of the partner that the delivery is for */
 };
 
 struct looking {
@@ -140,7 +142,7 @@ static int fill_recall(struct looking *l, struct recall *recall, struct err *err
 
 struct recalling {
     struct making *m;
-    struct recall *recall;      /* of the record at hand */
+    struct recall *recall; /* of the record at hand */
 };
 
 static int on_recall(void *ctx, const struct record_kind *kind, struct slice path, struct slice value,
@@ -215,7 +217,9 @@ static int carry_finding(void *ctx, const struct map_write_finding *f)
 static int carry_item(struct making *m, int *fd, struct err *err)
 {
     struct carrying k = { .recalling = { .m = m }, .fd = -1 };
-    const struct carry_options options = { .recall = carry_recall, .write = carry_write, .finding = carry_finding, .ctx = &k };
+    const struct carry_options options = {
+        .recall = carry_recall, .write = carry_write, .finding = carry_finding, .ctx = &k
+    };
     struct record_reader *reader = NULL;
     struct carry *carry = NULL;
     const struct record *record;
@@ -338,8 +342,11 @@ static int make_name(struct making *m, uint64_t control, struct buf *target, str
         last = m->route->as_record ? SLICE("%kind-%id.json") : SLICE("%set-%control.edi");
     while (last.n) {
         static const char *const names[] = { "control", "set", "kind", "id", "number", "partner", "date", "time" };
-        struct slice values[] = { slice(text, 0), m->route->document, m->route->record.n ? m->route->record : m->member[0]->d.kind, slice(text, 0), m->number,
-                                  m->partner->name, slice(text, 0), slice(text, 0) };
+        struct slice values[] = {
+            slice(text, 0), m->route->document, m->route->record.n ? m->route->record : m->member[0]->d.kind,
+            slice(text, 0), m->number,          m->partner->name,
+            slice(text, 0), slice(text, 0)
+        };
         unsigned i = 8;
         if (*last.p == '%')
             for (i = 0; i < 8 && !slice_starts(slice_from(last, 1), slice_of(names[i]));)
@@ -361,8 +368,8 @@ static int make_name(struct making *m, uint64_t control, struct buf *target, str
         /* what a partner wrote names no folder and hides no file */
         for (size_t k = 0; k < values[i].n; k++) {
             char c = values[i].p[k];
-            bool good = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' || c == '_' ||
-                        (c == '.' && name->n);
+            bool good = (c >= '0' && c <= '9') || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == '-' ||
+                        c == '_' || (c == '.' && name->n);
             buf_add_char(name, good ? c : '_');
         }
         last = slice_from(last, 1 + strlen(names[i]));
@@ -394,10 +401,17 @@ static int on_written(void *ctx, const struct edi_document *d)
 {
     struct looking_at *k = ctx;
     struct item *i = next_member(k);
-    struct store_document row = { .transmission = k->transmission, .direction = STORE_OUT, .partner = k->m->partner->name,
-                                  .ordinal = ++k->ordinal, .set = d->set, .version = d->group->version,
-                                  .interchange = d->interchange->control, .group = d->group->control, .control = d->control,
-                                  .test = slice_is(d->interchange->element[15], "T"), .within = k->within };
+    struct store_document row = { .transmission = k->transmission,
+                                  .direction = STORE_OUT,
+                                  .partner = k->m->partner->name,
+                                  .ordinal = ++k->ordinal,
+                                  .set = d->set,
+                                  .version = d->group->version,
+                                  .interchange = d->interchange->control,
+                                  .group = d->group->control,
+                                  .control = d->control,
+                                  .test = slice_is(d->interchange->element[15], "T"),
+                                  .within = k->within };
     char sender[40], receiver[40];
     store_id id;
 
@@ -423,7 +437,9 @@ static int look_at(struct making *m, const struct payload *payload, store_id tra
     struct looking_at k = { .m = m, .transmission = transmission, .err = err };
     const struct edi_sink sink = { .ctx = &k, .document_end = on_written };
     struct complaints complaints;
-    struct edi_reader_options options = { .guides = home_guides(m->a->home), .structure_only = true, .complaints = &complaints };
+    struct edi_reader_options options = { .guides = home_guides(m->a->home),
+                                          .structure_only = true,
+                                          .complaints = &complaints };
     struct edi_reader *reader = NULL;
     char block[4096];
     ssize_t n = 0;
@@ -518,8 +534,11 @@ static int write_as_records(struct making *m, struct err *err)
 /* The file is made: a transmission that leaves, and its deliveries and documents. */
 static int put_down(struct making *m, const struct payload *payload, uint64_t control, struct err *err)
 {
-    struct store_transmission t = { .direction = STORE_OUT, .partner = m->partner->name, .way = m->route->way,
-                                    .format = m->route->as_record ? SLICE("json") : SLICE("x12"), .payload = *payload,
+    struct store_transmission t = { .direction = STORE_OUT,
+                                    .partner = m->partner->name,
+                                    .way = m->route->way,
+                                    .format = m->route->as_record ? SLICE("json") : SLICE("x12"),
+                                    .payload = *payload,
                                     .priority = 2 };
     struct buf target, name;
     store_id id;
@@ -628,7 +647,8 @@ static int gather(struct making *m, struct item *first, struct buf *why, struct 
     m->members = 0;
     m->partner = home_partner(m->a->home, first->d.partner);
     if (!m->partner || m->partner->off) {
-        buf_printf(why, "%.*s is %s", SLICE_FMT(first->d.partner), m->partner ? "switched off" : "no partner, or his file is wrong");
+        buf_printf(why, "%.*s is %s", SLICE_FMT(first->d.partner),
+                   m->partner ? "switched off" : "no partner, or his file is wrong");
         return ERR_CONFIG;
     }
     rc = home_agreement(m->a->home, m->partner, &m->agreement, err);
@@ -663,8 +683,8 @@ static int gather(struct making *m, struct item *first, struct buf *why, struct 
     }
     for (size_t i = 0; i < m->members; i++)
         m->member[i]->taken = true;
-    return m->members == m->route->batch ||
-           oldest + (store_time)m->route->within * 1000 <= store_now(m->a->store) || oldest > store_now(m->a->store);
+    return m->members == m->route->batch || oldest + (store_time)m->route->within * 1000 <= store_now(m->a->store) ||
+           oldest > store_now(m->a->store);
 }
 
 static int make_all(struct making *m, uint32_t *done, struct err *err)

@@ -29,16 +29,16 @@ struct reading {
     struct acknowledge *acknowledge;
     struct object_writer *records, *findings, *answer;
     uint64_t records_n, findings_n, answer_n;
-    uint64_t from;                      /* where the record of the document at hand begins */
-    struct slice first_error;           /* of it */
-    const struct guide *guide;          /* chosen last, with its plan */
+    uint64_t from;             /* where the record of the document at hand begins */
+    struct slice first_error;  /* of it */
+    const struct guide *guide; /* chosen last, with its plan */
     const struct map_plan *plan;
     struct complaints complaints;
     struct buf line;
     struct finding_policy policy;
     bool no_interchange;
-    struct slice foreign;               /* why somebody else's envelope is not read */
-    struct err err;                     /* of a function that the reader called */
+    struct slice foreign; /* why somebody else's envelope is not read */
+    struct err err;       /* of a function that the reader called */
 };
 
 static int keep_text(struct receiving *r, struct slice text, struct slice *kept_r, const struct slice *before)
@@ -94,8 +94,7 @@ static int on_finding(void *ctx, const struct finding *f)
 {
     struct reading *k = ctx;
 
-    k->no_interchange = k->no_interchange || f->code == FINDING_FILE_EMPTY ||
-                        f->code == FINDING_FILE_GARBAGE;
+    k->no_interchange = k->no_interchange || f->code == FINDING_FILE_EMPTY || f->code == FINDING_FILE_GARBAGE;
     buf_clear(&k->line);
     if (f->severity == SEVERITY_ERROR && !k->first_error.n) {
         finding_message(f, &k->line);
@@ -145,8 +144,12 @@ static int on_document(void *ctx, const struct edi_document *d)
     before = r->n ? &grown[r->n - 1] : NULL;
     r->document = grown;
     now = &grown[r->n];
-    *now = (struct received){ .errors = d->errors, .warnings = d->warnings, .reason = k->first_error, .at = k->from,
-                              .size = d->errors ? 0 : k->records_n - k->from, .test = slice_is(i->element[15], "T") };
+    *now = (struct received){ .errors = d->errors,
+                              .warnings = d->warnings,
+                              .reason = k->first_error,
+                              .at = k->from,
+                              .size = d->errors ? 0 : k->records_n - k->from,
+                              .test = slice_is(i->element[15], "T") };
     k->from = k->records_n;
     k->first_error = slice(NULL, 0);
     if (keep_text(r, d->set, &now->set, before ? &before->set : NULL) < 0 ||
@@ -207,8 +210,8 @@ struct edi_time appliance_time(store_time at)
     struct tm t = { 0 };
 
     localtime_r(&seconds, &t);
-    return (struct edi_time){ t.tm_year + 1900, t.tm_mon + 1, t.tm_mday, t.tm_hour, t.tm_min,
-                              t.tm_sec > 59 ? 59 : t.tm_sec };
+    return (struct edi_time){ t.tm_year + 1900, t.tm_mon + 1, t.tm_mday,
+                              t.tm_hour,        t.tm_min,     t.tm_sec > 59 ? 59 : t.tm_sec };
 }
 
 static int reading_open(struct reading *k, struct err *err)
@@ -218,15 +221,27 @@ static int reading_open(struct reading *k, struct err *err)
     unsigned n_guides = 0;
     const struct guide *const *guides = r->agreement ? agreement_guides(r->agreement, &n_guides) : NULL;
     bool foreign_passes = r->t->passes & HELD_PARTNER;
-    struct edi_reader_options options = { .guides = home_guides(r->a->home), .partner = guides, .n_partner = n_guides,
+    struct edi_reader_options options = { .guides = home_guides(r->a->home),
+                                          .partner = guides,
+                                          .n_partner = n_guides,
                                           .between = foreign_passes ? NULL : p->parties,
-                                          .n_between = foreign_passes ? 0 : p->n_x12, .complaints = &k->complaints };
-    struct map_read_options map = { .choose = choose_plan, .write = on_record, .finding = on_finding,
-                                    .document_end = on_document, .ctx = k, .partner = p->name };
-    struct acknowledge_options answer = { .at = appliance_time(store_now(r->a->store)), .next_control = next_control,
-                                          .control_ctx = k, .line_end = p->n_x12 ? p->x12[0].line_end : "\n",
-                                          .implementation = (p->acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999,
-                                          .ta1 = p->acknowledge & PARTNER_TA1, .write = on_answer, .ctx = k };
+                                          .n_between = foreign_passes ? 0 : p->n_x12,
+                                          .complaints = &k->complaints };
+    struct map_read_options map = { .choose = choose_plan,
+                                    .write = on_record,
+                                    .finding = on_finding,
+                                    .document_end = on_document,
+                                    .ctx = k,
+                                    .partner = p->name };
+    struct acknowledge_options answer = { .at = appliance_time(store_now(r->a->store)),
+                                          .next_control = next_control,
+                                          .control_ctx = k,
+                                          .line_end = p->n_x12 ? p->x12[0].line_end : "\n",
+                                          .implementation =
+                                              (p->acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999,
+                                          .ta1 = p->acknowledge & PARTNER_TA1,
+                                          .write = on_answer,
+                                          .ctx = k };
     struct edi_sink sink = { .ctx = k, .finding = on_finding, .document_end = on_document };
     char id[24];
     int rc;
@@ -302,8 +317,13 @@ static int send_answer(struct receiving *r, const struct payload *payload, struc
     const struct partner *p = r->partner;
     bool implementation = (p->acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999;
     struct slice set = implementation ? SLICE("999") : SLICE("997");
-    struct store_transmission out = { .direction = STORE_OUT, .partner = p->name, .way = SLICE("folder"), .format = SLICE("x12"),
-                                      .payload = *payload, .answers = r->t->id, .priority = 0 };
+    struct store_transmission out = { .direction = STORE_OUT,
+                                      .partner = p->name,
+                                      .way = SLICE("folder"),
+                                      .format = SLICE("x12"),
+                                      .payload = *payload,
+                                      .answers = r->t->id,
+                                      .priority = 0 };
     struct store_delivery delivery = { .partner = p->name, .kind = SLICE("acknowledgment"), .set = set, .priority = 0 };
     struct buf name;
     store_id id, ignored;
@@ -331,10 +351,12 @@ static int hold(struct receiving *r, unsigned why, struct slice reason, struct e
 /* An interchange or group whose number came before, in other bytes: held. 1: it was. */
 static int check_envelope(struct receiving *r, const struct received *d, bool group, struct err *err)
 {
-    struct store_envelope e = { .partner = r->t->partner, .level = group ? SLICE("group") : SLICE("interchange"),
+    struct store_envelope e = { .partner = r->t->partner,
+                                .level = group ? SLICE("group") : SLICE("interchange"),
                                 .sender = group ? d->group_sender : d->sender,
                                 .receiver = group ? d->group_receiver : d->receiver,
-                                .control = group ? d->group : d->interchange, .transmission = r->t->id };
+                                .control = group ? d->group : d->interchange,
+                                .transmission = r->t->id };
     store_id before = 0;
     struct buf words;
     char level[32];
@@ -344,7 +366,8 @@ static int check_envelope(struct receiving *r, const struct received *d, bool gr
         return 0;
     /* partners count the groups of each kind by themselves */
     if (group) {
-        snprintf(level, sizeof(level), "group %.*s", (int)(d->group_code.n < 20 ? d->group_code.n : 20), d->group_code.p);
+        snprintf(level, sizeof(level), "group %.*s", (int)(d->group_code.n < 20 ? d->group_code.n : 20),
+                 d->group_code.p);
         e.level = slice_of(level);
     }
     if (!(r->t->passes & HELD_CONTROL) && !r->t->replays)
@@ -420,8 +443,11 @@ static int receive_documents(struct receiving *r, int fd, struct slice head, str
         if (rc == 0)
             rc = store_mark(r->a->store, err);
         if (rc == 0)
-            rc = hold(r, HELD_CONFIG, k.complaints.text.n ? slice(k.complaints.text.p, k.complaints.text.n < REASON ? k.complaints.text.n : REASON)
-                                                          : slice_of(err->text), err);
+            rc = hold(r, HELD_CONFIG,
+                      k.complaints.text.n
+                          ? slice(k.complaints.text.p, k.complaints.text.n < REASON ? k.complaints.text.n : REASON)
+                          : slice_of(err->text),
+                      err);
         reading_close(&k);
         return rc;
     }
@@ -496,7 +522,7 @@ static int receive_records(struct receiving *r, int fd, struct err *err)
 struct unpacking {
     struct receiving *r;
     struct object_writer *w;
-    struct slice path;                  /* of the member at hand */
+    struct slice path; /* of the member at hand */
     uint32_t accepted, refused;
 };
 
@@ -518,8 +544,12 @@ static int end_member(void *ctx, struct err *err)
 {
     struct unpacking *u = ctx;
     const struct store_transmission *t = u->r->t;
-    struct store_transmission member = { .direction = STORE_IN, .partner = t->partner, .name = u->path, .way = t->way,
-                                         .parent = t->id, .passes = t->passes };
+    struct store_transmission member = { .direction = STORE_IN,
+                                         .partner = t->partner,
+                                         .name = u->path,
+                                         .way = t->way,
+                                         .parent = t->id,
+                                         .passes = t->passes };
     store_id ignored;
     int rc = object_end(&u->w, &member.payload, err);
 
@@ -540,8 +570,9 @@ static int refuse_member(void *ctx, struct slice path, struct slice words, struc
     buf_add_safe(&text, path, REASON);
     buf_add_char(&text, ' ');
     buf_add_slice(&text, words);
-    rc = text.failed == ERR_NOMEM ? err_nomem(err)
-                                  : store_say(u->r->a->store, u->r->t->partner, SLICE("pass over"), slice(text.p, text.n), err);
+    rc = text.failed == ERR_NOMEM
+             ? err_nomem(err)
+             : store_say(u->r->a->store, u->r->t->partner, SLICE("pass over"), slice(text.p, text.n), err);
     buf_deinit(&text);
     return rc;
 }
@@ -579,7 +610,8 @@ static int receive_bundle(struct receiving *r, int fd, const char *format, struc
     int rc = depth_of(r, &depth, err);
 
     if (rc == 0 && depth >= DEPTH)
-        return store_bury(r->a->store, TRANSMISSION, r->t->id, SLICE("bundles lie in bundles, too many inside each other"), err);
+        return store_bury(r->a->store, TRANSMISSION, r->t->id,
+                          SLICE("bundles lie in bundles, too many inside each other"), err);
     limits.members = (uint32_t)home_settings(r->a->home)->bundle_members;
     limits.total = home_settings(r->a->home)->bundle_size;
     if (rc == 0)
@@ -665,8 +697,8 @@ static int receive_one(struct appliance *a, const struct store_transmission *t, 
     int fd = -1, rc;
 
     if (!r.partner)
-        return store_hold(a->store, TRANSMISSION, t->id, HELD_CONFIG, SLICE("there is no partner file for this partner, or it is wrong"),
-                          err);
+        return store_hold(a->store, TRANSMISSION, t->id, HELD_CONFIG,
+                          SLICE("there is no partner file for this partner, or it is wrong"), err);
     rc = home_agreement(a->home, r.partner, &r.agreement, &own);
     if (rc == ERR_CONFIG)
         return store_hold(a->store, TRANSMISSION, t->id, HELD_CONFIG, slice_of(own.text), err);

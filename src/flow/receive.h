@@ -11,10 +11,10 @@
 /* A document as it was read. Texts are in the arena. */
 struct received {
     struct slice set, version, sender, receiver, interchange, group, control;
-    struct slice group_sender, group_receiver, group_code;      /* GS02, GS03, GS01 */
-    struct slice reason;                /* its first error */
+    struct slice group_sender, group_receiver, group_code; /* GS02, GS03, GS01 */
+    struct slice reason;                                   /* its first error */
     uint32_t errors, warnings;
-    uint64_t at, size;                  /* of its record among the records; size 0: there is none */
+    uint64_t at, size; /* of its record among the records; size 0: there is none */
     bool test;
 };
 
@@ -26,8 +26,8 @@ struct receiving {
     struct arena arena;
     struct received *document;
     size_t n, room;
-    struct payload records, findings;   /* size 0: none */
-    bool json;                          /* records came as records: `records` is what arrived */
+    struct payload records, findings; /* size 0: none */
+    bool json;                        /* records came as records: `records` is what arrived */
 };
 
 /* Documents, deliveries, answers: everything that follows from the records. The store's batch is open. */
@@ -36,12 +36,13 @@ int settle(struct receiving *r, struct err *err);
 int take_answer(struct receiving *r, store_id document, const struct json_tape *tape, bool *known_r, struct err *err);
 
 /* A document that was recorded before goes its ways, as the partner files say now; with `to`, to that partner. The batch is open. */
-int settle_again(struct appliance *a, const struct store_document *d, const struct store_transmission *t, struct slice to,
-                 struct err *err);
+int settle_again(struct appliance *a, const struct store_document *d, const struct store_transmission *t,
+                 struct slice to, struct err *err);
 
 /* Date and time where we are. */
 struct edi_time appliance_time(store_time at);
 /* The bytes of a record of a document that arrived, in an unnamed file that stands at its beginning. */
-int appliance_record(struct appliance *a, const struct payload *records, uint64_t at, uint64_t size, int *fd_r, struct err *err);
+int appliance_record(struct appliance *a, const struct payload *records, uint64_t at, uint64_t size, int *fd_r,
+                     struct err *err);
 
 #endif

@@ -21,7 +21,7 @@ struct looking {
     int (*row)(void *ctx, const struct rejection *r);
     void *ctx;
     /* while our own file is read */
-    bool inside;                /* our document is at hand */
+    bool inside; /* our document is at hand */
     uint64_t position;
     /* what the ledger gave */
     struct payload records, payload;
@@ -51,7 +51,8 @@ static int on_transmission_row(void *ctx, const struct store_transmission *t)
 
 /* --- What the acknowledgment says ----------------------------------------------------------- */
 
-static int text(struct looking *l, const struct json_tape *tape, uint32_t object, const char *name, struct slice *text_r)
+static int text(struct looking *l, const struct json_tape *tape, uint32_t object, const char *name,
+                struct slice *text_r)
 {
     uint32_t node = json_member(tape, object, slice_of(name));
     struct slice s = { NULL, 0 };
@@ -62,7 +63,8 @@ static int text(struct looking *l, const struct json_tape *tape, uint32_t object
     return text_r->p ? 0 : err_nomem(l->err);
 }
 
-static int number(struct looking *l, const struct json_tape *tape, uint32_t object, const char *name, uint64_t *number_r)
+static int number(struct looking *l, const struct json_tape *tape, uint32_t object, const char *name,
+                  uint64_t *number_r)
 {
     struct slice s;
     int rc = text(l, tape, object, name, &s);
@@ -114,7 +116,8 @@ static int read_answer(struct looking *l, const struct json_tape *tape)
 {
     uint32_t documents = json_member(tape, 0, SLICE("documents"));
 
-    for (uint32_t d = documents ? json_first(documents) : 0; documents && d < json_end(tape, documents); d = json_next(tape, d)) {
+    for (uint32_t d = documents ? json_first(documents) : 0; documents && d < json_end(tape, documents);
+         d = json_next(tape, d)) {
         uint32_t segments = json_member(tape, d, SLICE("segments"));
         struct slice control;
         int rc = text(l, tape, d, "control", &control);
@@ -181,7 +184,9 @@ static int read_ours(struct looking *l, struct appliance *a)
 {
     const struct edi_sink sink = { .ctx = l, .document = on_document, .segment = on_segment, .stray = on_stray };
     struct complaints complaints;
-    struct edi_reader_options options = { .guides = home_guides(a->home), .structure_only = true, .complaints = &complaints };
+    struct edi_reader_options options = { .guides = home_guides(a->home),
+                                          .structure_only = true,
+                                          .complaints = &complaints };
     struct edi_reader *reader = NULL;
     char block[4096];
     ssize_t n = 0;

@@ -9,12 +9,12 @@
 #include "flow/appliance.h"
 
 struct rejection {
-    struct slice segment;       /* ours, as it was sent; empty: there is no segment of that number */
-    uint64_t position;          /* in the document, ST being 1 */
-    uint32_t at, width;         /* of the element in it; width 0: the segment as a whole */
-    unsigned element;           /* its number; 0: the segment as a whole */
-    struct slice value;         /* what the partner says he found; may be empty */
-    struct slice words;         /* "invalid_code" */
+    struct slice segment; /* ours, as it was sent; empty: there is no segment of that number */
+    uint64_t position;    /* in the document, ST being 1 */
+    uint32_t at, width;   /* of the element in it; width 0: the segment as a whole */
+    unsigned element;     /* its number; 0: the segment as a whole */
+    struct slice value;   /* what the partner says he found; may be empty */
+    struct slice words;   /* "invalid_code" */
 };
 
 /* Everything that the document `answer` (its id) says of ours. Callbacks: 0 goes on, negative stops and is given back. */

@@ -71,8 +71,8 @@ static int try_line(struct home *h, const struct partner *p, unsigned i, struct 
     return rc < 0 ? rc : meets;
 }
 
-int route_out(struct home *h, const struct partner *to, struct slice kind, const struct json_tape *tape, struct arena *arena,
-              struct way *way, struct buf *why, struct err *err)
+int route_out(struct home *h, const struct partner *to, struct slice kind, const struct json_tape *tape,
+              struct arena *arena, struct way *way, struct buf *why, struct err *err)
 {
     for (unsigned carries = 0; carries < 2; carries++)
         for (unsigned i = 0; i < to->n_routes; i++) {

@@ -17,8 +17,8 @@
 struct running {
     struct appliance a;
     int lock;
-    bool unclean;               /* whoever wrote last did not come to its end */
-    bool failed;                /* nor do we: the next start has to look more closely */
+    bool unclean; /* whoever wrote last did not come to its end */
+    bool failed;  /* nor do we: the next start has to look more closely */
 };
 
 /* --- The lock ---------------------------------------------------------------------------- */
@@ -40,7 +40,8 @@ static int take_lock(struct running *r, const char *who, struct err *err)
     if (flock(r->lock, LOCK_EX | LOCK_NB) < 0) {
         if (errno != EWOULDBLOCK)
             return err_system(err, "the spool's lock");
-        return err_set(err, ERR_LIMIT, "another process works on this spool: %s", n > 0 ? text : "it does not say which");
+        return err_set(err, ERR_LIMIT, "another process works on this spool: %s",
+                       n > 0 ? text : "it does not say which");
     }
     r->unclean = n > 0;
     gethostname(host, sizeof(host) - 1);
@@ -121,7 +122,7 @@ int appliance_open(const struct run_options *o, struct complaints *c, struct app
     if (rc == 0 && o->write)
         rc = recover(r, err);
     if (rc < 0) {
-        r->failed = true;       /* the lock may be another's, and what is unclean stays so */
+        r->failed = true; /* the lock may be another's, and what is unclean stays so */
         appliance_close(a_r);
     }
     return rc;
@@ -227,7 +228,8 @@ struct looked_up {
     struct store_delivery v;
 };
 
-static int look_up(struct appliance *a, enum thing thing, store_id id, struct arena *arena, struct looked_up *l, struct err *err)
+static int look_up(struct appliance *a, enum thing thing, store_id id, struct arena *arena, struct looked_up *l,
+                   struct err *err)
 {
     int rc = thing == TRANSMISSION ? store_get_transmission(a->store, id, arena, &l->t, err)
              : thing == DOCUMENT   ? store_get_document(a->store, id, arena, &l->d, err)
@@ -321,7 +323,8 @@ int appliance_release(struct appliance *a, enum thing thing, store_id id, struct
     if (rc == 0)
         rc = store_begin(a->store, err);
     if (rc == 0)
-        rc = end_batch(a, thing == DOCUMENT ? release_document(a, id, to, err) : store_release(a->store, thing, id, err), err);
+        rc = end_batch(
+            a, thing == DOCUMENT ? release_document(a, id, to, err) : store_release(a->store, thing, id, err), err);
     return rc;
 }
 
@@ -351,14 +354,21 @@ static int on_unrecorded(void *ctx, const struct store_document *d)
     return 0;
 }
 
-static int replay_arrived(struct appliance *a, const struct store_transmission *t, const struct replay_options *o, store_id *id_r,
-                          struct err *err)
+static int replay_arrived(struct appliance *a, const struct store_transmission *t, const struct replay_options *o,
+                          store_id *id_r, struct err *err)
 {
-    const struct store_query q = { .transmission = t->id, .limit = 1,
+    const struct store_query q = { .transmission = t->id,
+                                   .limit = 1,
                                    .states = 1u << DOCUMENT_REFUSED | 1u << DOCUMENT_DEAD | 1u << DOCUMENT_HELD |
                                              1u << DOCUMENT_DROPPED };
-    struct store_transmission again = { .direction = STORE_IN, .partner = t->partner, .name = t->name, .way = t->way,
-                                        .payload = t->payload, .parent = t->parent, .replays = t->id, .passes = t->passes };
+    struct store_transmission again = { .direction = STORE_IN,
+                                        .partner = t->partner,
+                                        .name = t->name,
+                                        .way = t->way,
+                                        .payload = t->payload,
+                                        .parent = t->parent,
+                                        .replays = t->id,
+                                        .passes = t->passes };
     bool unrecorded = t->state != TRANSMISSION_TRANSLATED;
     int rc = 0;
 
@@ -374,9 +384,16 @@ static int replay_arrived(struct appliance *a, const struct store_transmission *
 /* A file that left, as it was: the same bytes under the same name. */
 static int replay_sent(struct appliance *a, const struct store_transmission *t, store_id *id_r, struct err *err)
 {
-    struct store_transmission again = { .direction = STORE_OUT, .partner = t->partner, .name = t->name, .way = t->way,
-                                        .target = t->target, .format = t->format, .payload = t->payload,
-                                        .documents = t->documents, .replays = t->id, .priority = t->priority };
+    struct store_transmission again = { .direction = STORE_OUT,
+                                        .partner = t->partner,
+                                        .name = t->name,
+                                        .way = t->way,
+                                        .target = t->target,
+                                        .format = t->format,
+                                        .payload = t->payload,
+                                        .documents = t->documents,
+                                        .replays = t->id,
+                                        .priority = t->priority };
     struct store_delivery delivery = { .partner = t->partner, .priority = t->priority };
     store_id ignored;
     int rc = store_make(a->store, &again, id_r, err);
@@ -385,8 +402,8 @@ static int replay_sent(struct appliance *a, const struct store_transmission *t, 
     return rc == 0 ? store_route(a->store, &delivery, &ignored, err) : rc;
 }
 
-static int replay(struct appliance *a, enum thing thing, struct looked_up *l, struct arena *arena, const struct replay_options *o,
-                  store_id *id_r, struct err *err)
+static int replay(struct appliance *a, enum thing thing, struct looked_up *l, struct arena *arena,
+                  const struct replay_options *o, store_id *id_r, struct err *err)
 {
     struct looked_up t;
     int rc;
@@ -396,11 +413,17 @@ static int replay(struct appliance *a, enum thing thing, struct looked_up *l, st
     if (thing == TRANSMISSION)
         return replay_sent(a, &l->t, id_r, err);
     if (thing == DELIVERY) {
-        struct store_delivery again = { .partner = l->v.partner, .document = l->v.document, .route = l->v.route, .kind = l->v.kind,
-                                        .set = l->v.set, .priority = l->v.priority, .due = store_now(a->store),
+        struct store_delivery again = { .partner = l->v.partner,
+                                        .document = l->v.document,
+                                        .route = l->v.route,
+                                        .kind = l->v.kind,
+                                        .set = l->v.set,
+                                        .priority = l->v.priority,
+                                        .due = store_now(a->store),
                                         .passes = l->v.passes };
         if (!l->v.document)
-            return err_set(err, ERR_USAGE, "it carries no record; replay the transmission T%llu", (unsigned long long)l->v.transmission);
+            return err_set(err, ERR_USAGE, "it carries no record; replay the transmission T%llu",
+                           (unsigned long long)l->v.transmission);
         return store_route(a->store, &again, id_r, err);
     }
     if (l->d.direction != STORE_IN || l->d.state != DOCUMENT_RECORDED)

@@ -7,10 +7,10 @@
 #include "flow/appliance.h"
 
 struct run_options {
-    const char *home;           /* the folder */
-    const char *maps;           /* that Waybill brings */
-    const char *who;            /* for events */
-    bool write;                 /* takes the lock; ERR_LIMIT: another process holds it, the words name it */
+    const char *home; /* the folder */
+    const char *maps; /* that Waybill brings */
+    const char *who;  /* for events */
+    bool write;       /* takes the lock; ERR_LIMIT: another process holds it, the words name it */
 };
 
 /* Complaints of waybill.conf and partner files are in c; wrong partner files do not keep it from opening. To read: ERR_MISSING where there
@@ -33,7 +33,7 @@ int appliance_drop(struct appliance *a, enum thing thing, store_id id, struct sl
  * byte for byte. A document's record goes its ways once more, or to `to`; a delivery's to the same partner, written anew. *id_r: the
  * new transmission or delivery, 0 for a document. */
 struct replay_options {
-    int fd;                     /* -1: none */
+    int fd; /* -1: none */
     bool all;
     struct slice to;
 };

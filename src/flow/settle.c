@@ -13,8 +13,8 @@ enum { REASON = 400, TEXTS = 256 << 20 };
 
 struct settling {
     struct receiving *r;
-    struct arena arena;                 /* of the record at hand */
-    store_id id;                        /* its document */
+    struct arena arena; /* of the record at hand */
+    store_id id;        /* its document */
     const struct facts *facts;
     struct buf words;
 };
@@ -47,12 +47,14 @@ static bool takes_tests(const struct partner *p, struct slice set)
 }
 
 /* One delivery, in the state that it can be in. */
-static int deliver_to(struct settling *s, struct slice name, unsigned priority, const struct json_tape *tape, struct err *err)
+static int deliver_to(struct settling *s, struct slice name, unsigned priority, const struct json_tape *tape,
+                      struct err *err)
 {
     struct receiving *r = s->r;
     const struct partner *to = home_partner(r->a->home, name);
-    struct store_delivery d = { .partner = name, .document = s->id, .kind = s->facts->kind, .priority = priority,
-                                .due = store_now(r->a->store) };
+    struct store_delivery d = {
+        .partner = name, .document = s->id, .kind = s->facts->kind, .priority = priority, .due = store_now(r->a->store)
+    };
     struct way way = { .route = 0 };
     struct buf route;
     struct err own = { 0 };
@@ -88,8 +90,8 @@ static int deliver_to(struct settling *s, struct slice name, unsigned priority, 
     if (rc == 0 && !found)
         return store_hold(r->a->store, DELIVERY, id, HELD_CONFIG, buf_slice(&s->words), err);
     if (rc == 0 && s->facts->test && !takes_tests(to, d.set))
-        return store_hold(r->a->store, DELIVERY, id, HELD_TEST, SLICE("it is a test, and this partner's file does not say that he takes tests"),
-                          err);
+        return store_hold(r->a->store, DELIVERY, id, HELD_TEST,
+                          SLICE("it is a test, and this partner's file does not say that he takes tests"), err);
     return rc;
 }
 
@@ -138,8 +140,8 @@ static int on_answered_number(void *ctx, struct slice field, struct slice value,
     return store_find_number(o->s->r->a->store, slice(NULL, 0), SLICE("number"), value, on_candidate, o, err);
 }
 
-static int deliver_to_origin(struct settling *s, const struct record *record, const struct record_kind *kind, unsigned priority,
-                             struct err *err)
+static int deliver_to_origin(struct settling *s, const struct record *record, const struct record_kind *kind,
+                             unsigned priority, struct err *err)
 {
     struct origin o = { .s = s, .err = err };
     int rc = facts_numbers(record, kind, &s->arena, on_answered_number, &o, err);
@@ -148,17 +150,19 @@ static int deliver_to_origin(struct settling *s, const struct record *record, co
         return rc;
     if (o.partner.n && !o.several)
         return deliver_to(s, o.partner, priority, record->tape, err);
-    return store_hold(s->r->a->store, DOCUMENT, s->id, HELD_RECALL,
-                      o.several ? SLICE("it answers documents of several partners, and it cannot be said which of them gets it")
-                                : SLICE("nothing that went to this partner has one of its numbers, so it cannot be said whom it goes to"),
-                      err);
+    return store_hold(
+        s->r->a->store, DOCUMENT, s->id, HELD_RECALL,
+        o.several
+            ? SLICE("it answers documents of several partners, and it cannot be said which of them gets it")
+            : SLICE("nothing that went to this partner has one of its numbers, so it cannot be said whom it goes to"),
+        err);
 }
 
 /* --- Documents ------------------------------------------------------------------------------ */
 
 /* What the partner's lines say of it; false in *any_r: no line is about it. */
-static int route_record(struct settling *s, const struct received *d, const struct record *record, const struct record_kind *kind,
-                        bool *any_r, struct err *err)
+static int route_record(struct settling *s, const struct received *d, const struct record *record,
+                        const struct record_kind *kind, bool *any_r, struct err *err)
 {
     const struct partner *p = s->r->partner;
     bool origin = false;
@@ -169,7 +173,8 @@ static int route_record(struct settling *s, const struct received *d, const stru
         bool meets;
         int rc;
 
-        if (route->out || (s->r->json ? route->document.n || !slice_eq(route->record, s->facts->kind) : !slice_eq(route->document, d->set)))
+        if (route->out || (s->r->json ? route->document.n || !slice_eq(route->record, s->facts->kind)
+                                      : !slice_eq(route->document, d->set)))
             continue;
         rc = route_meets(route, record->tape, &s->arena, &meets, err);
         if (rc < 0)
@@ -247,10 +252,20 @@ static int choose_state(struct settling *s, const struct received *d, struct sto
 
 static void begin_row(const struct settling *s, const struct received *d, size_t ordinal, struct store_document *row)
 {
-    *row = (struct store_document){ .transmission = s->r->t->id, .direction = STORE_IN, .partner = s->r->t->partner,
-                                    .ordinal = (uint32_t)ordinal, .set = d->set, .version = d->version, .sender = d->sender,
-                                    .receiver = d->receiver, .interchange = d->interchange, .group = d->group,
-                                    .control = d->control, .test = d->test, .errors = d->errors, .warnings = d->warnings };
+    *row = (struct store_document){ .transmission = s->r->t->id,
+                                    .direction = STORE_IN,
+                                    .partner = s->r->t->partner,
+                                    .ordinal = (uint32_t)ordinal,
+                                    .set = d->set,
+                                    .version = d->version,
+                                    .sender = d->sender,
+                                    .receiver = d->receiver,
+                                    .interchange = d->interchange,
+                                    .group = d->group,
+                                    .control = d->control,
+                                    .test = d->test,
+                                    .errors = d->errors,
+                                    .warnings = d->warnings };
 }
 
 static int refuse(struct settling *s, const struct received *d, size_t ordinal, struct slice reason, struct err *err)
@@ -296,9 +311,9 @@ static int settle_record(struct settling *s, struct received *d, size_t ordinal,
         return rc;
     if (slice_is(facts.kind, "acknowledgment")) {
         rc = take_answer(s->r, s->id, record->tape, &any, err);
-        return rc == 0 && !any
-                   ? store_bury(store, DOCUMENT, s->id, SLICE("it acknowledges nothing that was sent to this partner"), err)
-                   : rc;
+        return rc == 0 && !any ? store_bury(store, DOCUMENT, s->id,
+                                            SLICE("it acknowledges nothing that was sent to this partner"), err)
+                               : rc;
     }
     rc = route_record(s, d, record, kind, &any, err);
     if (rc < 0 || any)
@@ -321,7 +336,8 @@ static int on_record_finding(void *ctx, const struct record_finding *f)
 }
 
 /* A record of a system of ours is held against its kind; those we made were. */
-static int check_record(struct settling *s, const struct record *record, const struct record_kind **kind_r, struct err *err)
+static int check_record(struct settling *s, const struct record *record, const struct record_kind **kind_r,
+                        struct err *err)
 {
     struct complaints c;
     struct slice name;
@@ -366,7 +382,8 @@ static int settle_next(struct settling *s, size_t i, struct record_reader *reade
         rc = record_reader_next(reader, &record, &own);
     while (rc == ERR_DATA || (rc > 0 && record->offset < d->at));
     if (rc <= 0 || record->offset != d->at)
-        return err_set(err, rc < 0 ? rc : ERR_INTERNAL, "the record of document %zu cannot be read again: %s", i + 1, own.text);
+        return err_set(err, rc < 0 ? rc : ERR_INTERNAL, "the record of document %zu cannot be read again: %s", i + 1,
+                       own.text);
     d->size = record->size;
     rc = check_record(s, record, &kind, err);
     if (rc == ERR_DATA)
@@ -376,8 +393,10 @@ static int settle_next(struct settling *s, size_t i, struct record_reader *reade
 
 int settle(struct receiving *r, struct err *err)
 {
-    struct store_transmission t = { .format = r->json ? SLICE("json") : SLICE("x12"), .records = r->records,
-                                    .findings = r->findings, .documents = (uint32_t)r->n };
+    struct store_transmission t = { .format = r->json ? SLICE("json") : SLICE("x12"),
+                                    .records = r->records,
+                                    .findings = r->findings,
+                                    .documents = (uint32_t)r->n };
     struct settling s = { .r = r };
     struct record_reader *reader = NULL;
     int fd = -1, rc = store_translate(r->a->store, r->t->id, &t, err);
@@ -402,8 +421,8 @@ int settle(struct receiving *r, struct err *err)
 
 /* --- Once more ------------------------------------------------------------------------------- */
 
-static int route_again(struct settling *s, const struct store_document *row, const struct record *record, struct slice to,
-                       struct err *err)
+static int route_again(struct settling *s, const struct store_document *row, const struct record *record,
+                       struct slice to, struct err *err)
 {
     struct received d = { .set = row->set, .test = row->test };
     const struct record_kind *kind;
@@ -420,11 +439,12 @@ static int route_again(struct settling *s, const struct store_document *row, con
     s->id = row->id;
     rc = to.n ? deliver_to(s, to, 1, record->tape, err) : route_record(s, &d, record, kind, &any, err);
     return rc < 0 || any ? rc
-                         : err_set(err, ERR_USAGE, "no line of %.*s.conf says who gets it; --to PARTNER does", SLICE_FMT(row->partner));
+                         : err_set(err, ERR_USAGE, "no line of %.*s.conf says who gets it; --to PARTNER does",
+                                   SLICE_FMT(row->partner));
 }
 
-int settle_again(struct appliance *a, const struct store_document *row, const struct store_transmission *t, struct slice to,
-                 struct err *err)
+int settle_again(struct appliance *a, const struct store_document *row, const struct store_transmission *t,
+                 struct slice to, struct err *err)
 {
     struct receiving r = { .a = a, .t = t, .partner = home_partner(a->home, t->partner), .json = !row->set.n };
     struct settling s = { .r = &r, .words = { 0 } };
@@ -433,7 +453,8 @@ int settle_again(struct appliance *a, const struct store_document *row, const st
     int fd = -1, rc;
 
     if (!r.partner)
-        return err_set(err, ERR_USAGE, "there is no partner %.*s any more, or its file is wrong", SLICE_FMT(t->partner));
+        return err_set(err, ERR_USAGE, "there is no partner %.*s any more, or its file is wrong",
+                       SLICE_FMT(t->partner));
     rc = appliance_record(a, &t->records, row->record_at, row->record_size, &fd, err);
     if (rc == 0)
         rc = record_reader_new(fd, NULL, &reader, err);
