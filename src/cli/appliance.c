@@ -18,6 +18,8 @@ static const struct {
     { "hold", command_hold },
     { "release", command_release },
     { "drop", command_drop },
+    { "backup", command_backup },
+    { "restore", command_restore },
     { "partner list", command_partner_list },
     { NULL, NULL },
 };

@@ -73,6 +73,9 @@ const struct option_row options[OPTIONS] = {
                           "who gets the document, whatever the partner files say" },
     [OPTION_FILE] = { "file", "FILE", COMPLETES_FILE, false, "bytes that were mended by hand, in place of those that came" },
     [OPTION_ALL] = { "all", NULL, COMPLETES_NOTHING, false, "hand over again also what was recorded before" },
+    [OPTION_WITH_KEYS] = { "with-keys", NULL, COMPLETES_NOTHING, false, "copy the private keys, too" },
+    [OPTION_SKIP] = { "skip", "NUMBER", COMPLETES_NOTHING, false,
+                      "let control numbers go on so much higher than they were; otherwise 1000" },
     [OPTION_MAN] = { "man", NULL, COMPLETES_NOTHING, false, "the manual page, as source for man(1)" },
     [OPTION_COMPLETE] = { "complete", NULL, COMPLETES_NOTHING, true,
                           "words that may stand in place of the last argument, for the shell" },
@@ -432,6 +435,36 @@ const struct command commands[] = {
         .description = "It stays where it is and can be shown, with the reason; it goes nowhere and is listed no more among what needs a look.",
         .example = { { "waybill drop T12 --reason 'sent twice by mistake, says the partner'", "a file" } },
         .option = { OPTION_REASON, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "backup",
+        .arguments = "FOLDER|FILE.tar",
+        .min = 1,
+        .max = 1,
+        .completes = COMPLETES_FILE,
+        .help = "copy all of the appliance, while it works",
+        .description =
+            "Copies the ledger as it is at one moment, every payload that it names, those in the archive included, the partner files, "
+            "maps and waybill.conf into a new folder, or into a tar. Private keys only with --with-keys. What lies at the doors is not "
+            "copied: what was accepted is in the ledger. It needs no halt; payloads are not removed nor archived meanwhile.",
+        .example = { { "waybill backup /backup/edi-monday", "a folder" }, { "waybill backup /backup/edi-monday.tar", "one file" } },
+        .option = { OPTION_WITH_KEYS, OPTION_HOME, OPTION_JSON, OPTION_MAPS, OPTION_HELP },
+    },
+    {
+        .name = "restore",
+        .arguments = "BACKUP",
+        .min = 1,
+        .max = 1,
+        .completes = COMPLETES_FILE,
+        .help = "make a home of a backup",
+        .description =
+            "Makes a new home of what `waybill backup` copied; --home names its folder, which is not there yet or empty. Every payload is "
+            "read and compared, and what is damaged is told of. What had not left when the copy was made may have left since: "
+            "it is held, and `waybill release` lets it go. What arrived since has to be sent again by the partner. Control numbers go on "
+            "higher by 1000, or by what --skip says, so that none is given twice: it has to be more than were given "
+            "since. Lines of waybill.conf that name other folders for partners, keys and spool are switched off.",
+        .example = { { "waybill restore /backup/edi-monday.tar --home edi", "a new home" } },
+        .option = { OPTION_SKIP, OPTION_HOME, OPTION_JSON, OPTION_HELP },
     },
     {
         .name = "partner list",

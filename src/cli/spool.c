@@ -12,8 +12,7 @@
 
 enum { PATH_CEILING = 4096 };
 
-/* Who runs the command: for the events. */
-static const char *who(void)
+const char *spool_who(void)
 {
     const char *name = getenv("SUDO_USER");
 
@@ -26,7 +25,7 @@ static const char *who(void)
 
 int spool_open(struct command_context *c, bool write, struct appliance **a_r)
 {
-    struct run_options o = { .write = write, .who = who() };
+    struct run_options o = { .write = write, .who = spool_who() };
     struct complaints complaints;
     struct buf home, maps;
     struct err err = { 0 };

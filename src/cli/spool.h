@@ -11,6 +11,9 @@
  * opening. Returns the exit code; when it is not 0 all has been said. */
 int spool_open(struct command_context *c, bool write, struct appliance **a_r);
 
+/* Who runs the command, for events. */
+const char *spool_who(void);
+
 /* "T12": a transmission. False: it is no id. */
 bool spool_id(struct slice text, enum thing *thing_r, store_id *id_r);
 /* The same for an argument, with words when it is wrong. Returns the exit code. */
@@ -40,6 +43,8 @@ int command_hold(struct command_context *c);
 int command_release(struct command_context *c);
 int command_drop(struct command_context *c);
 int command_replay(struct command_context *c);
+int command_backup(struct command_context *c);
+int command_restore(struct command_context *c);
 int command_partner_list(struct command_context *c);
 
 #endif
