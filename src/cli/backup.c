@@ -19,12 +19,15 @@ static void tell(struct command_context *c, const struct backup_told *told, cons
         printer_end_row(c->out);
         return;
     }
-    printer_printf(c->out, "%llu payloads, %llu bytes%s\n", (unsigned long long)told->payloads, (unsigned long long)told->bytes, words);
+    printer_printf(c->out, "%llu payloads, %llu bytes%s\n", (unsigned long long)told->payloads,
+                   (unsigned long long)told->bytes, words);
 }
 
 int command_backup(struct command_context *c)
 {
-    const struct backup_options o = { .path = c->argument[0], .keys = command_has(c, OPTION_WITH_KEYS), .say = say, .ctx = c };
+    const struct backup_options o = {
+        .path = c->argument[0], .keys = command_has(c, OPTION_WITH_KEYS), .say = say, .ctx = c
+    };
     struct appliance *a = NULL;
     struct backup_told told;
     struct err err = { 0 };
@@ -45,7 +48,9 @@ int command_backup(struct command_context *c)
 int command_restore(struct command_context *c)
 {
     const char *skip = command_value(c, OPTION_SKIP);
-    struct restore_options o = { .path = c->argument[0], .home = command_value(c, OPTION_HOME), .who = spool_who(), .say = say, .ctx = c };
+    struct restore_options o = {
+        .path = c->argument[0], .home = command_value(c, OPTION_HOME), .who = spool_who(), .say = say, .ctx = c
+    };
     uint64_t number = RESTORE_SKIP;
     struct backup_told told;
     struct err err = { 0 };

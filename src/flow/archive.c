@@ -25,25 +25,25 @@
 #include "spool/zip.h"
 
 enum {
-    BATCH = 2000,                       /* transmissions in one file */
-    PARTS = 3,                          /* payloads of each, at most */
-    LITTLE = 32,                        /* a 32nd of `keep` is a little */
-    GRACE = 3600,                       /* seconds that a payload stays that nothing names any more */
-    CONDEMNED = 256,                    /* payloads at a time */
-    FILES = 1000000                     /* of one partner and month, at most */
+    BATCH = 2000,    /* transmissions in one file */
+    PARTS = 3,       /* payloads of each, at most */
+    LITTLE = 32,     /* a 32nd of `keep` is a little */
+    GRACE = 3600,    /* seconds that a payload stays that nothing names any more */
+    CONDEMNED = 256, /* payloads at a time */
+    FILES = 1000000  /* of one partner and month, at most */
 };
-#define BATCH_BYTES (256ull << 20)      /* and about so much */
-#define KEEP 7776000u                   /* seconds, of whom there is no partner file: 90 days */
-#define UNDER_WAY "archive.zip"         /* in tmp/ */
+#define BATCH_BYTES (256ull << 20) /* and about so much */
+#define KEEP        7776000u       /* seconds, of whom there is no partner file: 90 days */
+#define UNDER_WAY   "archive.zip"  /* in tmp/ */
 
 struct archiving {
     struct appliance *a;
     uint32_t done;
     struct err *err;
     store_id id[BATCH];
-    uint32_t n, taken;                  /* of them; that go now, in front */
+    uint32_t n, taken; /* of them; that go now, in front */
     uint64_t bytes;
-    char month[16];                     /* of those that go: "2026-11" */
+    char month[16]; /* of those that go: "2026-11" */
     struct slice partner;
     struct buf index;
     struct payload moved[BATCH * PARTS];
@@ -81,7 +81,8 @@ static void say(struct appliance *a, const char *words)
 
 /* --- What goes ----------------------------------------------------------------------------- */
 
-static void index_line(struct archiving *k, const struct store_transmission *t, const char *what, const struct payload *p)
+static void index_line(struct archiving *k, const struct store_transmission *t, const char *what,
+                       const struct payload *p)
 {
     time_t seconds = (time_t)(t->at / 1000);
     char name[2 * OBJECT_HASH + 1], time[32];
@@ -92,7 +93,8 @@ static void index_line(struct archiving *k, const struct store_transmission *t, 
     gmtime_r(&seconds, &tm);
     strftime(time, sizeof(time), "%Y-%m-%dT%H:%M:%SZ", &tm);
     object_name(p->hash, name);
-    buf_printf(&k->index, "%s\t%s\tT%llu\t%s\t", name, what, (unsigned long long)t->id, t->direction == STORE_IN ? "in" : "out");
+    buf_printf(&k->index, "%s\t%s\tT%llu\t%s\t", name, what, (unsigned long long)t->id,
+               t->direction == STORE_IN ? "in" : "out");
     buf_add_safe(&k->index, t->partner, 200);
     buf_printf(&k->index, "\t%s\t%llu\t", time, (unsigned long long)p->size);
     buf_add_safe(&k->index, t->name, 1000);
@@ -247,8 +249,8 @@ static int read_back(struct archiving *k, int folder, const char *name, struct e
     rc = zip_verify(fd, &members, err);
     close(fd);
     if (rc == 0 && members != k->n_moved)
-        rc = err_set(err, ERR_DATA, "archive/%s/%s: %llu payloads are in it, not %u", k->month, name, (unsigned long long)members,
-                     k->n_moved);
+        rc = err_set(err, ERR_DATA, "archive/%s/%s: %llu payloads are in it, not %u", k->month, name,
+                     (unsigned long long)members, k->n_moved);
     return rc;
 }
 

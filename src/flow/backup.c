@@ -31,15 +31,15 @@ struct copying {
     const struct backup_options *o;
     struct backup_told *told;
     struct err *err;
-    int folder;                 /* -1: a tar */
+    int folder; /* -1: a tar */
     struct archive *tar;
-    int fd;                     /* of the tar */
-    char part[PATH];            /* its name until it is whole */
-    char ledger[PATH];          /* the folder with the copy of the ledger */
-    bool ledger_apart;          /* it is to be removed */
+    int fd;            /* of the tar */
+    char part[PATH];   /* its name until it is whole */
+    char ledger[PATH]; /* the folder with the copy of the ledger */
+    bool ledger_apart; /* it is to be removed */
     struct store *copy;
-    struct buf segments, archives;      /* sets: a bit each */
-    char hash[2 * OBJECT_HASH + 1];     /* of the ledger's copy */
+    struct buf segments, archives;  /* sets: a bit each */
+    char hash[2 * OBJECT_HASH + 1]; /* of the ledger's copy */
     char block[BLOCK];
 };
 
@@ -150,7 +150,8 @@ static int put_path(struct copying *k, int folder, const char *path, const char 
     if (fstat(fd, &st) < 0)
         rc = err_system(err, "%s", path);
     else
-        rc = S_ISREG(st.st_mode) ? put_file(k, name, fd, (uint64_t)st.st_size, err) : err_set(err, ERR_IO, "%s: is no file", path);
+        rc = S_ISREG(st.st_mode) ? put_file(k, name, fd, (uint64_t)st.st_size, err)
+                                 : err_set(err, ERR_IO, "%s: is no file", path);
     close(fd);
     return rc;
 }
@@ -263,7 +264,9 @@ static int on_payload(void *ctx, const struct payload *p)
     k->told->payloads++;
     k->told->bytes += p->size;
     if (p->archive || p->segment)
-        return add_number(p->archive ? &k->archives : &k->segments, p->archive ? p->archive : p->segment) ? 0 : err_nomem(k->err);
+        return add_number(p->archive ? &k->archives : &k->segments, p->archive ? p->archive : p->segment)
+                   ? 0
+                   : err_nomem(k->err);
     rc = object_read(k->a->objects, p, &fd, &why);
     if (rc == ERR_MISSING || rc == ERR_DATA) {
         tell(k, why.text);
@@ -428,7 +431,8 @@ static int write_manifest(struct copying *k, struct err *err)
     gmtime_r(&now.tv_sec, &tm);
     strftime(time, sizeof(time), "%Y-%m-%dT%H:%M:%SZ", &tm);
     buf_init(&text, LIMIT_CONFIG_FILE);
-    buf_printf(&text, "waybill-backup 1\nmade %s\nledger %s\nhome %s\n", time, k->hash, home_settings(k->a->home)->folder);
+    buf_printf(&text, "waybill-backup 1\nmade %s\nledger %s\nhome %s\n", time, k->hash,
+               home_settings(k->a->home)->folder);
     rc = text.failed ? err_nomem(err) : end(k, buf_slice(&text), err);
     buf_deinit(&text);
     return rc;

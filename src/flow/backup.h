@@ -14,16 +14,16 @@
 #include "flow/appliance.h"
 
 struct backup_options {
-    const char *path;           /* a folder that is not there yet or empty; "….tar": a file that is not there yet */
+    const char *path; /* a folder that is not there yet or empty; "….tar": a file that is not there yet */
     bool keys;
-    void (*say)(void *ctx, const char *words);  /* of payloads that cannot be read */
+    void (*say)(void *ctx, const char *words); /* of payloads that cannot be read */
     void *ctx;
 };
 
 struct backup_told {
     uint64_t payloads, bytes;
-    uint64_t damaged;           /* of them: say() told which */
-    uint64_t held;              /* restored: transmissions and deliveries that wait for somebody */
+    uint64_t damaged; /* of them: say() told which */
+    uint64_t held;    /* restored: transmissions and deliveries that wait for somebody */
 };
 
 /* The appliance is open to read. */
@@ -32,8 +32,8 @@ int backup_make(struct appliance *a, const struct backup_options *o, struct back
 enum { RESTORE_SKIP = 1000 };
 
 struct restore_options {
-    const char *path, *home;    /* the backup; a folder that is not there yet or empty, which becomes a home */
-    uint32_t skip;              /* so much higher go control numbers on */
+    const char *path, *home; /* the backup; a folder that is not there yet or empty, which becomes a home */
+    uint32_t skip;           /* so much higher go control numbers on */
     const char *who;
     void (*say)(void *ctx, const char *words);
     void *ctx;

@@ -86,7 +86,8 @@ static int take_text(struct restoring *r, struct from *f, const char *name, stru
 /* Nothing comes to lie anywhere but below the home, in the folders that a backup has. */
 static bool is_ours(const char *name)
 {
-    static const char *const folders[] = { "spool/objects/", "spool/segments/", "spool/archive/", "partners/", "maps/", "keys/" };
+    static const char *const folders[] = { "spool/objects/", "spool/segments/", "spool/archive/",
+                                           "partners/",      "maps/",           "keys/" };
 
     for (const char *p = name; *p;) {
         size_t n = strcspn(p, "/");
@@ -144,7 +145,8 @@ static int take_tree(struct restoring *r, int at, const char *folder, const char
         struct stat st;
         if (strcmp(e->d_name, ".") == 0 || strcmp(e->d_name, "..") == 0)
             continue;
-        if ((size_t)snprintf(name, sizeof(name), "%s%s%s", as, *as ? "/" : "", e->d_name) >= sizeof(name) || depth == DEPTH)
+        if ((size_t)snprintf(name, sizeof(name), "%s%s%s", as, *as ? "/" : "", e->d_name) >= sizeof(name) ||
+            depth == DEPTH)
             rc = err_set(err, ERR_DATA, "%s: folders in folders are too deep", as);
         else if (fstatat(dirfd(d), e->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
             rc = err_system(err, "%s", name);
@@ -206,7 +208,8 @@ static int read_manifest(struct restoring *r, struct err *err)
             snprintf(r->hash, sizeof(r->hash), "%.*s", SLICE_FMT(slice_from(line, 7)));
     }
     if (!r->manifest.n)
-        return err_set(err, ERR_DATA, "%s: is no backup, or one that was broken off: the file `backup` is missing", r->o->path);
+        return err_set(err, ERR_DATA, "%s: is no backup, or one that was broken off: the file `backup` is missing",
+                       r->o->path);
     if (!known || !r->made[0])
         return err_set(err, ERR_DATA, "%s: is a backup of a form that this Waybill does not know", r->o->path);
     return r->has_conf ? 0 : err_set(err, ERR_DATA, "%s: waybill.conf is missing", r->o->path);
@@ -315,8 +318,9 @@ static int hold_all(struct restoring *r, enum thing thing, uint32_t states, stru
         if (rc == 0)
             rc = store_begin(r->store, err);
         for (unsigned i = 0; rc == 0 && i < r->n; i++)
-            rc = thing == TRANSMISSION ? hold_transmission(r, i, err)
-                                       : store_hold(r->store, DELIVERY, r->page[i].id, HELD_RESTORED, slice_of(r->reason), err);
+            rc = thing == TRANSMISSION
+                     ? hold_transmission(r, i, err)
+                     : store_hold(r->store, DELIVERY, r->page[i].id, HELD_RESTORED, slice_of(r->reason), err);
         if (rc == 0)
             rc = store_commit(r->store, err);
         store_rollback(r->store);
@@ -331,8 +335,8 @@ static int tell_ledger(struct restoring *r, struct err *err)
     int rc;
 
     snprintf(r->reason, sizeof(r->reason), "restored from the backup of %s; it may have been done since", r->made);
-    rc = hold_all(r, TRANSMISSION,
-                  STATE(TRANSMISSION, ARRIVED) | STATE(TRANSMISSION, MADE) | STATE(TRANSMISSION, LAID), err);
+    rc = hold_all(r, TRANSMISSION, STATE(TRANSMISSION, ARRIVED) | STATE(TRANSMISSION, MADE) | STATE(TRANSMISSION, LAID),
+                  err);
     if (rc == 0)
         rc = hold_all(r, DELIVERY, STATE(DELIVERY, WAITING), err);
     if (rc == 0)

@@ -134,10 +134,12 @@ int store_archived(struct store *s, const struct payload *p, uint32_t archive, u
     if (r < 0)
         return r;
     if (p->archive || !archive)
-        return err_set(err, ERR_INTERNAL, "%s: a payload that goes from archive %u to %u", s->path, p->archive, archive);
+        return err_set(err, ERR_INTERNAL, "%s: a payload that goes from archive %u to %u", s->path, p->archive,
+                       archive);
     there.archive = archive;
     there.segment = 0;
-    q = sql_begin(s, "UPDATE payload SET segment = 0, archive = ?2, \"offset\" = ?3 WHERE hash = ?1 AND archive = 0", err);
+    q = sql_begin(s, "UPDATE payload SET segment = 0, archive = ?2, \"offset\" = ?3 WHERE hash = ?1 AND archive = 0",
+                  err);
     if (!q)
         return store_spoil(s, not_begun(err), err);
     sql_blob(q, p->hash, OBJECT_HASH);

@@ -297,7 +297,8 @@ static int count_segment(struct store *s, uint32_t segment, int64_t n, struct er
 
 int store_payload_count(struct store *s, const struct payload *p, int64_t n, struct err *err)
 {
-    enum store_counted payloads = p->archive ? COUNT_ARCHIVED : COUNT_PAYLOADS, bytes = p->archive ? COUNT_ARCHIVED_BYTES : COUNT_BYTES;
+    enum store_counted payloads = p->archive ? COUNT_ARCHIVED : COUNT_PAYLOADS;
+    enum store_counted bytes = p->archive ? COUNT_ARCHIVED_BYTES : COUNT_BYTES;
     int r = count_segment(s, p->segment, n, err);
     if (r == 0)
         r = store_count_add(s, payloads, 0, 0, 0, n, err);

@@ -20,9 +20,9 @@ enum { BLOCK = 64 << 10, NAME = 2 * OBJECT_HASH + 1 };
 struct zip_writer {
     struct archive *zip;
     int fd;
-    int failed;                 /* in a callback of libarchive's */
+    int failed; /* in a callback of libarchive's */
     struct err why;
-    uint64_t written;           /* gathered bytes included */
+    uint64_t written; /* gathered bytes included */
     size_t gathered;
     char out[BLOCK], in[BLOCK];
 };
@@ -80,7 +80,8 @@ int zip_begin(int folder, const char *name, struct zip_writer **w_r, struct err 
     else if (!(w->zip = archive_write_new()))
         r = err_nomem(err);
     /* nothing is held back below us, so that we know where each member begins */
-    else if (archive_write_set_format_zip(w->zip) != ARCHIVE_OK || archive_write_set_bytes_per_block(w->zip, 0) != ARCHIVE_OK ||
+    else if (archive_write_set_format_zip(w->zip) != ARCHIVE_OK ||
+             archive_write_set_bytes_per_block(w->zip, 0) != ARCHIVE_OK ||
              archive_write_open(w->zip, w, NULL, take, NULL) != ARCHIVE_OK)
         r = write_failed(w, err);
     if (r < 0) {
@@ -119,7 +120,8 @@ static int end_member(struct zip_writer *w, struct err *err)
     return archive_write_finish_entry(w->zip) == ARCHIVE_OK ? 0 : write_failed(w, err);
 }
 
-int zip_add(struct zip_writer *w, const char *name, uint64_t size, int64_t seconds, int from, uint64_t *offset_r, struct err *err)
+int zip_add(struct zip_writer *w, const char *name, uint64_t size, int64_t seconds, int from, uint64_t *offset_r,
+            struct err *err)
 {
     int r;
 
@@ -130,7 +132,8 @@ int zip_add(struct zip_writer *w, const char *name, uint64_t size, int64_t secon
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            r = n < 0 ? err_system(err, "%s: cannot be read", name) : err_set(err, ERR_DATA, "%s: is shorter than it was", name);
+            r = n < 0 ? err_system(err, "%s: cannot be read", name)
+                      : err_set(err, ERR_DATA, "%s: is shorter than it was", name);
         else
             r = add_bytes(w, w->in, (size_t)n, err);
         size -= n > 0 ? (size_t)n : 0;
@@ -169,7 +172,7 @@ void zip_abandon(struct zip_writer **writer)
     if (!w)
         return;
     if (w->zip) {
-        w->failed = w->failed ? w->failed : ERR_IO;     /* nothing is written any more */
+        w->failed = w->failed ? w->failed : ERR_IO; /* nothing is written any more */
         archive_write_free(w->zip);
     }
     if (w->fd >= 0)
@@ -183,7 +186,7 @@ struct reading {
     struct archive *zip;
     int fd;
     uint64_t at;
-    int failed;                 /* errno of a read */
+    int failed; /* errno of a read */
     char in[BLOCK];
 };
 
@@ -250,9 +253,10 @@ static int open_reading(struct reading *g, int fd, uint64_t at, bool whole, stru
     g->zip = archive_read_new();
     if (!g->zip)
         return err_nomem(err);
-    if ((whole ? archive_read_support_format_zip_seekable(g->zip) : archive_read_support_format_zip_streamable(g->zip)) !=
-            ARCHIVE_OK ||
-        archive_read_set_read_callback(g->zip, give) != ARCHIVE_OK || archive_read_set_skip_callback(g->zip, skip) != ARCHIVE_OK ||
+    if ((whole ? archive_read_support_format_zip_seekable(g->zip)
+               : archive_read_support_format_zip_streamable(g->zip)) != ARCHIVE_OK ||
+        archive_read_set_read_callback(g->zip, give) != ARCHIVE_OK ||
+        archive_read_set_skip_callback(g->zip, skip) != ARCHIVE_OK ||
         (whole && archive_read_set_seek_callback(g->zip, seek) != ARCHIVE_OK) ||
         archive_read_set_callback_data(g->zip, g) != ARCHIVE_OK || archive_read_open1(g->zip) != ARCHIVE_OK)
         return read_failed(g, err);
@@ -275,7 +279,8 @@ static int next_member(struct reading *g, const char **name_r, struct err *err)
     return 1;
 }
 
-static int hand_over(struct reading *g, int (*bytes)(void *ctx, struct slice bytes, struct err *err), void *ctx, struct err *err)
+static int hand_over(struct reading *g, int (*bytes)(void *ctx, struct slice bytes, struct err *err), void *ctx,
+                     struct err *err)
 {
     for (;;) {
         const void *p;

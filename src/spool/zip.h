@@ -14,7 +14,8 @@ struct zip_writer;
 /* A new file below a folder. */
 int zip_begin(int folder, const char *name, struct zip_writer **w_r, struct err *err);
 /* A member of `size` bytes, made at `seconds`, whose bytes `from` gives from where it stands. *offset_r: where it begins. */
-int zip_add(struct zip_writer *w, const char *name, uint64_t size, int64_t seconds, int from, uint64_t *offset_r, struct err *err);
+int zip_add(struct zip_writer *w, const char *name, uint64_t size, int64_t seconds, int from, uint64_t *offset_r,
+            struct err *err);
 /* The same of bytes in memory. */
 int zip_add_text(struct zip_writer *w, const char *name, struct slice text, int64_t seconds, struct err *err);
 /* Ends and syncs it. After an error of any of these the file is of no use. It frees the writer in any case; NULL is none. */

@@ -7,7 +7,7 @@
 
 enum { HOUR = 3600 * 1000, LARGE = 100000 };
 
-#define NOW 1795255200000               /* 2026-11-21 */
+#define NOW 1795255200000 /* 2026-11-21 */
 
 static int path_of(void *ctx, uint32_t archive, struct buf *path, struct err *err)
 {
@@ -50,7 +50,9 @@ static struct slice bytes_of(unsigned n)
 /* A file that arrived and is dead; with `open` it waits. */
 static store_id add(struct place_of_test *t, const char *partner, unsigned n, bool open)
 {
-    struct store_transmission x = { .direction = STORE_IN, .partner = slice_of(partner), .way = SLICE("folder"), .name = SLICE("a\tb.edi") };
+    struct store_transmission x = {
+        .direction = STORE_IN, .partner = slice_of(partner), .way = SLICE("folder"), .name = SLICE("a\tb.edi")
+    };
     struct err err = { 0 };
     struct payload known;
     store_id id;
@@ -162,7 +164,7 @@ static void test_moved(void **state)
     shared = add(t, "acme", 21, false);
     other = add(t, "beta", 21, false);
     assert_int_equal(archive(t), 0);
-    t->clock += HOUR + HOUR / 40;       /* a 32nd more has to pass */
+    t->clock += HOUR + HOUR / 40; /* a 32nd more has to pass */
     assert_int_equal(archive(t), 0);
     young = add(t, "acme", 30, false);
     t->clock += HOUR / 40;
@@ -178,7 +180,7 @@ static void test_moved(void **state)
     assert_int_equal(get(t, other).payload.archive, 0);
     assert_int_equal(files_below(t, "archive"), 1);
     assert_true(is_there(t, "spool/archive/2026-11/acme.zip"));
-    assert_int_equal(files_below(t, "objects"), 2);     /* 21 and 30 */
+    assert_int_equal(files_below(t, "objects"), 2); /* 21 and 30 */
     OK(store_count(t->a.store, slice(NULL, 0), &c, &err));
     assert_int_equal(c.archived, 7);
     assert_int_equal(c.payloads, 3);
