@@ -397,8 +397,8 @@ const struct command commands[] = {
             "A transmission that arrived is read again, as a new one: what of it was refused or dead may go through once the "
             "guide, map or partner file was mended; what was recorded before is recognised and goes again only with --all, or when "
             "all of it was. With --file its bytes are those of a file that was mended by hand. A transmission that left is handed over "
-            "again, byte for byte. A document or a delivery goes again as a new one. With --partner, --from and --until all that "
-            "arrived from a partner in that time is read again. It waits for `waybill run`.",
+            "again, byte for byte. A document or a delivery goes again as a new one. With --partner, --from and --until what "
+            "arrived from a partner in that time and was not recorded is read again, with --all all of it. It waits for `waybill run`.",
         .example = { { "waybill replay T12", "a file, after its map was mended" },
                      { "waybill replay T12 --file mended.edi", "a file, with other bytes" },
                      { "waybill replay --partner northwind --from 2026-11-20 --until 2026-11-21 --all", "a whole day" } },
@@ -411,7 +411,7 @@ const struct command commands[] = {
         .min = 1,
         .max = ARGUMENTS_MANY,
         .help = "let something wait until it is released",
-        .description = "A file that was not read yet, a document that was recorded, a delivery that was not handed over: it waits.",
+        .description = "A file that was not read yet or not handed over, a document or a delivery that does not stand in a file yet: it waits.",
         .example = { { "waybill hold V3 --reason 'the price is wrong, asked the buyer'", "a delivery" } },
         .option = { OPTION_REASON, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
     },
@@ -431,8 +431,10 @@ const struct command commands[] = {
         .arguments = "ID…",
         .min = 1,
         .max = ARGUMENTS_MANY,
-        .help = "decide that nothing becomes of what is held or dead",
-        .description = "It stays where it is and can be shown, with the reason; it goes nowhere and is listed no more among what needs a look.",
+        .help = "decide that nothing more becomes of what went wrong",
+        .description =
+            "What is held, dead, refused, rejected or overdue stays where it is and can be shown, with the reason; it goes nowhere and is "
+            "listed no more among what needs a look.",
         .example = { { "waybill drop T12 --reason 'sent twice by mistake, says the partner'", "a file" } },
         .option = { OPTION_REASON, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
     },

@@ -58,8 +58,9 @@ int command_drop(struct command_context *c)
 
 /* --- Replay --------------------------------------------------------------------------------- */
 
+/* *n_r counts those that go again. */
 static int replay_one(struct command_context *c, struct appliance *a, enum thing thing, store_id id,
-                      const struct replay_options *o)
+                      const struct replay_options *o, size_t *n_r)
 {
     struct err err = { 0 };
     char old[24], again[24];
@@ -69,6 +70,9 @@ static int replay_one(struct command_context *c, struct appliance *a, enum thing
     spool_id_text(thing, id, old);
     if (rc < 0)
         return fail(c, old, &err);
+    if (thing == TRANSMISSION && !now)
+        return EXIT_CODE_OK;
+    ++*n_r;
     if (c->out->json) {
         printer_field(c->out, "replayed", slice_of(old), 0);
         if (now)
@@ -111,6 +115,7 @@ static int replay_time(struct command_context *c, struct appliance *a, const str
     struct gathered g = { .n = 0 };
     struct store_query q;
     struct err err = { 0 };
+    size_t n = 0;
     int rc, code = spool_query(c, TRANSMISSION, &q);
 
     if (code)
@@ -123,9 +128,11 @@ static int replay_time(struct command_context *c, struct appliance *a, const str
     if (rc < 0)
         code = command_fail(c, &err);
     for (size_t i = 0; code == EXIT_CODE_OK && i < g.n; i++)
-        code = replay_one(c, a, TRANSMISSION, g.id[i], o);
+        code = replay_one(c, a, TRANSMISSION, g.id[i], o, &n);
     if (code == EXIT_CODE_OK && !g.n)
         command_say(c, "nothing arrived from this partner in that time");
+    else if (code == EXIT_CODE_OK && !n)
+        command_say(c, "all that arrived from this partner in that time was recorded; --all hands it over again");
     arena_deinit(&g.arena);
     return code;
 }
@@ -138,6 +145,7 @@ int command_replay(struct command_context *c)
     struct appliance *a = NULL;
     enum thing thing;
     store_id id;
+    size_t n = 0;
     int code = EXIT_CODE_OK;
 
     if (span ? c->n > 0 : c->n == 0)
@@ -158,11 +166,12 @@ int command_replay(struct command_context *c)
     }
     if (code == EXIT_CODE_OK)
         code = spool_open(c, true, &a);
+    o.failed = span && !o.all;
     if (a && span)
         code = replay_time(c, a, &o);
     for (unsigned i = 0; a && i < c->n; i++) {
         spool_id(slice_of(c->argument[i]), &thing, &id);
-        code = exit_code_worse(code, replay_one(c, a, thing, id, &o));
+        code = exit_code_worse(code, replay_one(c, a, thing, id, &o, &n));
     }
     appliance_close(&a);
     if (o.fd >= 0)

@@ -56,6 +56,9 @@ static void tell_trouble(struct command_context *c, struct appliance *a)
     if (n.document[1][DOCUMENT_OVERDUE])
         command_say(c, "%llu not acknowledged in time: `waybill list overdue`",
                     (unsigned long long)n.document[1][DOCUMENT_OVERDUE]);
+    if (n.document[1][DOCUMENT_REJECTED])
+        command_say(c, "%llu rejected by the partner: `waybill list document --state rejected`",
+                    (unsigned long long)n.document[1][DOCUMENT_REJECTED]);
 }
 
 int command_run(struct command_context *c)

@@ -242,8 +242,8 @@ static int look_up(struct appliance *a, enum thing thing, store_id id, struct ar
     return rc < 0 ? rc : 0;
 }
 
-/* Whether the arrow leads out of the state that the thing is in. */
-static int may(struct appliance *a, enum arrow arrow, store_id id, const char *words, struct err *err)
+/* Whether the arrow leads out of the state that the thing is in, or `first` would make it so: then that is said. */
+static int may(struct appliance *a, enum arrow arrow, store_id id, const char *words, enum arrow first, struct err *err)
 {
     enum thing thing = arrows[arrow].thing;
     struct looked_up l;
@@ -254,16 +254,57 @@ static int may(struct appliance *a, enum arrow arrow, store_id id, const char *w
     rc = look_up(a, thing, id, &arena, &l, err);
     arena_deinit(&arena);
     if (rc == 0 && !(arrows[arrow].from & 1u << l.state))
-        return err_set(err, ERR_USAGE, "%c%llu is %s, and cannot be %s", "TDV"[thing], (unsigned long long)id,
-                       state_name(thing, l.state), words);
+        return err_set(err, ERR_USAGE, "it is %s, and cannot be %s%s", state_name(thing, l.state), words,
+                       first != arrow && arrows[first].from & 1u << l.state ? "; hold it first" : "");
     return rc;
 }
 
+struct on_its_way {
+    store_id waiting, handed_over, made, carrier; /* a delivery in such a state; what carries the made one */
+};
+
+static int on_way(void *ctx, const struct store_delivery *d)
+{
+    struct on_its_way *w = ctx;
+
+    if (d->state == DELIVERY_WAITING) {
+        w->waiting = d->id;
+    } else if (d->state == DELIVERY_MADE) {
+        w->made = d->id;
+        w->carrier = d->transmission;
+    } else if (d->state == DELIVERY_DELIVERED) {
+        w->handed_over = d->id;
+    }
+    return 0;
+}
+
+/* A document is held by what of it waits. What stands in a file already goes with that, and would go on though the document says it is held. */
+static int may_hold_document(struct appliance *a, store_id id, struct err *err)
+{
+    const struct store_query q = { .document = id };
+    struct on_its_way w = { .waiting = 0 };
+    int rc = store_deliveries(a->store, &q, on_way, &w, err);
+
+    if (rc < 0)
+        return rc;
+    if (w.made)
+        return err_set(err, ERR_USAGE, "it stands in T%llu already, as V%llu; hold T%llu",
+                       (unsigned long long)w.carrier, (unsigned long long)w.made, (unsigned long long)w.carrier);
+    if (w.waiting)
+        return 0;
+    if (w.handed_over)
+        return err_set(err, ERR_USAGE, "it was handed over already, as V%llu", (unsigned long long)w.handed_over);
+    return err_set(err, ERR_USAGE, "nothing of it is on its way");
+}
+
+static const enum arrow holds[] = { TRANSMISSION_hold, DOCUMENT_hold, DELIVERY_hold };
+
 int appliance_hold(struct appliance *a, enum thing thing, store_id id, struct slice reason, struct err *err)
 {
-    static const enum arrow holds[] = { TRANSMISSION_hold, DOCUMENT_hold, DELIVERY_hold };
-    int rc = may(a, holds[thing], id, "held", err);
+    int rc = may(a, holds[thing], id, "held", holds[thing], err);
 
+    if (rc == 0 && thing == DOCUMENT)
+        rc = may_hold_document(a, id, err);
     if (rc == 0)
         rc = store_begin(a->store, err);
     if (rc == 0)
@@ -274,7 +315,7 @@ int appliance_hold(struct appliance *a, enum thing thing, store_id id, struct sl
 int appliance_drop(struct appliance *a, enum thing thing, store_id id, struct slice reason, struct err *err)
 {
     static const enum arrow drops[] = { TRANSMISSION_drop, DOCUMENT_drop, DELIVERY_drop };
-    int rc = may(a, drops[thing], id, "dropped; hold it first", err);
+    int rc = may(a, drops[thing], id, "dropped", holds[thing], err);
 
     if (rc == 0)
         rc = store_begin(a->store, err);
@@ -316,7 +357,7 @@ static int release_document(struct appliance *a, store_id id, struct slice to, s
 int appliance_release(struct appliance *a, enum thing thing, store_id id, struct slice to, struct err *err)
 {
     static const enum arrow releases[] = { TRANSMISSION_release, DOCUMENT_release, DELIVERY_release };
-    int rc = may(a, releases[thing], id, "released: it is not held", err);
+    int rc = may(a, releases[thing], id, "released", releases[thing], err);
 
     if (rc == 0 && to.n && thing != DOCUMENT)
         rc = err_set(err, ERR_USAGE, "only a document can be sent to somebody else");
@@ -376,9 +417,11 @@ static int replay_arrived(struct appliance *a, const struct store_transmission *
         rc = add_payload(a, o->fd, &again.payload, err);
     if (rc == 0 && !unrecorded)
         rc = store_documents(a->store, &q, on_unrecorded, &unrecorded, err);
+    if (rc < 0 || (o->failed && !unrecorded))
+        return rc;
     if (o->all || (o->fd < 0 && !unrecorded))
         again.passes |= PASS_AGAIN;
-    return rc == 0 ? store_accept(a->store, &again, id_r, err) : rc;
+    return store_accept(a->store, &again, id_r, err);
 }
 
 /* A file that left, as it was: the same bytes under the same name. */

@@ -35,6 +35,7 @@ int appliance_drop(struct appliance *a, enum thing thing, store_id id, struct sl
 struct replay_options {
     int fd; /* -1: none */
     bool all;
+    bool failed; /* a transmission of which all was recorded is not read again; *id_r is 0 */
     struct slice to;
 };
 int appliance_replay(struct appliance *a, enum thing thing, store_id id, const struct replay_options *o, store_id *id_r,

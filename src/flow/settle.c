@@ -321,6 +321,8 @@ static int settle_record(struct settling *s, struct received *d, size_t ordinal,
     buf_clear(&s->words);
     buf_printf(&s->words, "no line of %.*s.conf says who gets ", SLICE_FMT(s->r->partner->name));
     buf_add_safe(&s->words, s->r->json ? facts.kind : d->set, 40);
+    if (s->r->json && !facts.partner.n)
+        buf_add_text(&s->words, ", nor does the record: it has no partner");
     return store_bury(store, DOCUMENT, s->id, buf_slice(&s->words), err);
 }
 
@@ -439,7 +441,7 @@ static int route_again(struct settling *s, const struct store_document *row, con
     s->id = row->id;
     rc = to.n ? deliver_to(s, to, 1, record->tape, err) : route_record(s, &d, record, kind, &any, err);
     return rc < 0 || any ? rc
-                         : err_set(err, ERR_USAGE, "no line of %.*s.conf says who gets it; --to PARTNER does",
+                         : err_set(err, ERR_USAGE, "no line of %.*s.conf says who gets it; --receiver PARTNER does",
                                    SLICE_FMT(row->partner));
 }
 

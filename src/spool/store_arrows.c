@@ -465,7 +465,7 @@ static int by_itself(struct store *s, enum arrow a, const struct subject *x, str
     if (x->thing != DELIVERY || (a == DELIVERY_drop && x->state == DELIVERY_DEAD))
         return 0;
     if (x->transmission)
-        return err_set(err, ERR_USAGE, "delivery %llu stands in transmission %llu, and shares what becomes of it",
+        return err_set(err, ERR_USAGE, "V%llu stands in T%llu, and shares what becomes of it",
                        (unsigned long long)x->id, (unsigned long long)x->transmission);
     if (a != DELIVERY_release)
         return 0;
@@ -475,8 +475,8 @@ static int by_itself(struct store *s, enum arrow a, const struct subject *x, str
     sql_id(q, x->id);
     r = sql_step(s, q, err);
     if (r > 0 && sql_get(q))
-        r = err_set(err, ERR_USAGE, "delivery %llu is held with document %llu, and is released with it",
-                    (unsigned long long)x->id, (unsigned long long)x->document);
+        r = err_set(err, ERR_USAGE, "V%llu is held with D%llu, and is released with it", (unsigned long long)x->id,
+                    (unsigned long long)x->document);
     sql_end(&q);
     return r < 0 ? r : 0;
 }

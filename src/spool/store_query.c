@@ -369,7 +369,8 @@ static uint32_t all_states(unsigned thing, enum store_direction direction)
     case TRANSMISSION:
         return ((1u << TRANSMISSION_STATE_END) - 2) & ~(direction == STORE_IN ? out : direction == STORE_OUT ? in : 0);
     case DOCUMENT:
-        return direction == STORE_OUT ? ours : ((1u << DOCUMENT_STATE_END) - 2) & ~(direction == STORE_IN ? ours : 0);
+        return direction == STORE_OUT ? ours | STATE(DOCUMENT, DROPPED)
+                                      : ((1u << DOCUMENT_STATE_END) - 2) & ~(direction == STORE_IN ? ours : 0);
     case DELIVERY: return (1u << DELIVERY_STATE_END) - 2;
     default: return 0;
     }

@@ -470,7 +470,7 @@ static void test_what_goes_along_with_a_transmission(void **state)
     /* one by itself is refused, and so is a further one */
     assert_int_equal(store_release(w->s, DELIVERY, v[3], &err), ERR_USAGE);
     assert_int_equal(store_drop(w->s, DELIVERY, v[3], SLICE("x"), &err), ERR_USAGE);
-    assert_non_null(strstr(err.text, "stands in transmission 2"));
+    assert_non_null(strstr(err.text, "stands in T2"));
     assert_int_equal(
         store_route(w->s, &(struct store_delivery){ .partner = SLICE("erp"), .transmission = t }, &late, &err),
         ERR_INTERNAL);
