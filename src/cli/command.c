@@ -398,7 +398,8 @@ const struct command commands[] = {
             "guide, map or partner file was mended; what was recorded before is recognised and goes again only with --all, or when "
             "all of it was. With --file its bytes are those of a file that was mended by hand. A transmission that left is handed over "
             "again, byte for byte. A document or a delivery goes again as a new one. With --partner, --from and --until what "
-            "arrived from a partner in that time and was not recorded is read again, with --all all of it. It waits for `waybill run`.",
+            "arrived from a partner in that time and was not recorded is read again, with --all all of it. What was dead or "
+            "refused is dropped with that, so that nobody does it twice. It waits for `waybill run`.",
         .example = { { "waybill replay T12", "a file, after its map was mended" },
                      { "waybill replay T12 --file mended.edi", "a file, with other bytes" },
                      { "waybill replay --partner northwind --from 2026-11-20 --until 2026-11-21 --all", "a whole day" } },

@@ -33,6 +33,7 @@ struct appliance {
     bool (*stop)(void *ctx);  /* asked between batches; NULL: never */
     store_time wait;          /* door_take: when the next file that still rests could be taken; 0: none */
     store_time latest;        /* deliver_work: the time of its last run; a clock before that was set back */
+    unsigned complaints;                /* of partner files: those are left out */
     struct door_looks *looks; /* door_take: what it saw at its last look; door_forget() frees it */
 };
 

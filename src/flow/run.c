@@ -105,6 +105,7 @@ int appliance_open(const struct run_options *o, struct complaints *c, struct app
     }
     spool = home_settings(r->a.home)->spool;
     *a_r = &r->a;
+    r->a.complaints = c->count;
     if (o->write)
         rc = objects_make(spool, err);
     if (rc == 0) {
@@ -398,10 +399,11 @@ static int on_unrecorded(void *ctx, const struct store_document *d)
 static int replay_arrived(struct appliance *a, const struct store_transmission *t, const struct replay_options *o,
                           store_id *id_r, struct err *err)
 {
+    /* of a whole day what waits for somebody goes on waiting, and what somebody decided stays decided */
+    const uint32_t decided = o->failed ? 0 : 1u << DOCUMENT_HELD | 1u << DOCUMENT_DROPPED;
     const struct store_query q = { .transmission = t->id,
                                    .limit = 1,
-                                   .states = 1u << DOCUMENT_REFUSED | 1u << DOCUMENT_DEAD | 1u << DOCUMENT_HELD |
-                                             1u << DOCUMENT_DROPPED };
+                                   .states = 1u << DOCUMENT_REFUSED | 1u << DOCUMENT_DEAD | decided };
     struct store_transmission again = { .direction = STORE_IN,
                                         .partner = t->partner,
                                         .name = t->name,
@@ -476,6 +478,71 @@ static int replay(struct appliance *a, enum thing thing, struct looked_up *l, st
     return rc == 0 ? settle_again(a, &l->d, &t.t, o->to, err) : rc;
 }
 
+struct failed_ones {
+    struct arena *arena;
+    store_id *id;
+    size_t n, room;
+};
+
+static int gather_document(void *ctx, const struct store_document *d)
+{
+    struct failed_ones *f = ctx;
+    store_id *grown = arena_grow(f->arena, f->id, f->n, &f->room, sizeof(*grown));
+
+    if (!grown)
+        return ERR_NOMEM;
+    f->id = grown;
+    f->id[f->n++] = d->id;
+    return 0;
+}
+
+/* Documents of a transmission that gave nothing, and are read again now. */
+static int drop_documents(struct appliance *a, store_id transmission, struct arena *arena, struct slice reason,
+                          struct err *err)
+{
+    const struct store_query q = { .transmission = transmission,
+                                   .states = 1u << DOCUMENT_REFUSED | 1u << DOCUMENT_DEAD };
+    struct failed_ones f = { .arena = arena };
+    int rc = store_documents(a->store, &q, gather_document, &f, err);
+
+    if (rc == ERR_NOMEM)
+        err_nomem(err);
+    for (size_t i = 0; rc == 0 && i < f.n; i++)
+        rc = store_drop(a->store, DOCUMENT, f.id[i], reason, err);
+    return rc;
+}
+
+/* A delivery that died; and its file, when nothing else was in it. */
+static int drop_delivery(struct appliance *a, const struct store_delivery *v, struct slice reason, struct err *err)
+{
+    const struct store_query q = { .transmission = v->transmission, .states = 1u << DELIVERY_DEAD, .limit = 1 };
+    bool others = false;
+    int rc = store_drop(a->store, DELIVERY, v->id, reason, err);
+
+    if (rc == 0 && v->transmission)
+        rc = store_deliveries(a->store, &q, on_delivery, &others, err);
+    return rc == 0 && v->transmission && !others ? store_drop(a->store, TRANSMISSION, v->transmission, reason, err)
+                                                 : rc;
+}
+
+/* What was dead or refused is so no more: it goes again, and nobody shall do that twice. */
+static int supersede(struct appliance *a, enum thing thing, const struct looked_up *l, store_id now,
+                     struct arena *arena, struct err *err)
+{
+    char text[48];
+    struct slice reason;
+
+    snprintf(text, sizeof(text), "goes again as %c%llu", "TDV"[thing], (unsigned long long)now);
+    reason = slice_of(text);
+    if (thing == TRANSMISSION && l->state == TRANSMISSION_DEAD)
+        return store_drop(a->store, TRANSMISSION, l->t.id, reason, err);
+    if (thing == TRANSMISSION && l->state == TRANSMISSION_TRANSLATED)
+        return drop_documents(a, l->t.id, arena, reason, err);
+    if (thing == DELIVERY && l->state == DELIVERY_DEAD)
+        return drop_delivery(a, &l->v, reason, err);
+    return 0;
+}
+
 int appliance_replay(struct appliance *a, enum thing thing, store_id id, const struct replay_options *o, store_id *id_r,
                      struct err *err)
 {
@@ -484,16 +551,22 @@ int appliance_replay(struct appliance *a, enum thing thing, store_id id, const s
     int rc;
 
     *id_r = 0;
-    arena_init(&arena, 1 << 20);
+    arena_init(&arena, 64 << 20);
     rc = look_up(a, thing, id, &arena, &l, err);
     if (rc == 0 && o->fd >= 0 && (thing != TRANSMISSION || l.t.direction != STORE_IN))
         rc = err_set(err, ERR_USAGE, "mended bytes stand in for those of a transmission that arrived");
     if (rc == 0 && o->to.n && thing != DOCUMENT)
         rc = err_set(err, ERR_USAGE, "only a document can be sent to somebody else");
+    if (rc == 0 && thing == TRANSMISSION && l.state == TRANSMISSION_HELD)
+        rc = err_set(err, ERR_USAGE, "it is held, and would come twice; release it, or drop it first");
     if (rc == 0)
         rc = store_begin(a->store, err);
-    if (rc == 0)
-        rc = end_batch(a, replay(a, thing, &l, &arena, o, id_r, err), err);
+    if (rc == 0) {
+        rc = replay(a, thing, &l, &arena, o, id_r, err);
+        if (rc == 0 && *id_r)
+            rc = supersede(a, thing, &l, *id_r, &arena, err);
+        rc = end_batch(a, rc, err);
+    }
     arena_deinit(&arena);
     return rc;
 }
