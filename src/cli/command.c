@@ -450,7 +450,7 @@ const struct command commands[] = {
             "Copies the ledger as it is at one moment, every payload that it names, those in the archive included, the partner files, "
             "maps and waybill.conf into a new folder, or into a tar. Private keys only with --with-keys. What lies at the doors is not "
             "copied: what was accepted is in the ledger. It needs no halt; payloads are not removed nor archived meanwhile.",
-        .example = { { "waybill backup /backup/edi-monday", "a folder" }, { "waybill backup /backup/edi-monday.tar", "one file" } },
+        .example = { { "waybill backup edi-monday", "a folder" }, { "waybill backup edi-monday.tar", "one file" } },
         .option = { OPTION_WITH_KEYS, OPTION_HOME, OPTION_JSON, OPTION_MAPS, OPTION_HELP },
     },
     {
@@ -466,7 +466,7 @@ const struct command commands[] = {
             "it is held, and `waybill release` lets it go. What arrived since has to be sent again by the partner. Control numbers go on "
             "higher by 1000, or by what --skip says, so that none is given twice: it has to be more than were given "
             "since. Lines of waybill.conf that name other folders for partners, keys and spool are switched off.",
-        .example = { { "waybill restore /backup/edi-monday.tar --home edi", "a new home" } },
+        .example = { { "waybill restore edi-monday.tar --home edi-again", "a new home" } },
         .option = { OPTION_SKIP, OPTION_HOME, OPTION_JSON, OPTION_HELP },
     },
     {
