@@ -140,15 +140,17 @@ static int fill_recall(struct looking *l, struct recall *recall, struct err *err
     return rc;
 }
 
-struct recalling {
+/* What carry_record() calls. */
+struct carrying {
     struct making *m;
     struct recall *recall; /* of the record at hand */
+    int fd;                /* where what is made goes */
 };
 
 static int on_recall(void *ctx, const struct record_kind *kind, struct slice path, struct slice value,
                      const struct record **record_r, struct err *err)
 {
-    struct recalling *k = ctx;
+    struct carrying *k = ctx;
     struct looking l = { .m = k->m };
     int rc;
 
@@ -188,37 +190,20 @@ static int on_out(void *ctx, const char *p, size_t n, struct err *err)
 
 static int on_carried(void *ctx, const char *p, size_t n, struct err *err)
 {
-    return file_write_all(*(int *)ctx, p, n, err);
+    return file_write_all(((struct carrying *)ctx)->fd, p, n, err);
 }
 
-/* What carry_record() calls goes to two places. */
-struct carrying {
-    struct recalling recalling;
-    int fd;
-};
-
-static int carry_recall(void *ctx, const struct record_kind *kind, struct slice path, struct slice value,
-                        const struct record **record_r, struct err *err)
+static int on_carry_finding(void *ctx, const struct map_write_finding *f)
 {
-    return on_recall(&((struct carrying *)ctx)->recalling, kind, path, value, record_r, err);
-}
-
-static int carry_write(void *ctx, const char *p, size_t n, struct err *err)
-{
-    return on_carried(&((struct carrying *)ctx)->fd, p, n, err);
-}
-
-static int carry_finding(void *ctx, const struct map_write_finding *f)
-{
-    return on_finding(((struct carrying *)ctx)->recalling.m, f);
+    return on_finding(((struct carrying *)ctx)->m, f);
 }
 
 /* The record becomes one of the kind that the line is for: *fd is then another file. ERR_DATA: it cannot. */
 static int carry_item(struct making *m, int *fd, struct err *err)
 {
-    struct carrying k = { .recalling = { .m = m }, .fd = -1 };
+    struct carrying k = { .m = m, .fd = -1 };
     const struct carry_options options = {
-        .recall = carry_recall, .write = carry_write, .finding = carry_finding, .ctx = &k
+        .recall = on_recall, .write = on_carried, .finding = on_carry_finding, .ctx = &k
     };
     struct record_reader *reader = NULL;
     struct carry *carry = NULL;
@@ -234,7 +219,7 @@ static int carry_item(struct making *m, int *fd, struct err *err)
         rc = carry_record(carry, record, err);
     carry_free(&carry);
     record_reader_free(&reader);
-    recall_free(&k.recalling.recall);
+    recall_free(&k.recall);
     if (rc >= 0 && lseek(k.fd, 0, SEEK_SET) < 0)
         rc = err_system(err, "a temporary file");
     if (rc < 0) {
@@ -436,33 +421,10 @@ static int look_at(struct making *m, const struct payload *payload, store_id tra
 {
     struct looking_at k = { .m = m, .transmission = transmission, .err = err };
     const struct edi_sink sink = { .ctx = &k, .document_end = on_written };
-    struct complaints complaints;
-    struct edi_reader_options options = { .guides = home_guides(m->a->home),
-                                          .structure_only = true,
-                                          .complaints = &complaints };
-    struct edi_reader *reader = NULL;
-    char block[4096];
-    ssize_t n = 0;
-    int fd = -1, rc;
 
     if (m->partner->expect & (PARTNER_997 | PARTNER_999))
         k.within = (store_time)m->partner->expect_within * 1000;
-    complaints_init(&complaints);
-    finding_policy_init(&options.policy);
-    rc = object_read(m->a->objects, payload, &fd, err);
-    if (rc == 0)
-        rc = edi_reader_new(&options, &sink, &reader, err);
-    while (rc == 0 && (n = read(fd, block, sizeof(block))) > 0)
-        rc = edi_reader_feed(reader, slice(block, (size_t)n), err);
-    if (rc == 0 && n < 0)
-        rc = err_system(err, "a payload cannot be read");
-    if (rc == 0)
-        rc = edi_reader_end(reader, err);
-    edi_reader_free(&reader);
-    complaints_deinit(&complaints);
-    if (fd >= 0)
-        close(fd);
-    return rc;
+    return appliance_read_sent(m->a, payload, &sink, err);
 }
 
 /* --- A group ------------------------------------------------------------------------------------ */

@@ -291,6 +291,29 @@ static int feed(struct edi_reader *reader, int fd, struct err *err)
     }
 }
 
+int appliance_read_sent(struct appliance *a, const struct payload *payload, const struct edi_sink *sink, struct err *err)
+{
+    struct complaints complaints;
+    struct edi_reader_options options = { .guides = home_guides(a->home),
+                                          .structure_only = true,
+                                          .complaints = &complaints };
+    struct edi_reader *reader = NULL;
+    int fd = -1, rc;
+
+    complaints_init(&complaints);
+    finding_policy_init(&options.policy);
+    rc = object_read(a->objects, payload, &fd, err);
+    if (rc == 0)
+        rc = edi_reader_new(&options, sink, &reader, err);
+    if (rc == 0)
+        rc = feed(reader, fd, err);
+    edi_reader_free(&reader);
+    complaints_deinit(&complaints);
+    if (fd >= 0)
+        close(fd);
+    return rc;
+}
+
 static void reading_close(struct reading *k)
 {
     edi_reader_free(&k->reader);

@@ -41,6 +41,8 @@ int settle_again(struct appliance *a, const struct store_document *d, const stru
 
 /* Date and time where we are. */
 struct edi_time appliance_time(store_time at);
+/* Goes through the interchanges of a payload of ours that left, for its structure only: elements are not checked. */
+int appliance_read_sent(struct appliance *a, const struct payload *payload, const struct edi_sink *sink, struct err *err);
 /* The bytes of a record of a document that arrived, in an unnamed file that stands at its beginning. */
 int appliance_record(struct appliance *a, const struct payload *records, uint64_t at, uint64_t size, int *fd_r,
                      struct err *err);

@@ -180,40 +180,11 @@ static int on_stray(void *ctx, const struct segment *s)
     return at_segment(ctx, s);
 }
 
-static int read_ours(struct looking *l, struct appliance *a)
-{
-    const struct edi_sink sink = { .ctx = l, .document = on_document, .segment = on_segment, .stray = on_stray };
-    struct complaints complaints;
-    struct edi_reader_options options = { .guides = home_guides(a->home),
-                                          .structure_only = true,
-                                          .complaints = &complaints };
-    struct edi_reader *reader = NULL;
-    char block[4096];
-    ssize_t n = 0;
-    int fd = -1, rc;
-
-    complaints_init(&complaints);
-    finding_policy_init(&options.policy);
-    rc = object_read(a->objects, &l->payload, &fd, l->err);
-    if (rc == 0)
-        rc = edi_reader_new(&options, &sink, &reader, l->err);
-    while (rc == 0 && (n = read(fd, block, sizeof(block))) > 0)
-        rc = edi_reader_feed(reader, slice(block, (size_t)n), l->err);
-    if (rc == 0 && n < 0)
-        rc = err_system(l->err, "a payload cannot be read");
-    if (rc == 0)
-        rc = edi_reader_end(reader, l->err);
-    edi_reader_free(&reader);
-    complaints_deinit(&complaints);
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
 int rejection_show(struct appliance *a, const struct store_document *ours, store_id answer,
                    int (*row)(void *ctx, const struct rejection *r), void *ctx, struct err *err)
 {
     struct looking l = { .ours = ours, .row = row, .ctx = ctx, .err = err };
+    const struct edi_sink sink = { .ctx = &l, .document = on_document, .segment = on_segment, .stray = on_stray };
     struct store_query q = { .id = answer, .limit = 1 };
     struct record_reader *reader = NULL;
     const struct record *record;
@@ -237,7 +208,7 @@ int rejection_show(struct appliance *a, const struct store_document *ours, store
     if (rc == 0 && l.n)
         rc = store_transmissions(a->store, &q, on_transmission_row, &l, err);
     if (rc == 0 && l.n)
-        rc = read_ours(&l, a);
+        rc = appliance_read_sent(a, &l.payload, &sink, err);
     for (size_t i = 0; rc == 0 && i < l.n; i++)
         if (!l.complaint[i].told)
             rc = row(ctx, &l.complaint[i].r);
