@@ -19,12 +19,11 @@ static int decide(struct command_context *c, enum decision decision)
     struct appliance *a = NULL;
     enum thing thing;
     store_id id;
-    int code = EXIT_CODE_OK;
+    int code;
 
     if (decision == DROP && (!reason || !*reason))
         return command_usage(c, "--reason is missing: whoever asks later has to find out why");
-    for (unsigned i = 0; code == EXIT_CODE_OK && i < c->n; i++)
-        code = spool_argument(c, c->argument[i], &thing, &id);
+    code = spool_arguments(c);
     if (code == EXIT_CODE_OK)
         code = spool_open(c, true, &a);
     for (unsigned i = 0; a && i < c->n; i++) {
@@ -146,7 +145,7 @@ int command_replay(struct command_context *c)
     enum thing thing;
     store_id id;
     size_t n = 0;
-    int code = EXIT_CODE_OK;
+    int code;
 
     if (span ? c->n > 0 : c->n == 0)
         return command_usage(c, "either ids, or --partner with --from and --until");
@@ -154,8 +153,7 @@ int command_replay(struct command_context *c)
         return command_usage(c, "--partner needs --from and --until: all that arrived in that time is read again");
     if (file && (span || c->n > 1))
         return command_usage(c, "--file is for one transmission");
-    for (unsigned i = 0; code == EXIT_CODE_OK && i < c->n; i++)
-        code = spool_argument(c, c->argument[i], &thing, &id);
+    code = spool_arguments(c);
     if (code == EXIT_CODE_OK && file) {
         o.fd = open(file, O_RDONLY | O_CLOEXEC);
         if (o.fd < 0) {

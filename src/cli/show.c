@@ -252,10 +252,8 @@ int command_show(struct command_context *c)
     struct shown s = { .c = c };
     enum thing thing;
     store_id id;
-    int rc = 0, code = EXIT_CODE_OK;
+    int rc = 0, code = spool_arguments(c);
 
-    for (unsigned i = 0; code == EXIT_CODE_OK && i < c->n; i++)
-        code = spool_argument(c, c->argument[i], &thing, &id);
     if (code == EXIT_CODE_OK)
         code = spool_open(c, false, &s.a);
     arena_init(&s.arena, 16 << 20);
@@ -324,10 +322,8 @@ int command_cat(struct command_context *c)
     struct shown s = { .c = c };
     enum thing thing;
     store_id id;
-    int rc = 0, code = EXIT_CODE_OK;
+    int rc = 0, code = spool_arguments(c);
 
-    for (unsigned i = 0; code == EXIT_CODE_OK && i < c->n; i++)
-        code = spool_argument(c, c->argument[i], &thing, &id);
     if (code == EXIT_CODE_OK)
         code = spool_open(c, false, &s.a);
     arena_init(&s.arena, 16 << 20);

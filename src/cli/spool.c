@@ -72,11 +72,16 @@ bool spool_id(struct slice text, enum thing *thing_r, store_id *id_r)
     return true;
 }
 
-int spool_argument(struct command_context *c, const char *text, enum thing *thing_r, store_id *id_r)
+int spool_arguments(struct command_context *c)
 {
-    if (spool_id(slice_of(text), thing_r, id_r))
-        return EXIT_CODE_OK;
-    return command_usage(c, "\"%s\" is no id: T12 is a transmission, D7 a document, V3 a delivery", text);
+    enum thing thing;
+    store_id id;
+
+    for (unsigned i = 0; i < c->n; i++)
+        if (!spool_id(slice_of(c->argument[i]), &thing, &id))
+            return command_usage(c, "\"%s\" is no id: T12 is a transmission, D7 a document, V3 a delivery",
+                                 c->argument[i]);
+    return EXIT_CODE_OK;
 }
 
 const char *spool_id_text(enum thing thing, store_id id, char text[24])

@@ -16,8 +16,8 @@ const char *spool_who(void);
 
 /* "T12": a transmission. False: it is no id. */
 bool spool_id(struct slice text, enum thing *thing_r, store_id *id_r);
-/* The same for an argument, with words when it is wrong. Returns the exit code. */
-int spool_argument(struct command_context *c, const char *text, enum thing *thing_r, store_id *id_r);
+/* Are all arguments ids? Words when one is not. Returns the exit code. */
+int spool_arguments(struct command_context *c);
 /* "T12" into a buffer of 24 bytes. */
 const char *spool_id_text(enum thing thing, store_id id, char text[24]);
 /* "2026-11-21 09:10:33", where we are; with --json the same with T and zone, UTC. Empty for 0. */
