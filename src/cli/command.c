@@ -330,13 +330,15 @@ const struct command commands[] = {
     },
     {
         .name = "list",
-        .arguments = "[transmission|document|delivery|dead|held|overdue]",
+        .arguments = "[LIST]",
         .max = 1,
         .help = "list what is in the spool, newest first",
         .description =
-            "Lists transmissions (files that arrived or left), documents in them, or deliveries (records on their way to a partner). "
-            "`dead` lists what could not be done, `held` what waits for somebody, `overdue` what was not acknowledged in time; each "
-            "with its reason. Needs no write access, and may run while others write.",
+            "`transmission` lists files that arrived or left, and is what is listed without LIST; `document` what is in them, `delivery` "
+            "records on their way to a partner. "
+            "`dead` lists what could not be done, `held` what waits for somebody, `refused` documents with errors, `rejected` those "
+            "of ours that the partner did not accept, `overdue` those that he did not acknowledge in time, and `delayed` files that "
+            "could not be handed over yet; each with its reason, and once: what a file or document carries is listed with it. Needs no write access, and may run while others write.",
         .example = { { "waybill list", "the last 50 files" },
                      { "waybill list document --partner northwind --state refused", "what was refused of a partner" },
                      { "waybill list dead --json", "what could not be done, for a program" } },

@@ -1,6 +1,17 @@
 /* waybill partner list: the partners of the home: who they are, and how many files they have. */
 #include "cli/spool.h"
 
+static void heading(struct printer *p)
+{
+    printer_field(p, "", SLICE("partner"), 12);
+    printer_field(p, "", SLICE("role"), 12);
+    printer_field(p, "", SLICE("state"), 5);
+    printer_field(p, "", SLICE("files arrived"), 13);
+    printer_field(p, "", SLICE("files left"), 10);
+    printer_field(p, "", SLICE("title"), 0);
+    printer_end_row(p);
+}
+
 int command_partner_list(struct command_context *c)
 {
     struct appliance *a = NULL;
@@ -20,11 +31,13 @@ int command_partner_list(struct command_context *c)
             in += n.transmission[0][s];
             out += n.transmission[1][s];
         }
+        if (!i && !c->out->json)
+            heading(c->out);
         printer_field(c->out, "partner", p->name, 12);
         printer_field(c->out, "role", p->role, 12);
-        printer_field(c->out, "state", p->off ? SLICE("off") : SLICE("on"), 3);
-        printer_field_number(c->out, "arrived", in, 7);
-        printer_field_number(c->out, "left", out, 7);
+        printer_field(c->out, "state", p->off ? SLICE("off") : SLICE("on"), 5);
+        printer_field_number(c->out, "arrived", in, 13);
+        printer_field_number(c->out, "left", out, 10);
         printer_field(c->out, "title", p->title, 0);
         printer_end_row(c->out);
     }

@@ -36,31 +36,6 @@ static void limit_memory(void)
 #endif
 }
 
-/* What somebody has to look at. */
-static void tell_trouble(struct command_context *c, struct appliance *a)
-{
-    struct store_counts n;
-    struct err err = { 0 };
-    uint64_t dead, held;
-
-    if (store_count(a->store, slice(NULL, 0), &n, &err) < 0)
-        return;
-    dead = n.transmission[0][TRANSMISSION_DEAD] + n.transmission[1][TRANSMISSION_DEAD] + n.document[0][DOCUMENT_DEAD] +
-           n.delivery[DELIVERY_DEAD];
-    held = n.transmission[0][TRANSMISSION_HELD] + n.transmission[1][TRANSMISSION_HELD] + n.document[0][DOCUMENT_HELD] +
-           n.delivery[DELIVERY_HELD];
-    if (dead)
-        command_say(c, "%llu dead: `waybill list dead`", (unsigned long long)dead);
-    if (held)
-        command_say(c, "%llu held: `waybill list held`", (unsigned long long)held);
-    if (n.document[1][DOCUMENT_OVERDUE])
-        command_say(c, "%llu not acknowledged in time: `waybill list overdue`",
-                    (unsigned long long)n.document[1][DOCUMENT_OVERDUE]);
-    if (n.document[1][DOCUMENT_REJECTED])
-        command_say(c, "%llu rejected by the partner: `waybill list document --state rejected`",
-                    (unsigned long long)n.document[1][DOCUMENT_REJECTED]);
-}
-
 int command_run(struct command_context *c)
 {
     const struct sigaction action = { .sa_handler = on_signal };
@@ -81,7 +56,9 @@ int command_run(struct command_context *c)
     rc = appliance_run(a, &err);
     if (rc < 0)
         code = command_fail(c, &err);
-    tell_trouble(c, a);
+    rc = spool_tell_trouble(c, a, slice(NULL, 0), false, &err);
+    if (rc < 0)
+        code = exit_code_worse(code, command_fail(c, &err));
     /* what such a partner brings lies at his door until his file is mended: whoever runs this by the clock has to notice */
     if (a->complaints)
         code = exit_code_worse(code, EXIT_CODE_CONFIG);

@@ -377,6 +377,11 @@ static void tell_file(struct tracing *t, const struct store_transmission *file)
     printer_safe(p, file->name);
     printer_printf(p, "), %s %s", file->direction == STORE_IN ? "arrived" : state_name(TRANSMISSION, file->state),
                    spool_time(p, file->state == TRANSMISSION_SENT ? file->done : file->at, time));
+    if (file->state == TRANSMISSION_MADE && file->attempts) {
+        printer_printf(p, ", tried %u time%s (", file->attempts, file->attempts == 1 ? "" : "s");
+        printer_safe(p, file->reason);
+        printer_printf(p, "), again at %s", spool_time(p, file->due, time));
+    }
 }
 
 static int on_traced_delivery(void *ctx, const struct store_delivery *d)

@@ -10,7 +10,7 @@
 #include "cli/reading.h"
 #include "flow/produce.h"
 
-enum { PATH_CEILING = 4096 };
+enum { PATH_CEILING = 4096, WORDS = 16 << 10 };
 
 const char *spool_who(void)
 {
@@ -126,6 +126,40 @@ bool spool_date(const char *text, store_time *at_r)
     return seconds != (time_t)-1;
 }
 
+struct sought {
+    struct slice name, best;
+    unsigned distance;
+    bool found;
+};
+
+static int on_partner(void *ctx, struct slice name)
+{
+    struct sought *s = ctx;
+    s->found = s->found || (name.n && slice_eq(name, s->name));
+    return 0;
+}
+
+int spool_partner(struct command_context *c, struct appliance *a)
+{
+    const char *name = command_value(c, OPTION_OF_PARTNER);
+    struct sought s = { .name = slice_of(name ? name : ""), .distance = 3 };
+    struct err err = { 0 };
+
+    if (!name || home_partner(a->home, s.name))
+        return EXIT_CODE_OK;
+    if (store_partners(a->store, on_partner, &s, &err) < 0)
+        return command_fail(c, &err);
+    if (s.found)
+        return EXIT_CODE_OK;
+    for (unsigned i = 0; i < home_partners(a->home); i++)
+        suggest(s.name, home_partner_at(a->home, i)->name, &s.best, &s.distance);
+    if (s.best.n)
+        command_say(c, "there is no partner \"%s\"; did you mean \"%.*s\"?", name, SLICE_FMT(s.best));
+    else
+        command_say(c, "there is no partner \"%s\"; `waybill partner list` shows all", name);
+    return EXIT_CODE_USAGE;
+}
+
 int spool_query(struct command_context *c, enum thing thing, struct store_query *q)
 {
     const char *limit = command_value(c, OPTION_LIMIT), *from = command_value(c, OPTION_FROM),
@@ -153,6 +187,46 @@ int spool_query(struct command_context *c, enum thing thing, struct store_query 
         q->states |= 1u << state;
     }
     return EXIT_CODE_OK;
+}
+
+/* --- What somebody has to look at ------------------------------------------------------------- */
+
+int spool_tell_trouble(struct command_context *c, struct appliance *a, struct slice partner, bool shown,
+                       struct err *err)
+{
+    struct store_trouble t;
+    int rc = store_trouble(a->store, partner, &t, err);
+    const struct {
+        const char *state, *words, *list;
+        uint64_t n;
+    } rows[] = {
+        { "dead", "dead", "dead", t.dead },
+        { "held", "held", "held", t.held },
+        { "refused", "refused, as the acknowledgment says", "refused", t.refused },
+        { "rejected", "rejected by the partner", "rejected", t.rejected },
+        { "overdue", "not acknowledged in time", "overdue", t.overdue },
+        { "delayed", "not handed over yet, and tried again", "delayed", t.delayed },
+    };
+    bool any = false;
+
+    for (unsigned i = 0; rc == 0 && i < sizeof(rows) / sizeof(rows[0]); i++) {
+        if (!rows[i].n)
+            continue;
+        if (!shown) {
+            command_say(c, "%llu %s: `waybill list %s`", (unsigned long long)rows[i].n, rows[i].words, rows[i].list);
+        } else if (c->out->json) {
+            printer_field(c->out, "thing", SLICE("trouble"), 0);
+            printer_field(c->out, "state", slice_of(rows[i].state), 0);
+            printer_field_number(c->out, "count", rows[i].n, 0);
+            printer_end_row(c->out);
+        } else {
+            printer_text(c->out, any ? "" : "\nneeds a look\n");
+            printer_printf(c->out, "  %10llu  %s: `waybill list %s`\n", (unsigned long long)rows[i].n, rows[i].words,
+                           rows[i].list);
+        }
+        any = true;
+    }
+    return rc;
 }
 
 /* --- Rows ------------------------------------------------------------------------------------ */
@@ -188,6 +262,39 @@ static void more(struct printer *p, const char *name, struct slice text)
         printer_field(p, name, text, 0);
 }
 
+/* What it is held for, in words for programs; a reason of its own is in `reason`. */
+static void held(struct printer *p, uint32_t why)
+{
+    static const char *const names[] = { "hand",   "partner",  "control",   "number", "test",
+                                         "recall", "restored", "transport", "config" };
+    struct buf words;
+
+    if (!why)
+        return;
+    buf_init(&words, WORDS);
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+        if (why & 1u << i) {
+            buf_add_text(&words, words.n ? "," : "");
+            buf_add_text(&words, names[i]);
+        }
+    printer_field(p, "held_by", buf_slice(&words), 0);
+    buf_deinit(&words);
+}
+
+/* For people: how often, why, and when again. */
+static void delayed(struct printer *p, const struct store_transmission *t)
+{
+    struct buf words;
+    char time[32];
+
+    buf_init(&words, WORDS);
+    buf_printf(&words, "%u attempt%s: ", t->attempts, t->attempts == 1 ? "" : "s");
+    buf_add_slice(&words, t->reason);
+    buf_printf(&words, "; again at %s", spool_time(p, t->due, time));
+    printer_field(p, "reason", buf_slice(&words), 0);
+    buf_deinit(&words);
+}
+
 void spool_show_transmission(struct printer *p, const struct store_transmission *t)
 {
     char time[32], hash[2 * OBJECT_HASH + 1];
@@ -198,7 +305,10 @@ void spool_show_transmission(struct printer *p, const struct store_transmission 
     printer_field(p, "partner", t->partner, 12);
     field(p, "state", state_name(TRANSMISSION, t->state), 10);
     printer_field(p, "name", t->name, p->json || !t->reason.n ? 0 : 18);
-    optional(p, "reason", t->reason, 0);
+    if (!p->json && t->state == TRANSMISSION_MADE && t->attempts)
+        delayed(p, t);
+    else
+        optional(p, "reason", t->reason, 0);
     if (p->json) {
         more(p, "way", t->way);
         more(p, "format", t->format);
@@ -215,6 +325,7 @@ void spool_show_transmission(struct printer *p, const struct store_transmission 
             printer_field_number(p, "attempts", t->attempts, 0);
         field(p, "due", t->state == TRANSMISSION_MADE ? spool_time(p, t->due, time) : "", 0);
         field(p, "done", spool_time(p, t->done, time), 0);
+        held(p, t->held);
     }
     printer_end_row(p);
 }
@@ -238,7 +349,15 @@ static void what(struct printer *p, const struct store_document *d)
 void spool_show_document(struct printer *p, const struct store_document *d)
 {
     struct slice reason = d->reason.n ? d->reason : d->answered;
-    char time[32];
+    char time[32], due[32], words[120];
+
+    if (!p->json && d->direction == STORE_OUT && d->due &&
+        (d->state == DOCUMENT_OVERDUE || d->state == DOCUMENT_AWAITED)) {
+        snprintf(words, sizeof(words), "sent %s, %s %s", spool_time(p, d->due - d->within, time),
+                 d->state == DOCUMENT_OVERDUE ? "and not acknowledged by" : "to be acknowledged by",
+                 spool_time(p, d->due, due));
+        reason = slice_of(words);
+    }
 
     id_field(p, "document", DOCUMENT, d->id, 5);
     id_field(p, "transmission", TRANSMISSION, d->transmission, 5);
@@ -270,7 +389,11 @@ void spool_show_document(struct printer *p, const struct store_document *d)
         more_id(p, "made_of", DOCUMENT, d->made_of);
         more_id(p, "delivery", DELIVERY, d->delivery);
         more_id(p, "answer", DOCUMENT, d->answer);
+        field(p, "sent", spool_time(p, d->due ? d->due - d->within : 0, time), 0);
         field(p, "due", spool_time(p, d->due, time), 0);
+        field(p, "at", spool_time(p, d->at, time), 0);
+        field(p, "done", spool_time(p, d->done, time), 0);
+        held(p, d->held);
     }
     printer_end_row(p);
 }
@@ -294,6 +417,7 @@ void spool_show_delivery(struct printer *p, const struct store_delivery *d)
         field(p, "priority", priorities[d->priority < 3 ? d->priority : 1], 0);
         field(p, "due", d->state == DELIVERY_WAITING ? spool_time(p, d->due, time) : "", 0);
         field(p, "done", spool_time(p, d->done, time), 0);
+        held(p, d->held);
     }
     printer_end_row(p);
 }

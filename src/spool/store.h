@@ -192,6 +192,7 @@ struct store_delivery {
     struct slice kind, set;             /* what goes: the record's kind, the document type; may be empty */
     unsigned priority;
     uint32_t passes, held;
+    bool along;                         /* held with its document or transmission, and released with it */
     store_time at, due, done;
     struct slice reason;
 };
@@ -280,6 +281,9 @@ struct store_query {                    /* zero: no condition */
     store_id delivery;                  /* documents, events of it */
     store_id parent, replays, answers, made_of;
     bool source;                        /* only those whose file may still be at the door */
+    bool alone;                         /* deliveries that are decided on by themselves: they stand in no transmission, and are not held
+                                         * with their document */
+    bool delayed;                       /* transmissions that leave and could not be handed over at the last attempt */
     store_id after;                     /* ids above; with `newest` below */
     bool newest;                        /* last first */
     uint32_t limit;                     /* 0: all */
@@ -346,6 +350,13 @@ struct store_counts {                   /* by state */
 /* Kept up to date by the verbs, so that a million rows cost nothing. An empty partner: all together; only then payloads and bytes,
  * which belong to nobody. */
 int store_count(struct store *s, struct slice partner, struct store_counts *counts_r, struct err *err);
+
+/* What somebody has to look at, each thing once: what goes along with another is not counted beside it. */
+struct store_trouble {
+    uint64_t dead, held, refused, rejected, overdue;
+    uint64_t delayed;                   /* made, and tried again */
+};
+int store_trouble(struct store *s, struct slice partner, struct store_trouble *trouble_r, struct err *err);
 
 /* A copy of the ledger, while others write. */
 int store_backup(struct store *s, const char *path, struct err *err);

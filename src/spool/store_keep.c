@@ -277,6 +277,52 @@ int store_count(struct store *s, struct slice partner, struct store_counts *coun
     return r;
 }
 
+static int count_one(struct store *s, const char *text, int64_t partner, unsigned state, uint64_t *n_r, struct err *err)
+{
+    struct sql *q = sql_begin(s, text, err);
+    int r;
+
+    if (!q)
+        return not_begun(err);
+    sql_id(q, (uint64_t)partner);
+    sql_int(q, state);
+    r = sql_step(s, q, err);
+    *n_r = r > 0 ? (uint64_t)sql_get(q) : 0;
+    sql_end(&q);
+    return r < 0 ? r : 0;
+}
+
+int store_trouble(struct store *s, struct slice partner, struct store_trouble *trouble_r, struct err *err)
+{
+    static const char delayed[] = "SELECT count(*) FROM transmission INDEXED BY transmission_state"
+                                  " WHERE (?1 IS NULL OR partner = ?1) AND state = ?2 AND attempts > 0";
+    static const char alone[] = "SELECT count(*) FROM delivery INDEXED BY delivery_state WHERE (?1 IS NULL OR"
+                                " partner = ?1) AND state = ?2 AND transmission IS NULL AND along = 0";
+    struct store_counts n;
+    uint64_t dead = 0, held = 0;
+    int64_t id;
+    int r = store_count(s, partner, &n, err);
+
+    memset(trouble_r, 0, sizeof(*trouble_r));
+    if (r == 0)
+        r = store_partner(s, partner, false, &id, err);
+    if (r < 0 || id < 0)
+        return r;
+    r = count_one(s, delayed, id, TRANSMISSION_MADE, &trouble_r->delayed, err);
+    if (r == 0 && n.delivery[DELIVERY_DEAD])
+        r = count_one(s, alone, id, DELIVERY_DEAD, &dead, err);
+    if (r == 0 && n.delivery[DELIVERY_HELD])
+        r = count_one(s, alone, id, DELIVERY_HELD, &held, err);
+    trouble_r->dead = n.transmission[0][TRANSMISSION_DEAD] + n.transmission[1][TRANSMISSION_DEAD] +
+                      n.document[0][DOCUMENT_DEAD] + dead;
+    trouble_r->held = n.transmission[0][TRANSMISSION_HELD] + n.transmission[1][TRANSMISSION_HELD] +
+                      n.document[0][DOCUMENT_HELD] + held;
+    trouble_r->refused = n.document[0][DOCUMENT_REFUSED];
+    trouble_r->rejected = n.document[1][DOCUMENT_REJECTED];
+    trouble_r->overdue = n.document[1][DOCUMENT_OVERDUE];
+    return r;
+}
+
 /* --- Payloads ---------------------------------------------------------------------------------------------------- */
 
 static int count_segment(struct store *s, uint32_t segment, int64_t n, struct err *err)

@@ -125,7 +125,7 @@ static const char *const rows[] = {
         " FROM document d LEFT JOIN partner p ON p.id = d.partner WHERE d.id = ?1",
     [DELIVERY] =
         "SELECT v.id, v.state, p.name, v.document, v.transmission, v.route, v.kind, v.type, v.priority,"
-        " v.passes, v.held,"
+        " v.passes, v.held, v.along,"
         " v.at, v.due, v.done, v.reason"
         " FROM delivery v LEFT JOIN partner p ON p.id = v.partner WHERE v.id = ?1",
     [EVENT] =
@@ -221,6 +221,7 @@ static void get_delivery(struct sql *q, struct store_delivery *v)
     v->priority = (unsigned)sql_get(q);
     v->passes = (uint32_t)sql_get(q);
     v->held = (uint32_t)sql_get(q);
+    v->along = sql_get(q) != 0;
     v->at = sql_get(q);
     v->due = sql_get(q);
     v->done = sql_get(q);
@@ -280,7 +281,7 @@ static bool matches(const struct store_query *q, unsigned thing, const union row
         return in_states(q, t->state) && (!q->direction || t->direction == q->direction) && is_partner(q, t->partner) &&
                in_time(q, t->at) && in_priorities(q, t->priority) && (!q->due || t->due <= q->due) &&
                is(q->parent, t->parent) && is(q->replays, t->replays) && is(q->answers, t->answers) &&
-               (!q->source || t->source.path.n);
+               (!q->source || t->source.path.n) && (!q->delayed || (t->state == TRANSMISSION_MADE && t->attempts));
     case DOCUMENT:
         return in_states(q, d->state) && (!q->direction || d->direction == q->direction) && is_partner(q, d->partner) &&
                in_time(q, d->at) && (!q->due || (d->due && d->due <= q->due)) && is(q->transmission, d->transmission) &&
@@ -288,7 +289,7 @@ static bool matches(const struct store_query *q, unsigned thing, const union row
     case DELIVERY:
         return in_states(q, v->state) && is_partner(q, v->partner) && in_time(q, v->at) &&
                in_priorities(q, v->priority) && (!q->due || v->due <= q->due) && is(q->transmission, v->transmission) &&
-               is(q->document, v->document);
+               is(q->document, v->document) && (!q->alone || (!v->transmission && !v->along));
     default:
         return is_partner(q, e->partner) && in_time(q, e->at) && is(q->transmission, e->transmission) &&
                is(q->document, e->document) && is(q->delivery, e->delivery);
