@@ -94,7 +94,7 @@ static void add_variant(struct buf *out, const struct guide *g, const struct gui
                 buf_add_safe(out, at->tag, SIZE_MAX);
             buf_add_char(out, named ? ' ' : '[');
             if (q->element != g->node[segment].def->qualifier)
-                buf_printf(out, "%02u=", q->element);
+                buf_printf(out, q->part ? "%02u-%u=" : "%02u=", q->element, q->part);
             buf_add_safe(out, q->code, SIZE_MAX);
             named = true;
         }
@@ -116,7 +116,7 @@ static void show_node(struct printer *p, const struct guide *g, const struct gui
     for (unsigned i = 0; i < node->depth; i++)
         buf_add_text(out, "  ");
     if (node->loop)
-        buf_add_text(out, "loop ");
+        buf_printf(out, "%s ", g->words->loop);
     buf_add_safe(out, node->tag, SIZE_MAX);
     for (unsigned i = 0; i < node->n_select; i++) {
         buf_add_text(out, i ? " " : "[");
@@ -126,7 +126,7 @@ static void show_node(struct printer *p, const struct guide *g, const struct gui
         buf_add_char(out, ']');
     field(out, mark, TREE_COLUMNS);
     mark = out->n;
-    buf_add_text(out, node->not_used ? "-" : node->required ? "M" : "O");
+    buf_add_text(out, guide_requirement(g, node));
     field(out, mark, 4);
     mark = out->n;
     if (node->max == UINT32_MAX)
@@ -148,7 +148,9 @@ static void show_node(struct printer *p, const struct guide *g, const struct gui
         add_variant(out, g, v);
         field(out, mark, TREE_COLUMNS);
         mark = out->n;
-        buf_add_text(out, v->requirement == REQ_NOT_USED ? "-" : v->requirement == REQ_MANDATORY ? "M" : "O");
+        buf_add_text(out, v->requirement == REQ_NOT_USED    ? "-"
+                          : v->requirement == REQ_MANDATORY ? "M"
+                                                            : g->words->letter);
         if (v->max != UINT32_MAX) {
             field(out, mark, 4);
             buf_printf(out, "%u", v->max);
@@ -203,8 +205,9 @@ static void show_codes(struct printer *p, const struct guide *g, struct element_
 static void show_uses(struct printer *p, const struct guide *g, struct slice tag, struct element_use *use, unsigned n,
                       bool components, bool codes)
 {
-    static const char *const requirements[] = { [REQ_OPTIONAL] = "O", [REQ_MANDATORY] = "M", [REQ_CONDITIONAL] = "X",
-                                                [REQ_NOT_USED] = "-" };
+    const char *const requirements[] = {
+        [REQ_OPTIONAL] = g->words->letter, [REQ_MANDATORY] = "M", [REQ_CONDITIONAL] = "X", [REQ_NOT_USED] = "-"
+    };
     struct buf *out = &p->buf;
 
     for (unsigned k = 1; k <= n; k++, use++) {
@@ -233,7 +236,7 @@ static void show_uses(struct printer *p, const struct guide *g, struct slice tag
             buf_add_char(out, ')');
         }
         printer_text(p, "\n");
-        if (codes)
+        if (codes && (use->element->type != TYPE_COMPOSITE || components))
             show_codes(p, g, use);
         if (use->element->type == TYPE_COMPOSITE && !components) {
             char name[32];

@@ -41,6 +41,7 @@ struct resolved {
 struct guide_version {
     struct guide_version *next;
     struct slice standard, name;
+    const struct guide_words *words;
     struct guide_version *lower;
     struct block *block[BLOCK_SLOTS];
     struct resolved *resolved[BLOCK_SLOTS];
@@ -124,6 +125,7 @@ int dictionary_load(const struct guide_context *x, struct slice standard, struct
     if (!v)
         return err_nomem(x->err);
     v->standard = arena_copy(&x->g->arena, standard);
+    v->words = guide_words(v->standard);
     v->name = arena_copy(&x->g->arena, name);
     if (!v->standard.p || !v->name.p)
         return err_nomem(x->err);
@@ -186,6 +188,54 @@ static bool read_type(struct slice word, enum element_type *type_r, uint8_t *dec
             return true;
         }
     return false;
+}
+
+/* an..35, a3, n..15. What is numbers is a decimal with its own mark. */
+static bool read_notation(struct slice word, struct element *e)
+{
+    static const char dots[] = "..";
+    size_t letters = 0;
+    struct slice digits;
+    uint64_t max;
+    bool open;
+
+    while (letters < word.n && !is_digit(word.p[letters]) && word.p[letters] != '.')
+        letters++;
+    e->form = slice(word.p, letters);
+    digits = slice_from(word, letters);
+    open = digits.n > 2 && memcmp(digits.p, dots, 2) == 0;
+    if (open)
+        digits = slice_from(digits, 2);
+    if (!slice_number(digits, UINT32_MAX, &max) || max == 0)
+        return false;
+    e->min = open ? 1 : (uint32_t)max;
+    e->max = (uint32_t)max;
+    e->type = slice_is(e->form, "n") ? TYPE_R : slice_is(e->form, "a") ? TYPE_A : TYPE_AN;
+    return e->type != TYPE_AN || slice_is(e->form, "an");
+}
+
+/* NUMBER TYPE MIN MAX, or NUMBER and a notation. Returns how many words there are before the name. */
+static unsigned read_element_type(const struct guide_version *v, const struct lines *lines, const struct line *line,
+                                  struct element *e)
+{
+    unsigned name = v->words->notation ? 3 : 5;
+    uint64_t min = 1, max = 1;
+
+    if (v->words->notation) {
+        if (line->n > name && read_notation(line->word[2].s, e))
+            return name;
+        guide_complain(lines, line, 2,
+                       "expected: element NUMBER NOTATION \"NAME\", NOTATION such as an..35, a3 or n..15");
+    } else if (line->n <= name || !read_type(line->word[2].s, &e->type, &e->decimals) ||
+               !slice_number(line->word[3].s, UINT32_MAX, &min) || !slice_number(line->word[4].s, UINT32_MAX, &max) ||
+               min > max) {
+        guide_complain(lines, line, 2,
+                       "expected: element NUMBER TYPE MIN MAX \"NAME\", TYPE one of AN ID N0 to N9 R DT TM B");
+        min = max = 1;
+    }
+    e->min = (uint32_t)min;
+    e->max = (uint32_t)max;
+    return name;
 }
 
 static struct element *resolve_element(const struct guide_context *x, struct guide_version *v, struct slice id);
@@ -293,10 +343,14 @@ static bool read_uses(const struct guide_context *x, struct guide_version *v, st
         struct element_use *u = &(*use_r)[(*n_r)++];
         struct slice requirement = line.word[2].s;
         *u = (struct element_use){ .repeat = 1 };
-        u->requirement = slice_is(requirement, "M") ? REQ_MANDATORY : slice_is(requirement, "X") ? REQ_CONDITIONAL
-                                                                                                   : REQ_OPTIONAL;
-        if (u->requirement == REQ_OPTIONAL && !slice_is(requirement, "O"))
-            guide_complain(lines, &line, 2, "the requirement is M, O or X");
+        u->requirement = REQ_OPTIONAL;
+        if (slice_is(requirement, "M"))
+            u->requirement = REQ_MANDATORY;
+        else if (slice_is(requirement, "X") && !v->words->notation)
+            u->requirement = REQ_CONDITIONAL;
+        else if (requirement.n != 1 || requirement.p[0] != *v->words->letter)
+            guide_complain(lines, &line, 2,
+                           v->words->notation ? "the requirement is M or C" : "the requirement is M, O or X");
         if (line.n == 4) {
             uint64_t repeat;
             if (slice_is(line.word[3].s, ">1"))
@@ -327,6 +381,25 @@ static bool read_uses(const struct guide_context *x, struct guide_version *v, st
         dictionary_settle(u);
     }
     return !x->complaints->nomem;
+}
+
+/* Which components say whose list the codes before them are from. */
+static void settle_lists(const struct guide_words *words, struct element *e)
+{
+    uint8_t list = 0, agency = 0;
+
+    for (unsigned i = e->n_parts; *words->agency && i-- > 0;) {
+        struct element_use *u = &e->part[i];
+        if (slice_is(u->element->id, words->agency)) {
+            list = 0;
+            agency = (uint8_t)(i + 1);
+        } else if (slice_is(u->element->id, words->list)) {
+            list = (uint8_t)(i + 1);
+        } else if (u->element->has_codes) {
+            u->list_part = list;
+            u->agency_part = agency;
+        }
+    }
 }
 
 static void *remember(const struct guide_context *x, struct guide_version *v, struct slice id, struct segment_def *s,
@@ -376,25 +449,18 @@ static struct element *resolve_element(const struct guide_context *x, struct gui
             e->name = line.word[2].s;
         if (!read_uses(x, v, &lines, 0, &e->part, &e->n_parts, &e->note, &e->n_notes))
             return NULL;
+        settle_lists(v->words, e);
     } else {
-        uint64_t min, max;
-        if (line.n < 6 || !read_type(line.word[2].s, &e->type, &e->decimals) ||
-            !slice_number(line.word[3].s, UINT32_MAX, &min) || !slice_number(line.word[4].s, UINT32_MAX, &max) ||
-            min > max) {
-            guide_complain(&lines, &line, 2,
-                           "expected: element NUMBER TYPE MIN MAX \"NAME\", TYPE one of AN ID N0 to N9 R DT TM B");
-            min = 1;
-            max = 1;
-        }
-        e->min = (uint32_t)min;
-        e->max = (uint32_t)max;
-        e->name = line.n > 5 ? line.word[5].s : line.word[1].s;
-        if (line.n == 8 && slice_is(line.word[6].s, "external"))
-            e->external = line.word[7].s;
-        else if (line.n > 6)
-            guide_complain(&lines, &line, 6, "only: external \"SOURCE\" can stand here");
+        unsigned name = read_element_type(v, &lines, &line, e);
+        e->name = line.n > name ? line.word[name].s : line.word[1].s;
+        if (line.n == name + 3 && slice_is(line.word[name + 1].s, "external"))
+            e->external = line.word[name + 2].s;
+        else if (line.n > name + 1)
+            guide_complain(&lines, &line, name + 1, "only: external \"SOURCE\" can stand here");
         if (lines_next(&lines, &line)) {
             e->has_codes = true;
+            if (v->words->notation)
+                e->type = TYPE_ID;
             e->source = ARENA_NEW(&x->g->arena, struct code_source);
             if (!e->source)
                 return guide_nomem(x);
@@ -410,6 +476,15 @@ static struct element *resolve_element(const struct guide_context *x, struct gui
     if (x->complaints->nomem || !remember(x, v, b->id, NULL, e))
         return NULL;
     return e;
+}
+
+/* Is it a code? In EDIFACT a composite serves, too, that begins with one that is always there. */
+static bool qualifies(const struct guide_words *words, const struct element_use *u)
+{
+    const struct element *e = u->element;
+    if (words->notation && e->type == TYPE_COMPOSITE && e->n_parts && e->part[0].requirement == REQ_MANDATORY)
+        e = e->part[0].element;
+    return e->type == TYPE_ID;
 }
 
 struct segment_def *dictionary_segment(const struct guide_context *x, struct guide_version *v, struct slice tag)
@@ -439,16 +514,22 @@ struct segment_def *dictionary_segment(const struct guide_context *x, struct gui
     s->name = line.n > 2 ? line.word[2].s : s->tag;
     if (line.n == 5 && slice_is(line.word[3].s, "qualifier")) {
         uint64_t number;
-        if (slice_number(line.word[4].s, LIMIT_ELEMENTS, &number))
+        bool any;
+        struct slice part, position = slice_cut(line.word[4].s, '-', &part, &any);
+        if (slice_number(position, LIMIT_ELEMENTS, &number))
             s->qualifier = (unsigned)number;
         else
             guide_complain(&lines, &line, 4, "a position is expected here");
+        if (any && slice_number(part, LIMIT_ELEMENTS, &number) && number)
+            s->qualifier_part = (uint8_t)number;
+        else if (any)
+            guide_complain(&lines, &line, 4, "a component's position is expected behind \"-\"");
     } else if (line.n > 3) {
-        guide_complain(&lines, &line, 3, "only: qualifier NN can stand here");
+        guide_complain(&lines, &line, 3, "only: qualifier NN or NN-N can stand here");
     }
     if (!read_uses(x, v, &lines, 0, &s->use, &s->n, &s->note, &s->n_notes))
         return NULL;
-    if (s->qualifier == 0 && s->n && s->use[0].element->type == TYPE_ID)
+    if (s->qualifier == 0 && s->n && qualifies(v->words, &s->use[0]))
         s->qualifier = 1;
     for (unsigned i = 0; i < s->n && i < 64; i++)
         if (s->use[i].requirement == REQ_MANDATORY)

@@ -90,6 +90,7 @@ void explain_value(const struct element *e, struct slice v, struct buf *out)
     case TYPE_AN:
     case TYPE_ID:
     case TYPE_R:
+    case TYPE_A:
     case TYPE_B:
     case TYPE_COMPOSITE: break;
     }
@@ -219,9 +220,18 @@ void explain_segment(const struct explain_segment *s, const struct explain_optio
 
 void explain_type(const struct element_use *use, struct buf *out)
 {
-    static const char *const names[] = { [TYPE_AN] = "AN", [TYPE_ID] = "ID", [TYPE_N] = "N",
-                                         [TYPE_R] = "R",   [TYPE_DT] = "DT", [TYPE_TM] = "TM",
-                                         [TYPE_B] = "B",   [TYPE_COMPOSITE] = "composite" };
+    static const char *const names[] = {
+        [TYPE_AN] = "AN", [TYPE_ID] = "ID", [TYPE_N] = "N", [TYPE_R] = "R",
+        [TYPE_DT] = "DT", [TYPE_TM] = "TM", [TYPE_B] = "B", [TYPE_COMPOSITE] = "composite",
+        [TYPE_A] = "A"
+    };
+    if (use->element->form.n) {
+        buf_add_slice(out, use->element->form);
+        if (use->min > 1 && use->min < use->max)
+            buf_printf(out, "%u", use->min);
+        buf_printf(out, use->min < use->max ? "..%u" : "%u", use->max);
+        return;
+    }
     buf_add_text(out, names[use->element->type]);
     if (use->element->type == TYPE_COMPOSITE)
         return;

@@ -1,15 +1,13 @@
 /*
- * guide: see guide.h. Guides with their nodes, and the steps from node to node; which guide is for a document.
+ * guide: see guide.h. Guides with their nodes, and the steps from node to node.
  *
- * What stands in a version's own files is read by dictionary.c, what a partner's guide says differently by
- * guide_delta.c. Everything lives in the arena of its `guides` until guides_free().
+ * What stands in a version's own files is read by dictionary.c, what a delta says differently by guide_delta.c, which
+ * guide is for a document by guide_choice.c. Everything lives in the arena of its `guides` until guides_free().
  */
 #include "edi/guide_inside.h"
 
-#include <dirent.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "base/file.h"
 #include "edi/path.h"
@@ -151,6 +149,51 @@ static bool read_selector(const struct building *b, const struct lines *lines, c
     return true;
 }
 
+static bool read_required(const struct guide_words *words, struct slice word, bool *required_r)
+{
+    if (word.n != 1 || (word.p[0] != 'M' && word.p[0] != *words->letter))
+        return false;
+    *required_r = word.p[0] == 'M';
+    return true;
+}
+
+/* `loop N1 200`, `group SG25 C 200000`: what stands behind the name. A loop is mandatory when its first segment is, a
+ * group says so itself, and its first segment is always there once. */
+static void read_loop(const struct building *b, const struct lines *lines, const struct line *line,
+                      struct guide_node *n)
+{
+    bool group = b->guide->words->notation;
+    unsigned at = group ? 3 : 2;
+
+    if (group && (line->n < 3 || !read_required(b->guide->words, line->word[2].s, &n->required)))
+        guide_complain(lines, line, 2, "expected: group NAME M or C [MAX]");
+    else if (line->n > at + 1 || (line->n == at + 1 && !guide_read_max(line->word[at].s, &n->max)))
+        guide_complain(lines, line, at,
+                       group ? "expected: group NAME M or C [MAX], MAX a number or >1"
+                             : "expected: loop NAME [MAX], MAX a number or >1");
+}
+
+static void read_trigger(const struct building *b, const struct lines *lines, const struct line *line,
+                         struct guide_node *n, struct guide_node *parent)
+{
+    n->trigger = true;
+    if (!b->guide->words->notation) {
+        parent->required = n->required;
+    } else {
+        if (!n->required || n->max != 1)
+            guide_complain(lines, line, 1,
+                           "the first segment of a group is M and stands once; the group says how often");
+        n->required = parent->required;
+    }
+    /* a loop's own qualifier selects by its first segment */
+    if (parent->n_select && n->def) {
+        n->select = parent->select ? parent->select : n->def->qualifier;
+        n->select_part = parent->select ? 0 : n->def->qualifier_part;
+        n->select_codes = parent->select_codes;
+        n->n_select = parent->n_select;
+    }
+}
+
 static bool read_nodes(struct building *b, struct lines *lines, unsigned base_depth)
 {
     uint16_t stack[LIMIT_LOOP_DEPTH + 1] = { 0 };
@@ -160,7 +203,7 @@ static bool read_nodes(struct building *b, struct lines *lines, unsigned base_de
     while (lines_next(lines, &line)) {
         unsigned level = line.depth - base_depth;
         struct guide_node *n, *parent;
-        bool loop = slice_is(line.word[0].s, "loop");
+        bool loop = slice_is(line.word[0].s, b->guide->words->loop);
         unsigned word = loop;
         if (line.depth < base_depth) {
             guide_complain(lines, &line, 0, "the guide's lines must be indented");
@@ -195,14 +238,13 @@ static bool read_nodes(struct building *b, struct lines *lines, unsigned base_de
         }
         stack[level + 1] = n->ordinal;
         if (loop) {
-            if (line.n > 3 || (line.n == 3 && !guide_read_max(line.word[2].s, &n->max)))
-                guide_complain(lines, &line, 2, "expected: loop NAME [MAX], MAX a number or >1");
+            read_loop(b, lines, &line, n);
             continue;
         }
-        if (line.n < 2 || line.n > 3 || (!slice_is(line.word[1].s, "M") && !slice_is(line.word[1].s, "O")))
-            guide_complain(lines, &line, 1, "expected: SEGMENT M or O [MAX]");
-        else
-            n->required = line.word[1].s.p[0] == 'M';
+        if (line.n < 2 || line.n > 3 || !read_required(b->guide->words, line.word[1].s, &n->required))
+            guide_complain(lines, &line, 1,
+                           b->guide->words->notation ? "expected: SEGMENT M or C [MAX]"
+                                                     : "expected: SEGMENT M or O [MAX]");
         if (line.n == 3 && !guide_read_max(line.word[2].s, &n->max))
             guide_complain(lines, &line, 2, "the maximum is a number or >1");
         unsigned before = b->x->complaints->count;
@@ -212,16 +254,10 @@ static bool read_nodes(struct building *b, struct lines *lines, unsigned base_de
         else if (n->def && n->def->wrong && b->x->complaints->count == before)
             guide_complain(lines, &line, 0, "the definition of this segment has errors");
         if (parent->first == n->ordinal && parent->ordinal) {
-            n->trigger = true;
-            parent->required = n->required;
-            /* a loop's own qualifier selects by its first segment */
-            if (parent->n_select && n->def) {
-                n->select = parent->select ? parent->select : n->def->qualifier;
-                n->select_codes = parent->select_codes;
-                n->n_select = parent->n_select;
-            }
+            read_trigger(b, lines, &line, n, parent);
         } else if (n->n_select && n->def && !n->select) {
             n->select = n->def->qualifier;
+            n->select_part = n->def->qualifier_part;
         }
     }
     for (unsigned i = b->guide->n; i-- > 0;) {
@@ -395,6 +431,14 @@ void guide_missing(const struct guide *g, const struct guide_node *from, const s
     }
 }
 
+const char *guide_requirement(const struct guide *g, const struct guide_node *node)
+{
+    if (node->not_used)
+        return "-";
+    /* in X12 the first segment says it of its loop, in EDIFACT the group says it itself */
+    return node->required || (node->trigger && g->words->notation) ? "M" : g->words->letter;
+}
+
 const struct guide_qualifier *guide_qualifier(const struct guide *g, unsigned bit)
 {
     unsigned i = 0;
@@ -429,14 +473,22 @@ int guide_finish(const struct guide_context *x, struct guide *g, unsigned before
     return guide_result(x, before, what);
 }
 
-int guide_keep(const struct guide_context *x, struct guide *g, struct slice file, bool partner)
+int guide_keep(const struct guide_context *x, struct guide *g, struct slice file, struct slice text, bool partner)
 {
     struct loaded_guide *l = ARENA_NEW(&x->g->arena, struct loaded_guide);
     if (!l)
         return err_nomem(x->err);
-    *l = (struct loaded_guide){ x->g->guide, g, file, partner };
+    *l = (struct loaded_guide){ x->g->guide, g, file, text, partner };
     x->g->guide = l;
     return 0;
+}
+
+const struct loaded_guide *guide_kept(const struct guides *g, const struct guide *guide)
+{
+    const struct loaded_guide *l = g->guide;
+    while (l && l->guide != guide)
+        l = l->next;
+    return l;
 }
 
 bool guide_begins(struct lines *lines, struct line *line_r, const char *how)
@@ -461,8 +513,7 @@ static bool split_id(struct slice id, struct slice *standard_r, struct slice *ve
     return a && b && standard_r->n && version_r->n && set_r->n;
 }
 
-/* A name that may become part of a file's name. */
-static bool is_file_name(struct slice s)
+bool guide_is_file_name(struct slice s)
 {
     if (s.n == 0 || s.n > 64 || s.p[0] == '.')
         return false;
@@ -492,11 +543,12 @@ int guide_read_whole(const struct guide_context *x, struct lines *lines, const s
         else
             guide_complain(lines, heading, i, "expected: guide STANDARD/VERSION/SET [\"TITLE\"] [group CODE]");
     }
-    if (!split_id(g->id, &g->standard, &g->version, &g->set) || !is_file_name(g->standard) ||
-        !is_file_name(g->version)) {
+    if (!split_id(g->id, &g->standard, &g->version, &g->set) || !guide_is_file_name(g->standard) ||
+        !guide_is_file_name(g->version)) {
         guide_complain(lines, heading, 1, "a guide's name is STANDARD/VERSION/SET, such as x12/004010/850");
         return guide_result(x, before, "the guide");
     }
+    g->words = guide_words(g->standard);
     r = dictionary_load(x, g->standard, g->version, 0, &b.version);
     if (r < 0)
         return r;
@@ -515,8 +567,8 @@ int guide_read_whole(const struct guide_context *x, struct lines *lines, const s
     return r;
 }
 
-static int load_guide(const struct guide_context *x, struct slice standard, struct slice version, struct slice set,
-                      const struct guide **guide_r)
+int guide_load(const struct guide_context *x, struct slice standard, struct slice version, struct slice set,
+               const struct guide **guide_r)
 {
     struct slice text, file;
     struct lines lines;
@@ -544,86 +596,15 @@ static int load_guide(const struct guide_context *x, struct slice standard, stru
         return r;
     lines_init(&lines, file, text, &x->g->arena, x->complaints);
     if (guide_begins(&lines, &line, "guide STANDARD/VERSION/SET \"TITLE\""))
-        r = guide_read_whole(x, &lines, &line, &guide);
+        r = guide_read_either(x, &lines, &line, &guide);
     if (r == 0)
         r = guide_result(x, before, "the guide"); /* the heading's own errors count, too */
     if (r < 0 && r != ERR_CONFIG)
         return r;
-    if (guide_keep(x, r == 0 ? guide : NULL, file, false) < 0)
+    if (guide_keep(x, r == 0 ? guide : NULL, file, text, false) < 0)
         return err_nomem(x->err);
     if (r == 0)
         *guide_r = guide;
-    return r;
-}
-
-/* The version's name as our folders have it: 00401 and 004010VICS are 004010. */
-static struct slice version_name(struct slice version, char *room)
-{
-    size_t n = version.n < 6 ? version.n : 6;
-    if (n)
-        memcpy(room, version.p, n);
-    if (n == 5 && version.n == 5)
-        room[n++] = '0';
-    return slice(room, n);
-}
-
-static bool has_set(const struct guides *g, struct slice standard, const char *version, struct slice set)
-{
-    char path[4096];
-    snprintf(path, sizeof(path), "%.*s/%.*s/%s/%.*s.guide", SLICE_FMT(g->directory), SLICE_FMT(standard), version,
-             SLICE_FMT(set));
-    return access(path, F_OK) == 0;
-}
-
-static int find_guide(struct guides *g, struct slice standard, struct slice version, struct slice set,
-                      struct complaints *complaints, const struct guide **guide_r, struct err *err)
-{
-    struct guide_context x = { g, complaints, err };
-    char path[4096], name[8], best[256] = "", above[256] = "";
-    struct slice want;
-    struct dirent *entry;
-    DIR *dir;
-    const char *chosen;
-
-    *guide_r = NULL;
-    if (!is_file_name(standard) || !is_file_name(set))
-        return err_set(err, ERR_MISSING, "there is no such guide");
-    want = version_name(version, name);
-    if (is_file_name(want)) {
-        char exact[8];
-        snprintf(exact, sizeof(exact), "%.*s", SLICE_FMT(want));
-        if (has_set(g, standard, exact, set))
-            return load_guide(&x, standard, want, set, guide_r);
-    }
-    snprintf(path, sizeof(path), "%.*s/%.*s", SLICE_FMT(g->directory), SLICE_FMT(standard));
-    dir = opendir(path);
-    if (!dir)
-        return err_system(err, "%s", path) == ERR_NOMEM ? ERR_NOMEM : ERR_MISSING;
-    while ((entry = readdir(dir)) != NULL) {
-        struct slice have = slice_of(entry->d_name);
-        if (!is_file_name(have) || have.n >= sizeof(best) || !has_set(g, standard, entry->d_name, set))
-            continue;
-        if (slice_cmp(have, want) <= 0) {
-            if (slice_cmp(have, slice_of(best)) > 0)
-                snprintf(best, sizeof(best), "%s", entry->d_name);
-        } else if (!above[0] || slice_cmp(have, slice_of(above)) < 0) {
-            snprintf(above, sizeof(above), "%s", entry->d_name);
-        }
-    }
-    closedir(dir);
-    chosen = best[0] ? best : above;
-    if (!chosen[0])
-        return err_set(err, ERR_MISSING, "no version has a guide for this set");
-    return load_guide(&x, standard, slice_of(chosen), set, guide_r);
-}
-
-int guides_find(struct guides *g, struct slice standard, struct slice version, struct slice set,
-                struct complaints *complaints, const struct guide **guide_r, struct err *err)
-{
-    int r;
-    pthread_mutex_lock(&g->lock);
-    r = find_guide(g, standard, version, set, complaints, guide_r, err);
-    pthread_mutex_unlock(&g->lock);
     return r;
 }
 
@@ -634,11 +615,11 @@ static int guide_by_id(struct guides *g, struct slice id, struct complaints *com
     struct slice standard, version, set;
     int r;
     *guide_r = NULL;
-    if (!split_id(id, &standard, &version, &set) || !is_file_name(standard) || !is_file_name(version) ||
-        !is_file_name(set))
+    if (!split_id(id, &standard, &version, &set) || !guide_is_file_name(standard) || !guide_is_file_name(version) ||
+        !guide_is_file_name(set))
         r = err_set(err, ERR_MISSING, "a guide's name is STANDARD/VERSION/SET, such as x12/004010/850");
     else
-        r = load_guide(&x, standard, version, set, guide_r);
+        r = guide_load(&x, standard, version, set, guide_r);
     for (struct loaded_guide *l = g->guide; l && r == ERR_MISSING; l = l->next)
         if (l->guide && l->partner && slice_eq(l->guide->id, id)) {
             *guide_r = l->guide;

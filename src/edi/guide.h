@@ -3,8 +3,9 @@
  *
  * A library of guides (`guides`) reads the files of one or more directories: maps/x12/004010/850.guide beside
  * segments.guide and elements.guide of its version. A version may stand on a lower one and say only what
- * changed; a partner's guide is a delta on another guide. All is read once and then only read: guides may be
- * shared between threads; the functions that read or build more take a lock.
+ * changed; a partner's guide is a delta on another guide, and so is that of an association (EANCOM):
+ * maps/edifact/d96a-ean008/ORDERS.guide. All is read once and then only read: guides may be shared between
+ * threads; the functions that read or build more take a lock.
  *
  * The structs are open, not opaque: checking and mapping walk them for every element of every document.
  */
@@ -23,10 +24,25 @@ enum element_type {
     TYPE_DT,        /* date, YYMMDD or CCYYMMDD by length */
     TYPE_TM,        /* time, HHMM[SS[D[D]]] */
     TYPE_B,         /* binary */
+    TYPE_A,         /* letters, of EDIFACT */
     TYPE_COMPOSITE
 };
 
 enum requirement { REQ_OPTIONAL, REQ_MANDATORY, REQ_CONDITIONAL, REQ_NOT_USED };
+
+/* What a standard calls things, and how its guides are written. */
+struct guide_words {
+    const char *standard;       /* the folder: "x12" */
+    const char *name;           /* "ANSI ASC X12" */
+    const char *document;       /* "Transaction set" */
+    const char *loop;           /* "loop": the guide's word for segments that repeat together */
+    const char *optional;       /* what is not mandatory: "optional" */
+    const char *letter;         /* the same in a guide: "O" */
+    bool notation;              /* types as in "an..35" rather than "AN 1 35" */
+    bool directories;           /* versions are directories, such as d96a, and associations have guides: d96a-ean008 */
+    const char *list, *agency;  /* the elements that say whose list the code before them is from; "": none do */
+    const char *example;        /* what parts elements and components and ends a segment, in examples: "*>~" */
+};
 
 /* A list of codes: a hash of keys of at most 8 bytes. */
 struct codes {
@@ -46,6 +62,7 @@ struct element {
     enum element_type type;
     uint8_t decimals;           /* of TYPE_N */
     uint32_t min, max;          /* characters */
+    struct slice form;          /* "an", "a" or "n" of a notation such as an..35; else empty */
     bool has_codes;
     struct codes *codes;        /* built on first use: guide_codes() */
     struct slice external;      /* where the codes come from when not from here */
@@ -68,6 +85,8 @@ struct element_use {
     uint32_t min, max;          /* the element's own, or a delta's; of a composite those of its first component */
     struct codes *codes;        /* ready list; NULL: none, or not built yet when needs_codes */
     bool needs_codes;
+    uint8_t list_part, agency_part;     /* numbers of the components that, where they have a value, say whose list the
+                                           code is from; 0: none */
     /* for the checker's fast half */
     uint32_t range;             /* max - min */
     const struct codes *list;   /* codes, or a list that holds nothing */
@@ -97,6 +116,7 @@ struct segment_def {
     unsigned n_single;          /* notes that are no such pairs */
     unsigned n_notes;
     unsigned qualifier;         /* number of the qualifying element, from 1; 0: none */
+    uint8_t qualifier_part;     /* the component of it that qualifies; 0: the first, or the element itself */
     bool binary;                /* BIN, BDS: the last element's length is in another */
     bool wrong;                 /* its definition has errors */
     const struct segment_def *base; /* what it was before a delta, NULL: itself */
@@ -123,6 +143,7 @@ struct guide_node {
     uint32_t line;                  /* in the file */
     /* choosing among nodes with the same tag: element number and the codes that fit, 0: any */
     unsigned select;                /* element number of the qualifier */
+    uint8_t select_part;            /* as segment_def.qualifier_part */
     struct slice *select_codes;
     unsigned n_select;
     /* what a partner's guide says of qualifiers: runs in guide->qualifier and guide->variant */
@@ -150,6 +171,7 @@ enum {
 struct guide_qualifier {
     uint16_t node;
     uint8_t element;                /* number of its element */
+    uint8_t part;                   /* as segment_def.qualifier_part */
     uint8_t bit;                    /* of guide_variant.needs */
     struct slice code;
 };
@@ -183,7 +205,8 @@ struct guide {
     struct slice id;            /* "x12/004010/850" */
     struct slice title;
     struct slice standard;      /* "x12" */
-    struct slice version;       /* "004010" */
+    const struct guide_words *words;
+    struct slice version;       /* "004010"; "d96a", of an association's guide, too */
     struct slice set;           /* "850" */
     struct slice group;         /* GS01: "PO" */
     struct slice base;          /* the id of the guide a delta is made from, empty */
@@ -219,6 +242,8 @@ void guides_free(struct guides **guides);
 /* The guide for a set: the version itself or the nearest lower one that has it, told by guide->version.
  * version is matched on its first six characters; ERR_MISSING when no version at or below has it (then the nearest
  * higher one is taken, if any: a document older than all guides is better read so than not at all).
+ * Where versions are directories, `version` is as guide_directory() makes it: an association's own guide goes before
+ * the directory's.
  * ERR_CONFIG: the files are wrong, complaints say how. */
 int guides_find(struct guides *g, struct slice standard, struct slice version, struct slice set,
                 struct complaints *complaints, const struct guide **guide_r, struct err *err);
@@ -228,6 +253,19 @@ int guides_by_id(struct guides *g, struct slice id, struct complaints *complaint
 /* A partner's guide file (a whole guide, or a delta on a guide that is no delta); text must outlive the guides. */
 int guides_read_delta(struct guides *g, struct slice file, struct slice text, struct complaints *complaints,
                       const struct guide **guide_r, struct err *err);
+/* Is the segment or loop there whenever what is around it is? "M", or the standard's letter, or "-": not used. */
+const char *guide_requirement(const struct guide *guide, const struct guide_node *node);
+/* The words of a standard, those of X12 where nothing is known of it. */
+const struct guide_words *guide_words(struct slice standard);
+enum { GUIDE_DIRECTORY = 32 };
+/* The folder of a message's guides, "d96a" or "d96a-ean008", made of what UNH says: version D, release 96A, association
+ * EAN008 or nothing. Empty when no folder can be called so. */
+struct slice guide_directory(struct slice version, struct slice release, struct slice association,
+                             char room[GUIDE_DIRECTORY]);
+/* The same without the association. */
+struct slice guide_without_association(struct slice directory);
+/* Which of two versions is the later: negative, 0 or positive. Associations do not count. */
+int guide_version_order(const struct guide_words *words, struct slice a, struct slice b);
 /* A segment of a version by its tag, also one that is in no set's guide (ISA, GS …); NULL: none. */
 const struct segment_def *guide_segment(const struct guide *guide, struct slice tag);
 /* The same, where it matters that memory may be out (ERR_NOMEM). */

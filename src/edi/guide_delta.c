@@ -1,7 +1,9 @@
 /*
- * guide_delta: partners' guides, which say only what differs from another guide. See guide.h.
+ * guide_delta: guides of partners and associations, which say only what differs from another guide. See guide.h.
  *
- * A delta copies the nodes of its base, and of its segments those that it changes; the base stays as it is.
+ * A delta copies the nodes of its base, and of its segments those that it changes; the base stays as it is. A partner's
+ * delta may stand on an association's, which is itself one: then the lines of both are read, one file after the other,
+ * on the nodes of the standard's guide.
  *
  * What lines say of segments with qualifiers, their own or those of the loops around them, is gathered in variants. A
  * line holds for each variant that needs all of its qualifiers, and of two lines the later one counts: when a variant is
@@ -30,7 +32,7 @@ struct change {
 struct delta {
     const struct guide_context *x;
     struct guide *g;
-    const struct guide *base;
+    const struct guide *base; /* no delta itself */
     struct lines *lines;
     struct change *change, **last;
     size_t room_qualifiers, room_variants, room_remarks;
@@ -62,8 +64,11 @@ static struct segment_def *own_segment(const struct guide_context *x, const stru
 
 static struct slice type_name(const struct element *e, char *room, size_t n)
 {
-    static const char *const names[] = { "AN", "ID", "N", "R", "DT", "TM", "B", "" };
-    snprintf(room, n, "%s %u/%u", names[e->type], e->min, e->max);
+    static const char *const names[] = { "AN", "ID", "N", "R", "DT", "TM", "B", "", "A" };
+    if (e->form.n)
+        snprintf(room, n, "%.*s%s%u", SLICE_FMT(e->form), e->min < e->max ? ".." : "", e->max);
+    else
+        snprintf(room, n, "%s %u/%u", names[e->type], e->min, e->max);
     return slice_of(room);
 }
 
@@ -95,12 +100,21 @@ static struct guide_node *first_segment(struct guide *g, struct guide_node *node
     return node;
 }
 
+/* The use that a qualifier's code stands in. */
+static struct element_use *qualifying_use(const struct segment_def *def, unsigned element, unsigned part)
+{
+    struct element_use *use = &def->use[element - 1];
+    const struct element *e = use->element;
+    return e->type == TYPE_COMPOSITE && part <= e->n_parts && e->n_parts ? &e->part[part ? part - 1 : 0] : use;
+}
+
 /* The bit of a qualifier of a segment; -1: complained, or memory is out. */
 static int qualifier_bit(struct delta *d, const struct guide_node *node, const struct path_select *select,
                          const struct line *line)
 {
     struct guide *g = d->g;
     unsigned element = select->element ? select->element : node->def->qualifier;
+    uint8_t part = select->element ? select->component : node->def->qualifier_part;
     struct element_use *use;
     const struct codes *codes;
 
@@ -111,11 +125,9 @@ static int qualifier_bit(struct delta *d, const struct guide_node *node, const s
     }
     for (unsigned i = 0; i < g->n_qualifiers; i++)
         if (g->qualifier[i].node == node->ordinal && g->qualifier[i].element == element &&
-            slice_eq(g->qualifier[i].code, select->value))
+            g->qualifier[i].part == part && slice_eq(g->qualifier[i].code, select->value))
             return g->qualifier[i].bit;
-    use = &node->def->use[element - 1];
-    if (use->element->type == TYPE_COMPOSITE && use->element->n_parts)
-        use = &use->element->part[0];
+    use = qualifying_use(node->def, element, part);
     codes = guide_codes(g, use);
     if (!codes && use->needs_codes) {
         guide_nomem(d->x);
@@ -132,8 +144,11 @@ static int qualifier_bit(struct delta *d, const struct guide_node *node, const s
         guide_nomem(d->x);
         return -1;
     }
-    g->qualifier[g->n_qualifiers] = (struct guide_qualifier){ .node = node->ordinal, .element = (uint8_t)element,
-                                                              .bit = (uint8_t)g->n_qualifiers, .code = select->value };
+    g->qualifier[g->n_qualifiers] = (struct guide_qualifier){ .node = node->ordinal,
+                                                              .element = (uint8_t)element,
+                                                              .part = part,
+                                                              .bit = (uint8_t)g->n_qualifiers,
+                                                              .code = select->value };
     return (int)g->n_qualifiers++;
 }
 
@@ -143,7 +158,7 @@ static bool agree(const struct guide *g, uint64_t needs)
     for (unsigned i = 0; i < g->n_qualifiers; i++)
         for (unsigned k = i + 1; k < g->n_qualifiers; k++)
             if (needs >> i & needs >> k & 1 && g->qualifier[i].node == g->qualifier[k].node &&
-                g->qualifier[i].element == g->qualifier[k].element)
+                g->qualifier[i].element == g->qualifier[k].element && g->qualifier[i].part == g->qualifier[k].part)
                 return false;
     return true;
 }
@@ -645,10 +660,15 @@ static bool find_place(struct delta *d, const struct line *line, struct change *
     if (!node->def)
         return false;
     c->node = node->ordinal;
+    if (!path_resolve(d->lines, line, &c->path, node->def))
+        return false;
     for (unsigned i = c->path.n_steps; i-- > 0; found = &g->node[found->parent]) {
         const struct guide_node *segment = first_segment(g, found);
         for (unsigned k = 0; k < c->path.step[i].n_selects; k++) {
-            int bit = segment->def ? qualifier_bit(d, segment, &c->path.step[i].select[k], line) : -1;
+            int bit = -1;
+            if (segment->def && !path_resolve_select(d->lines, line, &c->path.step[i].select[k], segment->def))
+                return false;
+            bit = segment->def ? qualifier_bit(d, segment, &c->path.step[i].select[k], line) : -1;
             if (bit < 0)
                 return false;
             c->needs |= 1ull << bit;
@@ -757,7 +777,8 @@ static bool read_change(struct delta *d, const struct line *line)
 
 bool guide_other_codes(const struct element_use *use, const struct element_use *before)
 {
-    return use->codes != before->codes && use->codes && (use->codes != use->element->codes);
+    return use->element->type != TYPE_COMPOSITE && use->codes != before->codes && use->codes &&
+           use->codes != use->element->codes;
 }
 
 bool guide_use_changed(const struct element_use *use, const struct element_use *before)
@@ -773,6 +794,93 @@ bool guide_use_changed(const struct element_use *use, const struct element_use *
 
 /* ---- files ---- */
 
+/* The lines of a delta's file, behind its heading. */
+static void read_changes(struct delta *d, struct lines *lines)
+{
+    struct line line;
+    d->lines = lines;
+    while (lines_next(lines, &line))
+        if (!read_change(d, &line))
+            break;
+}
+
+/* Those of the delta that this one stands on, and before them of what that stands on. They were read before, and found
+ * to be right. */
+static bool read_lower(struct delta *d, const struct guide *lower)
+{
+    const struct loaded_guide *kept = guide_kept(d->x->g, lower);
+    const struct guide *further = NULL;
+    struct lines lines;
+    struct line line;
+
+    if (guides_by_id(d->x->g, lower->base, d->x->complaints, &further, d->x->err) < 0 || !kept)
+        return guide_nomem(d->x);
+    if (!further->base.n)
+        d->base = further;
+    if (further->base.n ? !read_lower(d, further) : !copy_nodes(d->x, further, d->g))
+        return false;
+    lines_init(&lines, kept->file, kept->text, &d->x->g->arena, d->x->complaints);
+    if (lines_next(&lines, &line))
+        read_changes(d, &lines);
+    return !d->x->complaints->nomem;
+}
+
+int guide_read_either(const struct guide_context *x, struct lines *lines, const struct line *heading,
+                      struct guide **guide_r)
+{
+    enum { MOST_DEPTH = 20 };
+    struct slice id = heading->word[1].s, title = slice(NULL, 0);
+    unsigned before = x->complaints->count;
+    const struct guide *base;
+    struct delta d = { .x = x };
+    struct guide *g;
+    int r;
+
+    if (heading->n < 4 || !slice_is(heading->word[2].s, "from"))
+        return guide_read_whole(x, lines, heading, guide_r);
+    if (heading->n > 4 && heading->word[4].quoted)
+        title = heading->word[4].s;
+    if (x->g->depth == MOST_DEPTH)
+        return err_set(x->err, ERR_CONFIG, "guides stand on each other in a circle");
+    x->g->depth++;
+    r = guides_by_id(x->g, heading->word[3].s, x->complaints, &base, x->err);
+    x->g->depth--;
+    if (r == ERR_MISSING) {
+        guide_complain(lines, heading, 3, "there is no such guide");
+        r = guide_result(x, before, "the guide");
+    }
+    if (r < 0)
+        return r;
+    if (base->base.n && guide_kept(x->g, base)->partner) {
+        guide_complain(lines, heading, 3, "a partner's guide stands on one of the standard, not on another partner's");
+        return guide_result(x, before, "the guide");
+    }
+    d.last = &d.change;
+    d.g = g = ARENA_NEW(&x->g->arena, struct guide);
+    if (!g)
+        return err_nomem(x->err);
+    if (base->base.n) {
+        if (!read_lower(&d, base))
+            return err_nomem(x->err);
+    } else {
+        d.base = base;
+        if (!copy_nodes(x, base, g))
+            return err_nomem(x->err);
+    }
+    g->id = id;
+    g->base = base->id;
+    g->title = title.n ? title : base->title;
+    read_changes(&d, lines);
+    if (x->complaints->count == before && !x->complaints->nomem)
+        settle(&d);
+    /* steps depend on what is mandatory and not used */
+    g->n_tags = 0;
+    r = guide_finish(x, g, before, "the guide");
+    if (r == 0)
+        *guide_r = g;
+    return r;
+}
+
 static int read_delta(struct guides *guides, struct slice file, struct slice text, struct complaints *complaints,
                       const struct guide **guide_r, struct err *err)
 {
@@ -781,50 +889,17 @@ static int read_delta(struct guides *guides, struct slice file, struct slice tex
     struct lines lines;
     struct line line;
     struct guide *g = NULL;
-    const struct guide *base;
     int r;
 
     *guide_r = NULL;
     lines_init(&lines, file, text, &guides->arena, complaints);
     if (!guide_begins(&lines, &line, "guide NAME from STANDARD/VERSION/SET"))
         return guide_result(&x, before, "the guide");
-    if (line.n < 4 || !slice_is(line.word[2].s, "from")) {
-        r = guide_read_whole(&x, &lines, &line, &g);
-        if (r == 0)
-            r = guide_result(&x, before, "the guide");
-    } else {
-        struct slice id = line.word[1].s, title = line.n > 4 && line.word[4].quoted ? line.word[4].s : slice(NULL, 0);
-        r = guides_by_id(guides, line.word[3].s, complaints, &base, err);
-        if (r == ERR_MISSING) {
-            guide_complain(&lines, &line, 3, "there is no such guide");
-            r = guide_result(&x, before, "the guide");
-        }
-        if (r < 0)
-            return r;
-        if (base->base.n) {
-            guide_complain(&lines, &line, 3, "a partner's guide stands on one of the standard, not on another partner's");
-            return guide_result(&x, before, "the guide");
-        }
-        struct delta d = { .x = &x, .base = base, .lines = &lines };
-        d.last = &d.change;
-        d.g = g = ARENA_NEW(&guides->arena, struct guide);
-        if (!g || !copy_nodes(&x, base, g))
-            return err_nomem(err);
-        g->id = id;
-        g->base = base->id;
-        if (title.n)
-            g->title = title;
-        while (lines_next(&lines, &line))
-            if (!read_change(&d, &line))
-                break;
-        if (complaints->count == before && !complaints->nomem)
-            settle(&d);
-        /* steps depend on what is mandatory and not used */
-        g->n_tags = 0;
-        r = guide_finish(&x, g, before, "the guide");
-    }
+    r = guide_read_either(&x, &lines, &line, &g);
     if (r == 0)
-        r = guide_keep(&x, g, file, true);
+        r = guide_result(&x, before, "the guide");
+    if (r == 0)
+        r = guide_keep(&x, g, file, text, true);
     if (r == 0)
         *guide_r = g;
     return r;

@@ -23,16 +23,19 @@ struct document {
 
 /* --- What differs from the base ------------------------------------------------------- */
 
-static const char *requirement_words(unsigned requirement)
+static const char *requirement_words(const struct document *d, unsigned requirement)
 {
-    static const char *const names[] = { [REQ_OPTIONAL] = "optional", [REQ_MANDATORY] = "mandatory",
-                                         [REQ_CONDITIONAL] = "conditional", [REQ_NOT_USED] = "not used" };
+    const char *const names[] = { [REQ_OPTIONAL] = d->g->words->optional,
+                                  [REQ_MANDATORY] = "mandatory",
+                                  [REQ_CONDITIONAL] = "conditional",
+                                  [REQ_NOT_USED] = "not used" };
     return names[requirement];
 }
 
-static const char *node_requirement(const struct guide_node *node)
+static const char *node_requirement(const struct document *d, const struct guide_node *node)
 {
-    return node->not_used ? "not used" : node->required ? "mandatory" : "optional";
+    char letter = *guide_requirement(d->g, node);
+    return letter == 'M' ? "mandatory" : letter == '-' ? "not used" : d->g->words->optional;
 }
 
 /* Is the same said of both? */
@@ -69,6 +72,13 @@ static bool node_changed(const struct document *d, const struct guide_node *node
     const struct guide_node *before = base_node(d, node);
     return before && (before->not_used != node->not_used || before->required != node->required ||
                       before->max != node->max);
+}
+
+/* "Loop " or "Group " */
+static void add_loop(struct document *d, bool loop)
+{
+    if (loop)
+        buf_printf(d->sheet.out, "%c%s ", d->g->words->loop[0] - 'a' + 'A', d->g->words->loop + 1);
 }
 
 static void add_max(struct document *d, uint32_t max)
@@ -110,7 +120,7 @@ static void add_before(struct document *d, const struct element_use *use, const 
     bool any = false;
 
     if (use->requirement != before->requirement) {
-        buf_printf(d->sheet.out, "was %s", requirement_words(before->requirement));
+        buf_printf(d->sheet.out, "was %s", requirement_words(d, before->requirement));
         any = true;
     }
     if ((use->min != before->min || use->max != before->max) && use->element->type != TYPE_COMPOSITE) {
@@ -170,7 +180,8 @@ static void fact(struct document *d, const char *name, struct slice value)
 static void add_facts(struct document *d)
 {
     static const char *const columns[] = { "This guide", "", NULL };
-    struct slice standard = slice_is(d->g->standard, "x12") ? SLICE("ANSI ASC X12") : d->g->standard;
+    const struct guide_words *words = d->g->words;
+    struct slice standard = slice_is(d->g->standard, words->standard) ? slice_of(words->name) : d->g->standard;
 
     if (d->sheet.html)
         sheet_raw(&d->sheet, "<table class=\"facts\">\n<caption>This guide</caption>\n<tbody>\n");
@@ -179,7 +190,7 @@ static void add_facts(struct document *d)
     fact(d, "Guide", d->g->id);
     fact(d, "Standard", standard);
     fact(d, "Version", d->g->version);
-    fact(d, "Transaction set", d->g->set);
+    fact(d, words->document, d->g->set);
     fact(d, "Functional group", d->g->group);
     fact(d, "Made from", d->g->base);
     sheet_end_table(&d->sheet);
@@ -198,11 +209,15 @@ static void add_qualifier(struct document *d, const struct guide_qualifier *q, c
 {
     const struct guide_node *node = &d->g->node[q->node];
     struct element_use *use = &node->def->use[q->element - 1];
-    const struct codes *codes = use->needs_codes || use->codes ? guide_codes(d->g, use) : NULL;
-    struct slice name = codes ? codes_name(codes, q->code) : slice(NULL, 0);
+    struct slice name;
+    const struct codes *codes;
 
+    if (q->part && q->part <= use->element->n_parts)
+        use = &use->element->part[q->part - 1];
+    codes = use->needs_codes || use->codes ? guide_codes(d->g, use) : NULL;
+    name = codes ? codes_name(codes, q->code) : slice(NULL, 0);
     sheet_text(&d->sheet, node->tag);
-    buf_printf(d->sheet.out, "%02u%s ", q->element, is);
+    buf_printf(d->sheet.out, q->part ? "%02u-%u%s " : "%02u%.0u%s ", q->element, q->part, is);
     sheet_code(&d->sheet, q->code);
     if (name.n) {
         sheet_raw(&d->sheet, " ");
@@ -274,7 +289,7 @@ static void add_where(struct document *d, const struct guide_node *node)
         loop = &d->g->node[loop->parent];
     if (!loop->depth)
         return;
-    sheet_raw(&d->sheet, " (in loop ");
+    buf_printf(d->sheet.out, " (in %s ", d->g->words->loop);
     sheet_text(&d->sheet, loop->tag);
     sheet_raw(&d->sheet, ")");
 }
@@ -324,7 +339,7 @@ static void add_use_changes(struct document *d, struct slice tag, unsigned eleme
         add_where(d, node);
     sheet_raw(&d->sheet, ": ");
     if (use->requirement != before->requirement)
-        buf_printf(d->sheet.out, "%s; ", requirement_words(use->requirement));
+        buf_printf(d->sheet.out, "%s; ", requirement_words(d, use->requirement));
     if ((use->min != before->min || use->max != before->max) && use->element->type != TYPE_COMPOSITE) {
         add_length(d, use);
         sheet_raw(&d->sheet, use->min == 1 && use->max == 1 ? " character long; " : " characters long; ");
@@ -344,7 +359,7 @@ static void add_node_changes(struct document *d, const struct guide_node *node)
     if (!before || !node_changed(d, node) || (node->trigger && node->depth > 1 && node->max == before->max))
         return;
     sheet_begin_item(&d->sheet);
-    sheet_raw(&d->sheet, loop ? "Loop " : "");
+    add_loop(d, loop);
     sheet_text(&d->sheet, node->tag);
     if (!loop) {
         sheet_raw(&d->sheet, " ");
@@ -353,7 +368,7 @@ static void add_node_changes(struct document *d, const struct guide_node *node)
     add_where(d, node);
     sheet_raw(&d->sheet, ": ");
     if (before->not_used != node->not_used || before->required != node->required) {
-        sheet_raw(&d->sheet, node_requirement(node));
+        sheet_raw(&d->sheet, node_requirement(d, node));
         if (before->max != node->max)
             sheet_raw(&d->sheet, ", ");
     }
@@ -363,7 +378,7 @@ static void add_node_changes(struct document *d, const struct guide_node *node)
     }
     sheet_raw(&d->sheet, "; was ");
     if (before->not_used != node->not_used || before->required != node->required) {
-        sheet_raw(&d->sheet, node_requirement(before));
+        sheet_raw(&d->sheet, node_requirement(d, before));
         if (before->max != node->max)
             sheet_raw(&d->sheet, ", ");
     }
@@ -397,7 +412,7 @@ static void add_variant_rule(struct document *d, const struct guide_variant *v)
         sheet_raw(&d->sheet, " in every document");
         return;
     }
-    sheet_raw(&d->sheet, v->needs & ~v->own ? " in every such loop " : " in every loop ");
+    buf_printf(d->sheet.out, v->needs & ~v->own ? " in every such %s " : " in every %s ", d->g->words->loop);
     sheet_text(&d->sheet, loop->tag);
 }
 
@@ -444,9 +459,9 @@ static void add_changes(struct document *d)
 
 static void add_legend(struct document *d)
 {
-    static const struct {
+    static const struct legend {
         const char *what, *means;
-    } rows[] = {
+    } x12[] = {
         { "mandatory", "has to be there; within an optional loop, whenever the loop is there" },
         { "optional", "may be left out" },
         { "conditional", "depends on other elements, as the rules below the table say" },
@@ -458,11 +473,21 @@ static void add_legend(struct document *d)
         { "DT", "a date, CCYYMMDD (8) or YYMMDD (6)" },
         { "TM", "a time, HHMM with seconds where there are any" },
         { "B", "binary data" },
+    }, edifact[] = {
+        { "mandatory", "has to be there; within a conditional group, whenever the group is there" },
+        { "conditional", "may be left out where nothing else was agreed" },
+        { "not used", "must not be sent" },
+        { "an", "text or a code" },
+        { "a", "letters" },
+        { "n", "a number, with a decimal mark where it has places" },
+        { "an..35, an3", "at most 35 characters, exactly 3" },
     };
+    const struct legend *rows = d->g->words->notation ? edifact : x12;
+    size_t n = d->g->words->notation ? sizeof(edifact) / sizeof(*edifact) : sizeof(x12) / sizeof(*x12);
 
     sheet_heading(&d->sheet, 2, "How to read it");
     sheet_begin_list(&d->sheet);
-    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+    for (size_t i = 0; i < n; i++) {
         sheet_begin_item(&d->sheet);
         sheet_strong(&d->sheet, rows[i].what);
         sheet_raw(&d->sheet, ": ");
@@ -471,10 +496,18 @@ static void add_legend(struct document *d)
     }
     sheet_end_list(&d->sheet);
     sheet_begin_paragraph(&d->sheet);
-    sheet_words(&d->sheet,
-                "A loop is a group of segments that may be repeated; its first segment opens it. "
-                "Lengths are in characters; a sign and a decimal point do not count. In examples * parts elements, > "
-                "components, and ~ ends a segment.");
+    if (d->g->words->notation)
+        sheet_words(
+            &d->sheet,
+            "A group holds segments that may be repeated together; its first segment opens it. "
+            "Lengths are in characters; a sign and a decimal mark do not count. In examples + parts elements, : "
+            "components, and ' ends a segment.");
+    else
+        sheet_words(
+            &d->sheet,
+            "A loop is a group of segments that may be repeated; its first segment opens it. "
+            "Lengths are in characters; a sign and a decimal point do not count. In examples * parts elements, > "
+            "components, and ~ ends a segment.");
     sheet_end_paragraph(&d->sheet);
 }
 
@@ -507,8 +540,7 @@ static void add_segment_row(struct document *d, unsigned i)
 
     sheet_begin_row(&d->sheet, changed || elements);
     sheet_begin_cell(&d->sheet, indent);
-    if (node->loop)
-        sheet_raw(&d->sheet, "Loop ");
+    add_loop(d, node->loop);
     if (section)
         buf_printf(d->sheet.out, d->sheet.html ? "<a href=\"#s%u\">" : "[", section);
     sheet_text(&d->sheet, node->tag);
@@ -525,7 +557,7 @@ static void add_segment_row(struct document *d, unsigned i)
     if (node->def)
         sheet_text(&d->sheet, node->def->name);
     sheet_end_cell(&d->sheet);
-    sheet_cell(&d->sheet, slice_of(left_out(d->g, node) ? "not used" : node_requirement(node)));
+    sheet_cell(&d->sheet, slice_of(left_out(d->g, node) ? "not used" : node_requirement(d, node)));
     sheet_begin_cell(&d->sheet, 0);
     add_max(d, node->max);
     sheet_end_cell(&d->sheet);
@@ -534,7 +566,7 @@ static void add_segment_row(struct document *d, unsigned i)
         part(d, &said);
         mark(d);
         sheet_raw(&d->sheet, "was ");
-        sheet_raw(&d->sheet, node_requirement(before));
+        sheet_raw(&d->sheet, node_requirement(d, before));
         if (before->max != node->max) {
             sheet_raw(&d->sheet, ", at most ");
             add_max(d, before->max);
@@ -563,9 +595,9 @@ static void add_segment_row(struct document *d, unsigned i)
         sheet_begin_cell(&d->sheet, 0);
         add_variant(d, v);
         sheet_end_cell(&d->sheet);
-        sheet_cell(&d->sheet, v->requirement != REQ_OPTIONAL ? slice_of(requirement_words(v->requirement))
-                              : v->own                       ? SLICE("optional")
-                                                             : slice_of(node_requirement(node)));
+        sheet_cell(&d->sheet, v->requirement != REQ_OPTIONAL ? slice_of(requirement_words(d, v->requirement))
+                              : v->own                       ? slice_of(d->g->words->optional)
+                                                             : slice_of(node_requirement(d, node)));
         sheet_begin_cell(&d->sheet, 0);
         if (v->max != UINT32_MAX)
             add_max(d, v->max);
@@ -596,7 +628,9 @@ static void add_segments(struct document *d)
     char area = 0;
 
     sheet_heading(&d->sheet, 2, "Segments");
-    sheet_begin_table(&d->sheet, "segments", "Segments and loops in their order; what stands in a loop is indented",
+    sheet_begin_table(&d->sheet, "segments",
+                      d->g->words->notation ? "Segments and groups in their order; what stands in a group is indented"
+                                            : "Segments and loops in their order; what stands in a loop is indented",
                       columns);
     for (unsigned i = 1; i < d->g->n; i++) {
         const struct guide_node *node = &d->g->node[i];
@@ -628,7 +662,7 @@ static void add_use_row(struct document *d, struct slice tag, unsigned element, 
     sheet_end_cell(&d->sheet);
     sheet_cell(&d->sheet, use->element->name);
     sheet_cell(&d->sheet, use->element->id);
-    sheet_cell(&d->sheet, slice_of(requirement_words(use->requirement)));
+    sheet_cell(&d->sheet, slice_of(requirement_words(d, use->requirement)));
     buf_init(&type, 64);
     explain_type(use, &type);
     sheet_begin_cell(&d->sheet, 0);

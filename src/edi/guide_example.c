@@ -92,13 +92,14 @@ static void add_sample(const struct guide *g, struct element_use *use, struct bu
             has = 1;
         for (unsigned i = 0; i < use->element->n_parts && i < 64 && has >> i; i++) {
             if (i)
-                buf_add_char(out, '>');
+                buf_add_char(out, g->words->example[1]);
             if (has >> i & 1)
                 add_sample(g, &use->element->part[i], out);
         }
         break;
     case TYPE_AN:
     case TYPE_ID:
+    case TYPE_A:
     case TYPE_B: add_sample_text(use, out); break;
     }
 }
@@ -116,7 +117,7 @@ void guide_example(const struct guide *guide, const struct segment_def *def, uns
 
     buf_add_slice(out, def->tag);
     for (unsigned k = 1; k <= def->n && k <= 64 && has >> (k - 1); k++) {
-        buf_add_char(out, '*');
+        buf_add_char(out, guide->words->example[0]);
         if (!(has >> (k - 1) & 1))
             continue;
         if (k == qualifier && value.n)
@@ -126,5 +127,5 @@ void guide_example(const struct guide *guide, const struct segment_def *def, uns
         else
             add_sample(guide, &def->use[k - 1], out);
     }
-    buf_add_char(out, '~');
+    buf_add_char(out, guide->words->example[2]);
 }

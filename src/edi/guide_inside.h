@@ -13,7 +13,7 @@
 struct loaded_guide {
     struct loaded_guide *next;
     struct guide *guide;        /* NULL: the file has errors */
-    struct slice file;
+    struct slice file, text;
     bool partner;
 };
 
@@ -23,6 +23,7 @@ struct guides {
     struct guide_version *version;
     struct loaded_guide *guide;
     struct kept_file *file;
+    unsigned depth;             /* guides being read, one for another */
     pthread_mutex_t lock;       /* around everything that is read, loaded or built */
 };
 
@@ -49,9 +50,23 @@ int guide_read_whole(const struct guide_context *x, struct lines *lines, const s
                      struct guide **guide_r);
 /* Numbers the tags and lays out the steps. */
 int guide_finish(const struct guide_context *x, struct guide *g, unsigned before, const char *what);
-int guide_keep(const struct guide_context *x, struct guide *g, struct slice file, bool partner);
+int guide_keep(const struct guide_context *x, struct guide *g, struct slice file, struct slice text, bool partner);
+/* What was kept of a guide's file. */
+const struct loaded_guide *guide_kept(const struct guides *g, const struct guide *guide);
 /* The heading of a guide, complained of when it is none. */
 bool guide_begins(struct lines *lines, struct line *line_r, const char *how);
+
+/* The guide of a file in the library's directory. */
+int guide_load(const struct guide_context *x, struct slice standard, struct slice version, struct slice set,
+               const struct guide **guide_r);
+/* A name that may become part of a file's name. */
+bool guide_is_file_name(struct slice s);
+
+/* ---- guide_delta.c ---- */
+
+/* A guide that says what differs from another one, or one that stands on none; its heading was read. */
+int guide_read_either(const struct guide_context *x, struct lines *lines, const struct line *heading,
+                      struct guide **guide_r);
 
 /* ---- dictionary.c ---- */
 

@@ -61,8 +61,59 @@ bool path_split_element(struct slice word, struct slice *tag_r, unsigned *number
     if (word.n < 4 || word.n > 5 || !is_digit(word.p[word.n - 1]) || !is_digit(word.p[word.n - 2]))
         return false;
     *tag_r = slice(word.p, word.n - 2);
+    if (slice_is(*tag_r, "SG")) /* the group SG25 */
+        return false;
     *number_r = (unsigned)(word.p[word.n - 2] - '0') * 10 + (unsigned)(word.p[word.n - 1] - '0');
     return *number_r > 0;
+}
+
+static bool all_digits(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (!is_digit(s.p[i]))
+            return false;
+    return s.n > 0;
+}
+
+/* 1004 */
+static bool is_element_number(struct slice name)
+{
+    return name.n == 4 && all_digits(name);
+}
+
+/* C082, S009. An X12 element such as C301 looks the same; that stands behind no tag of three letters. */
+static bool is_composite_number(struct slice name)
+{
+    return name.n == 4 && name.p[0] >= 'A' && name.p[0] <= 'Z' && all_digits(slice_from(name, 1));
+}
+
+static bool is_number(struct slice name, struct slice tag)
+{
+    return tag.n >= 3 && (is_element_number(name) || is_composite_number(name));
+}
+
+/* What stands before "=" of a select: 01  01-2  3035  C507.2005 */
+static bool read_select_element(struct slice word, struct path_select *s)
+{
+    bool any;
+    struct slice rest, first = slice_cut(word, '-', &rest, &any);
+    uint64_t value;
+
+    if (first.n == 2 && all_digits(first)) {
+        slice_number(first, 99, &value);
+        s->element = (uint8_t)value;
+        if (any && (!slice_number(rest, 99, &value) || value == 0))
+            return false;
+        s->component = any ? (uint8_t)value : 0;
+        return s->element > 0;
+    }
+    first = slice_cut(word, '.', &rest, &any);
+    if (any && is_composite_number(first))
+        s->number.composite = first;
+    else
+        rest = word;
+    s->number.element = rest;
+    return is_element_number(rest);
 }
 
 /* [IA]  [01=PD 02=WD]; c stands behind the bracket. */
@@ -85,11 +136,10 @@ static bool read_selects(struct cursor *c, struct path_step *step)
         while (c->at < w.n && w.p[c->at] != ']')
             c->at++;
         value = slice(w.p + start, c->at - start);
-        s->element = 0;
-        if (value.n > 3 && is_digit(value.p[0]) && is_digit(value.p[1]) && value.p[2] == '=') {
-            s->element = (uint8_t)((value.p[0] - '0') * 10 + (value.p[1] - '0'));
-            value = slice_from(value, 3);
-        }
+        bool any;
+        struct slice code, element = slice_cut(value, '=', &code, &any);
+        if (any && code.n && read_select_element(element, s))
+            value = code;
         if (value.n == 0 || value.n > 8)
             return fail(c, "a qualifier has 1 to 8 characters");
         s->value = value;
@@ -101,7 +151,7 @@ static bool add_element(struct cursor *c, struct path *p, unsigned element, unsi
 {
     if (p->n_elements == PATH_ELEMENTS)
         return fail(c, "too many elements");
-    p->element[p->n_elements++] = (struct path_element){ (uint8_t)element, (uint8_t)component };
+    p->element[p->n_elements++] = (struct path_element){ .element = (uint8_t)element, .component = (uint8_t)component };
     return true;
 }
 
@@ -121,11 +171,37 @@ static bool read_component(struct cursor *c, unsigned *component_r)
     return true;
 }
 
+/* C082.3039  C082-1  C212  1004; c stands behind the first number. */
+static bool read_number(struct cursor *c, struct path *p, struct slice name)
+{
+    struct path_number number = { .element = name };
+    struct slice w = c->line->word[c->word].s;
+    unsigned component = 0;
+
+    if (is_composite_number(name)) {
+        number = (struct path_number){ .composite = name };
+        if (peek(c) == '.' && c->at + 1 < w.n && is_digit(w.p[c->at + 1])) {
+            c->at++;
+            number.element = take_name(c);
+            if (!is_element_number(number.element))
+                return fail(c, "an element's number has four digits");
+        } else if (!read_component(c, &component)) {
+            return false;
+        }
+    }
+    if (!add_element(c, p, 0, component))
+        return false;
+    p->element[p->n_elements - 1].number = number;
+    return true;
+}
+
 /* An element named in full. Its tag must be the last step's, or becomes the last step. */
 static bool read_element(struct cursor *c, struct path *p, struct slice name)
 {
     struct slice tag;
     unsigned number, component;
+    if (p->n_steps && is_number(name, p->step[p->n_steps - 1].tag))
+        return read_number(c, p, name);
     if (!path_split_element(name, &tag, &number))
         return fail(c, "an element is expected, such as BEG03");
     if (p->n_steps && slice_eq(p->step[p->n_steps - 1].tag, tag)) {
@@ -198,7 +274,7 @@ bool path_read(const struct lines *lines, const struct line *line, unsigned *at,
         name = take_name(&c);
         if (name.n == 0)
             return fail(&c, "a segment, loop or element is expected here");
-        if (path_split_element(name, &tag, &number)) {
+        if ((p->n_steps && is_number(name, p->step[p->n_steps - 1].tag)) || path_split_element(name, &tag, &number)) {
             if (!read_element(&c, p, name))
                 return false;
             break;
@@ -246,4 +322,57 @@ bool path_read(const struct lines *lines, const struct line *line, unsigned *at,
     p->n_words = c.word + 1 - *at;
     *at = c.word + 1;
     return true;
+}
+
+/* The first place of a number in a segment. */
+static bool find_number(const struct segment_def *def, const struct path_number *number, uint8_t *element_r,
+                        uint8_t *component_r)
+{
+    for (unsigned i = 0; i < def->n; i++) {
+        const struct element *e = def->use[i].element;
+        if (number->composite.n && !slice_eq(e->id, number->composite))
+            continue;
+        *element_r = (uint8_t)(i + 1);
+        if (!number->element.n || slice_eq(e->id, number->element))
+            return true;
+        for (unsigned k = 0; k < e->n_parts; k++)
+            if (slice_eq(e->part[k].element->id, number->element)) {
+                *component_r = (uint8_t)(k + 1);
+                return true;
+            }
+    }
+    return false;
+}
+
+static bool resolve(const struct lines *lines, const struct line *line, struct path_number *number,
+                    const struct segment_def *def, uint8_t *element_r, uint8_t *component_r)
+{
+    struct place at = lines_place(lines, line, 0);
+
+    if (!number->composite.n && !number->element.n)
+        return true;
+    if (!find_number(def, number, element_r, component_r)) {
+        complain(lines->complaints, &at, "segment %.*s has no element %.*s%s%.*s", SLICE_FMT(def->tag),
+                 SLICE_FMT(number->composite), number->composite.n && number->element.n ? "." : "",
+                 SLICE_FMT(number->element));
+        return false;
+    }
+    *number = (struct path_number){ .element = slice(NULL, 0) };
+    return true;
+}
+
+bool path_resolve(const struct lines *lines, const struct line *line, struct path *path, const struct segment_def *def)
+{
+    for (unsigned i = 0; i < path->n_elements; i++) {
+        struct path_element *e = &path->element[i];
+        if (!resolve(lines, line, &e->number, def, &e->element, &e->component))
+            return false;
+    }
+    return true;
+}
+
+bool path_resolve_select(const struct lines *lines, const struct line *line, struct path_select *select,
+                         const struct segment_def *def)
+{
+    return resolve(lines, line, &select->number, def, &select->element, &select->component);
 }

@@ -847,7 +847,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     }
     for (unsigned i = 0; i < t->group; i++) {
         struct map_line one = *l;
-        struct path_element e = { (uint8_t)(t->first + i), 0 };
+        struct path_element e = { .element = (uint8_t)(t->first + i) };
         if (i) { /* conversions speak of the first */
             one.n_conversions = 0;
             one.beside = slice(NULL, 0);

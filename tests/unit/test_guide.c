@@ -440,6 +440,290 @@ static void test_wrong_deltas(void **state)
     }
 }
 
+/* ---- EDIFACT ---- */
+
+/* A small library of guides in a folder of its own; removed when a test is done. */
+static const struct {
+    const char *name, *text;
+} edifact_files[] = {
+    { "syntax-3/version", "version syntax-3\n" },
+    { "syntax-3/segments", "segment UNH \"Message header\"\n  01 0062 M\n  02 S009 M\n"
+                           "segment UNT \"Message trailer\"\n  01 0074 M\n  02 0062 M\n" },
+    { "syntax-3/elements", "composite S009 \"Message identifier\"\n  01 0065 M\n  02 0052 M\n"
+                           "element 0062 an..14 \"Message reference number\"\nelement 0065 an..6 \"Message type\"\n"
+                           "element 0052 an..3 \"Version\"\nelement 0074 n..6 \"Segments\"\n" },
+    { "d96a/version", "version d96a from syntax-3\n" },
+    { "d96a/segments", "segment BGM \"Beginning of message\"\n  01 C002 C\n  02 1004 C\n"
+                       "segment DTM \"Date\"\n  01 C507 M\n"
+                       "segment COM \"Communication\" qualifier 01-2\n  01 C076 M\n"
+                       "segment LIN \"Line\"\n  01 1082 C\n  02 C212 C 5\n" },
+    { "d96a/elements",
+      "composite C002 \"Name\"\n  01 1001 C\n  02 1131 C\n  03 3055 C\n"
+      "composite C507 \"Date\"\n  01 2005 M\n  02 2380 C\n"
+      "composite C076 \"Communication\"\n  01 3148 M\n  02 3155 M\n"
+      "composite C212 \"Item\"\n  01 7140 C\n  02 7143 C\n  03 3055 C\n"
+      "element 1001 an..3 \"Name, coded\"\n  220 Order\n  221 \"Blanket order\"\n"
+      "element 1004 an..35 \"Number\"\nelement 1082 n..6 \"Line number\"\nelement 1131 an..3 \"List\"\n"
+      "element 2005 an..3 \"Qualifier\"\n  2 Delivery\n  137 Document\nelement 2380 an..35 \"Date\"\n"
+      "element 3055 an..3 \"Agency\"\n  6 UN/ECE\n  9 EAN\nelement 3148 an..512 \"Number\"\n"
+      "element 3155 a2 \"Channel\"\n  TE Telephone\n  FX Telefax\nelement 7140 an..35 \"Item\"\n"
+      "element 7143 an..3 \"Type\"\n  EN EAN\n  SA Supplier\n" },
+    { "d96a/ORDERS", "guide edifact/d96a/ORDERS \"Purchase order\"\n  heading\n  UNH M\n  BGM M\n  DTM M 35\n"
+                     "  detail\n  group SG25 C 200000\n    LIN M\n    DTM C 5\n    group SG26 M 2\n      COM M\n"
+                     "  summary\n  UNT M\n" },
+    { "d96a-ean008/ORDERS", "guide edifact/d96a-ean008/ORDERS from edifact/d96a/ORDERS \"EANCOM\"\n"
+                            "  BGM.1004 must\n  BGM.C002.1001 also 22E\n  SG25.DTM[2] must\n  COM[TE] max 1\n"
+                            "  LIN.C212.7143 only EN\n  DTM[C507.2005=137].2380 length 8 8\n" },
+    { "d01b/version", "version d01b from d96a\n" },
+    { "d01b/ORDERS", "guide edifact/d01b/ORDERS\n  UNH M\n  UNT M\n" },
+    { "1-911/version", "version 1-911 from d96a\n" },
+    { "1-911/ORDERS", "guide edifact/1-911/ORDERS\n  UNH M\n  UNT M\n" },
+    { "2-2/version", "version 2-2 from syntax-3\n" },
+    { "2-2/CONTRL", "guide edifact/2-2/CONTRL\n  UNH M\n  UNT M\n" },
+    { "4-1/version", "version 4-1 from syntax-3\n" },
+    { "4-1/CONTRL", "guide edifact/4-1/CONTRL\n  UNH M\n  UNT M\n" },
+    { "circle/version", "version circle from syntax-3\n" },
+    { "circle/A", "guide edifact/circle/A from edifact/circle/B\n" },
+    { "circle/B", "guide edifact/circle/B from edifact/circle/A\n" },
+    { "wrong/version", "version wrong from d96a\n" },
+    { "wrong/TYPE", "guide edifact/wrong/TYPE\n  QTY M\n" },
+    { "wrong/TRIGGER", "guide edifact/wrong/TRIGGER\n  group SG1 C 5\n    LIN C\n" },
+    { "wrong/OPTIONAL", "guide edifact/wrong/OPTIONAL\n  LIN O\n" },
+    { "wrong/GROUP", "guide edifact/wrong/GROUP\n  group SG1 5\n    LIN M\n" },
+    { "wrong/segments", "segment QTY \"Quantity\" qualifier 01-x\n  01 9999 X\n" },
+    { "wrong/elements", "element 9999 x..3 \"Wrong\"\n" },
+};
+
+static char edifact_directory[] = "edifact-XXXXXX";
+
+static int make_edifact(void **state)
+{
+    char path[200];
+
+    (void)state;
+    assert_non_null(mkdtemp(edifact_directory));
+    snprintf(path, sizeof(path), "%s/edifact", edifact_directory);
+    assert_int_equal(mkdir(path, 0700), 0);
+    for (unsigned i = 0; i < sizeof(edifact_files) / sizeof(edifact_files[0]); i++) {
+        const char *name = edifact_files[i].name;
+        FILE *f;
+        snprintf(path, sizeof(path), "%s/edifact/%.*s", edifact_directory, (int)strcspn(name, "/"), name);
+        mkdir(path, 0700);
+        snprintf(path, sizeof(path), "%s/edifact/%s.guide", edifact_directory, name);
+        f = fopen(path, "w");
+        assert_non_null(f);
+        assert_true(fputs(edifact_files[i].text, f) >= 0);
+        assert_int_equal(fclose(f), 0);
+    }
+    return 0;
+}
+
+static int remove_edifact(void **state)
+{
+    char path[200];
+
+    (void)state;
+    for (unsigned i = sizeof(edifact_files) / sizeof(edifact_files[0]); i-- > 0;) {
+        const char *name = edifact_files[i].name;
+        snprintf(path, sizeof(path), "%s/edifact/%s.guide", edifact_directory, name);
+        remove(path);
+        snprintf(path, sizeof(path), "%s/edifact/%.*s", edifact_directory, (int)strcspn(name, "/"), name);
+        remove(path);
+    }
+    snprintf(path, sizeof(path), "%s/edifact", edifact_directory);
+    remove(path);
+    remove(edifact_directory);
+    return 0;
+}
+
+static struct guides *open_edifact(void)
+{
+    struct guides *guides = NULL;
+    assert_int_equal(guides_new(edifact_directory, &guides, NULL), 0);
+    return guides;
+}
+
+/* Notation, groups, composites, qualifiers, whose list a code is from. */
+static void test_edifact(void **state)
+{
+    struct guides *guides = open_edifact();
+    const struct guide *g = by_id(guides, "edifact/d96a/ORDERS");
+    const struct guide_node *group = &g->node[first(g, "LIN")->parent], *inner = &g->node[first(g, "COM")->parent];
+    const struct element *e;
+
+    (void)state;
+    assert_true(slice_is(g->version, "d96a") && slice_is(g->title, "Purchase order"));
+    assert_true(group->loop && slice_is(group->tag, "SG25") && !group->required && group->max == 200000);
+    assert_true(inner->required && first(g, "COM")->required && !first(g, "LIN")->required);
+    assert_string_equal(guide_requirement(g, group), "C");
+    assert_string_equal(guide_requirement(g, first(g, "LIN")), "M");
+    assert_int_equal(first(g, "DTM")->max, 35);
+    assert_int_equal(first(g, "UNT")->area, 's');
+
+    assert_int_equal(first(g, "BGM")->def->qualifier, 0);
+    assert_int_equal(first(g, "DTM")->def->qualifier, 1);
+    assert_int_equal(first(g, "DTM")->def->qualifier_part, 0);
+    assert_int_equal(first(g, "COM")->def->qualifier_part, 2);
+
+    e = first(g, "BGM")->def->use[0].element;
+    assert_true(e->type == TYPE_COMPOSITE && e->n_parts == 3);
+    assert_int_equal(e->part[0].element->type, TYPE_ID);
+    assert_true(slice_is(e->part[0].element->form, "an"));
+    assert_int_equal(e->part[0].list_part, 2);
+    assert_int_equal(e->part[0].agency_part, 3);
+    e = first(g, "LIN")->def->use[1].element;
+    assert_true(e->part[1].list_part == 0 && e->part[1].agency_part == 3);
+    assert_int_equal(first(g, "LIN")->def->use[1].repeat, 5);
+    e = first(g, "LIN")->def->use[0].element;
+    assert_true(e->type == TYPE_R && e->min == 1 && e->max == 6);
+    e = first(g, "COM")->def->use[0].element->part[1].element;
+    assert_true(slice_is(e->form, "a") && e->type == TYPE_ID && e->min == 2 && e->max == 2);
+    guides_free(&guides);
+}
+
+static const struct guide_variant *only_variant(const struct guide *g, const char *tag)
+{
+    assert_non_null(variant_at(g, tag, 0));
+    return variant_at(g, tag, 0);
+}
+
+/* An association's guide, with places named by numbers; and a partner's on top of it. */
+static void test_association(void **state)
+{
+    static const char text[] = "guide a/ORDERS from edifact/d96a-ean008/ORDERS\n  BGM.1001 only 22E\n  COM[TE] must\n";
+    struct guides *guides = open_edifact();
+    const struct guide *g = by_id(guides, "edifact/d96a-ean008/ORDERS"), *own = NULL;
+    const struct element *e = first(g, "BGM")->def->use[0].element;
+    struct complaints c;
+
+    (void)state;
+    assert_true(slice_is(g->title, "EANCOM") && slice_is(g->base, "edifact/d96a/ORDERS") &&
+                slice_is(g->version, "d96a"));
+    assert_true(first(g, "BGM")->def->mandatory == 2);
+    assert_true(codes_has(e->part[0].codes, slice_key(SLICE("22E"))));
+    assert_true(codes_has(e->part[0].codes, slice_key(SLICE("220"))));
+    assert_int_equal(variant_at(g, "DTM", 0)->def->use[0].element->part[1].min, 8);
+    assert_int_equal(variant_at(g, "DTM", 1)->requirement, REQ_MANDATORY);
+    assert_int_equal(only_variant(g, "COM")->max, 1);
+    assert_int_equal(guide_qualifier(g, (unsigned)__builtin_ctzll(only_variant(g, "COM")->own))->part, 2);
+    assert_int_equal(first(g, "LIN")->def->use[1].element->part[1].codes->n, 1);
+
+    complaints_init(&c);
+    if (guides_read_delta(guides, SLICE("a.guide"), slice_of(text), &c, &own, NULL))
+        fail_msg("%s", buf_text(&c.text));
+    assert_true(slice_is(own->base, "edifact/d96a-ean008/ORDERS"));
+    assert_int_equal(first(own, "BGM")->def->mandatory, 2);
+    assert_int_equal(first(own, "BGM")->def->use[0].element->part[0].codes->n, 1);
+    assert_true(only_variant(own, "COM")->max == 1 && only_variant(own, "COM")->requirement == REQ_MANDATORY);
+    assert_int_equal(own->n_variants, g->n_variants);
+    complains(guides, "guide b/ORDERS from a/ORDERS\n",
+              "b.guide:1:21: a partner's guide stands on one of the standard");
+    complains(guides, "guide b/ORDERS from edifact/d96a/ORDERS\n  BGM.2005 must\n",
+              "b.guide:2:3: segment BGM has no element 2005");
+    complains(guides, "guide b/ORDERS from edifact/d96a/ORDERS\n  DTM[1004=2] must\n",
+              "segment DTM has no element 1004");
+    complains(guides, "guide b/ORDERS from edifact/d96a/ORDERS\n  COM[ZZ] must\n", "\"ZZ\" is no code of element 3155");
+    complains(guides, "guide b/ORDERS from edifact/d96a/ORDERS\n  BGM.1004 length 1 36\n",
+              "element 1004 Number is an..35");
+    complaints_deinit(&c);
+    guides_free(&guides);
+}
+
+static void finds_message(struct guides *guides, const char *version, const char *release, const char *association,
+                          const char *set, const char *expected)
+{
+    char room[GUIDE_DIRECTORY];
+    struct slice directory = guide_directory(slice_of(version), slice_of(release), slice_of(association), room);
+    const struct guide *g = NULL;
+    struct complaints c;
+
+    complaints_init(&c);
+    assert_int_equal(guides_find(guides, SLICE("edifact"), directory, slice_of(set), &c, &g, NULL),
+                     expected ? 0 : ERR_MISSING);
+    if (expected && !slice_is(g->id, expected))
+        fail_msg("%s:%s:%s: %.*s", version, release, association, SLICE_FMT(g->id));
+    complaints_deinit(&c);
+}
+
+static void test_directories(void **state)
+{
+    static const char *const ordered[] = { "2-2",  "d-3",  "4-1",  "90-1", "1-911", "2-912", "d93a", "s93a",
+                                           "d96a", "d96b", "d97a", "d99b", "d00a",  "d01a",  "d01b", "d10a" };
+    const struct guide_words *words = guide_words(SLICE("edifact"));
+    struct guides *guides = open_edifact();
+    char room[GUIDE_DIRECTORY];
+
+    (void)state;
+    for (unsigned i = 0; i + 1 < sizeof(ordered) / sizeof(ordered[0]); i++)
+        assert_true(guide_version_order(words, slice_of(ordered[i]), slice_of(ordered[i + 1])) < 0);
+    assert_int_equal(guide_version_order(words, SLICE("d96a-ean008"), SLICE("d96a")), 0);
+    assert_true(slice_is(guide_without_association(SLICE("2-2-ean002")), "2-2"));
+    assert_true(slice_is(guide_without_association(SLICE("syntax-4")), "syntax-4"));
+    assert_int_equal(guide_directory(SLICE("D"), SLICE("../"), SLICE(""), room).n, 0);
+    assert_int_equal(guide_directory(SLICE(""), SLICE("96A"), SLICE(""), room).n, 0);
+    assert_true(slice_is(guide_directory(SLICE("D"), SLICE("96A"), SLICE("../../"), room), "d96a"));
+
+    finds_message(guides, "D", "96A", "", "ORDERS", "edifact/d96a/ORDERS");
+    finds_message(guides, "D", "96A", "EAN008", "ORDERS", "edifact/d96a-ean008/ORDERS");
+    finds_message(guides, "D", "96A", "EAN007", "ORDERS", "edifact/d96a/ORDERS");
+    finds_message(guides, "D", "96A", "EAN0089", "ORDERS", "edifact/d96a/ORDERS");
+    finds_message(guides, "D", "99B", "EAN008", "ORDERS", "edifact/d96a/ORDERS");
+    finds_message(guides, "D", "93A", "", "ORDERS", "edifact/1-911/ORDERS");
+    finds_message(guides, "1", "911", "", "ORDERS", "edifact/1-911/ORDERS");
+    finds_message(guides, "90", "1", "", "ORDERS", "edifact/1-911/ORDERS");
+    finds_message(guides, "D", "13B", "", "ORDERS", "edifact/d01b/ORDERS");
+    finds_message(guides, "D", "3", "", "CONTRL", "edifact/2-2/CONTRL");
+    finds_message(guides, "4", "1", "EAN003", "CONTRL", "edifact/4-1/CONTRL");
+    finds_message(guides, "D", "96A", "", "INVOIC", NULL);
+    guides_free(&guides);
+}
+
+/* What is wrong in a guide or dictionary of EDIFACT is complained of in its own words. */
+static void test_wrong_edifact(void **state)
+{
+    static const char *const wrong[][2] = {
+        { "edifact/wrong/TYPE", "NOTATION such as an..35" },
+        { "edifact/wrong/TYPE", "the requirement is M or C" },
+        { "edifact/wrong/TYPE", "a component's position is expected behind \"-\"" },
+        { "edifact/wrong/TRIGGER", "TRIGGER.guide:3:9: the first segment of a group is M and stands once" },
+        { "edifact/wrong/OPTIONAL", "expected: SEGMENT M or C [MAX]" },
+        { "edifact/wrong/GROUP", "expected: group NAME M or C [MAX]" },
+        { "edifact/circle/A", "" },
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        struct guides *guides = open_edifact();
+        const struct guide *g = NULL;
+        struct complaints c;
+        complaints_init(&c);
+        assert_int_equal(guides_by_id(guides, slice_of(wrong[i][0]), &c, &g, NULL), ERR_CONFIG);
+        if (g || !strstr(buf_text(&c.text), wrong[i][1]))
+            fail_msg("%s: %s", wrong[i][0], buf_text(&c.text));
+        complaints_deinit(&c);
+        guides_free(&guides);
+    }
+}
+
+static int load_edifact(void *arg)
+{
+    static const char text[] = "guide a/ORDERS from edifact/d96a-ean008/ORDERS\n  BGM.1001 only 22E\n  COM[TE] must\n";
+    struct guides *guides = NULL;
+    const struct guide *g = NULL;
+    struct complaints c;
+    int r = guides_new(edifact_directory, &guides, NULL);
+
+    (void)arg;
+    complaints_init(&c);
+    if (r == 0)
+        r = guides_read_delta(guides, SLICE("a"), slice_of(text), &c, &g, NULL);
+    if (r == 0 && !guide_check_codes(g, &c))
+        r = ERR_NOMEM;
+    complaints_deinit(&c);
+    guides_free(&guides);
+    return r;
+}
+
 static int load(void *arg)
 {
     struct guides *guides = NULL;
@@ -463,15 +747,20 @@ static void test_no_memory(void **state)
 {
     (void)state;
     assert_true(fail_each_allocation(load, NULL) > 5);
+    assert_true(fail_each_allocation(load_edifact, NULL) > 5);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_dictionaries), cmocka_unit_test(test_segments), cmocka_unit_test(test_versions),
-        cmocka_unit_test(test_delta), cmocka_unit_test(test_wrong_deltas), cmocka_unit_test(test_general_lines), cmocka_unit_test(test_levels),
-        cmocka_unit_test(test_words), cmocka_unit_test(test_delta_on_delta), cmocka_unit_test(test_wrong_dictionary),
+        cmocka_unit_test(test_dictionaries),   cmocka_unit_test(test_segments),
+        cmocka_unit_test(test_versions),       cmocka_unit_test(test_delta),
+        cmocka_unit_test(test_wrong_deltas),   cmocka_unit_test(test_general_lines),
+        cmocka_unit_test(test_levels),         cmocka_unit_test(test_words),
+        cmocka_unit_test(test_delta_on_delta), cmocka_unit_test(test_wrong_dictionary),
+        cmocka_unit_test(test_edifact),        cmocka_unit_test(test_association),
+        cmocka_unit_test(test_directories),    cmocka_unit_test(test_wrong_edifact),
         cmocka_unit_test(test_no_memory),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_edifact, remove_edifact);
 }
