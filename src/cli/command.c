@@ -73,6 +73,8 @@ const struct option_row options[OPTIONS] = {
                           "who gets the document, whatever the partner files say" },
     [OPTION_FILE] = { "file", "FILE", COMPLETES_FILE, false, "bytes that were mended by hand, in place of those that came" },
     [OPTION_ALL] = { "all", NULL, COMPLETES_NOTHING, false, "hand over again also what was recorded before" },
+    [OPTION_ALL_HELD] = { "all", NULL, COMPLETES_NOTHING, false, "all that is held, of all partners" },
+    [OPTION_HELD_FOR] = { "held-for", "WORDS", COMPLETES_NOTHING, false, "only what is held for a reason with these words in it" },
     [OPTION_WITH_KEYS] = { "with-keys", NULL, COMPLETES_NOTHING, false, "copy the private keys, too" },
     [OPTION_SKIP] = { "skip", "NUMBER", COMPLETES_NOTHING, false,
                       "let control numbers go on so much higher than they were; otherwise 1000" },
@@ -399,35 +401,44 @@ const struct command commands[] = {
             "A transmission that arrived is read again, as a new one: what of it was refused or dead may go through once the "
             "guide, map or partner file was mended; what was recorded before is recognised and goes again only with --all, or when "
             "all of it was. With --file its bytes are those of a file that was mended by hand. A transmission that left is handed over "
-            "again, byte for byte. A document or a delivery goes again as a new one. With --partner, --from and --until what "
-            "arrived from a partner in that time and was not recorded is read again, with --all all of it. What was dead or "
-            "refused is dropped with that, so that nobody does it twice. It waits for `waybill run`.",
+            "again, byte for byte, with the documents in it. The record of a document goes again where the partner files say, or to "
+            "--receiver, also when it was dead or dropped; a delivery goes again as a new one. With --partner, --from and --until what "
+            "arrived from a partner in that time and was not recorded is read again, with --all all of it; with --receiver "
+            "the records of that time go to him, as far as they did not yet. What was dead, refused or not acknowledged is "
+            "dropped with that, so that nobody does it twice; what somebody dropped by hand stays so, unless --all is given or nothing "
+            "else is in the file. It waits for `waybill run`.",
         .example = { { "waybill replay T12", "a file, after its map was mended" },
                      { "waybill replay T12 --file mended.edi", "a file, with other bytes" },
+                     { "waybill replay D7 --receiver northwind", "a record that nobody got" },
                      { "waybill replay --partner northwind --from 2026-11-20 --until 2026-11-21 --all", "a whole day" } },
         .option = { OPTION_FILE, OPTION_ALL, OPTION_RECEIVER, OPTION_OF_PARTNER, OPTION_FROM, OPTION_UNTIL, OPTION_HOME, OPTION_JSON,
                     OPTION_MAPS, OPTION_HELP },
     },
     {
         .name = "hold",
-        .arguments = "ID…",
-        .min = 1,
+        .arguments = "[ID…]",
         .max = ARGUMENTS_MANY,
         .help = "let something wait until it is released",
-        .description = "A file that was not read yet or not handed over, a document or a delivery that does not stand in a file yet: it waits.",
-        .example = { { "waybill hold V3 --reason 'the price is wrong, asked the buyer'", "a delivery" } },
-        .option = { OPTION_REASON, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
+        .description = "A file that was not read yet or not handed over, a document or a delivery that does not stand in a file yet: it "
+                       "waits. With --partner all that is on its way to him, and all of him that was not read yet; what comes later "
+                       "is not held by it: the line `off` in his file does that.",
+        .example = { { "waybill hold V3 --reason 'the price is wrong, asked the buyer'", "a delivery" },
+                     { "waybill hold --partner northwind --reason 'they move to a new system'", "what is on its way" } },
+        .option = { OPTION_OF_PARTNER, OPTION_REASON, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
     },
     {
         .name = "release",
-        .arguments = "ID…",
-        .min = 1,
+        .arguments = "[ID…]",
         .max = ARGUMENTS_MANY,
         .help = "let what was held go on",
         .description =
-            "What it was held for does not hold it again. A document of which it cannot be said who gets it goes to --receiver.",
-        .example = { { "waybill release T12", "a file whose interchange number came before" } },
-        .option = { OPTION_RECEIVER, OPTION_HOME, OPTION_MAPS, OPTION_HELP },
+            "What it was held for does not hold it again. A document of which it cannot be said who gets it goes to --receiver. With "
+            "--partner all that is held of him or for him is released, with --all all that is held; --held-for, --from and --until say "
+            "which of it.",
+        .example = { { "waybill release T12", "a file whose interchange number came before" },
+                     { "waybill release --partner shop --held-for 'switched off'", "what came while he was switched off" } },
+        .option = { OPTION_OF_PARTNER, OPTION_ALL_HELD, OPTION_HELD_FOR, OPTION_FROM, OPTION_UNTIL, OPTION_RECEIVER, OPTION_HOME,
+                    OPTION_MAPS, OPTION_HELP },
     },
     {
         .name = "drop",

@@ -85,7 +85,8 @@ static int on_sent(void *ctx, const struct store_document *d)
     store_id *grown;
 
     if (d->state != DOCUMENT_WRITTEN && d->state != DOCUMENT_AWAITED && d->state != DOCUMENT_OVERDUE &&
-        d->state != DOCUMENT_ACCEPTED && d->state != DOCUMENT_REJECTED && d->state != DOCUMENT_DROPPED)
+        d->state != DOCUMENT_ACCEPTED && d->state != DOCUMENT_REJECTED && d->state != DOCUMENT_DROPPED &&
+        d->state != DOCUMENT_DEAD)
         return 0;
     grown = arena_grow(&a->r->arena, a->found, a->n, &a->room, sizeof(*grown));
     if (!grown)
@@ -93,7 +94,7 @@ static int on_sent(void *ctx, const struct store_document *d)
     a->found = grown;
     /* one that was answered before keeps what was said first, and one that was dropped stays so; it is known all the same */
     a->found[a->n++] =
-        d->state == DOCUMENT_ACCEPTED || d->state == DOCUMENT_REJECTED || d->state == DOCUMENT_DROPPED ? 0 : d->id;
+        d->state == DOCUMENT_WRITTEN || d->state == DOCUMENT_AWAITED || d->state == DOCUMENT_OVERDUE ? d->id : 0;
     return 0;
 }
 

@@ -298,6 +298,23 @@ static int may_hold_document(struct appliance *a, store_id id, struct err *err)
     return err_set(err, ERR_USAGE, "nothing of it is on its way");
 }
 
+/* Of what leaves a file tells: its documents go with it. By itself one is dropped whose acknowledgment nobody waits for any more. */
+static int may_drop_document(struct appliance *a, store_id id, struct err *err)
+{
+    struct looked_up l;
+    struct arena arena;
+    int rc;
+
+    arena_init(&arena, 1 << 20);
+    rc = look_up(a, DOCUMENT, id, &arena, &l, err);
+    if (rc == 0 && l.d.direction == STORE_OUT &&
+        (l.state == DOCUMENT_WRITTEN || l.state == DOCUMENT_DEAD || (l.state == DOCUMENT_AWAITED && !l.d.due)))
+        rc = err_set(err, ERR_USAGE, "it stands in T%llu, and shares what becomes of it",
+                     (unsigned long long)l.d.transmission);
+    arena_deinit(&arena);
+    return rc;
+}
+
 static const enum arrow holds[] = { TRANSMISSION_hold, DOCUMENT_hold, DELIVERY_hold };
 
 int appliance_hold(struct appliance *a, enum thing thing, store_id id, struct slice reason, struct err *err)
@@ -318,6 +335,8 @@ int appliance_drop(struct appliance *a, enum thing thing, store_id id, struct sl
     static const enum arrow drops[] = { TRANSMISSION_drop, DOCUMENT_drop, DELIVERY_drop };
     int rc = may(a, drops[thing], id, "dropped", holds[thing], err);
 
+    if (rc == 0 && thing == DOCUMENT)
+        rc = may_drop_document(a, id, err);
     if (rc == 0)
         rc = store_begin(a->store, err);
     if (rc == 0)
@@ -389,21 +408,29 @@ static int add_payload(struct appliance *a, int fd, struct payload *payload_r, s
     return rc == 0 ? objects_sync(a->objects, err) : rc;
 }
 
-static int on_unrecorded(void *ctx, const struct store_document *d)
+struct fates {
+    bool open, recorded, dropped; /* there is one that failed or is held; that went through; that was dropped */
+};
+
+static int on_fate(void *ctx, const struct store_document *d)
 {
-    (void)d;
-    *(bool *)ctx = true;
-    return 0;
+    struct fates *f = ctx;
+
+    if (d->state == DOCUMENT_REFUSED || d->state == DOCUMENT_DEAD || d->state == DOCUMENT_HELD)
+        f->open = true;
+    else if (d->state == DOCUMENT_DROPPED)
+        f->dropped = true;
+    else
+        f->recorded = true;
+    return f->open ? ERR_STOP : 0;
 }
 
 static int replay_arrived(struct appliance *a, const struct store_transmission *t, const struct replay_options *o,
                           store_id *id_r, struct err *err)
 {
     /* of a whole day what waits for somebody goes on waiting, and what somebody decided stays decided */
-    const uint32_t decided = o->failed ? 0 : 1u << DOCUMENT_HELD | 1u << DOCUMENT_DROPPED;
-    const struct store_query q = { .transmission = t->id,
-                                   .limit = 1,
-                                   .states = 1u << DOCUMENT_REFUSED | 1u << DOCUMENT_DEAD | decided };
+    const uint32_t decided = o->failed ? 1u << DOCUMENT_REFUSED | 1u << DOCUMENT_DEAD : 0;
+    const struct store_query q = { .transmission = t->id, .states = decided };
     struct store_transmission again = { .direction = STORE_IN,
                                         .partner = t->partner,
                                         .name = t->name,
@@ -411,24 +438,86 @@ static int replay_arrived(struct appliance *a, const struct store_transmission *
                                         .payload = t->payload,
                                         .parent = t->parent,
                                         .replays = t->id,
-                                        .passes = t->passes };
-    bool unrecorded = t->state != TRANSMISSION_TRANSLATED;
+                                        .passes = t->passes & ~(uint32_t)(PASS_AGAIN | PASS_DROPPED) };
+    struct fates fates = { .open = t->state != TRANSMISSION_TRANSLATED };
     int rc = 0;
 
-    if (o->fd >= 0)
-        rc = add_payload(a, o->fd, &again.payload, err);
-    if (rc == 0 && !unrecorded)
-        rc = store_documents(a->store, &q, on_unrecorded, &unrecorded, err);
-    if (rc < 0 || (o->failed && !unrecorded))
+    if (!fates.open)
+        rc = store_documents(a->store, &q, on_fate, &fates, err);
+    if (rc < 0 && rc != ERR_STOP)
         return rc;
-    if (o->all || (o->fd < 0 && !unrecorded))
-        again.passes |= PASS_AGAIN;
-    return store_accept(a->store, &again, id_r, err);
+    if (o->failed && !fates.open)
+        return 0;
+    if (o->all)
+        again.passes |= PASS_AGAIN | PASS_DROPPED;
+    else if (o->fd < 0 && !fates.open && fates.recorded && fates.dropped)
+        return err_set(err, ERR_USAGE,
+                       "what of it was not dropped was recorded: `waybill replay` of a document brings "
+                       "that one back, --all hands all of it over again");
+    else if (o->fd < 0 && !fates.open)
+        again.passes |= fates.dropped ? PASS_DROPPED : PASS_AGAIN;
+    rc = o->fd >= 0 ? add_payload(a, o->fd, &again.payload, err) : 0;
+    return rc == 0 ? store_accept(a->store, &again, id_r, err) : rc;
 }
 
-/* A file that left, as it was: the same bytes under the same name. */
-static int replay_sent(struct appliance *a, const struct store_transmission *t, store_id *id_r, struct err *err)
+/* What a file carries, which the same file carries once more. */
+struct carried_again {
+    struct appliance *a;
+    struct arena *arena;
+    store_id again; /* the new one */
+    struct pair {
+        store_id old, now;
+    } * delivery;
+    size_t n, room;
+    struct err *err;
+};
+
+static int carry_delivery(void *ctx, const struct store_delivery *d)
 {
+    struct carried_again *c = ctx;
+    struct store_delivery again = { .partner = d->partner,
+                                    .document = d->document,
+                                    .transmission = c->again,
+                                    .route = d->route,
+                                    .kind = d->kind,
+                                    .set = d->set,
+                                    .priority = d->priority,
+                                    .passes = d->passes };
+    struct pair *grown = arena_grow(c->arena, c->delivery, c->n, &c->room, sizeof(*grown));
+
+    if (!grown)
+        return err_nomem(c->err);
+    c->delivery = grown;
+    c->delivery[c->n].old = d->id;
+    return store_route(c->a->store, &again, &c->delivery[c->n++].now, c->err);
+}
+
+static int carry_document(void *ctx, const struct store_document *d)
+{
+    struct carried_again *c = ctx;
+    struct store_document again = *d;
+    size_t low = 0, high = c->n;
+    store_id ignored;
+
+    while (low < high) { /* they came by id */
+        size_t middle = low + (high - low) / 2;
+        if (c->delivery[middle].old < d->delivery)
+            low = middle + 1;
+        else
+            high = middle;
+    }
+    again.delivery = low < c->n && c->delivery[low].old == d->delivery ? c->delivery[low].now : 0;
+    again.transmission = c->again;
+    again.state = d->within ? DOCUMENT_AWAITED : DOCUMENT_WRITTEN;
+    again.reason = slice(NULL, 0);
+    return store_document(c->a->store, &again, &ignored, c->err);
+}
+
+/* A file that left, as it was: the same bytes under the same name, with what it carries. */
+static int replay_sent(struct appliance *a, const struct store_transmission *t, struct arena *arena, store_id *id_r,
+                       struct err *err)
+{
+    const struct store_query q = { .transmission = t->id };
     struct store_transmission again = { .direction = STORE_OUT,
                                         .partner = t->partner,
                                         .name = t->name,
@@ -436,27 +525,64 @@ static int replay_sent(struct appliance *a, const struct store_transmission *t, 
                                         .target = t->target,
                                         .format = t->format,
                                         .payload = t->payload,
-                                        .documents = t->documents,
+                                        .answers = t->answers,
                                         .replays = t->id,
                                         .priority = t->priority };
-    struct store_delivery delivery = { .partner = t->partner, .priority = t->priority };
-    store_id ignored;
-    int rc = store_make(a->store, &again, id_r, err);
+    struct carried_again c = { .a = a, .arena = arena, .err = err };
+    int rc;
 
-    delivery.transmission = *id_r;
-    return rc == 0 ? store_route(a->store, &delivery, &ignored, err) : rc;
+    if (t->state == TRANSMISSION_MADE || t->state == TRANSMISSION_LAID)
+        return err_set(err, ERR_USAGE, "it is made, and goes with the next `waybill run`; it would come twice");
+    rc = store_make(a->store, &again, id_r, err);
+    c.again = *id_r;
+    if (rc == 0)
+        rc = store_deliveries(a->store, &q, carry_delivery, &c, err);
+    return rc == 0 ? store_documents(a->store, &q, carry_document, &c, err) : rc;
+}
+
+static int on_went(void *ctx, const struct store_delivery *d)
+{
+    if (d->state != DELIVERY_DROPPED && d->state != DELIVERY_DEAD)
+        *(bool *)ctx = true;
+    return 0;
+}
+
+/* The record of a document that arrived goes its ways, or to somebody. */
+static int replay_document(struct appliance *a, const struct store_document *d, struct arena *arena,
+                           const struct replay_options *o, store_id *id_r, struct err *err)
+{
+    const struct store_query to_him = { .document = d->id, .partner = o->to };
+    const bool back = d->state == DOCUMENT_DEAD || d->state == DOCUMENT_DROPPED;
+    bool went = false;
+    struct looked_up t;
+    int rc;
+
+    if (d->direction != STORE_IN || !d->record_size || (d->state != DOCUMENT_RECORDED && !back) ||
+        slice_is(d->kind, "acknowledgment"))
+        return err_set(err, ERR_USAGE, "it is %s%s; replay its transmission, T%llu", state_name(DOCUMENT, d->state),
+                       d->direction == STORE_IN && !d->record_size ? ", and there is no record of it" : "",
+                       (unsigned long long)d->transmission);
+    if (o->failed) {
+        rc = store_deliveries(a->store, &to_him, on_went, &went, err);
+        if (rc < 0 || went)
+            return rc;
+    }
+    rc = look_up(a, TRANSMISSION, d->transmission, arena, &t, err);
+    if (rc == 0 && back)
+        rc = store_replay(a->store, d->id, err);
+    if (rc == 0)
+        rc = settle_again(a, d, &t.t, o->to, err);
+    *id_r = rc == 0 ? d->id : 0;
+    return rc;
 }
 
 static int replay(struct appliance *a, enum thing thing, struct looked_up *l, struct arena *arena,
                   const struct replay_options *o, store_id *id_r, struct err *err)
 {
-    struct looked_up t;
-    int rc;
-
     if (thing == TRANSMISSION && l->t.direction == STORE_IN)
         return replay_arrived(a, &l->t, o, id_r, err);
     if (thing == TRANSMISSION)
-        return replay_sent(a, &l->t, id_r, err);
+        return replay_sent(a, &l->t, arena, id_r, err);
     if (thing == DELIVERY) {
         struct store_delivery again = { .partner = l->v.partner,
                                         .document = l->v.document,
@@ -466,20 +592,22 @@ static int replay(struct appliance *a, enum thing thing, struct looked_up *l, st
                                         .priority = l->v.priority,
                                         .due = store_now(a->store),
                                         .passes = l->v.passes };
+        if (l->state == DELIVERY_WAITING || l->state == DELIVERY_MADE)
+            return err_set(err, ERR_USAGE, "it is %s, and goes with the next `waybill run`; it would come twice",
+                           state_name(DELIVERY, l->state));
+        if (l->state == DELIVERY_HELD)
+            return err_set(err, ERR_USAGE, "it is held, and would come twice; release it, or drop it first");
         if (!l->v.document)
             return err_set(err, ERR_USAGE, "it carries no record; replay the transmission T%llu",
                            (unsigned long long)l->v.transmission);
         return store_route(a->store, &again, id_r, err);
     }
-    if (l->d.direction != STORE_IN || l->d.state != DOCUMENT_RECORDED)
-        return err_set(err, ERR_USAGE, "it is %s; replay its transmission, T%llu", state_name(DOCUMENT, l->d.state),
-                       (unsigned long long)l->d.transmission);
-    rc = look_up(a, TRANSMISSION, l->d.transmission, arena, &t, err);
-    return rc == 0 ? settle_again(a, &l->d, &t.t, o->to, err) : rc;
+    return replay_document(a, &l->d, arena, o, id_r, err);
 }
 
 struct failed_ones {
     struct arena *arena;
+    bool arrived;
     store_id *id;
     size_t n, room;
 };
@@ -496,19 +624,24 @@ static int gather_document(void *ctx, const struct store_document *d)
     return 0;
 }
 
-/* Documents of a transmission that gave nothing, and are read again now. */
-static int drop_documents(struct appliance *a, store_id transmission, struct arena *arena, struct slice reason,
-                          struct err *err)
+/* Documents of a transmission that arrived, gave nothing, and are read again now; those of one that left, or of a delivery in one,
+ * for which an acknowledgment is awaited no more, but for those that go in their place. */
+static int drop_documents(struct appliance *a, enum thing thing, store_id id, bool arrived, struct arena *arena,
+                          struct slice reason, struct err *err)
 {
-    const struct store_query q = { .transmission = transmission,
-                                   .states = 1u << DOCUMENT_REFUSED | 1u << DOCUMENT_DEAD };
-    struct failed_ones f = { .arena = arena };
+    const uint32_t gave_nothing = 1u << DOCUMENT_REFUSED | 1u << DOCUMENT_DEAD,
+                   unanswered = 1u << DOCUMENT_AWAITED | 1u << DOCUMENT_OVERDUE | 1u << DOCUMENT_REJECTED;
+    const struct store_query q = { .transmission = thing == TRANSMISSION ? id : 0,
+                                   .delivery = thing == DELIVERY ? id : 0,
+                                   .states = arrived ? gave_nothing : unanswered };
+    struct failed_ones f = { .arena = arena, .arrived = arrived };
     int rc = store_documents(a->store, &q, gather_document, &f, err);
 
     if (rc == ERR_NOMEM)
         err_nomem(err);
     for (size_t i = 0; rc == 0 && i < f.n; i++)
-        rc = store_drop(a->store, DOCUMENT, f.id[i], reason, err);
+        rc = f.arrived ? store_supersede(a->store, f.id[i], reason, err)
+                       : store_drop(a->store, DOCUMENT, f.id[i], reason, err);
     return rc;
 }
 
@@ -536,10 +669,12 @@ static int supersede(struct appliance *a, enum thing thing, const struct looked_
     reason = slice_of(text);
     if (thing == TRANSMISSION && l->state == TRANSMISSION_DEAD)
         return store_drop(a->store, TRANSMISSION, l->t.id, reason, err);
-    if (thing == TRANSMISSION && l->state == TRANSMISSION_TRANSLATED)
-        return drop_documents(a, l->t.id, arena, reason, err);
+    if (thing == TRANSMISSION && (l->state == TRANSMISSION_TRANSLATED || l->state == TRANSMISSION_SENT))
+        return drop_documents(a, thing, l->t.id, l->state == TRANSMISSION_TRANSLATED, arena, reason, err);
     if (thing == DELIVERY && l->state == DELIVERY_DEAD)
         return drop_delivery(a, &l->v, reason, err);
+    if (thing == DELIVERY && l->state == DELIVERY_DELIVERED)
+        return drop_documents(a, thing, l->v.id, false, arena, reason, err);
     return 0;
 }
 

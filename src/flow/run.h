@@ -30,12 +30,13 @@ int appliance_release(struct appliance *a, enum thing thing, store_id id, struct
 int appliance_drop(struct appliance *a, enum thing thing, store_id id, struct slice reason, struct err *err);
 /* Once more. A transmission that arrived is read again, as a new one with the same bytes, or with those of `fd` (>= 0: mended by
  * hand); what of it was recorded before goes again only with `all`, or when all of it was. One that left is handed over again,
- * byte for byte. A document's record goes its ways once more, or to `to`; a delivery's to the same partner, written anew. *id_r: the
- * new transmission or delivery, 0 for a document. */
+ * byte for byte, with what it carries. A document's record goes its ways once more, or to `to`, also when it was dead or dropped; a
+ * delivery's to the same partner, written anew. What was dead, refused or awaited in the old one is dropped with that. *id_r: the
+ * new transmission or delivery, of a document itself; 0: it does not go again. */
 struct replay_options {
     int fd; /* -1: none */
     bool all;
-    bool failed; /* a transmission of which all was recorded is not read again; *id_r is 0 */
+    bool failed; /* neither a transmission of which all was recorded, nor a document that went to `to` already */
     struct slice to;
 };
 int appliance_replay(struct appliance *a, enum thing thing, store_id id, const struct replay_options *o, store_id *id_r,

@@ -218,6 +218,36 @@ static bool takes_change(const struct settling *s, const struct received *d)
     return false;
 }
 
+/* The transmission that a replay goes back to. */
+static int origin_of(struct appliance *a, store_id id, struct arena *arena, store_id *origin_r, struct err *err)
+{
+    struct store_transmission t = { .replays = id };
+    int rc = 1;
+
+    for (*origin_r = id; rc > 0 && t.replays; *origin_r = id) {
+        id = t.replays;
+        rc = store_get_transmission(a->store, id, arena, &t, err);
+    }
+    return rc < 0 ? rc : 0;
+}
+
+/* What somebody dropped stays dropped when its transmission is read again. */
+static int find_dropped(struct settling *s, struct store_document *before, struct err *err)
+{
+    const struct store_transmission *t = s->r->t;
+    store_id family, other = 0;
+    int rc = origin_of(s->r->a, t->id, &s->arena, &family, err);
+
+    *before = (struct store_document){ .id = 0 };
+    do {
+        if (rc == 0)
+            rc = store_find_dropped(s->r->a->store, s->facts->key, s->facts->content, before->id, before, err);
+        if (rc == 0 && before->id)
+            rc = origin_of(s->r->a, before->transmission, &s->arena, &other, err);
+    } while (rc == 0 && before->id && other != family);
+    return rc;
+}
+
 /* Recorded, unless it came before. */
 static int choose_state(struct settling *s, const struct received *d, struct store_document *row, struct err *err)
 {
@@ -226,8 +256,21 @@ static int choose_state(struct settling *s, const struct received *d, struct sto
     int rc = 0;
 
     row->state = DOCUMENT_RECORDED;
-    if (memcmp(s->facts->key, none, sizeof(none)) == 0 || (s->r->t->passes & PASS_AGAIN) ||
-        slice_is(s->facts->kind, "acknowledgment"))
+    if (memcmp(s->facts->key, none, sizeof(none)) == 0 || slice_is(s->facts->kind, "acknowledgment"))
+        return 0;
+    if (s->r->t->replays && !(s->r->t->passes & PASS_DROPPED)) {
+        rc = find_dropped(s, &before, err);
+        if (rc == 0 && before.id) {
+            row->state = DOCUMENT_REPEATED;
+            row->same = before.id;
+            buf_printf(&s->words, "the same was dropped, as D%llu; `waybill replay D%llu` brings it back",
+                       (unsigned long long)before.id, (unsigned long long)before.id);
+            row->reason = buf_slice(&s->words);
+        }
+        if (rc < 0 || before.id)
+            return rc;
+    }
+    if (s->r->t->passes & PASS_AGAIN)
         return 0;
     rc = store_find_key(s->r->a->store, s->facts->key, 0, &before, err);
     if (rc < 0 || !before.id || (s->r->t->passes & HELD_NUMBER))

@@ -64,7 +64,8 @@ enum store_hold {
     HELD_RESTORED = 64,         /* restored from a backup: it may have left already */
     HELD_TRANSPORT = 128,       /* there is no way to hand it over yet */
     HELD_CONFIG = 256,          /* a partner file, guide or map is missing or wrong */
-    PASS_AGAIN = 512            /* of a replay: what was recorded before goes again; only in `passes` */
+    PASS_AGAIN = 512,           /* of a replay: what was recorded before goes again; only in `passes` */
+    PASS_DROPPED = 1024         /* of a replay: what was dropped before goes again; only in `passes` */
 };
 
 /* A file at the door, to know it again. */
@@ -129,13 +130,15 @@ int store_kept_files(struct store *s, int (*row)(void *ctx, store_id id, const s
                      struct err *err);
 
 /* Of any thing. hold: `why` is of enum store_hold; release: it passes these from now on. What a transmission that leaves carries
- * (its deliveries) goes with it: held, released, dead or dropped; so a delivery that stands in one is refused by itself
+ * (its deliveries) goes with it: held, released, dead or dropped, and documents in it dead or dropped; so a delivery that stands in one is refused by itself
  * (ERR_USAGE), but to drop what is dead. Deliveries of a document go with it: those waiting are held with it, those held with
  * it are released with it, those held or dead are dropped with it. */
 int store_hold(struct store *s, enum thing thing, store_id id, unsigned why, struct slice reason, struct err *err);
 int store_bury(struct store *s, enum thing thing, store_id id, struct slice reason, struct err *err);
 int store_release(struct store *s, enum thing thing, store_id id, struct err *err);
 int store_drop(struct store *s, enum thing thing, store_id id, struct slice reason, struct err *err);
+/* Drops a document that arrived, for it goes again with a transmission: store_find_dropped() does not find it. */
+int store_supersede(struct store *s, store_id document, struct slice words, struct err *err);
 
 /* --- Documents ----------------------------------------------------------------------------------------------- */
 
@@ -173,6 +176,8 @@ struct store_document {
 
 /* A document in the state that it says: recorded, refused, repeated, held or dead; written or awaited. */
 int store_document(struct store *s, const struct store_document *d, store_id *id_r, struct err *err);
+/* One that arrived, with a record, and is dead or dropped: it is recorded, and its deliveries come in the same batch. */
+int store_replay(struct store *s, store_id document, struct err *err);
 /* A number by which a document can be found: `field` is its path in the record ("number", "nodes.order_number"). */
 int store_number(struct store *s, store_id document, struct slice kind, struct slice field, struct slice value, struct err *err);
 /* What a partner's acknowledgment says of a document of ours. */
@@ -306,6 +311,9 @@ int store_find_envelope(struct store *s, const struct store_envelope *e, store_i
 /* The last document of that key that was recorded or is held, in a transmission other than `but`; id 0: none. Only id, state, content and
  * transmission are set. */
 int store_find_key(struct store *s, const uint8_t key[STORE_KEY], store_id but, struct store_document *found_r, struct err *err);
+/* The last document of that key and content that somebody dropped, below `before`; id 0: none. Only id and transmission are set. */
+int store_find_dropped(struct store *s, const uint8_t key[STORE_KEY], const uint8_t content[STORE_KEY], store_id before,
+                       struct store_document *found_r, struct err *err);
 /* Ours that a partner acknowledges: the last one sent with these numbers; `control` empty: all of the group, or of the interchange.
  * Interchange (X12) or group (EDIFACT) may be empty, but not both; set may be. */
 int store_find_sent(struct store *s, struct slice partner, struct slice interchange, struct slice group, struct slice set,

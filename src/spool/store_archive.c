@@ -45,7 +45,7 @@ int store_aged(struct store *s, struct slice partner, store_time before, store_i
     int r;
 
     _Static_assert(DELIVERY_WAITING == 1 && DELIVERY_MADE == 2 && DELIVERY_HELD == 4 && DOCUMENT_AWAITED == 5 &&
-                       DOCUMENT_HELD == 9,
+                       DOCUMENT_OVERDUE == 6 && DOCUMENT_HELD == 9,
                    "as below");
     *n_r = 0;
     r = store_partner(s, partner, false, &id, err);
@@ -55,7 +55,7 @@ int store_aged(struct store *s, struct slice partner, store_time before, store_i
                   "SELECT t.id FROM transmission t INDEXED BY transmission_at_hand WHERE t.partner = ?1 AND t.aged IS"
                   " NULL AND t.forgotten IS NULL AND t.state IN (2, 3, 4, 7, 9, 10) AND t.done < ?2"
                   " AND NOT EXISTS (SELECT 1 FROM delivery v WHERE v.transmission = t.id AND v.state IN (1, 2, 4))"
-                  " AND NOT EXISTS (SELECT 1 FROM document d WHERE d.transmission = t.id AND d.state IN (5, 9))"
+                  " AND NOT EXISTS (SELECT 1 FROM document d WHERE d.transmission = t.id AND d.state IN (5, 6, 9))"
                   " AND NOT EXISTS (SELECT 1 FROM document d CROSS JOIN delivery v ON v.document = d.id"
                   " WHERE d.transmission = t.id AND v.state IN (1, 2, 4)) ORDER BY t.done LIMIT ?3",
                   err);

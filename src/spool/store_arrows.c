@@ -167,6 +167,23 @@ static int set_passes(struct store *s, const struct subject *x, struct err *err)
     return sql_run(s, q, err);
 }
 
+_Static_assert(DOCUMENT_WRITTEN == 4 && DOCUMENT_AWAITED == 5 && DOCUMENT_DEAD == 10 && STORE_OUT == 2, "as below");
+static const char documents_open[] = "SELECT id FROM document INDEXED BY document_transmission WHERE transmission = ?1"
+                                     " AND id > ?2 AND direction = 2 AND state IN (4, 5) ORDER BY id LIMIT 64";
+static const char documents_not_sent[] =
+    "SELECT id FROM document INDEXED BY document_transmission WHERE transmission = ?1"
+    " AND id > ?2 AND direction = 2 AND state IN (4, 5, 10) ORDER BY id LIMIT 64";
+static const char documents_of_delivery[] = "SELECT id FROM document INDEXED BY document_delivery WHERE delivery = ?1"
+                                            " AND id > ?2 AND state = 10 ORDER BY id LIMIT 64";
+
+/* One document that goes along with the transmission, or delivery, that it leaves by. */
+static int take_document(struct store *s, store_id id, enum arrow a, struct slice reason, struct err *err)
+{
+    struct subject x;
+    int r = store_subject(s, DOCUMENT, id, &x, err);
+    return r < 0 ? r : draw(s, a, &x, a == DOCUMENT_bury ? DOCUMENT_DEAD : DOCUMENT_DROPPED, reason, err);
+}
+
 /* One delivery that goes along with what it stands in, or with its document. */
 static int take_along(struct store *s, store_id id, enum arrow a, uint32_t why, struct slice reason, struct err *err)
 {
@@ -207,7 +224,8 @@ static int along(struct store *s, const char *text, store_id of, enum arrow a, u
             r = 0;
         sql_end(&q);
         for (unsigned i = 0; i < n && r == 0; i++)
-            r = take_along(s, id[i], a, why, reason, err);
+            r = arrows[a].thing == DOCUMENT ? take_document(s, id[i], a, reason, err)
+                                            : take_along(s, id[i], a, why, reason, err);
         if (r < 0)
             return r;
         if (n)
@@ -522,7 +540,20 @@ int store_bury(struct store *s, enum thing thing, store_id id, struct slice reas
     r = draw(s, a[thing], &x, to[thing], reason, err);
     if (r == 0 && thing == TRANSMISSION)
         r = along(s, in_transmission_made, id, DELIVERY_bury, 0, reason, err);
+    if (r == 0 && thing == TRANSMISSION)
+        r = along(s, documents_open, id, DOCUMENT_bury, 0, reason, err);
     return done(s, r, err);
+}
+
+/* What waited for somebody did not fail meanwhile: it has all of its time again, and goes at once. */
+static int begin_anew(struct store *s, store_id transmission, struct err *err)
+{
+    struct sql *q = sql_begin(s, "UPDATE transmission SET attempts = 0, first = 0, due = ?2 WHERE id = ?1", err);
+    if (!q)
+        return not_begun(err);
+    sql_id(q, transmission);
+    sql_int(q, s->moment);
+    return sql_run(s, q, err);
 }
 
 int store_release(struct store *s, enum thing thing, store_id id, struct err *err)
@@ -541,6 +572,8 @@ int store_release(struct store *s, enum thing thing, store_id id, struct err *er
         r = set_passes(s, &x, err);
     if (r == 0 && thing == TRANSMISSION)
         r = along(s, in_transmission_held, id, DELIVERY_release, 0, slice(NULL, 0), err);
+    if (r == 0 && thing == TRANSMISSION && x.direction == STORE_OUT)
+        r = begin_anew(s, id, err);
     if (r == 0 && thing == DOCUMENT)
         r = along(s, of_document_held, id, DELIVERY_release, 0, slice(NULL, 0), err);
     return done(s, r, err);
@@ -558,9 +591,27 @@ int store_drop(struct store *s, enum thing thing, store_id id, struct slice reas
     r = draw(s, a[thing], &x, to[thing], reason, err);
     if (r == 0 && thing == TRANSMISSION)
         r = along(s, in_transmission_open, id, DELIVERY_drop, 0, reason, err);
+    if (r == 0 && thing == TRANSMISSION)
+        r = along(s, documents_not_sent, id, DOCUMENT_drop, 0, reason, err);
+    if (r == 0 && thing == DELIVERY)
+        r = along(s, documents_of_delivery, id, DOCUMENT_drop, 0, reason, err);
     if (r == 0 && thing == DOCUMENT)
         r = along(s, of_document_open, id, DELIVERY_drop, 0, reason, err);
     return done(s, r, err);
+}
+
+int store_supersede(struct store *s, store_id document, struct slice words, struct err *err)
+{
+    struct sql *q;
+    int r = store_drop(s, DOCUMENT, document, words, err);
+
+    if (r < 0)
+        return r;
+    q = sql_begin(s, "UPDATE document SET key = NULL WHERE id = ?1", err);
+    if (!q)
+        return done(s, not_begun(err), err);
+    sql_id(q, document);
+    return done(s, sql_run(s, q, err), err);
 }
 
 /* --- Documents --------------------------------------------------------------------------------------------------- */
@@ -673,6 +724,18 @@ int store_document(struct store *s, const struct store_document *d, store_id *id
     if (r == 0)
         *id_r = x.id;
     return done(s, r, err);
+}
+
+int store_replay(struct store *s, store_id document, struct err *err)
+{
+    struct subject x;
+    int r = look(s, DOCUMENT, document, &x, err);
+
+    if (r == 0)
+        r = allowed(DOCUMENT_replay, &x, DOCUMENT_RECORDED, err);
+    if (r == 0 && x.direction != STORE_IN)
+        r = err_set(err, ERR_USAGE, "D%llu is one that leaves", (unsigned long long)document);
+    return r < 0 ? r : done(s, draw(s, DOCUMENT_replay, &x, DOCUMENT_RECORDED, slice(NULL, 0), err), err);
 }
 
 int store_answer(struct store *s, store_id document, bool accepted, store_id answer, struct slice words,

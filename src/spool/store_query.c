@@ -370,7 +370,7 @@ static uint32_t all_states(unsigned thing, enum store_direction direction)
     case TRANSMISSION:
         return ((1u << TRANSMISSION_STATE_END) - 2) & ~(direction == STORE_IN ? out : direction == STORE_OUT ? in : 0);
     case DOCUMENT:
-        return direction == STORE_OUT ? ours | STATE(DOCUMENT, DROPPED)
+        return direction == STORE_OUT ? ours | STATE(DOCUMENT, DEAD) | STATE(DOCUMENT, DROPPED)
                                       : ((1u << DOCUMENT_STATE_END) - 2) & ~(direction == STORE_IN ? ours : 0);
     case DELIVERY: return (1u << DELIVERY_STATE_END) - 2;
     default: return 0;
@@ -670,6 +670,10 @@ static const char find_same[] =
 static const char find_key[] =
     "SELECT id, state, content, transmission FROM document INDEXED BY document_key WHERE key = ?1"
     " AND key IS NOT NULL AND state IN (1, 9) AND transmission <> ?2 ORDER BY id DESC LIMIT 1";
+_Static_assert(DOCUMENT_DROPPED == 11, "as below");
+static const char find_dropped[] =
+    "SELECT id, transmission FROM document INDEXED BY document_dropped WHERE key = ?1 AND key IS NOT NULL"
+    " AND state = 11 AND content = ?2 AND id < ?3 ORDER BY id DESC LIMIT 1";
 static const char find_in_group[] =
     "SELECT id, transmission, interchange, \"group\" FROM document INDEXED BY document_group WHERE direction ="
     " 2 AND partner = ?1"
@@ -698,7 +702,7 @@ static const char find_value[] =
 const char *store_find_text(unsigned i)
 {
     static const char *const texts[] = { find_same,  find_key,         find_in_group, find_in_interchange,
-                                         find_group, find_interchange, find_rest,     find_value };
+                                         find_group, find_interchange, find_rest,     find_value, find_dropped };
     return i < sizeof(texts) / sizeof(texts[0]) ? texts[i] : NULL;
 }
 
@@ -742,6 +746,27 @@ int store_find_key(struct store *s, const uint8_t key[STORE_KEY], store_id but, 
         found_r->id = (store_id)sql_get(q);
         found_r->state = (enum document_state)sql_get(q);
         sql_get_blob(q, found_r->content, STORE_KEY);
+        found_r->transmission = (store_id)sql_get(q);
+    }
+    sql_end(&q);
+    return r < 0 ? r : 0;
+}
+
+int store_find_dropped(struct store *s, const uint8_t key[STORE_KEY], const uint8_t content[STORE_KEY],
+                       store_id before, struct store_document *found_r, struct err *err)
+{
+    struct sql *q = sql_begin(s, find_dropped, err);
+    int r;
+
+    memset(found_r, 0, sizeof(*found_r));
+    if (!q)
+        return not_begun(err);
+    sql_blob(q, key, STORE_KEY);
+    sql_blob(q, content, STORE_KEY);
+    sql_int(q, before ? (int64_t)before : INT64_MAX);
+    r = sql_step(s, q, err);
+    if (r > 0) {
+        found_r->id = (store_id)sql_get(q);
         found_r->transmission = (store_id)sql_get(q);
     }
     sql_end(&q);

@@ -19,6 +19,7 @@ STATE_IS(TRANSMISSION_LAID, 6);
 STATE_IS(DOCUMENT_RECORDED, 1);
 STATE_IS(DOCUMENT_AWAITED, 5);
 STATE_IS(DOCUMENT_HELD, 9);
+STATE_IS(DOCUMENT_DROPPED, 11);
 STATE_IS(DELIVERY_WAITING, 1);
 STATE_IS(STORE_OUT, 2);
 STATE_IS(TRANSMISSION_UNPACKED, 2);
@@ -134,7 +135,10 @@ static const char second[] =
     "CREATE TABLE archive (number INTEGER PRIMARY KEY AUTOINCREMENT, path TEXT NOT NULL UNIQUE, payloads INTEGER"
     " NOT NULL, at INTEGER) STRICT;";
 
-const char *const store_steps[] = { first, second };
+/* What somebody dropped is not brought back by a replay of its transmission. */
+static const char third[] = "CREATE INDEX document_dropped ON document (key) WHERE key IS NOT NULL AND state = 11;";
+
+const char *const store_steps[] = { first, second, third };
 const unsigned store_n_steps = sizeof(store_steps) / sizeof(store_steps[0]);
 
 static int number_of(struct store *s, const char *pragma, int64_t *n_r, struct err *err)

@@ -669,6 +669,7 @@ static int draw_arrow(struct world *w, unsigned arrow, store_id id, store_id car
     case TRANSMISSION_lay: return store_lay(w->s, id, r, r, &err);
     case TRANSMISSION_place: return store_place(w->s, id, &err);
     case TRANSMISSION_retry: return store_retry(w->s, id, 1, r, &err);
+    case DOCUMENT_replay: return store_replay(w->s, id, &err);
     case DOCUMENT_accepted: return store_answer(w->s, id, true, 1, r, &err);
     case DOCUMENT_rejected: return store_answer(w->s, id, false, 1, r, &err);
     case DELIVERY_make: return store_make_delivery(w->s, id, carrier, &err);
@@ -1299,10 +1300,10 @@ static int open_steps(struct world *w, bool write, const char *const *steps, uns
 static void test_upgrade(void **state)
 {
     struct world *w = *state;
-    const char *const steps[] = { store_steps[0], store_steps[1],
+    const char *const steps[] = { store_steps[0], store_steps[1], store_steps[2],
                                   "ALTER TABLE transmission ADD COLUMN more TEXT; UPDATE transmission SET more = name",
                                   "CREATE TABLE further (id INTEGER PRIMARY KEY) STRICT" };
-    const char *const broken[] = { store_steps[0], store_steps[1], "CREATE TABLE x (id INTEGER) STRICT; CREATE TABLE nonsense" };
+    const char *const broken[] = { store_steps[0], store_steps[1], store_steps[2], "CREATE TABLE x (id INTEGER) STRICT; CREATE TABLE nonsense" };
     struct sql *q;
 
     OK(store_begin(w->s, &err));
@@ -1310,22 +1311,22 @@ static void test_upgrade(void **state)
     OK(store_commit(w->s, &err));
     store_close(&w->s);
     /* a reader cannot, a step that fails leaves all as it was */
-    assert_int_equal(open_steps(w, false, steps, 4), ERR_CONFIG);
-    assert_non_null(strstr(err.text, "not yet form 4"));
-    assert_true(open_steps(w, true, broken, 3) < 0);
+    assert_int_equal(open_steps(w, false, steps, 5), ERR_CONFIG);
+    assert_non_null(strstr(err.text, "not yet form 5"));
+    assert_true(open_steps(w, true, broken, 4) < 0);
     assert_null(w->s);
-    OK(open_steps(w, true, steps, 4));
+    OK(open_steps(w, true, steps, 5));
     q = sql_begin(w->s, "SELECT more FROM transmission CROSS JOIN (SELECT count(*) FROM further)", &err);
     assert_non_null(q);
     assert_int_equal(sql_step(w->s, q, &err), 1);
     assert_true(slice_is(sql_get_text(q), "orders.edi"));
     sql_end(&q);
     store_close(&w->s);
-    OK(open_steps(w, true, steps, 4));
+    OK(open_steps(w, true, steps, 5));
     store_close(&w->s);
     /* and now the program of before */
     assert_int_equal(open_world(w, true), ERR_CONFIG);
-    assert_non_null(strstr(err.text, "form 4"));
+    assert_non_null(strstr(err.text, "form 5"));
     assert_int_equal(open_world(w, false), ERR_CONFIG);
 }
 
