@@ -30,6 +30,8 @@ int main(int argc, char **argv)
             return EXIT_CODE_UNAVAILABLE;
     /* A reader that goes away is seen as a failed write, so that everything is freed before we go as well. */
     signal(SIGPIPE, SIG_IGN);
+    /* As is a file that grows beyond what the process may write. */
+    signal(SIGXFSZ, SIG_IGN);
 
     progress_init(&progress, 2);
     printer_init(&out, 1, &progress);

@@ -92,7 +92,7 @@ static int taking_new(struct appliance *a, struct taking **t_r, struct err *err)
         return err_nomem(err);
     }
     t->a = a;
-    t->judge = (struct door_judge){ store_now(a->store), home_settings(a->home)->settle * 1000, a->looks };
+    t->judge = (struct door_judge){ a->spool, store_now(a->store), home_settings(a->home)->settle * 1000, a->looks };
     arena_init(&t->paths, 16 << 20);
     arena_init(&t->kept_paths, 64 << 20);
     buf_init(&t->names, (size_t)ROUND * FOLDER_NAME);
@@ -368,6 +368,10 @@ static int copy(struct taking *t, int fd, const struct stat *st, struct payload 
             break;
         size += (uint64_t)n;
         rc = object_write(w, slice(t->piece, (size_t)n), err);
+        if (stopped(t->a)) {
+            err_set(why, ERR_USAGE, "it was told to stop");
+            good = false;
+        }
     }
     if (rc == 0 && good &&
         (fstat(fd, &after) < 0 || size != (uint64_t)st->st_size || after.st_size != st->st_size ||
@@ -413,6 +417,8 @@ static int take_file(struct taking *t, const char *name, struct err *why, struct
         close(fd);
         return rc < 0 ? rc : 0;
     }
+    if (rc == 1 && door_has_holes(fd, &st))
+        rc = 0;
     if (rc == 1)
         rc = copy(t, fd, &st, &k->payload, why, err);
     if (fd >= 0)

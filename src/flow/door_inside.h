@@ -49,6 +49,7 @@ void door_looks_turn(struct door_looks *l);
 
 /* What every file at a door is judged by. */
 struct door_judge {
+    int spool;                  /* its folder: a file has to fit there */
     store_time now;
     uint64_t settle;            /* milliseconds */
     struct door_looks *looks;   /* NULL: nothing is remembered */
@@ -62,6 +63,8 @@ bool door_judge(const struct door_judge *j, const char *name, const struct stat 
 int door_open_file(int folder, const char *name, int *fd_r, struct stat *st_r, struct err *why);
 /* Somebody has it open to write, as far as the system tells. */
 bool door_is_being_written(int fd);
+/* It is longer than what was written to it: of no file that is whole. */
+bool door_has_holes(int fd, const struct stat *st);
 
 /* "in/northwind/850.edi", in the arena; p is NULL when memory is out. */
 struct slice door_source_path(struct arena *arena, const struct door *d, const char *name);

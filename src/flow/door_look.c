@@ -61,6 +61,9 @@ static int tell_opened(struct telling *t, struct slice partner, const struct doo
     } else if (rc == 1 && door_is_being_written(fd)) {
         told = true;
         err_set(&why, ERR_USAGE, "somebody is writing it");
+    } else if (rc == 1 && door_has_holes(fd, &st)) {
+        told = true;
+        err_set(&why, ERR_USAGE, "it has holes: it is longer than what was written to it");
     } else if (rc == 1) {
         told = true;
     }
@@ -176,7 +179,7 @@ int door_look(struct home *home, struct store *store, int spool, struct slice pa
     struct telling t = { .home = home, .store = store, .spool = spool, .row = row, .ctx = ctx };
     int rc = 0;
 
-    t.judge = (struct door_judge){ store_now(store), home_settings(home)->settle * 1000, NULL };
+    t.judge = (struct door_judge){ spool, store_now(store), home_settings(home)->settle * 1000, NULL };
     arena_init(&t.arena, 1 << 20);
     buf_init(&t.name, 8 * FOLDER_NAME);
     buf_init(&t.folder, 8 * FOLDER_PATH);

@@ -6,11 +6,16 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <strings.h>
+#include <sys/resource.h>
+#include <sys/statvfs.h>
 #include <unistd.h>
 
 #include "flow/door_inside.h"
 
-enum { LOOKS = 100000 };        /* files from the future that are remembered */
+enum {
+    LOOKS = 100000,             /* files from the future that are remembered */
+    LITTLE = 1 << 20            /* bytes for which there is room, or nothing goes at all */
+};
 
 /* --- Doors ------------------------------------------------------------------------------ */
 
@@ -171,6 +176,20 @@ static bool is_unfinished(const char *name, const char **ending_r)
     return false;
 }
 
+/* What the spool has room for: a file, and as much again for what is made of it. */
+static uint64_t room_for_files(int spool)
+{
+    struct statvfs fs;
+    struct rlimit most;
+    uint64_t room = UINT64_MAX;
+
+    if (fstatvfs(spool, &fs) == 0)
+        room = (uint64_t)fs.f_bavail * fs.f_frsize / 2;
+    if (getrlimit(RLIMIT_FSIZE, &most) == 0 && most.rlim_cur != RLIM_INFINITY && most.rlim_cur < room)
+        room = most.rlim_cur;
+    return room;
+}
+
 bool door_judge(const struct door_judge *j, const char *name, const struct stat *st, store_time *until_r,
                 struct err *why)
 {
@@ -194,6 +213,11 @@ bool door_judge(const struct door_judge *j, const char *name, const struct stat 
     }
     if (is_unfinished(name, &ending)) {
         err_set(why, ERR_USAGE, "its name ends in %s: whoever writes it has not given it its own yet", ending);
+        return false;
+    }
+    if (st->st_size > LITTLE && (uint64_t)st->st_size > room_for_files(j->spool)) {
+        err_set(why, ERR_LIMIT, "it has %llu bytes, and there is not so much room for it and what is made of it",
+                (unsigned long long)st->st_size);
         return false;
     }
     changed = changed_at(st, j->now);
@@ -240,6 +264,13 @@ bool door_is_being_written(int fd)
         return false;
     }
     return errno == EAGAIN;
+}
+
+/* A file system that cannot tell says that there are none. Asking moves where the file is read next. */
+bool door_has_holes(int fd, const struct stat *st)
+{
+    off_t hole = lseek(fd, 0, SEEK_HOLE);
+    return lseek(fd, 0, SEEK_SET) == 0 && hole >= 0 && hole < st->st_size;
 }
 
 struct slice door_source_path(struct arena *arena, const struct door *d, const char *name)

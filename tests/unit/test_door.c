@@ -144,6 +144,29 @@ static void test_oldest_first(void **state)
     assert_string_equal(k.names, "4.edi 3.edi 2.edi 1.edi 0.edi ");
 }
 
+/* Longer than the disk, or than what was written: such a file stays, and no other waits for it. */
+static void test_sparse(void **state)
+{
+    struct place_of_test *t = *state;
+    char path[300];
+    struct told told;
+
+    place_open(t);
+    put_text(t, "spool/in/acme/holes.edi", "ISA*holes");
+    put_text(t, "spool/in/acme/huge.edi", "ISA*huge");
+    put_text(t, "spool/in/acme/whole.edi", "ISA*whole");
+    snprintf(path, sizeof(path), "%s/spool/in/acme/holes.edi", t->home);
+    assert_int_equal(truncate(path, 1 << 20), 0);
+    snprintf(path, sizeof(path), "%s/spool/in/acme/huge.edi", t->home);
+    assert_int_equal(truncate(path, INT64_C(1) << 43), 0);
+    assert_int_equal(take(t), 1);
+    assert_false(is_there(t, "spool/in/acme/whole.edi"));
+    look(t, &told);
+    assert_int_equal(told.n, 2);
+    assert_told(&told, "acme in/acme/holes.edi: it has holes");
+    assert_told(&told, "acme in/acme/huge.edi: it has 8796093022208 bytes, and there is not so much room for it");
+}
+
 static void test_strange_names(void **state)
 {
     static const char *const names[] = { "a b.edi", "line\nbreak.edi", "\033[31mred.edi", "latin-\xe4.edi",
@@ -768,6 +791,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_taken, setup, teardown),
         cmocka_unit_test_setup_teardown(test_oldest_first, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_sparse, setup, teardown),
         cmocka_unit_test_setup_teardown(test_strange_names, setup, teardown),
         cmocka_unit_test_setup_teardown(test_not_files, setup, teardown),
         cmocka_unit_test_setup_teardown(test_rests, setup, teardown),
