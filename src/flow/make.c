@@ -21,6 +21,7 @@ enum { WAITING = 500, TEXTS = 256 << 20, REASON = 600, COPY = 64 << 10, RECALLED
 /* A delivery that waits, and where the record is that it is about. */
 struct item {
     struct store_delivery d;
+    struct slice sender; /* of the record */
     struct payload records;
     uint64_t at, size;
     bool found; /* there is such a record */
@@ -86,25 +87,45 @@ int appliance_record(struct appliance *a, const struct payload *records, uint64_
 
 /* --- Looking back ---------------------------------------------------------------------------- */
 
+/*
+ * Numbers are everybody's, so that a partner could have another's document made of a record of his. Recalled is what came from the partner
+ * that the delivery is for; else what came from whom its record came from, or from a system of ours; never anything else, however much
+ * of it there is.
+ */
+enum source { THEIRS, OURS, SOURCES };
+
 struct candidate {
     store_id transmission;
     uint64_t at, size;
-    bool theirs; /* of the partner that the delivery is for */
 };
 
 struct looking {
     struct making *m;
-    struct candidate found[RECALLED];
-    unsigned n;
+    struct candidate found[SOURCES][RECALLED]; /* newest first */
+    unsigned n[SOURCES];
 };
+
+/* One who brings records, not documents. */
+static bool is_system(const struct making *m, struct slice name)
+{
+    const struct partner *p = home_partner(m->a->home, name);
+
+    for (unsigned i = 0; p && i < p->n_routes; i++)
+        if (!p->route[i].out && !p->route[i].document.n)
+            return true;
+    return false;
+}
 
 static int on_recalled(void *ctx, const struct store_document *d)
 {
     struct looking *l = ctx;
+    const struct item *now = l->m->now;
+    enum source source = slice_eq(d->partner, now->d.partner) ? THEIRS
+                         : slice_eq(d->partner, now->sender) || is_system(l->m, d->partner) ? OURS : SOURCES;
 
-    if (l->n < RECALLED && d->record_size && (d->state == DOCUMENT_RECORDED || d->state == DOCUMENT_HELD))
-        l->found[l->n++] = (struct candidate){ d->transmission, d->record_at, d->record_size,
-                                               slice_eq(d->partner, l->m->now->d.partner) };
+    if (source < SOURCES && l->n[source] < RECALLED && d->record_size &&
+        (d->state == DOCUMENT_RECORDED || d->state == DOCUMENT_HELD))
+        l->found[source][l->n[source]++] = (struct candidate){ d->transmission, d->record_at, d->record_size };
     return 0;
 }
 
@@ -115,23 +136,19 @@ static int on_records(void *ctx, const struct store_transmission *t)
 }
 
 /* What was found in the ledger, oldest first, as flow/recall has it: it says when two senders each have one. */
-static int fill_recall(struct looking *l, struct recall *recall, struct err *err)
+static int fill_recall(struct looking *l, enum source source, struct recall *recall, struct err *err)
 {
-    bool theirs = false;
     int rc = 0;
 
-    for (unsigned i = 0; i < l->n; i++)
-        theirs = theirs || l->found[i].theirs;
-    for (unsigned i = l->n; rc == 0 && i-- > 0;) {
-        const struct store_query q = { .id = l->found[i].transmission, .limit = 1 };
+    for (unsigned i = l->n[source]; rc == 0 && i-- > 0;) {
+        const struct candidate *c = &l->found[source][i];
+        const struct store_query q = { .id = c->transmission, .limit = 1 };
         struct payload records = { .size = 0 };
         int fd = -1;
 
-        if (theirs && !l->found[i].theirs)
-            continue;
         rc = store_transmissions(l->m->a->store, &q, on_records, &records, err);
         if (rc == 0)
-            rc = appliance_record(l->m->a, &records, l->found[i].at, l->found[i].size, &fd, err);
+            rc = appliance_record(l->m->a, &records, c->at, c->size, &fd, err);
         if (rc == 0)
             rc = recall_read(recall, fd, "an earlier record", err);
         if (fd >= 0)
@@ -152,15 +169,17 @@ static int on_recall(void *ctx, const struct record_kind *kind, struct slice pat
 {
     struct carrying *k = ctx;
     struct looking l = { .m = k->m };
+    enum source source;
     int rc;
 
     *record_r = NULL;
     rc = store_find_number(k->m->a->store, kind->name, path, value, on_recalled, &l, err);
-    if (rc == 0 && l.n && !k->recall)
+    source = l.n[THEIRS] ? THEIRS : OURS;
+    if (rc == 0 && l.n[source] && !k->recall)
         rc = recall_new(0, &k->recall, err);
-    if (rc == 0 && l.n)
-        rc = fill_recall(&l, k->recall, err);
-    return rc == 0 && l.n ? recall_find(k->recall, kind->name, path, value, record_r, err) : rc;
+    if (rc == 0 && l.n[source])
+        rc = fill_recall(&l, source, k->recall, err);
+    return rc == 0 && l.n[source] ? recall_find(k->recall, kind->name, path, value, record_r, err) : rc;
 }
 
 /* --- One record ------------------------------------------------------------------------------ */
@@ -577,10 +596,19 @@ static int on_waiting(void *ctx, const struct store_delivery *d)
     return store_keep_delivery(&m->arena, d, &i->d) < 0 ? err_nomem(&m->err) : 0;
 }
 
+struct finding_record {
+    struct making *m;
+    struct item *i;
+};
+
 static int on_document(void *ctx, const struct store_document *d)
 {
-    struct item *i = ctx;
+    struct finding_record *f = ctx;
+    struct item *i = f->i;
 
+    i->sender = arena_copy(&f->m->arena, d->partner);
+    if (!i->sender.p)
+        return err_nomem(&f->m->err);
     i->at = d->record_at;
     i->size = d->record_size;
     i->found = d->record_size > 0;
@@ -591,8 +619,11 @@ static int on_document(void *ctx, const struct store_document *d)
 static int find_record(struct making *m, struct item *i, struct err *err)
 {
     struct store_query q = { .id = i->d.document, .limit = 1 };
-    int rc = i->d.document ? store_documents(m->a->store, &q, on_document, i, err) : 0;
+    struct finding_record f = { m, i };
+    int rc = i->d.document ? store_documents(m->a->store, &q, on_document, &f, err) : 0;
 
+    if (rc < 0 && m->err.code)
+        *err = m->err;
     q.id = i->d.transmission;
     if (rc == 0 && i->found)
         rc = store_transmissions(m->a->store, &q, on_records, &i->records, err);
