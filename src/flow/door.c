@@ -32,6 +32,7 @@ enum {
     ROUND = 10000,              /* files of a folder that are put in their order at a time */
     ROUNDS = 10,                /* of one folder, before the next has its turn */
     PENDING = 1000,             /* notes for the next commit */
+    LONG = 16 << 20,            /* bytes of a file that is not copied to its end when we are to stop */
     PIECE = 128 << 10
 };
 
@@ -368,8 +369,8 @@ static int copy(struct taking *t, int fd, const struct stat *st, struct payload 
             break;
         size += (uint64_t)n;
         rc = object_write(w, slice(t->piece, (size_t)n), err);
-        if (stopped(t->a)) {
-            err_set(why, ERR_USAGE, "it was told to stop");
+        if (size > LONG && stopped(t->a)) {
+            err_set(why, ERR_USAGE, "it would take long, and we were told to stop");
             good = false;
         }
     }
