@@ -394,6 +394,7 @@ static void settle_lists(const struct guide_words *words, struct element *e)
             list = 0;
             agency = (uint8_t)(i + 1);
         } else if (slice_is(u->element->id, words->list)) {
+            u->agency_part = agency; /* which lists there are is the keeper's matter, too */
             list = (uint8_t)(i + 1);
         } else if (u->element->has_codes) {
             u->list_part = list;
