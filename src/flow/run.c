@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -23,13 +24,29 @@ struct running {
 
 /* --- The lock ---------------------------------------------------------------------------- */
 
-/* Its text says who holds it, and is empty when the last one ended well. */
+/* Its text says who holds it, and is empty when the last one ended well. It is synced, or a start after the power went would not
+ * know. */
+static int write_lock(struct running *r, const char *text, bool made)
+{
+    size_t n = strlen(text);
+
+    if (ftruncate(r->lock, 0) < 0 || pwrite(r->lock, text, n, 0) != (ssize_t)n)
+        return -1;
+    return fsync(r->lock) < 0 || (made && fsync(r->a.spool) < 0) ? -1 : 0;
+}
+
 static int take_lock(struct running *r, const char *who, struct err *err)
 {
+    const int flags = O_RDWR | O_CLOEXEC | O_NOFOLLOW;
     char text[200], host[65] = "";
+    bool made = false;
     ssize_t n;
 
-    r->lock = openat(r->a.spool, "lock", O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
+    r->lock = openat(r->a.spool, "lock", flags);
+    if (r->lock < 0 && errno == ENOENT) {
+        made = true;
+        r->lock = openat(r->a.spool, "lock", flags | O_CREAT, 0600);
+    }
     if (r->lock < 0)
         return err_system(err, "the spool's lock");
     n = pread(r->lock, text, sizeof(text) - 1, 0);
@@ -45,10 +62,8 @@ static int take_lock(struct running *r, const char *who, struct err *err)
     }
     r->unclean = n > 0;
     gethostname(host, sizeof(host) - 1);
-    n = snprintf(text, sizeof(text), "process %ld on %s, started by %.40s\n", (long)getpid(), host, who);
-    if (ftruncate(r->lock, 0) < 0 || pwrite(r->lock, text, (size_t)n, 0) != n)
-        return err_system(err, "the spool's lock");
-    return 0;
+    snprintf(text, sizeof(text), "process %ld on %s, started by %.40s\n", (long)getpid(), host, who);
+    return write_lock(r, text, made) < 0 ? err_system(err, "the spool's lock") : 0;
 }
 
 static void leave_lock(struct running *r)
@@ -590,7 +605,6 @@ static int replay(struct appliance *a, enum thing thing, struct looked_up *l, st
                                         .kind = l->v.kind,
                                         .set = l->v.set,
                                         .priority = l->v.priority,
-                                        .due = store_now(a->store),
                                         .passes = l->v.passes };
         if (l->state == DELIVERY_WAITING || l->state == DELIVERY_MADE)
             return err_set(err, ERR_USAGE, "it is %s, and goes with the next `waybill run`; it would come twice",

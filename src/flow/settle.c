@@ -53,7 +53,7 @@ static int deliver_to(struct settling *s, struct slice name, unsigned priority, 
     struct receiving *r = s->r;
     const struct partner *to = home_partner(r->a->home, name);
     struct store_delivery d = {
-        .partner = name, .document = s->id, .kind = s->facts->kind, .priority = priority, .due = store_now(r->a->store)
+        .partner = name, .document = s->id, .kind = s->facts->kind, .priority = priority
     };
     struct way way = { .route = 0 };
     struct buf route;
