@@ -5,8 +5,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "base/file.h"
 #include "cli/spool.h"
+#include "flow/folder.h"
 
 static const char conf[] =
     "# waybill.conf: where things are. Paths are relative to this folder; what is commented out says what holds anyway.\n"
@@ -58,19 +58,14 @@ static int make_folder(const char *folder, const char *name, mode_t mode, struct
     return 0;
 }
 
+/* All of it, or nothing. One that is there already stays as it is. */
 static int make_file(const char *folder, const char *name, const char *text, struct err *err)
 {
-    char path[4096];
-    int fd, rc;
+    int fd, rc = folder_open(AT_FDCWD, folder, &fd, err);
 
-    if ((size_t)snprintf(path, sizeof(path), "%s/%s", folder, name) >= sizeof(path))
-        return err_set(err, ERR_USAGE, "%s: the path is too long", folder);
-    fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0640);
-    if (fd < 0)
-        return err_system(err, "%s", path);
-    rc = file_write_all(fd, text, strlen(text), err);
-    if (rc == 0 && fsync(fd) < 0)
-        rc = err_system(err, "%s", path);
+    if (rc < 0)
+        return rc;
+    rc = folder_write_file(fd, name, 0640, slice_of(text), err);
     close(fd);
     return rc;
 }
@@ -85,16 +80,23 @@ int command_init(struct command_context *c)
     const struct store_options store = { .write = true, .who = "init" };
     struct store *ledger = NULL;
     struct err err = { 0 };
-    char spool[4096];
+    char spool[4096], partners[4096];
     int rc = 0;
+
+    if ((size_t)snprintf(partners, sizeof(partners), "%s/partners", folder) >= sizeof(partners))
+        rc = err_set(&err, ERR_USAGE, "%s: the path is too long", folder);
+    snprintf(spool, sizeof(spool), "%s/waybill.conf", folder);
+    if (rc == 0 && access(spool, F_OK) == 0)
+        rc = err_set(&err, ERR_USAGE, "%s: is a home already", folder);
+    snprintf(spool, sizeof(spool), "%s/spool", folder);
 
     for (unsigned i = 0; rc == 0 && i < sizeof(folders) / sizeof(folders[0]); i++)
         rc = make_folder(folder, folders[i].name, folders[i].mode, &err);
     if (rc == 0)
-        rc = make_file(folder, "partners/example.conf", example, &err);
+        rc = make_file(partners, "example.conf", example, &err);
     if (rc == 0)
-        rc = make_file(folder, "partners/erp.conf", erp, &err);
-    if (rc == 0 && (size_t)snprintf(spool, sizeof(spool), "%s/spool", folder) < sizeof(spool))
+        rc = make_file(partners, "erp.conf", erp, &err);
+    if (rc == 0)
         rc = objects_make(spool, &err);
     if (rc == 0)
         rc = store_open(spool, &store, &ledger, &err);

@@ -14,6 +14,7 @@
 #include <openssl/evp.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
@@ -22,6 +23,7 @@
 #include "base/limits.h"
 #include "flow/archive.h"
 #include "flow/backup_inside.h"
+#include "flow/folder.h"
 
 enum { PATH = 4096, DEPTH = 16, BLOCK = 64 << 10, NUMBERS = 64 << 20 };
 
@@ -122,21 +124,15 @@ static int put_file(struct copying *k, const char *name, int from, uint64_t size
 static int put_text(struct copying *k, const char *name, struct slice text, struct err *err)
 {
     struct timespec now;
-    int to, rc;
+    int rc;
 
-    clock_gettime(CLOCK_REALTIME, &now);
-    if (k->tar) {
-        rc = tar_header(k, name, text.n, now.tv_sec, err);
-        return rc < 0 ? rc : archive_write_data(k->tar, text.p, text.n) == (la_ssize_t)text.n ? 0 : tar_failed(k, err);
+    if (!k->tar) {
+        rc = folder_write_file(k->folder, name, 0600, text, err);
+        return rc > 0 ? err_set(err, ERR_IO, "%s/%s: is there already", k->o->path, name) : rc;
     }
-    rc = backup_open_file(k->folder, name, 0600, &to, err);
-    if (rc == 0)
-        rc = file_write_all(to, text.p, text.n, err);
-    if (rc == 0 && fsync(to) < 0)
-        rc = err_system(err, "%s: cannot be synced", name);
-    if (to >= 0)
-        close(to);
-    return rc;
+    clock_gettime(CLOCK_REALTIME, &now);
+    rc = tar_header(k, name, text.n, now.tv_sec, err);
+    return rc < 0 ? rc : archive_write_data(k->tar, text.p, text.n) == (la_ssize_t)text.n ? 0 : tar_failed(k, err);
 }
 
 /* A file of the spool, or anywhere: as long as it is now. */
@@ -208,18 +204,33 @@ static int begin_folder(struct copying *k, struct err *err)
     return mkdir(k->ledger, 0700) < 0 ? err_system(err, "%s", k->ledger) : 0;
 }
 
+/* The folder that a file is in. */
+static int sync_folder_of(const char *path, struct err *err)
+{
+    const char *slash = strrchr(path, '/');
+    char above[PATH] = ".";
+    int fd, rc;
+
+    if (slash)
+        snprintf(above, sizeof(above), "%.*s", slash == path ? 1 : (int)(slash - path), path);
+    rc = folder_open(AT_FDCWD, above, &fd, err);
+    if (rc == 0) {
+        rc = folder_sync(fd, err);
+        close(fd);
+    }
+    return rc;
+}
+
 /* Nothing of it is there before all of it is. */
 static int end(struct copying *k, struct slice manifest, struct err *err)
 {
-    int rc = 0;
+    int rc;
 
     if (k->folder >= 0 && syncfs(k->folder) < 0)
         return err_system(err, "%s: cannot be synced", k->o->path);
     rc = put_text(k, "backup", manifest, err);
-    if (rc < 0)
+    if (rc < 0 || !k->tar)
         return rc;
-    if (!k->tar)
-        return fsync(k->folder) < 0 ? err_system(err, "%s: cannot be synced", k->o->path) : 0;
     if (archive_write_close(k->tar) != ARCHIVE_OK)
         return tar_failed(k, err);
     if (fsync(k->fd) < 0)
@@ -227,7 +238,7 @@ static int end(struct copying *k, struct slice manifest, struct err *err)
     if (rename(k->part, k->o->path) < 0)
         return err_system(err, "%s: cannot get its name", k->o->path);
     k->part[0] = 0;
-    return 0;
+    return sync_folder_of(k->o->path, err);
 }
 
 /* --- What goes ------------------------------------------------------------------------------------ */

@@ -7,6 +7,8 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "base/file.h"
+
 static int open_at(int at, const char *path, int flags)
 {
     int fd;
@@ -66,14 +68,19 @@ bool folder_takes_name(struct slice name)
            !slice_is(name, ".") && !slice_is(name, "..");
 }
 
-int folder_create(int folder, const char *hidden, int *fd_r, struct err *err)
+static int create(int folder, const char *hidden, mode_t mode, int *fd_r, struct err *err)
 {
     if (unlinkat(folder, hidden, 0) < 0 && errno != ENOENT)
         return err_system(err, "%s cannot be removed", hidden);
     do
-        *fd_r = openat(folder, hidden, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0640);
+        *fd_r = openat(folder, hidden, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, mode);
     while (*fd_r < 0 && errno == EINTR);
     return *fd_r < 0 ? err_system(err, "no file can be made in the folder") : 0;
+}
+
+int folder_create(int folder, const char *hidden, int *fd_r, struct err *err)
+{
+    return create(folder, hidden, 0640, fd_r, err);
 }
 
 /* Where there is no rename that never replaces: a second name for the file, and then away with the first. */
@@ -122,6 +129,28 @@ int folder_place(int from, const char *hidden, int to, const char *name, struct 
 int folder_sync(int folder, struct err *err)
 {
     return fsync(folder) < 0 ? err_system(err, "the folder cannot be synced") : 0;
+}
+
+int folder_write_file(int folder, const char *name, mode_t mode, struct slice text, struct err *err)
+{
+    char hidden[FOLDER_NAME + 8];
+    int fd, rc, placed = FOLDER_TAKEN;
+
+    snprintf(hidden, sizeof(hidden), ".%s.part", name);
+    rc = create(folder, hidden, mode, &fd, err);
+    if (rc < 0)
+        return rc;
+    rc = file_write_all(fd, text.p, text.n, err);
+    if (rc == 0 && fsync(fd) < 0)
+        rc = err_system(err, "%s cannot be synced", name);
+    close(fd);
+    if (rc == 0)
+        rc = placed = folder_place(folder, hidden, folder, name, err);
+    if (rc != FOLDER_PLACED)
+        unlinkat(folder, hidden, 0);
+    else
+        rc = folder_sync(folder, err);
+    return rc < 0 ? rc : placed;
 }
 
 enum { SYNCERS = 16, WORTH = 4 };       /* threads, and files from which on they are worth it */

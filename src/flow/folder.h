@@ -33,6 +33,8 @@ enum folder_placed {
 };
 int folder_place(int from, const char *hidden, int to, const char *name, struct err *err);
 int folder_sync(int folder, struct err *err);
+/* A new file with this text, whole and synced, or none: FOLDER_PLACED or FOLDER_TAKEN. */
+int folder_write_file(int folder, const char *name, mode_t mode, struct slice text, struct err *err);
 /* Syncs many files side by side: file systems do at once what is asked of them together. error_r[i]: 0, or the errno
  * of file i. */
 void folder_sync_files(const int *fd, unsigned n, int *error_r);

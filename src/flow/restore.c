@@ -17,6 +17,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "flow/backup_inside.h"
+#include "flow/folder.h"
 
 enum { PATH = 4096, DEPTH = 20, BLOCK = 64 << 10, PAGE = 500 };
 
@@ -389,7 +390,7 @@ static int write_conf(struct restoring *r, struct err *err)
     struct slice rest = buf_slice(&r->conf), line;
     struct buf text;
     bool more = true;
-    int fd = -1, rc;
+    int rc;
 
     buf_init(&text, 2 * LIMIT_CONFIG_FILE);
     while (more) {
@@ -400,13 +401,9 @@ static int write_conf(struct restoring *r, struct err *err)
         if (more)
             buf_add_char(&text, '\n');
     }
-    rc = text.failed ? err_nomem(err) : backup_open_file(r->home, "waybill.conf", 0640, &fd, err);
-    if (rc == 0)
-        rc = file_write_all(fd, text.p, text.n, err);
-    if (rc == 0 && (fsync(fd) < 0 || fsync(r->home) < 0))
-        rc = err_system(err, "%s/waybill.conf: cannot be synced", r->o->home);
-    if (fd >= 0)
-        close(fd);
+    rc = text.failed ? err_nomem(err) : folder_write_file(r->home, "waybill.conf", 0640, buf_slice(&text), err);
+    if (rc > 0)
+        rc = err_set(err, ERR_IO, "%s/waybill.conf: is there already", r->o->home);
     buf_deinit(&text);
     return rc;
 }
@@ -416,6 +413,9 @@ static int restore(struct restoring *r, struct err *err)
     const struct store_options options = { .write = true, .who = r->o->who };
     int rc = backup_empty_folder(r->o->home, err);
 
+    if (rc == ERR_USAGE)
+        return err_set(err, rc, "%s: is not empty; what a restore that was broken off left there has to be removed first",
+                       r->o->home);
     if (rc == 0 && (size_t)snprintf(r->spool, sizeof(r->spool), "%s/spool", r->o->home) >= sizeof(r->spool))
         rc = err_set(err, ERR_USAGE, "%s: the name is too long", r->o->home);
     if (rc == 0 && (r->home = open(r->o->home, O_RDONLY | O_DIRECTORY | O_CLOEXEC)) < 0)
