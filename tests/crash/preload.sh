@@ -8,13 +8,15 @@
 
 crash_so=$top_builddir/tests/crash/crash.so
 
-with_faults() (
-    # AddressSanitizer wants to be the first, also of what is preloaded
-    sanitizer=$(ldd "$1" 2>/dev/null | awk '$1 ~ /^lib[acltu]*san\.so/ { print $3 }' | head -n 1)
-    LD_PRELOAD="${sanitizer:+$sanitizer }$crash_so"
-    export LD_PRELOAD
-    exec "$@"
-)
+# AddressSanitizer wants to be the first, also of what is preloaded; PROGRAM is asked once
+with_faults_of=
+with_faults() {
+    if [ "$with_faults_of" != "$1" ]; then
+        sanitizer=$(ldd "$1" 2>/dev/null | awk '$1 ~ /^lib[acltu]*san\.so/ { print $3 }' | head -n 1)
+        with_faults_of=$1
+    fi
+    LD_PRELOAD="${sanitizer:+$sanitizer }$crash_so" "$@"
+}
 
 calls_in() {
     awk 'END { print NR }' "$1"
