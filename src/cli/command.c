@@ -491,16 +491,18 @@ const struct command commands[] = {
     },
     {
         .name = "partner check",
-        .arguments = "FILE…",
-        .min = 1,
+        .arguments = "[FILE…]",
         .max = ARGUMENTS_MANY,
         .completes = COMPLETES_FILE,
         .help = "check partner files and all that they name",
         .description =
             "Reads partner files and reports every error in them with its place, then every error in the guides and "
-            "maps that they name: NAME.guide and NAME.map beside the partner file, or those of the maps folder.",
-        .example = { { "waybill partner check partners/*.conf", "check all partners" } },
-        .option = { OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+            "maps that they name: NAME.guide and NAME.map beside the partner file, or those of the maps folder. Without FILE all "
+            "partner files of the appliance's home. In a home, a file is named after its partner, and those who get something "
+            "have a file as well.",
+        .example = { { "waybill partner check", "all partners of the home" },
+                     { "waybill partner check northwind.conf", "one file" } },
+        .option = { OPTION_HOME, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_partner_check,
     },
     {

@@ -24,7 +24,7 @@ static const char example[] =
     "# An example, switched off. Copy it, name the copy after your partner, and take the line `off` away.\n"
     "#\n"
     "# Files that the partner brings are put into spool/in/example, files for him are found in spool/out/example.\n"
-    "# `waybill partner keywords` lists all that may stand here; `waybill partner check FILE` tells what is wrong.\n"
+    "# `waybill partner keywords` lists all that may stand here; `waybill partner check` tells what is wrong.\n"
     "\n"
     "partner example \"Example Retail\"\n"
     "  off\n"

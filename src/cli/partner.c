@@ -2,12 +2,18 @@
  * waybill partner: partner files checked with all that they name, shown as they were understood, and the words that
  * may stand in them.
  */
+#include <dirent.h>
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
 
+#include "cli/maps.h"
 #include "cli/reading.h"
 #include "flow/agreement.h"
+#include "flow/home.h"
 
-enum { SHOWN_CEILING = 1 << 20, VALUES_CEILING = 64 << 10 };
+enum { SHOWN_CEILING = 1 << 20, VALUES_CEILING = 64 << 10, PATH_CEILING = 4096 };
 
 /* --- waybill partner check ------------------------------------------------------------- */
 
@@ -63,7 +69,41 @@ static int check_routes(struct command_context *c, struct reading *r, const stru
     return 0;
 }
 
-static int check_file(struct command_context *c, struct reading *r, const char *path)
+/* Of a partner in a home: what of his file nothing is done about. */
+static void note_what_is_to_come(struct command_context *c, const struct partner *p)
+{
+    for (const struct partner_setting *s = p->setting->first; s; s = s->next) {
+        bool folder = s->n && slice_is(s->value[0], "folder"), every = false;
+        if (strcmp(s->keyword->name, "pick up") != 0 || !s->n)
+            continue;
+        for (const struct partner_setting *in = s->first; in; in = in->next)
+            every = every || strcmp(in->keyword->name, "every") == 0;
+        if (folder && !every)
+            continue;
+        printer_safe(c->out, p->file);
+        if (folder)
+            printer_printf(c->out, ":%u: note: a folder is looked at in each run, whatever `every` says\n", s->at.line);
+        else
+            printer_printf(c->out, ":%u: note: nothing is fetched by %.*s yet; what lies at his door is taken\n", s->at.line,
+                           SLICE_FMT(s->value[0]));
+    }
+}
+
+/* Does the file lie in the partners' folder of a home? */
+static bool in_home(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+    struct buf conf;
+    bool is;
+
+    buf_init(&conf, PATH_CEILING);
+    buf_printf(&conf, "%.*s/../waybill.conf", slash ? (int)(slash - path) : 1, slash ? path : ".");
+    is = *buf_text(&conf) && !conf.failed && access(conf.p, F_OK) == 0;
+    buf_deinit(&conf);
+    return is;
+}
+
+static int check_file(struct command_context *c, struct reading *r, const char *path, bool home)
 {
     struct partner *partner = NULL;
     struct agreement *agreement = NULL;
@@ -84,14 +124,18 @@ static int check_file(struct command_context *c, struct reading *r, const char *
             named = check_routes(c, r, agreement, maps, &err);
         rc = named == 0 ? rc : named;
     }
+    if (partner && (rc == 0 || rc == ERR_CONFIG)) {
+        int named = agreement_check_lines(partner, r->guides, maps, &r->complaints, &err);
+        if (named == 0 && home && agreement_check_name(partner, &r->complaints))
+            named = agreement_check_receivers(partner, &r->complaints, &err);
+        if (named == 0 && home)
+            note_what_is_to_come(c, partner);
+        rc = named == 0 ? rc : named;
+    }
     code = reading_complain(c, &r->complaints) ? EXIT_CODE_CONFIG : EXIT_CODE_OK;
     if (rc < 0 && !(rc == ERR_CONFIG && code)) {
         err.code = rc;
         code = exit_code_worse(code, command_fail(c, &err));
-    }
-    if (code == EXIT_CODE_OK) {
-        printer_safe(c->out, slice_of(path));
-        printer_text(c->out, ": no errors\n");
     }
     maps_free(&maps);
     guides_free(&r->guides);
@@ -100,17 +144,92 @@ static int check_file(struct command_context *c, struct reading *r, const char *
     return code;
 }
 
+/* Each file with guides and maps of its own: they borrow from its texts. */
+static int check_one(struct command_context *c, const char *path, bool home)
+{
+    struct reading reading;
+    int code = reading_init(c, &reading);
+
+    if (code == EXIT_CODE_OK) {
+        code = check_file(c, &reading, path, home);
+        reading_deinit(&reading);
+    }
+    return code;
+}
+
+static int is_partner_file(const struct dirent *entry)
+{
+    size_t n = strlen(entry->d_name);
+    return entry->d_name[0] != '.' && n > 5 && strcmp(entry->d_name + n - 5, ".conf") == 0;
+}
+
+static int check_folder(struct command_context *c, const char *folder)
+{
+    struct dirent **entry = NULL;
+    struct err err = { 0 };
+    int code = EXIT_CODE_OK, n = scandir(folder, &entry, is_partner_file, alphasort);
+
+    if (n < 0) {
+        err_system(&err, "%s", folder);
+        return command_fail(c, &err);
+    }
+    for (int i = 0; i < n; i++) {
+        struct buf path;
+        buf_init(&path, PATH_CEILING);
+        buf_printf(&path, "%s/%s", folder, entry[i]->d_name);
+        code = exit_code_worse(code, *buf_text(&path) ? check_one(c, path.p, true) : EXIT_CODE_LATER);
+        buf_deinit(&path);
+        free(entry[i]);
+    }
+    free(entry);
+    if (code == EXIT_CODE_OK)
+        printer_printf(c->out, "%d partner file%s: no errors\n", n, n == 1 ? "" : "s");
+    return code;
+}
+
+/* All partners of the home, by its maps. */
+static int check_home(struct command_context *c)
+{
+    struct complaints complaints;
+    struct home *home = NULL;
+    struct buf folder, maps;
+    struct err err = { 0 };
+    int code = EXIT_CODE_OK, rc;
+
+    complaints_init(&complaints);
+    buf_init(&folder, PATH_CEILING);
+    buf_init(&maps, PATH_CEILING);
+    rc = home_find(command_value(c, OPTION_HOME), &folder, &err);
+    if (rc == 0)
+        rc = maps_find(command_value(c, OPTION_MAPS), &maps, &err);
+    if (rc == 0)
+        rc = home_open(buf_text(&folder), buf_text(&maps), &complaints, &home, &err);
+    if (rc < 0) {
+        reading_complain(c, &complaints);
+        code = command_fail(c, &err);
+    } else {
+        c->option[OPTION_MAPS].n = 1;
+        c->option[OPTION_MAPS].value[0] = home_settings(home)->maps;
+        code = check_folder(c, home_settings(home)->partners);
+    }
+    home_close(&home);
+    buf_deinit(&maps);
+    buf_deinit(&folder);
+    complaints_deinit(&complaints);
+    return code;
+}
+
 int command_partner_check(struct command_context *c)
 {
     int code = EXIT_CODE_OK;
 
-    /* each file with guides and maps of its own: they borrow from its texts */
+    if (c->n == 0)
+        return check_home(c);
     for (unsigned i = 0; i < c->n; i++) {
-        struct reading reading;
-        int one = reading_init(c, &reading);
+        int one = check_one(c, c->argument[i], in_home(c->argument[i]));
         if (one == EXIT_CODE_OK) {
-            one = check_file(c, &reading, c->argument[i]);
-            reading_deinit(&reading);
+            printer_safe(c->out, slice_of(c->argument[i]));
+            printer_text(c->out, ": no errors\n");
         }
         code = exit_code_worse(code, one);
     }

@@ -3,6 +3,7 @@
 #include <sys/resource.h>
 
 #include "base/limits.h"
+#include "cli/reading.h"
 #include "cli/spool.h"
 
 #ifndef __has_feature
@@ -36,6 +37,18 @@ static void limit_memory(void)
 #endif
 }
 
+/* What is wrong in partner files and keeps nobody from working: some of it goes nowhere, which somebody has to know. */
+static void check_home(struct command_context *c, struct appliance *a)
+{
+    struct complaints complaints;
+
+    complaints_init(&complaints);
+    home_check(a->home, &complaints, NULL);
+    a->complaints += complaints.count;
+    reading_complain(c, &complaints);
+    complaints_deinit(&complaints);
+}
+
 int command_run(struct command_context *c)
 {
     const struct sigaction action = { .sa_handler = on_signal };
@@ -52,6 +65,7 @@ int command_run(struct command_context *c)
     code = spool_open(c, true, &a);
     if (!a)
         return code;
+    check_home(c, a);
     a->stop = is_stopped;
     rc = appliance_run(a, &err);
     if (rc < 0)

@@ -1,6 +1,8 @@
 /* agreement: see agreement.h. */
 #include "flow/agreement.h"
 
+#include <dirent.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -201,7 +203,8 @@ static int read_map(struct agreement *a, const struct partner_route *route, stru
         rc = maps_by_file(maps, path.p, c, map_r, &own);
     } else {
         rc = maps_by_name(maps, route->map, c, map_r, &own);
-        if (rc == ERR_MISSING && route->document.n && !set_is_known(maps, route->document))
+        if (rc == ERR_MISSING && route->document.n && slice_is(standard_of(route->document), "edifact") &&
+            !set_is_known(maps, route->document))
             rc = 0;
     }
     buf_deinit(&path);
@@ -241,6 +244,172 @@ int agreement_read_maps(struct agreement *a, struct maps *maps, struct complaint
     return c->count > before
                ? err_set(err, ERR_CONFIG, "%.*s: what it names is wrong", SLICE_FMT(a->partner->file))
                : 0;
+}
+
+/* --- Words ------------------------------------------------------------------------------ */
+
+/* What stands under a line `receive` or `send`; NULL: it has no such keyword. */
+static const struct partner_setting *setting_of(const struct partner *p, const struct partner_route *route,
+                                                const char *keyword)
+{
+    for (const struct partner_setting *s = p->setting->first; s; s = s->next) {
+        if (s->at.line != route->at.line || s->at.column != route->at.column)
+            continue;
+        for (const struct partner_setting *in = s->first; in; in = in->next)
+            if (strcmp(in->keyword->name, keyword) == 0)
+                return in;
+    }
+    return NULL;
+}
+
+static struct place place_of_value(const struct partner_setting *s, unsigned i)
+{
+    struct place at = s->value_at;
+
+    if (at.text.n && s->value[i].p >= s->value[0].p && s->value[i].p < s->value[0].p + at.text.n)
+        at.column += (uint32_t)(s->value[i].p - s->value[0].p);
+    at.width = (uint32_t)s->value[i].n;
+    return at;
+}
+
+/* A kind of record that is named, and the field of it that a condition is about. */
+static void check_kind(const struct partner *p, const struct partner_route *route, const struct record_kind *kind,
+                       struct maps *maps, struct complaints *c)
+{
+    const struct partner_setting *when = setting_of(p, route, "when");
+
+    if (!kind && route->record.n) {
+        struct slice like = maps_like_record(maps, route->record);
+        complain(c, &route->record_at, "there is no kind of record \"%.*s\"", SLICE_FMT(route->record));
+        if (like.n)
+            complain_hint(c, "did you mean \"%.*s\"?", SLICE_FMT(like));
+        return;
+    }
+    if (kind && when && route->when.n && !record_field_at(kind, route->when)) {
+        struct place at = place_of_value(when, 0);
+        complain(c, &at, "the record \"%.*s\" has no field \"%.*s\"", SLICE_FMT(kind->name), SLICE_FMT(route->when));
+    }
+}
+
+/* A document type without a map of the partner's: the standard's own, if there is one. */
+static int standard_map(const struct partner_route *route, struct guides *guides, struct maps *maps,
+                        struct complaints *c, const struct map **map_r, struct err *err)
+{
+    const struct guide *guide = NULL;
+    struct complaints ignored;
+    int rc, found;
+
+    *map_r = NULL;
+    complaints_init(&ignored);
+    rc = maps_by_set(maps, standard_of(route->document), route->document, &ignored, map_r, NULL);
+    if (rc == ERR_MISSING) {
+        found = guides_find(guides, standard_of(route->document), SLICE("004010"), route->document, &ignored, &guide, NULL);
+        complain(c, &route->at, "there is %s for %.*s, so that no record is made of it, nor it of one",
+                 found == ERR_MISSING ? "neither guide nor map" : "no map", SLICE_FMT(route->document));
+        complain_hint(c, "`waybill map list` shows those that there are; `map NAME` names one beside this file.");
+    }
+    complaints_deinit(&ignored);
+    return rc == ERR_NOMEM ? err_nomem(err) : 0;
+}
+
+int agreement_check_lines(const struct partner *p, struct guides *guides, struct maps *maps, struct complaints *c,
+                          struct err *err)
+{
+    for (unsigned i = 0; i < p->n_routes; i++) {
+        const struct partner_route *route = &p->route[i];
+        const struct record_kind *kind = NULL;
+        const struct map *map = NULL;
+        struct complaints ignored;
+        int rc = 0;
+
+        if (route->document.n && !route->map.n)
+            rc = standard_map(route, guides, maps, c, &map, err);
+        if (rc < 0)
+            return rc;
+        complaints_init(&ignored);
+        if (route->record.n)
+            kind = maps_newest_record(maps, route->record, &ignored);
+        complaints_deinit(&ignored);
+        if (!kind && map && !route->record.n)
+            kind = map_kind(map);
+        check_kind(p, route, kind, maps, c);
+        if (kind && map && route->record.n && !slice_eq(map_kind(map)->name, kind->name)) {
+            complain(c, &route->record_at, "the map for %.*s is for the record \"%.*s\", and not for \"%.*s\"",
+                     SLICE_FMT(route->document), SLICE_FMT(map_kind(map)->name), SLICE_FMT(route->record));
+            complain_hint(c, "`map NAME` names another one.");
+        }
+    }
+    return c->nomem ? err_nomem(err) : 0;
+}
+
+/* The name of a file without folders. */
+static struct slice file_name(struct slice path)
+{
+    const char *slash = path.n ? memrchr(path.p, '/', path.n) : NULL;
+    return slash ? slice_from(path, (size_t)(slash + 1 - path.p)) : path;
+}
+
+bool agreement_check_name(const struct partner *p, struct complaints *c)
+{
+    struct slice file = file_name(p->file);
+    struct place at = p->setting->value_at;
+
+    if (file.n == p->name.n + strlen(".conf") && slice_starts(file, p->name) &&
+        slice_is(slice_from(file, p->name.n), ".conf"))
+        return true;
+    complain(c, &at, "this file is about \"%.*s\", and is called %.*s: nothing goes by it", SLICE_FMT(p->name),
+             SLICE_FMT(file));
+    complain_hint(c, "a file is named after its partner: %.*s.conf.", SLICE_FMT(p->name));
+    return false;
+}
+
+/* The partner whose name is like that. */
+static void suggest_partner(const struct partner *p, struct slice name, struct complaints *c)
+{
+    struct slice folder = slice(p->file.p, p->file.n - file_name(p->file).n), best = { NULL, 0 };
+    unsigned distance = 3;
+    char path[4096], like[256] = "";
+    struct dirent *entry;
+    DIR *dir;
+
+    snprintf(path, sizeof(path), "%.*s", folder.n ? (int)folder.n : 1, folder.n ? folder.p : ".");
+    dir = opendir(path);
+    while (dir && (entry = readdir(dir)) != NULL) {
+        struct slice file = slice_of(entry->d_name);
+        unsigned before = distance;
+        if (file.n <= 5 || file.p[0] == '.' || !slice_is(slice_from(file, file.n - 5), ".conf"))
+            continue;
+        suggest(name, slice(file.p, file.n - 5), &best, &distance);
+        if (distance < before)
+            snprintf(like, sizeof(like), "%.*s", (int)file.n - 5, file.p);
+    }
+    if (dir)
+        closedir(dir);
+    if (like[0])
+        complain_hint(c, "did you mean \"%s\"?", like);
+}
+
+int agreement_check_receivers(const struct partner *p, struct complaints *c, struct err *err)
+{
+    for (unsigned i = 0; i < p->n_routes; i++) {
+        const struct partner_route *route = &p->route[i];
+        const struct partner_setting *to = setting_of(p, route, "to");
+
+        for (unsigned k = 0; to && k < to->n; k++) {
+            struct buf path;
+            struct place at = place_of_value(to, k);
+            if (slice_is(to->value[k], "origin"))
+                continue;
+            if (!partner_path(p, to->value[k], ".conf", &path))
+                return err_nomem(err);
+            if (!exists(&path)) {
+                complain(c, &at, "there is no partner \"%.*s\"", SLICE_FMT(to->value[k]));
+                suggest_partner(p, to->value[k], c);
+            }
+            buf_deinit(&path);
+        }
+    }
+    return c->nomem ? err_nomem(err) : 0;
 }
 
 const struct partner *agreement_partner(const struct agreement *a)

@@ -191,7 +191,9 @@ static int add_partner(struct home *h, const char *file, struct complaints *c, s
         complain(c, &at, "%s", own.text);
     }
     buf_deinit(&path);
-    if (rc == 0)
+    if (rc == 0 && !agreement_check_name(partner, c))
+        partner_free(&partner);
+    else if (rc == 0)
         h->member[h->n++] = (struct member){ .partner = partner };
     return rc == ERR_NOMEM ? err_nomem(err) : 0;
 }
@@ -214,13 +216,9 @@ static int read_partners(struct home *h, struct complaints *c, struct err *err)
         return rc;
     if (h->n)
         qsort(h->member, h->n, sizeof(*h->member), compare_members);
-    for (unsigned i = 1; i < h->n; i++)
-        if (slice_eq(h->member[i].partner->name, h->member[i - 1].partner->name)) {
-            struct place at = { .file = h->member[i].partner->file, .line = 1, .column = 1 };
-            complain(c, &at, "another file is about a partner \"%.*s\" as well: %.*s",
-                     SLICE_FMT(h->member[i].partner->name), SLICE_FMT(h->member[i - 1].partner->file));
-        }
-    return 0;
+    for (unsigned i = 0; rc == 0 && i < h->n; i++)
+        rc = agreement_check_receivers(h->member[i].partner, c, err);
+    return rc;
 }
 
 /* --- The home -------------------------------------------------------------------------- */
@@ -288,6 +286,15 @@ int home_open(const char *folder, const char *maps, struct complaints *c, struct
         *home_r = h;
     else
         home_close(&h);
+    return rc;
+}
+
+int home_check(struct home *h, struct complaints *c, struct err *err)
+{
+    int rc = 0;
+
+    for (unsigned i = 0; rc == 0 && i < h->n; i++)
+        rc = agreement_check_lines(h->member[i].partner, h->guides, h->maps, c, err);
     return rc;
 }
 

@@ -32,6 +32,8 @@ int home_find(const char *option, struct buf *path_r, struct err *err);
 /* `maps`: the folder of guides and maps that Waybill brings. Complaints tell what is wrong in waybill.conf (then ERR_CONFIG) and in partner
  * files (then 0: count tells). */
 int home_open(const char *folder, const char *maps, struct complaints *c, struct home **home_r, struct err *err);
+/* More that is wrong in partner files, for which maps and guides are looked at. ERR_NOMEM. */
+int home_check(struct home *h, struct complaints *c, struct err *err);
 void home_close(struct home **home);
 
 const struct home_settings *home_settings(const struct home *h);

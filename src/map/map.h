@@ -31,6 +31,8 @@ int maps_by_record(struct maps *m, struct slice standard, struct slice kind, str
 
 /* A kind of record, its newest version. NULL: none, or complained. */
 const struct record_kind *maps_newest_record(struct maps *m, struct slice name, struct complaints *c);
+/* The kind of record whose name is like that; empty: there is none. Valid as long as the maps are. */
+struct slice maps_like_record(struct maps *m, struct slice name);
 
 struct slice map_name(const struct map *map);
 struct slice map_title(const struct map *map);

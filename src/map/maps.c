@@ -268,6 +268,30 @@ const struct record_kind *maps_newest_record(struct maps *m, struct slice name, 
     return kind;
 }
 
+struct slice maps_like_record(struct maps *m, struct slice name)
+{
+    struct slice best = { NULL, 0 };
+    unsigned distance = 3;
+    struct dirent *entry;
+    char path[4096];
+    DIR *dir;
+
+    snprintf(path, sizeof(path), "%.*s/records", SLICE_FMT(m->directory));
+    dir = opendir(path);
+    while (dir && (entry = readdir(dir)) != NULL) {
+        bool versioned;
+        struct slice rest, kind = slice_cut(slice_of(entry->d_name), '.', &rest, &versioned), before = best;
+        if (!versioned || !is_digit(rest.p[0]))
+            continue;
+        suggest(name, kind, &best, &distance);
+        if (best.p == kind.p && best.p != before.p)
+            best = arena_copy(&m->arena, kind);
+    }
+    if (dir)
+        closedir(dir);
+    return best;
+}
+
 /* The files of blocks that a map takes from. What is not there is complained of. */
 static int load_blocks(struct maps *m, struct map *map, struct complaints *c, struct err *err)
 {

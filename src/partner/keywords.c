@@ -100,7 +100,7 @@ const struct partner_keyword partner_keywords[] = {
       .value = { VALUE_CHOICE, VALUE_PATH }, .least = 1, .most = 2, .choice = PARTNER_TRANSPORTS, .repeats = true,
       .help = "fetch files from the partner" },
     { .name = "every", .in = IN_PICK_UP, .arguments = "TIME", .value = { VALUE_DURATION }, .least = 1, .most = 1,
-      .otherwise = "5m", .help = "how often" },
+      .otherwise = "5m", .help = "how often; a folder is looked at in each run, whatever this says" },
     { .name = "then", .in = IN_PICK_UP, .arguments = "delete|keep|move [PATH]", .value = { VALUE_CHOICE, VALUE_PATH },
       .least = 1, .most = 2, .choice = "delete|keep|move", .otherwise = "keep",
       .help = "what becomes of a file once it is safe with us" },
