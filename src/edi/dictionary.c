@@ -466,7 +466,7 @@ static struct element *resolve_element(const struct guide_context *x, struct gui
             if (!e->source)
                 return guide_nomem(x);
             e->source->block = b;
-            if ((slice_is(line.word[0].s, "+") || slice_is(line.word[0].s, "-")) && line.n > 1 && home->lower) {
+            if ((slice_is(line.word[0].s, "+") || (slice_is(line.word[0].s, "-") && line.n > 1)) && home->lower) {
                 e->source->lower = resolve_element(x, home->lower, id);
                 if (e->source->lower && e->source->lower->wrong && x->complaints->count == before)
                     guide_complain(&lines, &line, 0, "the lower version's definition of this element has errors");
@@ -672,8 +672,8 @@ static int plain_codes(struct arena *arena, struct slice text, struct code_line 
     return 1;
 }
 
-/* The codes that the lines of an element's block name; + and - against the lower version's. `tell`: somebody reads the
- * complaints, so a list that was built before is looked at once more. */
+/* The codes that the lines of an element's block name; + and - against the lower version's, + alone: that as it is.
+ * `tell`: somebody reads the complaints, so a list that was built before is looked at once more. */
 static bool element_codes(struct guides *g, struct element *e, struct complaints *complaints, bool tell)
 {
     const struct block *b = e->source->block;
@@ -706,6 +706,8 @@ static bool element_codes(struct guides *g, struct element *e, struct complaints
         bool plus = slice_is(line.word[0].s, "+") && line.n > 1 && e->source->lower;
         bool minus = slice_is(line.word[0].s, "-") && line.n > 1 && e->source->lower;
         unsigned i = plus || minus;
+        if (line.n == 1 && e->source->lower && slice_is(line.word[0].s, "+")) /* the same list */
+            continue;
         struct slice code = line.word[i].s, name = line.n > i + 1 ? line.word[i + 1].s : slice(NULL, 0);
         if (code.n > 8) {
             guide_complain(&lines, &line, i, "a code has at most 8 characters");

@@ -484,7 +484,8 @@ static const struct {
                             "  BGM.1004 must\n  BGM.C002.1001 also 22E\n  SG25.DTM[2] must\n  COM[TE] max 1\n"
                             "  LIN.C212.7143 only EN\n  DTM[C507.2005=137].2380 length 8 8\n" },
     { "d01b/version", "version d01b from d96a\n" },
-    { "d01b/ORDERS", "guide edifact/d01b/ORDERS\n  UNH M\n  UNT M\n" },
+    { "d01b/elements", "element 1001 an..3 \"Document name code\"\n  +\nelement 2005 an..3 \"Function\"\n  - 2\n  + 5 \"New\"\n" },
+    { "d01b/ORDERS", "guide edifact/d01b/ORDERS\n  UNH M\n  BGM M\n  DTM M\n  UNT M\n" },
     { "1-911/version", "version 1-911 from d96a\n" },
     { "1-911/ORDERS", "guide edifact/1-911/ORDERS\n  UNH M\n  UNT M\n" },
     { "2-2/version", "version 2-2 from syntax-3\n" },
@@ -588,6 +589,21 @@ static void test_edifact(void **state)
     assert_true(e->type == TYPE_R && e->min == 1 && e->max == 6);
     e = first(g, "COM")->def->use[0].element->part[1].element;
     assert_true(slice_is(e->form, "a") && e->type == TYPE_ID && e->min == 2 && e->max == 2);
+    guides_free(&guides);
+}
+
+/* A directory that says of lists only what is new and gone, or that they are the same. */
+static void test_lists(void **state)
+{
+    struct guides *guides = open_edifact();
+    const struct guide *g = by_id(guides, "edifact/d01b/ORDERS");
+    const struct codes *names = guide_codes(g, &first(g, "BGM")->def->use[0].element->part[0]);
+    const struct codes *dates = guide_codes(g, &first(g, "DTM")->def->use[0].element->part[0]);
+
+    (void)state;
+    assert_true(slice_is(first(g, "BGM")->def->use[0].element->part[0].element->name, "Document name code"));
+    assert_true(names->n == 2 && slice_is(codes_name(names, SLICE("220")), "Order"));
+    assert_true(dates->n == 2 && codes_has(dates, slice_key(SLICE("5"))) && !codes_has(dates, slice_key(SLICE("2"))));
     guides_free(&guides);
 }
 
@@ -768,7 +784,7 @@ int main(void)
         cmocka_unit_test(test_wrong_deltas),   cmocka_unit_test(test_general_lines),
         cmocka_unit_test(test_levels),         cmocka_unit_test(test_words),
         cmocka_unit_test(test_delta_on_delta), cmocka_unit_test(test_wrong_dictionary),
-        cmocka_unit_test(test_edifact),        cmocka_unit_test(test_association),
+        cmocka_unit_test(test_edifact), cmocka_unit_test(test_lists),        cmocka_unit_test(test_association),
         cmocka_unit_test(test_directories),    cmocka_unit_test(test_wrong_edifact),
         cmocka_unit_test(test_no_memory),
     };
