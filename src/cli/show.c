@@ -50,6 +50,15 @@ static int on_delivery(void *ctx, const struct store_delivery *d)
     return 0;
 }
 
+static int on_document_and_ways(void *ctx, const struct store_document *d)
+{
+    struct shown *s = ctx;
+    const struct store_query q = { .document = d->id, .limit = 100 };
+
+    on_document(ctx, d);
+    return store_deliveries(s->a->store, &q, on_delivery, s, &s->err);
+}
+
 static int on_event(void *ctx, const struct store_event *e)
 {
     struct printer *p = ((struct shown *)ctx)->c->out;
@@ -144,7 +153,7 @@ static int show_transmission(struct shown *s, store_id id)
         return rc;
     heading(p, s->t.direction == STORE_IN ? "documents in it, and what goes from them"
                                           : "documents in it, and the deliveries that it carries");
-    rc = store_documents(s->a->store, &q, on_document, s, &s->err);
+    rc = store_documents(s->a->store, &q, s->t.direction == STORE_IN ? on_document_and_ways : on_document, s, &s->err);
     if (rc == 0)
         rc = store_deliveries(s->a->store, &q, on_delivery, s, &s->err);
     if (rc == 0) {
@@ -417,11 +426,28 @@ static int on_traced_delivery(void *ctx, const struct store_delivery *d)
     return rc;
 }
 
+/* What we said of the file that it came in. */
+static int on_traced_answer(void *ctx, const struct store_transmission *answer)
+{
+    struct tracing *t = ctx;
+    struct printer *p = t->s->c->out;
+
+    if (p->json) {
+        spool_show_transmission(p, answer);
+        return 0;
+    }
+    indent(p, t->depth);
+    printer_text(p, "acknowledged in ");
+    tell_file(t, answer);
+    printer_text(p, "\n");
+    return 0;
+}
+
 static int trace_document(struct tracing *t, const struct store_document *d)
 {
     struct printer *p = t->s->c->out;
     const struct store_query q = { .document = d->id, .limit = 100 };
-    store_id answer = d->answer, id = d->id;
+    store_id answer = d->answer, id = d->id, transmission = d->transmission;
     bool arrived = d->direction == STORE_IN;
     char text[24];
     int rc = 0;
@@ -456,8 +482,11 @@ static int trace_document(struct tracing *t, const struct store_document *d)
         printer_text(p, "\n");
     }
     if (arrived && t->depth < TRACE_DEPTH) {
+        const struct store_query answers = { .answers = transmission, .limit = 10 };
         t->depth++;
-        rc = store_deliveries(t->s->a->store, &q, on_traced_delivery, t, &t->s->err);
+        rc = store_transmissions(t->s->a->store, &answers, on_traced_answer, t, &t->s->err);
+        if (rc == 0)
+            rc = store_deliveries(t->s->a->store, &q, on_traced_delivery, t, &t->s->err);
         t->depth--;
     }
     return rc;

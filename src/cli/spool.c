@@ -202,7 +202,7 @@ int spool_tell_trouble(struct command_context *c, struct appliance *a, struct sl
     } rows[] = {
         { "dead", "dead", "dead", t.dead },
         { "held", "held", "held", t.held },
-        { "refused", "refused, as the acknowledgment says", "refused", t.refused },
+        { "refused", "refused", "refused", t.refused },
         { "rejected", "rejected by the partner", "rejected", t.rejected },
         { "overdue", "not acknowledged in time", "overdue", t.overdue },
         { "delayed", "not handed over yet, and tried again", "delayed", t.delayed },

@@ -63,12 +63,32 @@ static void show_direction(struct printer *p, const struct store_counts *n, unsi
         row(p, "document", names[direction], state_name(DOCUMENT, i), n->document[direction][i]);
 }
 
+static bool arrived(const struct store_counts *n)
+{
+    uint64_t all = 0;
+
+    for (unsigned i = 1; i < TRANSMISSION_STATE_END; i++)
+        all += n->transmission[0][i];
+    return all > 0;
+}
+
+static bool left(const struct store_counts *n)
+{
+    uint64_t all = 0;
+
+    for (unsigned i = 1; i < TRANSMISSION_STATE_END; i++)
+        all += n->transmission[1][i];
+    for (unsigned i = 1; i < DELIVERY_STATE_END; i++)
+        all += n->delivery[i];
+    return all > 0;
+}
+
 static void show_counts(struct printer *p, const struct store_counts *n)
 {
     if (!p->json)
-        printer_text(p, "arrived\n");
+        printer_text(p, arrived(n) ? "arrived\n" : "nothing has arrived yet\n");
     show_direction(p, n, 0);
-    if (!p->json)
+    if (!p->json && left(n))
         printer_text(p, "\nleaves\n");
     for (unsigned i = 1; i < DELIVERY_STATE_END; i++)
         row(p, "delivery", "", state_name(DELIVERY, i), n->delivery[i]);
@@ -80,7 +100,7 @@ static void show_payloads(struct printer *p, const struct store_counts *n)
     static const char *const where[] = { "at hand", "archived" };
     const uint64_t count[] = { n->payloads, n->archived }, bytes[] = { n->bytes, n->archived_bytes };
 
-    if (!p->json)
+    if (!p->json && (n->payloads || n->archived))
         printer_text(p, "\nis kept\n");
     for (unsigned i = 0; i < 2; i++) {
         if (!count[i])

@@ -149,6 +149,7 @@ static int on_document(void *ctx, const struct edi_document *d)
                               .reason = k->first_error,
                               .at = k->from,
                               .size = d->errors ? 0 : k->records_n - k->from,
+                              .refused = d->errors ? k->records_n - k->from : 0,
                               .test = slice_is(i->element[15], "T") };
     k->from = k->records_n;
     k->first_error = slice(NULL, 0);

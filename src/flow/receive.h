@@ -15,6 +15,7 @@ struct received {
     struct slice reason;                                   /* its first error */
     uint32_t errors, warnings;
     uint64_t at, size; /* of its record among the records; size 0: there is none */
+    uint64_t refused;  /* size of that of a document that is refused: it only tells what the document is about */
     bool test;
 };
 

@@ -9,13 +9,15 @@
 
 #include "flow/route.h"
 
-enum { REASON = 400, TEXTS = 256 << 20 };
+enum { SHOWN = 4, REASON = 400, TEXTS = 256 << 20 };
 
 struct settling {
     struct receiving *r;
     struct arena arena; /* of the record at hand */
     store_id id;        /* its document */
     const struct facts *facts;
+    const struct record *ahead; /* read last; it may be that of a later document */
+    unsigned findings;
     struct buf words;
 };
 
@@ -311,14 +313,35 @@ static void begin_row(const struct settling *s, const struct received *d, size_t
                                     .warnings = d->warnings };
 }
 
-static int refuse(struct settling *s, const struct received *d, size_t ordinal, struct slice reason, struct err *err)
+/* With what can be read of it, so that it is found by its numbers all the same; it goes nowhere. */
+static int refuse(struct settling *s, const struct received *d, size_t ordinal, struct slice reason,
+                  const struct record *record, const struct record_kind *kind, struct err *err)
 {
     struct store_document row;
+    struct facts facts;
+    struct err own = { 0 };
+    bool told = false;
+    int rc = 0;
 
     begin_row(s, d, ordinal, &row);
     row.state = DOCUMENT_REFUSED;
     row.reason = reason;
-    return store_document(s->r->a->store, &row, &s->id, err);
+    if (record && kind)
+        rc = facts_of(record, s->r->t->partner, &s->arena, &facts, &own);
+    if (rc == ERR_NOMEM)
+        return err_nomem(err);
+    if (record && kind && rc == 0) {
+        told = true;
+        row.kind = facts.kind;
+        row.number = facts.number;
+        row.release = facts.release;
+        row.purpose = facts.purpose;
+    }
+    rc = store_document(s->r->a->store, &row, &s->id, err);
+    if (rc < 0 || !told)
+        return rc;
+    s->facts = &facts;
+    return facts_numbers(record, kind, &s->arena, on_number, s, err);
 }
 
 /* A record that was read: it is put down, found by its numbers, and goes its ways. */
@@ -371,11 +394,12 @@ static int settle_record(struct settling *s, struct received *d, size_t ordinal,
 
 static int on_record_finding(void *ctx, const struct record_finding *f)
 {
-    struct buf *words = ctx;
+    struct settling *s = ctx;
 
-    if (!words->n) {
-        buf_add_slice(words, f->path);
-        buf_printf(words, ": %s, expected %s", f->words, f->expected);
+    if (s->findings++ < SHOWN) {
+        buf_add_text(&s->words, s->words.n ? "; " : "");
+        buf_add_slice(&s->words, f->path);
+        buf_printf(&s->words, ": %s, expected %s", f->words, f->expected);
     }
     return 0;
 }
@@ -400,8 +424,25 @@ static int check_record(struct settling *s, const struct record *record, const s
     }
     if (!s->r->json)
         return 0;
-    rc = record_check_whole(*kind_r, record, on_record_finding, &s->words, err);
+    s->findings = 0;
+    rc = record_check_whole(*kind_r, record, on_record_finding, s, err);
+    if (s->findings > SHOWN)
+        buf_printf(&s->words, "; and %u more", s->findings - SHOWN);
     return rc > 0 || s->words.n ? ERR_DATA : rc;
+}
+
+/* The record that begins there; NULL: none can be read. */
+static int find_record(struct settling *s, struct record_reader *reader, uint64_t at, const struct record **record_r,
+                       struct err *err)
+{
+    int rc = 1;
+
+    while (rc == ERR_DATA || (rc > 0 && (!s->ahead || s->ahead->offset < at))) {
+        s->ahead = NULL;
+        rc = record_reader_next(reader, &s->ahead, err);
+    }
+    *record_r = rc > 0 && s->ahead->offset == at ? s->ahead : NULL;
+    return rc < 0 ? rc : 0;
 }
 
 static int settle_next(struct settling *s, size_t i, struct record_reader *reader, struct err *err)
@@ -414,8 +455,13 @@ static int settle_next(struct settling *s, size_t i, struct record_reader *reade
 
     arena_reset(&s->arena);
     buf_clear(&s->words);
-    if (d->errors)
-        return refuse(s, d, i + 1, d->reason, err);
+    if (d->errors) {
+        if (d->refused && reader)
+            rc = find_record(s, reader, d->at, &record, &own);
+        if (rc == 0 && record)
+            rc = check_record(s, record, &kind, &own);
+        return rc == ERR_NOMEM ? err_nomem(err) : refuse(s, d, i + 1, d->reason, record, kind, err);
+    }
     if (!d->size) {
         struct store_document row;
         begin_row(s, d, i + 1, &row);
@@ -423,16 +469,14 @@ static int settle_next(struct settling *s, size_t i, struct record_reader *reade
         row.reason = SLICE("there is no map for it, so that it gives no record");
         return store_document(s->r->a->store, &row, &s->id, err);
     }
-    do
-        rc = record_reader_next(reader, &record, &own);
-    while (rc == ERR_DATA || (rc > 0 && record->offset < d->at));
-    if (rc <= 0 || record->offset != d->at)
+    rc = find_record(s, reader, d->at, &record, &own);
+    if (!record)
         return err_set(err, rc < 0 ? rc : ERR_INTERNAL, "the record of document %zu cannot be read again: %s", i + 1,
                        own.text);
     d->size = record->size;
     rc = check_record(s, record, &kind, err);
     if (rc == ERR_DATA)
-        return refuse(s, d, i + 1, buf_slice(&s->words), err);
+        return refuse(s, d, i + 1, buf_slice(&s->words), record, kind, err);
     return rc == 0 ? settle_record(s, d, i + 1, record, kind, err) : rc;
 }
 
