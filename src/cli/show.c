@@ -459,12 +459,9 @@ static int trace_document(struct tracing *t, const struct store_document *d)
         indent(p, t->depth);
         printer_printf(p, "%s ", spool_id_text(DOCUMENT, id, text));
         printer_safe(p, d->set.n ? d->set : d->kind);
-        if (d->number.n) {
+        if (d->number.n || d->control.n) { /* one that leaves is told from others by its control number */
             printer_text(p, " ");
-            printer_safe(p, d->number);
-        } else if (d->control.n) {
-            printer_text(p, " ");
-            printer_safe(p, d->control);
+            printer_safe(p, d->number.n && (arrived || !d->control.n) ? d->number : d->control);
         }
         printer_text(p, arrived ? " of " : " for ");
         printer_safe(p, d->partner);

@@ -22,6 +22,7 @@ enum { WAITING = 500, TEXTS = 256 << 20, REASON = 600, COPY = 64 << 10, RECALLED
 struct item {
     struct store_delivery d;
     struct slice sender; /* of the record */
+    struct slice number; /* and its own, by which people know what becomes of it */
     struct payload records;
     uint64_t at, size;
     bool found; /* there is such a record */
@@ -428,6 +429,7 @@ static int on_written(void *ctx, const struct edi_document *d)
     row.state = k->within ? DOCUMENT_AWAITED : DOCUMENT_WRITTEN;
     if (i) {
         row.kind = i->d.kind;
+        row.number = i->number;
         row.made_of = i->d.document;
         row.delivery = i->d.id;
         k->of_member++;
@@ -607,7 +609,8 @@ static int on_document(void *ctx, const struct store_document *d)
     struct item *i = f->i;
 
     i->sender = arena_copy(&f->m->arena, d->partner);
-    if (!i->sender.p)
+    i->number = arena_copy(&f->m->arena, d->number);
+    if (!i->sender.p || !i->number.p)
         return err_nomem(&f->m->err);
     i->at = d->record_at;
     i->size = d->record_size;
