@@ -503,8 +503,7 @@ bool guide_begins(struct lines *lines, struct line *line_r, const char *how)
     return false;
 }
 
-/* "x12/004010/850" */
-static bool split_id(struct slice id, struct slice *standard_r, struct slice *version_r, struct slice *set_r)
+bool guide_split_id(struct slice id, struct slice *standard_r, struct slice *version_r, struct slice *set_r)
 {
     bool a, b;
     struct slice rest;
@@ -543,7 +542,7 @@ int guide_read_whole(const struct guide_context *x, struct lines *lines, const s
         else
             guide_complain(lines, heading, i, "expected: guide STANDARD/VERSION/SET [\"TITLE\"] [group CODE]");
     }
-    if (!split_id(g->id, &g->standard, &g->version, &g->set) || !guide_is_file_name(g->standard) ||
+    if (!guide_split_id(g->id, &g->standard, &g->version, &g->set) || !guide_is_file_name(g->standard) ||
         !guide_is_file_name(g->version)) {
         guide_complain(lines, heading, 1, "a guide's name is STANDARD/VERSION/SET, such as x12/004010/850");
         return guide_result(x, before, "the guide");
@@ -596,7 +595,7 @@ int guide_load(const struct guide_context *x, struct slice standard, struct slic
         return r;
     lines_init(&lines, file, text, &x->g->arena, x->complaints);
     if (guide_begins(&lines, &line, "guide STANDARD/VERSION/SET \"TITLE\""))
-        r = guide_read_either(x, &lines, &line, &guide);
+        r = guide_read_either(x, &lines, &line, false, &guide);
     if (r == 0)
         r = guide_result(x, before, "the guide"); /* the heading's own errors count, too */
     if (r < 0 && r != ERR_CONFIG)
@@ -615,8 +614,8 @@ static int guide_by_id(struct guides *g, struct slice id, struct complaints *com
     struct slice standard, version, set;
     int r;
     *guide_r = NULL;
-    if (!split_id(id, &standard, &version, &set) || !guide_is_file_name(standard) || !guide_is_file_name(version) ||
-        !guide_is_file_name(set))
+    if (!guide_split_id(id, &standard, &version, &set) || !guide_is_file_name(standard) ||
+        !guide_is_file_name(version) || !guide_is_file_name(set))
         r = err_set(err, ERR_MISSING, "a guide's name is STANDARD/VERSION/SET, such as x12/004010/850");
     else
         r = guide_load(&x, standard, version, set, guide_r);

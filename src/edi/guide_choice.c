@@ -151,6 +151,16 @@ static struct slice version_name(struct slice version, char *room)
     return slice(room, n);
 }
 
+bool guide_has_version(const struct guides *g, struct slice standard, struct slice version)
+{
+    char path[4096];
+    if (!guide_is_file_name(standard) || !guide_is_file_name(version))
+        return false;
+    snprintf(path, sizeof(path), "%.*s/%.*s/%.*s/version.guide", SLICE_FMT(g->directory), SLICE_FMT(standard),
+             SLICE_FMT(version));
+    return access(path, F_OK) == 0;
+}
+
 static bool has_set(const struct guides *g, struct slice standard, struct slice version, struct slice set)
 {
     char path[4096];

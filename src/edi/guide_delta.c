@@ -404,7 +404,7 @@ static bool make_variant(struct delta *d, struct guide_node *node, uint64_t need
     if (!v)
         return false;
     v->implied = implied;
-    v->def = own_segment(d->x, d->base->node[node->ordinal].def);
+    v->def = own_segment(d->x, node->def->base ? node->def->base : node->def);
     if (!v->def)
         return false;
     for (const struct change *c = d->change; c; c = c->next)
@@ -794,6 +794,39 @@ bool guide_use_changed(const struct element_use *use, const struct element_use *
 
 /* ---- files ---- */
 
+/* An association's folder may have a dictionary of its own, standing on the directory's: its codes, most of all. Then the
+ * segments are those of that one. */
+static int own_dictionary(struct delta *d, struct slice id)
+{
+    const struct guide_context *x = d->x;
+    struct guide *g = d->g;
+    struct slice standard, folder, set;
+    struct guide_version *v;
+    int r;
+
+    if (!guide_split_id(id, &standard, &folder, &set) || !guide_has_version(x->g, standard, folder))
+        return 0;
+    r = dictionary_load(x, standard, folder, 0, &v);
+    if (r < 0)
+        return r;
+    g->directory = v;
+    for (unsigned i = 1; i < g->n; i++) {
+        const struct segment_def *def = g->node[i].def ? dictionary_segment(x, v, g->node[i].tag) : NULL;
+        if (x->complaints->nomem)
+            return err_nomem(x->err);
+        if (def)
+            g->node[i].def = def;
+    }
+    return 0;
+}
+
+/* The nodes that the lines change: those of a guide that is no delta. */
+static int begin_on(struct delta *d, const struct guide *base)
+{
+    d->base = base;
+    return copy_nodes(d->x, base, d->g) ? 0 : err_nomem(d->x->err);
+}
+
 /* The lines of a delta's file, behind its heading. */
 static void read_changes(struct delta *d, struct lines *lines)
 {
@@ -806,26 +839,30 @@ static void read_changes(struct delta *d, struct lines *lines)
 
 /* Those of the delta that this one stands on, and before them of what that stands on. They were read before, and found
  * to be right. */
-static bool read_lower(struct delta *d, const struct guide *lower)
+static int read_lower(struct delta *d, const struct guide *lower)
 {
     const struct loaded_guide *kept = guide_kept(d->x->g, lower);
     const struct guide *further = NULL;
     struct lines lines;
     struct line line;
+    int r;
 
-    if (guides_by_id(d->x->g, lower->base, d->x->complaints, &further, d->x->err) < 0 || !kept)
-        return guide_nomem(d->x);
-    if (!further->base.n)
-        d->base = further;
-    if (further->base.n ? !read_lower(d, further) : !copy_nodes(d->x, further, d->g))
-        return false;
+    if (!lower->base.n)
+        return begin_on(d, lower);
+    r = guides_by_id(d->x->g, lower->base, d->x->complaints, &further, d->x->err);
+    if (r == 0)
+        r = read_lower(d, further);
+    if (r == 0)
+        r = own_dictionary(d, lower->id);
+    if (r < 0)
+        return r;
     lines_init(&lines, kept->file, kept->text, &d->x->g->arena, d->x->complaints);
     if (lines_next(&lines, &line))
         read_changes(d, &lines);
-    return !d->x->complaints->nomem;
+    return d->x->complaints->nomem ? err_nomem(d->x->err) : 0;
 }
 
-int guide_read_either(const struct guide_context *x, struct lines *lines, const struct line *heading,
+int guide_read_either(const struct guide_context *x, struct lines *lines, const struct line *heading, bool partner,
                       struct guide **guide_r)
 {
     enum { MOST_DEPTH = 20 };
@@ -859,14 +896,11 @@ int guide_read_either(const struct guide_context *x, struct lines *lines, const 
     d.g = g = ARENA_NEW(&x->g->arena, struct guide);
     if (!g)
         return err_nomem(x->err);
-    if (base->base.n) {
-        if (!read_lower(&d, base))
-            return err_nomem(x->err);
-    } else {
-        d.base = base;
-        if (!copy_nodes(x, base, g))
-            return err_nomem(x->err);
-    }
+    r = read_lower(&d, base);
+    if (r == 0 && !partner)
+        r = own_dictionary(&d, id);
+    if (r < 0)
+        return r;
     g->id = id;
     g->base = base->id;
     g->title = title.n ? title : base->title;
@@ -895,7 +929,7 @@ static int read_delta(struct guides *guides, struct slice file, struct slice tex
     lines_init(&lines, file, text, &guides->arena, complaints);
     if (!guide_begins(&lines, &line, "guide NAME from STANDARD/VERSION/SET"))
         return guide_result(&x, before, "the guide");
-    r = guide_read_either(&x, &lines, &line, &g);
+    r = guide_read_either(&x, &lines, &line, true, &g);
     if (r == 0)
         r = guide_result(&x, before, "the guide");
     if (r == 0)

@@ -61,11 +61,18 @@ int guide_load(const struct guide_context *x, struct slice standard, struct slic
                const struct guide **guide_r);
 /* A name that may become part of a file's name. */
 bool guide_is_file_name(struct slice s);
+/* "x12/004010/850" */
+bool guide_split_id(struct slice id, struct slice *standard_r, struct slice *version_r, struct slice *set_r);
+
+/* ---- guide_choice.c ---- */
+
+/* Is there a folder with a dictionary of that name? */
+bool guide_has_version(const struct guides *g, struct slice standard, struct slice version);
 
 /* ---- guide_delta.c ---- */
 
 /* A guide that says what differs from another one, or one that stands on none; its heading was read. */
-int guide_read_either(const struct guide_context *x, struct lines *lines, const struct line *heading,
+int guide_read_either(const struct guide_context *x, struct lines *lines, const struct line *heading, bool partner,
                       struct guide **guide_r);
 
 /* ---- dictionary.c ---- */

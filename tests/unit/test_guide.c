@@ -483,8 +483,11 @@ static const struct {
     { "d96a-ean008/ORDERS", "guide edifact/d96a-ean008/ORDERS from edifact/d96a/ORDERS \"EANCOM\"\n"
                             "  BGM.1004 must\n  BGM.C002.1001 also 22E\n  SG25.DTM[2] must\n  COM[TE] max 1\n"
                             "  LIN.C212.7143 only EN\n  DTM[C507.2005=137].2380 length 8 8\n" },
+    { "d96a-ean008/version", "version d96a-ean008 from d96a\n" },
+    { "d96a-ean008/elements", "element 2005 an..3 \"Qualifier\"\n  + 43E \"Association's own\"\n" },
     { "d01b/version", "version d01b from d96a\n" },
-    { "d01b/elements", "element 1001 an..3 \"Document name code\"\n  +\nelement 2005 an..3 \"Function\"\n  - 2\n  + 5 \"New\"\n" },
+    { "d01b/elements",
+      "element 1001 an..3 \"Document name code\"\n  +\nelement 2005 an..3 \"Function\"\n  - 2\n  + 5 \"New\"\n" },
     { "d01b/ORDERS", "guide edifact/d01b/ORDERS\n  UNH M\n  BGM M\n  DTM M\n  UNT M\n" },
     { "1-911/version", "version 1-911 from d96a\n" },
     { "1-911/ORDERS", "guide edifact/1-911/ORDERS\n  UNH M\n  UNT M\n" },
@@ -629,15 +632,21 @@ static void test_association(void **state)
     assert_true(codes_has(e->part[0].codes, slice_key(SLICE("22E"))));
     assert_true(codes_has(e->part[0].codes, slice_key(SLICE("220"))));
     assert_int_equal(variant_at(g, "DTM", 0)->def->use[0].element->part[1].min, 8);
+    assert_true(
+        codes_has(guide_codes(g, &variant_at(g, "DTM", 0)->def->use[0].element->part[0]), slice_key(SLICE("43E"))));
     assert_int_equal(variant_at(g, "DTM", 1)->requirement, REQ_MANDATORY);
     assert_int_equal(only_variant(g, "COM")->max, 1);
     assert_int_equal(guide_qualifier(g, (unsigned)__builtin_ctzll(only_variant(g, "COM")->own))->part, 2);
     assert_int_equal(first(g, "LIN")->def->use[1].element->part[1].codes->n, 1);
+    assert_true(has_code(g, first(g, "DTM"), 1, "43E"));
+    assert_false(
+        has_code(by_id(guides, "edifact/d96a/ORDERS"), first(by_id(guides, "edifact/d96a/ORDERS"), "DTM"), 1, "43E"));
 
     complaints_init(&c);
     if (guides_read_delta(guides, SLICE("a.guide"), slice_of(text), &c, &own, NULL))
         fail_msg("%s", buf_text(&c.text));
-    assert_true(slice_is(own->base, "edifact/d96a-ean008/ORDERS"));
+    assert_true(slice_is(own->base, "edifact/d96a-ean008/ORDERS") && slice_is(own->version, "d96a"));
+    assert_true(has_code(own, first(own, "DTM"), 1, "43E"));
     assert_int_equal(first(own, "BGM")->def->mandatory, 2);
     assert_int_equal(first(own, "BGM")->def->use[0].element->part[0].codes->n, 1);
     assert_true(only_variant(own, "COM")->max == 1 && only_variant(own, "COM")->requirement == REQ_MANDATORY);
