@@ -652,17 +652,25 @@ static int receive_bundle(struct receiving *r, int fd, const char *format, struc
 
 /* --- Transmissions ------------------------------------------------------------------------- */
 
-/* The same bytes once more: acknowledged again, and that is all. */
+static int on_state(void *ctx, const struct store_transmission *t)
+{
+    *(enum transmission_state *)ctx = t->state;
+    return 0;
+}
+
+/* The same bytes once more: acknowledged again, and that is all. While the first are held nobody has said yet what becomes of them. */
 static int receive_again(struct receiving *r, int fd, const char *format, store_id same, struct err *err)
 {
     struct reading k = { .r = r };
     struct payload answer = { .size = 0 };
     struct err reason = { 0 };
-    int rc = 0;
+    const struct store_query first = { .id = same, .limit = 1 };
+    enum transmission_state state = TRANSMISSION_TRANSLATED;
+    int rc = store_transmissions(r->a->store, &first, on_state, &state, err);
 
     buf_init(&k.line, LINE);
     complaints_init(&k.complaints);
-    if (fd >= 0 && r->partner->acknowledge) {
+    if (rc == 0 && fd >= 0 && r->partner->acknowledge && state != TRANSMISSION_HELD) {
         rc = reading_open(&k, err);
         if (rc == 0)
             rc = feed(k.reader, fd, err);

@@ -352,10 +352,13 @@ static int settle_record(struct settling *s, struct received *d, size_t ordinal,
     struct store_document row;
     struct facts facts;
     bool any = false;
-    int rc = facts_of(record, s->r->t->partner, &s->arena, &facts, err);
+    struct err own = { 0 };
+    int rc = facts_of(record, s->r->t->partner, &s->arena, &facts, &own);
 
+    if (rc == ERR_DATA)
+        return refuse(s, d, ordinal, slice_of(own.text), err);
     if (rc < 0)
-        return rc;
+        return err_set(err, rc, "%s", own.text);
     s->facts = &facts;
     buf_clear(&s->words);
     begin_row(s, d, ordinal, &row);
