@@ -12,6 +12,8 @@
 #define LIMIT_ELEMENTS 100u                /* elements in one segment */
 #define LIMIT_LOOP_DEPTH 24u               /* loops inside loops */
 #define LIMIT_FINDINGS 10000u              /* findings kept for one document's acknowledgment */
+#define LIMIT_DOCUMENTS 1000000u           /* documents in one transmission of the appliance */
+#define LIMIT_FINDINGS_KEPT 100000u        /* findings kept of one transmission of the appliance, then "and more" */
 #define LIMIT_ITEM (64u << 20)             /* what one item of a record's arrays may gather in memory */
 #define LIMIT_RECORD_DEPTH 64u             /* objects and arrays inside each other */
 #define LIMIT_RECORD_MEMORY (8u << 20)     /* a record is read whole up to here, from a file beyond */

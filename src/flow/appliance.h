@@ -34,6 +34,11 @@ struct appliance {
     store_time wait;          /* door_take: when the next file that still rests could be taken; 0: none */
     store_time latest;        /* deliver_work: the time of its last run; a clock before that was set back */
     unsigned complaints;                /* of partner files: those are left out */
+    /* receive_work: what came so far of the bundles in the bundle `root`, at any depth */
+    struct {
+        store_id root;
+        uint64_t members, bytes;
+    } unpacked;
     struct door_looks *looks; /* door_take: what it saw at its last look; door_forget() frees it */
 };
 

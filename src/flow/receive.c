@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "base/limits.h"
 #include "edi/acknowledge.h"
 #include "flow/unpack.h"
 #include "map/read.h"
@@ -29,6 +30,7 @@ struct reading {
     struct acknowledge *acknowledge;
     struct object_writer *records, *findings, *answer;
     uint64_t records_n, findings_n, answer_n;
+    uint64_t findings_seen;
     uint64_t from;             /* where the record of the document at hand begins */
     struct slice first_error;  /* of it */
     const struct guide *guide; /* chosen last, with its plan */
@@ -103,6 +105,9 @@ static int on_finding(void *ctx, const struct finding *f)
         k->first_error = arena_copy(&k->r->arena, buf_slice(&k->line));
         buf_clear(&k->line);
     }
+    /* two bytes can give a finding of some hundred: what is told has an end */
+    if (k->findings_seen++ >= LIMIT_FINDINGS_KEPT)
+        return 0;
     finding_json(f, k->r->t->name, &k->line);
     if (k->line.failed)
         return ERR_NOMEM;
@@ -129,6 +134,11 @@ static struct slice party(struct receiving *r, struct slice qualifier, struct sl
     return text;
 }
 
+static int too_many_documents(struct err *err)
+{
+    return err_set(err, ERR_LIMIT, "it holds more than %u documents", LIMIT_DOCUMENTS);
+}
+
 static int on_document(void *ctx, const struct edi_document *d)
 {
     struct reading *k = ctx;
@@ -139,6 +149,8 @@ static int on_document(void *ctx, const struct edi_document *d)
     struct received *grown = arena_grow(&r->arena, r->document, r->n, &r->room, sizeof(*grown)), *now;
     bool same = before && i->ordinal > 1 ? false : before != NULL;
 
+    if (r->n == LIMIT_DOCUMENTS)
+        return too_many_documents(&k->err);
     if (!grown)
         return ERR_NOMEM;
     before = r->n ? &grown[r->n - 1] : NULL;
@@ -333,6 +345,20 @@ static int end_object(struct object_writer **w, uint64_t n, struct payload *payl
     return *w && n ? object_end(w, payload_r, err) : 0;
 }
 
+/* The findings that are kept, and how many are not. */
+static int end_findings(struct reading *k, struct payload *payload_r, struct err *err)
+{
+    int rc = 0;
+
+    if (k->findings_seen > LIMIT_FINDINGS_KEPT) {
+        buf_clear(&k->line);
+        buf_printf(&k->line, "{\"more_findings\":%llu}\n",
+                   (unsigned long long)(k->findings_seen - LIMIT_FINDINGS_KEPT));
+        rc = k->line.failed ? err_nomem(err) : object_write(k->findings, buf_slice(&k->line), err);
+    }
+    return rc < 0 ? rc : end_object(&k->findings, k->findings_n, payload_r, err);
+}
+
 /* --- What becomes of it ------------------------------------------------------------------- */
 
 /* The acknowledgments, as a transmission that leaves and its delivery. */
@@ -461,6 +487,8 @@ static int receive_documents(struct receiving *r, int fd, struct slice head, str
     }
     if (rc < 0 && k.err.code)
         *err = k.err;
+    if (rc == ERR_LIMIT && !err->text[0])
+        err_set(err, rc, "a document in it is larger than can be worked on");
     if (rc == ERR_CONFIG || rc == ERR_MISSING) {
         /* a guide or map is wrong: mended, it is read again */
         rc = store_unmark(r->a->store, true, NULL);
@@ -494,7 +522,7 @@ static int receive_documents(struct receiving *r, int fd, struct slice head, str
     if (rc == 0)
         rc = end_object(&k.records, k.records_n, &r->records, err);
     if (rc == 0)
-        rc = end_object(&k.findings, k.findings_n, &r->findings, err);
+        rc = end_findings(&k, &r->findings, err);
     if (rc == 0)
         rc = end_object(&k.answer, k.answer_n, &answer, err);
     reading_close(&k);
@@ -518,8 +546,8 @@ static int receive_records(struct receiving *r, int fd, struct err *err)
     r->records = r->t->payload;
     while (rc == 0 && (rc = record_reader_next(reader, &record, &own)) != 0) {
         struct received *grown = arena_grow(&r->arena, r->document, r->n, &r->room, sizeof(*grown));
-        if (!grown) {
-            rc = err_nomem(err);
+        if (!grown || r->n == LIMIT_DOCUMENTS) {
+            rc = grown ? too_many_documents(err) : err_nomem(err);
             break;
         }
         r->document = grown;
@@ -548,6 +576,7 @@ struct unpacking {
     struct object_writer *w;
     struct slice path; /* of the member at hand */
     uint32_t accepted, refused;
+    uint64_t bytes;
 };
 
 static int begin_member(void *ctx, struct slice path, struct err *err)
@@ -561,7 +590,10 @@ static int begin_member(void *ctx, struct slice path, struct err *err)
 
 static int member_data(void *ctx, struct slice bytes, struct err *err)
 {
-    return object_write(((struct unpacking *)ctx)->w, bytes, err);
+    struct unpacking *u = ctx;
+
+    u->bytes += bytes.n;
+    return object_write(u->w, bytes, err);
 }
 
 static int end_member(void *ctx, struct err *err)
@@ -601,26 +633,53 @@ static int refuse_member(void *ctx, struct slice path, struct slice words, struc
     return rc;
 }
 
-static int on_parent(void *ctx, const struct store_transmission *t)
+/* The bundle that it lay in, and that in turn. */
+struct outer {
+    store_id id, parent;
+    uint64_t size;
+    unsigned depth;
+};
+
+static int on_outer(void *ctx, const struct store_transmission *t)
 {
-    *(store_id *)ctx = t->parent;
+    struct outer *o = ctx;
+    *o = (struct outer){ t->id, t->parent, t->payload.size, o->depth + 1 };
     return 0;
 }
 
-/* How many bundles it lay in. */
-static int depth_of(struct receiving *r, unsigned *depth_r, struct err *err)
+/* *outer_r: the outermost; depth is how many there are. */
+static int find_outermost(struct receiving *r, struct outer *outer_r, struct err *err)
 {
-    store_id parent = r->t->parent;
     int rc = 0;
 
-    *depth_r = 0;
-    while (rc == 0 && parent && *depth_r < DEPTH) {
-        const struct store_query q = { .id = parent, .limit = 1 };
-        (*depth_r)++;
-        parent = 0;
-        rc = store_transmissions(r->a->store, &q, on_parent, &parent, err);
+    *outer_r = (struct outer){ r->t->id, r->t->parent, r->t->payload.size, 0 };
+    while (rc == 0 && outer_r->parent && outer_r->depth < DEPTH) {
+        const struct store_query q = { .id = outer_r->parent, .limit = 1 };
+        outer_r->parent = 0;
+        rc = store_transmissions(r->a->store, &q, on_outer, outer_r, err);
     }
     return rc;
+}
+
+static uint64_t less(uint64_t most, uint64_t used)
+{
+    return used < most ? most - used : 0;
+}
+
+/* Bundles in a bundle share what it may become, or a few kilobytes would be gigabytes at the third level. They come one behind the
+ * other, level by level, so that one count is enough. */
+static void limit_nested(struct receiving *r, const struct outer *o, struct unpack_limits *limits)
+{
+    struct appliance *a = r->a;
+    uint64_t most = o->size < UINT64_MAX / limits->ratio ? o->size * limits->ratio : UINT64_MAX;
+
+    if (a->unpacked.root != o->id) {
+        a->unpacked.root = o->id;
+        a->unpacked.members = a->unpacked.bytes = 0;
+    }
+    most = most > LIMIT_BUNDLE_FREE ? most : LIMIT_BUNDLE_FREE;
+    limits->members = (uint32_t)less(limits->members, a->unpacked.members);
+    limits->total = less(most < limits->total ? most : limits->total, a->unpacked.bytes);
 }
 
 static int receive_bundle(struct receiving *r, int fd, const char *format, struct err *err)
@@ -629,17 +688,26 @@ static int receive_bundle(struct receiving *r, int fd, const char *format, struc
     const struct unpack_sink sink = { begin_member, member_data, end_member, refuse_member, &u };
     struct unpack_limits limits = unpack_limits();
     struct err why = { 0 };
-    unsigned depth;
-    uint32_t members;
-    int rc = depth_of(r, &depth, err);
+    struct outer outer;
+    uint32_t members = 0;
+    int rc = find_outermost(r, &outer, err);
 
-    if (rc == 0 && depth >= DEPTH)
+    if (rc == 0 && outer.depth >= DEPTH)
         return store_bury(r->a->store, TRANSMISSION, r->t->id,
                           SLICE("bundles lie in bundles, too many inside each other"), err);
     limits.members = (uint32_t)home_settings(r->a->home)->bundle_members;
     limits.total = home_settings(r->a->home)->bundle_size;
+    if (rc == 0 && outer.depth)
+        limit_nested(r, &outer, &limits);
     if (rc == 0)
         rc = unpack(fd, r->t->name, &limits, &sink, &members, &why);
+    if (outer.depth) {
+        r->a->unpacked.members += u.accepted + u.refused;
+        r->a->unpacked.bytes += u.bytes;
+    }
+    if (rc == ERR_LIMIT && outer.depth)
+        err_set(&why, rc, "it holds more than is left of what T%llu may, with all bundles in it",
+                (unsigned long long)outer.id);
     object_abandon(&u.w);
     if (rc < 0) {
         *err = why;
@@ -745,6 +813,9 @@ static int receive_one(struct appliance *a, const struct store_transmission *t, 
     }
     arena_init(&r.arena, TEXTS);
     rc = receive_bytes(&r, fd, err);
+    /* that is the sender's doing, not the machine's */
+    if (rc == ERR_NOMEM && r.arena.full)
+        rc = err_set(err, ERR_LIMIT, "it holds more documents than can be worked on at once");
     arena_deinit(&r.arena);
     close(fd);
     return rc;

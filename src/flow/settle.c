@@ -503,6 +503,8 @@ int settle(struct receiving *r, struct err *err)
     buf_init(&s.words, REASON + 8192);
     for (size_t i = 0; rc == 0 && i < r->n; i++)
         rc = settle_next(&s, i, reader, err);
+    if (rc == ERR_NOMEM && s.arena.full)
+        rc = err_set(err, ERR_LIMIT, "a record holds more than can be worked on at once");
     buf_deinit(&s.words);
     arena_deinit(&s.arena);
     record_reader_free(&reader);
