@@ -100,7 +100,10 @@ int command_list(struct command_context *c)
            !(slice_is(word, "deliverie") && lists[i].first == DELIVERY))
         i++;
     if (i == sizeof(lists) / sizeof(lists[0]))
-        return command_usage(c, "\"%s\" is no list", c->argument[0]);
+        return command_usage(c,
+                             "\"%s\" is no list; transmission, document, delivery, dead, held, refused, rejected, "
+                             "overdue and delayed are",
+                             c->argument[0]);
     if (lists[i].state && command_has(c, OPTION_STATE))
         return command_usage(c, "--state is for lists of transmissions, documents or deliveries");
     code = spool_open(c, false, &l.a);

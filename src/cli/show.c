@@ -449,7 +449,7 @@ static int trace_document(struct tracing *t, const struct store_document *d)
     const struct store_query q = { .document = d->id, .limit = 100 };
     store_id answer = d->answer, id = d->id, transmission = d->transmission;
     bool arrived = d->direction == STORE_IN;
-    char text[24];
+    char text[24], words[SPOOL_AWAITED];
     int rc = 0;
 
     t->found++;
@@ -470,6 +470,8 @@ static int trace_document(struct tracing *t, const struct store_document *d)
             printer_text(p, ", came in ");
             tell_file(t, &t->s->t);
         }
+        if (*spool_awaited(p, d, words))
+            printer_printf(p, ", %s", words);
         if (answer)
             printer_printf(p, " by %s", spool_id_text(DOCUMENT, answer, text));
         if (d->reason.n || d->answered.n) {

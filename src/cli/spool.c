@@ -177,13 +177,15 @@ int spool_query(struct command_context *c, enum thing thing, struct store_query 
     if (partner)
         q->partner = slice_of(partner);
     for (unsigned i = 0; i < c->option[OPTION_STATE].n; i++) {
+        static const char *const names[] = { "transmission", "document", "delivery" };
+        const char *word = c->option[OPTION_STATE].value[i];
         unsigned state;
-        if (!state_of(thing, c->option[OPTION_STATE].value[i], &state))
-            return command_usage(c, "--state: a %s is never \"%s\"",
-                                 thing == TRANSMISSION ? "transmission"
-                                 : thing == DOCUMENT   ? "document"
-                                                       : "delivery",
-                                 c->option[OPTION_STATE].value[i]);
+        for (enum thing other = TRANSMISSION; !state_of(thing, word, &state) && other <= DELIVERY; other++)
+            if (state_of(other, word, &state))
+                return command_usage(c, "--state: a %s is never %s; `waybill list %s --state %s` lists what is",
+                                     names[thing], word, names[other], word);
+        if (!state_of(thing, word, &state))
+            return command_usage(c, "--state: a %s is never \"%s\"", names[thing], word);
         q->states |= 1u << state;
     }
     return EXIT_CODE_OK;
@@ -346,18 +348,25 @@ static void what(struct printer *p, const struct store_document *d)
     buf_deinit(&text);
 }
 
+const char *spool_awaited(const struct printer *p, const struct store_document *d, char words[SPOOL_AWAITED])
+{
+    bool late = d->state == DOCUMENT_OVERDUE;
+    char sent[32], due[32];
+
+    words[0] = '\0';
+    if (d->direction == STORE_OUT && d->due && (late || d->state == DOCUMENT_AWAITED))
+        snprintf(words, SPOOL_AWAITED, "sent %s, %s %s", spool_time(p, d->due - d->within, sent),
+                 late ? "and not acknowledged by" : "to be acknowledged by", spool_time(p, d->due, due));
+    return words;
+}
+
 void spool_show_document(struct printer *p, const struct store_document *d)
 {
     struct slice reason = d->reason.n ? d->reason : d->answered;
-    char time[32], due[32], words[120];
+    char time[32], words[SPOOL_AWAITED];
 
-    if (!p->json && d->direction == STORE_OUT && d->due &&
-        (d->state == DOCUMENT_OVERDUE || d->state == DOCUMENT_AWAITED)) {
-        snprintf(words, sizeof(words), "sent %s, %s %s", spool_time(p, d->due - d->within, time),
-                 d->state == DOCUMENT_OVERDUE ? "and not acknowledged by" : "to be acknowledged by",
-                 spool_time(p, d->due, due));
+    if (!p->json && *spool_awaited(p, d, words))
         reason = slice_of(words);
-    }
 
     id_field(p, "document", DOCUMENT, d->id, 5);
     id_field(p, "transmission", TRANSMISSION, d->transmission, 5);

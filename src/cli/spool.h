@@ -32,6 +32,9 @@ int spool_query(struct command_context *c, enum thing thing, struct store_query 
 /* What somebody has to look at, each kind with its number, and how it is listed: to standard error, or with `shown` as rows. */
 int spool_tell_trouble(struct command_context *c, struct appliance *a, struct slice partner, bool shown, struct err *err);
 
+enum { SPOOL_AWAITED = 120 };
+/* For people: since when an acknowledgment is awaited, and until when; empty: none is. */
+const char *spool_awaited(const struct printer *p, const struct store_document *d, char words[SPOOL_AWAITED]);
 /* A row of a list, or an object. */
 void spool_show_transmission(struct printer *p, const struct store_transmission *t);
 void spool_show_document(struct printer *p, const struct store_document *d);

@@ -572,6 +572,8 @@ static int replay_document(struct appliance *a, const struct store_document *d, 
     struct looked_up t;
     int rc;
 
+    if (d->direction == STORE_IN && d->state == DOCUMENT_HELD)
+        return err_set(err, ERR_USAGE, "it is held, and would come twice; release it, or drop it first");
     if (d->direction != STORE_IN || !d->record_size || (d->state != DOCUMENT_RECORDED && !back) ||
         slice_is(d->kind, "acknowledgment"))
         return err_set(err, ERR_USAGE, "it is %s%s; replay its transmission, T%llu", state_name(DOCUMENT, d->state),
