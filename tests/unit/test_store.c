@@ -730,6 +730,84 @@ static void test_every_arrow_from_every_state(void **state)
     assert_true(refused >= 100);
 }
 
+/* What a file carries is dead and dropped with it, and counted once; time on hold begins its attempts anew. */
+static void test_documents_go_with_their_file(void **state)
+{
+    struct world *w = *state;
+    struct store_trouble t;
+    struct seen x;
+    store_id file, document, delivery, alone, held;
+
+    OK(store_begin(w->s, &err));
+    file = make_one(w, "acme", 10);
+    document = document_in(w, file, DOCUMENT_AWAITED);
+    delivery = route_one(w, "acme", 0, file);
+    alone = route_one(w, "erp", 0, 0);
+    OK(store_retry(w->s, file, w->now + 5000, SLICE("no such folder"), &err));
+    OK(store_commit(w->s, &err));
+    OK(store_trouble(w->s, SLICE("acme"), &t, &err));
+    assert_int_equal(t.delayed, 1);
+    OK(store_begin(w->s, &err));
+    OK(store_hold(w->s, TRANSMISSION, file, HELD_BY_HAND, SLICE("wait"), &err));
+    OK(store_commit(w->s, &err));
+    OK(store_trouble(w->s, SLICE(""), &t, &err));
+    assert_int_equal(t.held, 1);
+    assert_int_equal(t.delayed, 0);
+    w->now += 100000;
+    OK(store_begin(w->s, &err));
+    OK(store_release(w->s, TRANSMISSION, file, &err));
+    OK(store_commit(w->s, &err));
+    x = one(w, TRANSMISSION, file);
+    assert_int_equal(x.t.first, 0);
+    assert_int_equal(x.t.attempts, 0);
+    assert_int_equal(x.t.due, w->now);
+    OK(store_begin(w->s, &err));
+    OK(store_bury(w->s, TRANSMISSION, file, SLICE("given up"), &err));
+    OK(store_bury(w->s, DELIVERY, alone, SLICE("cannot be written"), &err));
+    OK(store_commit(w->s, &err));
+    assert_int_equal(state_is(w, DOCUMENT, document), DOCUMENT_DEAD);
+    assert_int_equal(state_is(w, DELIVERY, delivery), DELIVERY_DEAD);
+    OK(store_trouble(w->s, SLICE(""), &t, &err));
+    assert_int_equal(t.dead, 2);
+    OK(store_trouble(w->s, SLICE("erp"), &t, &err));
+    assert_int_equal(t.dead, 1);
+    OK(store_begin(w->s, &err));
+    assert_int_equal(store_replay(w->s, document, &err), ERR_USAGE);
+    OK(store_drop(w->s, TRANSMISSION, file, SLICE("enough"), &err));
+    held = document_in(w, translated(w, "acme", 30), DOCUMENT_DEAD);
+    OK(store_commit(w->s, &err));
+    assert_int_equal(state_is(w, DOCUMENT, document), DOCUMENT_DROPPED);
+    assert_int_equal(look(w, DELIVERY, (struct store_query){ .states = 1u << DELIVERY_DEAD, .alone = true }).n, 1);
+    OK(store_begin(w->s, &err));
+    OK(store_replay(w->s, held, &err));
+    OK(store_commit(w->s, &err));
+    assert_int_equal(state_is(w, DOCUMENT, held), DOCUMENT_RECORDED);
+    counts_hold(w);
+}
+
+/* What a person dropped is found by its key and content; what was dropped because it goes again is not. */
+static void test_what_was_dropped_is_found(void **state)
+{
+    static const uint8_t key[STORE_KEY] = { 1, 2, 3 };
+    struct world *w = *state;
+    struct store_document found;
+    struct seen x;
+    store_id by_hand, again;
+
+    OK(store_begin(w->s, &err));
+    by_hand = document_in(w, translated(w, "acme", 10), DOCUMENT_DEAD);
+    again = document_in(w, translated(w, "acme", 20), DOCUMENT_DEAD);
+    OK(store_drop(w->s, DOCUMENT, by_hand, SLICE("not ours"), &err));
+    OK(store_supersede(w->s, again, SLICE("goes again as T9"), &err));
+    OK(store_commit(w->s, &err));
+    x = one(w, DOCUMENT, by_hand);
+    OK(store_find_dropped(w->s, key, x.d.content, 0, &found, &err));
+    assert_int_equal(found.id, by_hand);
+    OK(store_find_dropped(w->s, key, x.d.content, by_hand, &found, &err));
+    assert_int_equal(found.id, 0);
+    assert_int_equal(state_is(w, DOCUMENT, again), DOCUMENT_DROPPED);
+}
+
 static void test_refused_without_a_batch(void **state)
 {
     struct world *w = *state;
@@ -1672,6 +1750,8 @@ int main(void)
         TEST(test_what_goes_along_with_a_document),
         TEST(test_documents_that_begin),
         TEST(test_every_arrow_from_every_state),
+        TEST(test_documents_go_with_their_file),
+        TEST(test_what_was_dropped_is_found),
         TEST(test_refused_without_a_batch),
         TEST(test_a_batch_that_came_to_nothing),
         TEST(test_reopened_and_never_the_same_id),
