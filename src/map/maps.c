@@ -13,6 +13,7 @@ enum { MAPS_MEMORY = 64 << 20, FROM_DEPTH = 8 };
 struct kept_kind {
     struct kept_kind *next;
     struct record_kind *kind;
+    bool newest;                /* of its name: looked for once */
 };
 
 struct kept_lookup {
@@ -263,8 +264,13 @@ const struct record_kind *maps_newest_record(struct maps *m, struct slice name, 
 {
     const struct record_kind *kind = NULL;
 
+    for (const struct kept_kind *k = m->kind; k; k = k->next)
+        if (k->newest && slice_eq(k->kind->name, name))
+            return k->kind;
     for (unsigned version = 99; version > 0 && !kind && !c->nomem; version--)
         kind = maps_record(m, name, version, c);
+    for (struct kept_kind *k = m->kind; k; k = k->next)
+        k->newest = k->newest || k->kind == kind;
     return kind;
 }
 

@@ -19,6 +19,7 @@
 enum {
     SQL_SLOTS = 192,            /* statements that are kept; further ones are made each time */
     PENDING = 64,               /* counts that wait for the end of the batch */
+    TOLD = 32,                  /* partners whose events do */
     EVENT = DELIVERY + 1,       /* as a thing, where hours are kept */
     WAL_PAGES = 4096            /* after so many the writer carries its log over: 16 MB */
 };
@@ -48,15 +49,22 @@ struct store {
     struct buf reason;          /* of the way that was asked for last */
     int broken;                 /* a verb of this batch failed with this; why */
     struct err why;
-    struct pending {
-        int64_t partner, n;
-        uint8_t what, direction, state;
-    } pending[PENDING];
-    unsigned n_pending;
-    struct hour {
-        int64_t hour;
-        store_id first, last;   /* 0: none */
-    } hour[EVENT + 1];
+    struct gathered {           /* what a batch writes once, at its end, however often it changes: store_flush() */
+        struct pending {
+            int64_t of, n;      /* partner, or number of a segment */
+            uint8_t what, direction, state;
+        } pending[PENDING];
+        unsigned n_pending;
+        struct told {
+            int64_t partner, last;  /* running number of its last event */
+            bool changed;
+        } told[TOLD];
+        unsigned n_told;
+        struct hour {
+            int64_t hour;
+            store_id first, last;   /* 0: none */
+        } hour[EVENT + 1];
+    } gathered, at_mark;        /* at_mark: as it was there; what is written behind a mark goes with it */
     struct sql sql[SQL_SLOTS];
 };
 
@@ -117,13 +125,13 @@ int store_open_steps(const char *spool, const struct store_options *options, con
 /* The partner's number in the ledger; 0 for the empty name. make: given when it has none. *id_r -1: there is none. */
 int store_partner(struct store *s, struct slice name, bool make, int64_t *id_r, struct err *err);
 enum store_counted { COUNT_TRANSMISSION, COUNT_DOCUMENT, COUNT_DELIVERY, COUNT_PAYLOADS, COUNT_BYTES,
-                     COUNT_ARCHIVED, COUNT_ARCHIVED_BYTES };
-/* Of the partner, and of all (partner 0). */
-int store_count_add(struct store *s, enum store_counted what, int64_t partner, unsigned direction, unsigned state,
+                     COUNT_ARCHIVED, COUNT_ARCHIVED_BYTES, COUNT_SEGMENT };
+/* Of the partner, and of all (partner 0); COUNT_SEGMENT: of that segment. */
+int store_count_add(struct store *s, enum store_counted what, int64_t of, unsigned direction, unsigned state,
                     int64_t n, struct err *err);
 /* A thing of this time was given this id: that ids can be found by time. */
 int store_hour_add(struct store *s, unsigned thing, store_time at, store_id id, struct err *err);
-/* Writes what was gathered of both. */
+/* Writes what was gathered of both, and of events. */
 int store_flush(struct store *s, struct err *err);
 /* The ids between which all things of from <= at < to are. */
 int store_hours(struct store *s, unsigned thing, store_time from, store_time to, store_id *low_r, store_id *high_r,

@@ -36,18 +36,67 @@ int store_partner(struct store *s, struct slice name, bool make, int64_t *id_r, 
     return r;
 }
 
+static int write_told(struct store *s, struct err *err)
+{
+    struct gathered *g = &s->gathered;
+
+    for (unsigned i = 0; i < g->n_told; i++) {
+        struct sql *q;
+        int r;
+        if (!g->told[i].changed)
+            continue;
+        q = sql_begin(s, "UPDATE partner SET events = ?2 WHERE id = ?1", err);
+        if (!q)
+            return not_begun(err);
+        sql_int(q, g->told[i].partner);
+        sql_int(q, g->told[i].last);
+        r = sql_run(s, q, err);
+        if (r < 0)
+            return r;
+    }
+    g->n_told = 0;
+    return 0;
+}
+
+/* The next running number among a partner's events. */
+static int next_told(struct store *s, int64_t partner, int64_t *number_r, struct err *err)
+{
+    struct gathered *g = &s->gathered;
+    unsigned i = 0;
+    int r;
+
+    while (i < g->n_told && g->told[i].partner != partner)
+        i++;
+    if (i == g->n_told) {
+        struct sql *q;
+        if (i == TOLD) {
+            r = write_told(s, err);
+            if (r < 0)
+                return r;
+            i = 0;
+        }
+        q = sql_begin(s, "SELECT events FROM partner WHERE id = ?1", err);
+        if (!q)
+            return not_begun(err);
+        sql_int(q, partner);
+        r = sql_step(s, q, err);
+        g->told[i] = (struct told){ .partner = partner, .last = r > 0 ? sql_get(q) : 0 };
+        sql_end(&q);
+        if (r < 0)
+            return r;
+        g->n_told = i + 1;
+    }
+    g->told[i].changed = true;
+    *number_r = ++g->told[i].last;
+    return 0;
+}
+
 int store_event(struct store *s, const struct store_words *e, struct err *err)
 {
     int64_t of_partner;
-    struct sql *q = sql_begin(s, "UPDATE partner SET events = events + 1 WHERE id = ?1 RETURNING events", err);
-    int r;
+    struct sql *q;
+    int r = next_told(s, e->partner, &of_partner, err);
 
-    if (!q)
-        return not_begun(err);
-    sql_int(q, e->partner);
-    r = sql_step(s, q, err);
-    of_partner = r > 0 ? sql_get(q) : 0;
-    sql_end(&q);
     if (r < 0)
         return r;
     q = sql_begin(s,
@@ -127,38 +176,57 @@ static int write_count(struct store *s, const struct pending *p, int64_t partner
     return sql_run(s, q, err);
 }
 
-static int write_counts(struct store *s, struct err *err)
+static int write_segment(struct store *s, const struct pending *p, struct err *err)
 {
-    for (unsigned i = 0; i < s->n_pending; i++) {
-        const struct pending *p = &s->pending[i];
-        int r = p->n ? write_count(s, p, p->partner, err) : 0;
-        if (r == 0 && p->n && p->partner)
+    struct sql *q = sql_begin(s,
+                              "INSERT INTO segment (number, payloads) VALUES (?1, ?2)"
+                              " ON CONFLICT DO UPDATE SET payloads = payloads + excluded.payloads",
+                              err);
+    if (!q)
+        return not_begun(err);
+    sql_int(q, p->of);
+    sql_int(q, p->n);
+    return sql_run(s, q, err);
+}
+
+static int write_pending(struct store *s, struct err *err)
+{
+    struct gathered *g = &s->gathered;
+
+    for (unsigned i = 0; i < g->n_pending; i++) {
+        const struct pending *p = &g->pending[i];
+        int r = 0;
+        if (p->n == 0)
+            continue;
+        r = p->what == COUNT_SEGMENT ? write_segment(s, p, err) : write_count(s, p, p->of, err);
+        if (r == 0 && p->what != COUNT_SEGMENT && p->of)
             r = write_count(s, p, 0, err);
         if (r < 0)
             return r;
     }
-    s->n_pending = 0;
+    g->n_pending = 0;
     return 0;
 }
 
-int store_count_add(struct store *s, enum store_counted what, int64_t partner, unsigned direction, unsigned state,
+int store_count_add(struct store *s, enum store_counted what, int64_t of, unsigned direction, unsigned state,
                     int64_t n, struct err *err)
 {
-    struct pending *p = s->pending;
+    struct gathered *g = &s->gathered;
+    struct pending *p = g->pending;
     unsigned i = 0;
 
-    while (i < s->n_pending &&
-           (p[i].partner != partner || p[i].what != what || p[i].direction != direction || p[i].state != state))
+    while (i < g->n_pending &&
+           (p[i].of != of || p[i].what != what || p[i].direction != direction || p[i].state != state))
         i++;
-    if (i == s->n_pending) {
+    if (i == g->n_pending) {
         if (i == PENDING) {
-            int r = write_counts(s, err);
+            int r = write_pending(s, err);
             if (r < 0)
                 return r;
             i = 0;
         }
-        p[i] = (struct pending){ partner, 0, (uint8_t)what, (uint8_t)direction, (uint8_t)state };
-        s->n_pending = i + 1;
+        p[i] = (struct pending){ of, 0, (uint8_t)what, (uint8_t)direction, (uint8_t)state };
+        g->n_pending = i + 1;
     }
     p[i].n += n;
     return 0;
@@ -166,7 +234,7 @@ int store_count_add(struct store *s, enum store_counted what, int64_t partner, u
 
 static int write_hour(struct store *s, unsigned thing, struct err *err)
 {
-    struct hour *h = &s->hour[thing];
+    struct hour *h = &s->gathered.hour[thing];
     struct sql *q;
 
     if (!h->first)
@@ -192,7 +260,7 @@ static int64_t hour_of(store_time at)
 
 int store_hour_add(struct store *s, unsigned thing, store_time at, store_id id, struct err *err)
 {
-    struct hour *h = &s->hour[thing];
+    struct hour *h = &s->gathered.hour[thing];
     if (h->first && h->hour != hour_of(at)) {
         int r = write_hour(s, thing, err);
         if (r < 0)
@@ -207,7 +275,9 @@ int store_hour_add(struct store *s, unsigned thing, store_time at, store_id id, 
 
 int store_flush(struct store *s, struct err *err)
 {
-    int r = write_counts(s, err);
+    int r = write_pending(s, err);
+    if (r == 0)
+        r = write_told(s, err);
     for (unsigned i = 0; i <= EVENT && r == 0; i++)
         r = write_hour(s, i, err);
     return r;
@@ -325,27 +395,11 @@ int store_trouble(struct store *s, struct slice partner, struct store_trouble *t
 
 /* --- Payloads ---------------------------------------------------------------------------------------------------- */
 
-static int count_segment(struct store *s, uint32_t segment, int64_t n, struct err *err)
-{
-    struct sql *q;
-    if (!segment)
-        return 0;
-    q = sql_begin(s,
-                  "INSERT INTO segment (number, payloads) VALUES (?1, ?2)"
-                  " ON CONFLICT DO UPDATE SET payloads = payloads + excluded.payloads",
-                  err);
-    if (!q)
-        return not_begun(err);
-    sql_int(q, segment);
-    sql_int(q, n);
-    return sql_run(s, q, err);
-}
-
 int store_payload_count(struct store *s, const struct payload *p, int64_t n, struct err *err)
 {
     enum store_counted payloads = p->archive ? COUNT_ARCHIVED : COUNT_PAYLOADS;
     enum store_counted bytes = p->archive ? COUNT_ARCHIVED_BYTES : COUNT_BYTES;
-    int r = count_segment(s, p->segment, n, err);
+    int r = p->segment ? store_count_add(s, COUNT_SEGMENT, p->segment, 0, 0, n, err) : 0;
     if (r == 0)
         r = store_count_add(s, payloads, 0, 0, 0, n, err);
     if (r == 0)
@@ -355,20 +409,13 @@ int store_payload_count(struct store *s, const struct payload *p, int64_t n, str
 
 int store_payload_refer(struct store *s, const struct payload *p, store_time at, struct err *err)
 {
-    struct sql *q = sql_begin(s, "UPDATE payload SET refs = refs + 1 WHERE hash = ?1 RETURNING size", err);
+    /* most are new */
+    struct sql *q = sql_begin(s,
+                              "INSERT OR IGNORE INTO payload (hash, size, segment, \"offset\", refs, at)"
+                              " VALUES (?1, ?2, ?3, ?4, 1, ?5)",
+                              err);
     int r;
 
-    if (!q)
-        return not_begun(err);
-    sql_blob(q, p->hash, OBJECT_HASH);
-    r = sql_step(s, q, err);
-    if (r > 0 && (uint64_t)sql_get(q) != p->size)
-        r = err_set(err, ERR_INTERNAL, "%s: two payloads of one name and different sizes", s->path);
-    sql_end(&q);
-    if (r != 0)
-        return r < 0 ? r : 0;
-    q = sql_begin(s, "INSERT INTO payload (hash, size, segment, \"offset\", refs, at) VALUES (?1, ?2, ?3, ?4, 1, ?5)",
-                  err);
     if (!q)
         return not_begun(err);
     sql_blob(q, p->hash, OBJECT_HASH);
@@ -377,7 +424,19 @@ int store_payload_refer(struct store *s, const struct payload *p, store_time at,
     sql_int(q, (int64_t)p->offset);
     sql_int(q, at);
     r = sql_run(s, q, err);
-    return r < 0 ? r : store_payload_count(s, p, 1, err);
+    if (r < 0)
+        return r;
+    if (sqlite3_changes(s->db) > 0)
+        return store_payload_count(s, p, 1, err);
+    q = sql_begin(s, "UPDATE payload SET refs = refs + 1 WHERE hash = ?1 AND size = ?2", err);
+    if (!q)
+        return not_begun(err);
+    sql_blob(q, p->hash, OBJECT_HASH);
+    sql_int(q, (int64_t)p->size);
+    r = sql_run(s, q, err);
+    if (r == 0 && sqlite3_changes(s->db) == 0)
+        r = err_set(err, ERR_INTERNAL, "%s: two payloads of one name and different sizes", s->path);
+    return r;
 }
 
 int store_payload_find(struct store *s, const uint8_t hash[OBJECT_HASH], struct payload *payload_r, struct err *err)
@@ -443,6 +502,8 @@ int store_segments_empty(struct store *s, uint32_t *segment_r, uint32_t n, uint3
     int r = store_in_batch(s, err);
 
     *n_r = 0;
+    if (r == 0)
+        r = store_flush(s, err);
     if (r < 0)
         return r;
     /* the newest may be the one that is written just now */
@@ -475,11 +536,17 @@ int store_segments_empty(struct store *s, uint32_t *segment_r, uint32_t n, uint3
 
 bool store_payload_known(struct store *s, const uint8_t *hash, uint32_t segment)
 {
-    struct sql *q = sql_begin(s,
-                              hash ? "SELECT 1 FROM payload WHERE hash = ?1 AND segment = 0 AND archive = 0"
-                                   : "SELECT 1 FROM segment WHERE number = ?1 AND payloads > 0",
-                              NULL);
+    struct sql *q;
     bool known;
+
+    if (s->batch && store_flush(s, NULL) < 0) {
+        store_spoil(s, ERR_IO, NULL);
+        return true;
+    }
+    q = sql_begin(s,
+                  hash ? "SELECT 1 FROM payload WHERE hash = ?1 AND segment = 0 AND archive = 0"
+                       : "SELECT 1 FROM segment WHERE number = ?1 AND payloads > 0",
+                  NULL);
     if (!q)
         return true;
     if (hash)
@@ -618,6 +685,7 @@ int store_number(struct store *s, store_id document, struct slice kind, struct s
 int store_control(struct store *s, struct slice partner, struct slice version, struct slice level, uint64_t most,
                   uint64_t *number_r, struct err *err)
 {
+    uint64_t number;
     int64_t id;
     struct sql *q;
     int r = store_in_batch(s, err);
@@ -630,23 +698,34 @@ int store_control(struct store *s, struct slice partner, struct slice version, s
     r = store_partner(s, partner, true, &id, err);
     if (r < 0)
         return store_spoil(s, r, err);
-    q = sql_begin(
-        s,
-        "INSERT INTO control (partner, version, level, number, most) VALUES (?1, ?2, ?3, 1, ?4) ON CONFLICT DO UPDATE"
-        " SET number = CASE WHEN number < excluded.most THEN number + 1 ELSE 1 END, most = excluded.most"
-        " RETURNING number",
-        err);
+    q = sql_begin(s, "SELECT number FROM control WHERE partner = ?1 AND version = ?2 AND level = ?3", err);
     if (!q)
         return store_spoil(s, not_begun(err), err);
     sql_int(q, id);
     sql_empty(q, version);
     sql_empty(q, level);
-    sql_int(q, (int64_t)most);
     r = sql_step(s, q, err);
-    if (r > 0)
-        *number_r = (uint64_t)sql_get(q);
+    number = r > 0 ? (uint64_t)sql_get(q) : 0;
     sql_end(&q);
-    return r > 0 ? 0 : store_spoil(s, r < 0 ? r : err_set(err, ERR_INTERNAL, "%s: no control number", s->path), err);
+    if (r < 0)
+        return store_spoil(s, r, err);
+    number = number < most ? number + 1 : 1;
+    q = sql_begin(s,
+                  "INSERT INTO control (partner, version, level, number, most) VALUES (?1, ?2, ?3, ?4, ?5)"
+                  " ON CONFLICT DO UPDATE SET number = excluded.number, most = excluded.most",
+                  err);
+    if (!q)
+        return store_spoil(s, not_begun(err), err);
+    sql_int(q, id);
+    sql_empty(q, version);
+    sql_empty(q, level);
+    sql_int(q, (int64_t)number);
+    sql_int(q, (int64_t)most);
+    r = sql_run(s, q, err);
+    if (r < 0)
+        return store_spoil(s, r, err);
+    *number_r = number;
+    return 0;
 }
 
 int store_skip(struct store *s, uint32_t by, struct err *err)
@@ -657,6 +736,8 @@ int store_skip(struct store *s, uint32_t by, struct err *err)
         "UPDATE partner SET events = events + ?1",
     };
     int r = store_in_batch(s, err);
+    if (r == 0)
+        r = store_flush(s, err);
     if (r < 0)
         return r;
     for (unsigned i = 0; i < sizeof(texts) / sizeof(texts[0]); i++) {

@@ -473,8 +473,7 @@ void store_close(struct store **store)
 
 static void forget_pending(struct store *s)
 {
-    s->n_pending = 0;
-    memset(s->hour, 0, sizeof(s->hour));
+    memset(&s->gathered, 0, sizeof(s->gathered));
 }
 
 static void sound(struct store *s)
@@ -569,12 +568,12 @@ int store_mark(struct store *s, struct err *err)
     if (r == 0 && s->marked)
         r = err_set(err, ERR_INTERNAL, "%s: a mark in a mark", s->path);
     if (r == 0)
-        r = store_flush(s, err);
-    if (r == 0)
         r = run_text(s, "SAVEPOINT mark", err);
-    if (r == 0)
-        s->marked = true;
-    return r;
+    if (r < 0)
+        return r;
+    s->at_mark = s->gathered;
+    s->marked = true;
+    return 0;
 }
 
 int store_unmark(struct store *s, bool undo, struct err *err)
@@ -587,7 +586,7 @@ int store_unmark(struct store *s, bool undo, struct err *err)
         r = store_in_batch(s, err);
         return r < 0 ? r : run_text(s, "RELEASE mark", err);
     }
-    forget_pending(s);
+    s->gathered = s->at_mark;
     if (sqlite3_get_autocommit(s->db)) {
         r = store_in_batch(s, err);
         return r < 0 ? r : store_spoil(s, err_set(err, ERR_IO, "%s: the batch is lost", s->path), err);

@@ -872,6 +872,60 @@ static void test_a_batch_that_came_to_nothing(void **state)
     assert_int_equal(c.payloads, 2);
 }
 
+struct numbered {
+    uint64_t last;
+    unsigned n;
+};
+
+static int see_number(void *ctx, const struct store_event *e)
+{
+    struct numbered *x = ctx;
+    assert_int_equal(e->of_partner, x->last + 1);
+    x->last = e->of_partner;
+    x->n++;
+    return 0;
+}
+
+/* Counts and running numbers are written at the end of a batch, however many there are and whatever is undone. */
+static void test_more_than_is_gathered(void **state)
+{
+    enum { PARTNERS = 3 * PENDING, ROUNDS = 4 };
+    struct world *w = *state;
+    struct store_counts c;
+    char name[16];
+
+    OK(store_begin(w->s, &err));
+    for (unsigned round = 0; round < ROUNDS; round++)
+        for (unsigned i = 0; i < PARTNERS; i++) {
+            bool undo = (i + round) % 3 == 0;
+            snprintf(name, sizeof(name), "p%u", i);
+            accept_one(w, name, 2 * i);
+            OK(store_mark(w->s, &err));
+            make_one(w, name, 2 * i + 1);
+            if (i % 5 == 0)
+                OK(store_count(w->s, slice_of(name), &c, &err)); /* writes what was gathered */
+            OK(store_unmark(w->s, undo, &err));
+        }
+    OK(store_commit(w->s, &err));
+    for (unsigned i = 0; i < PARTNERS; i++) {
+        struct store_query q;
+        struct numbered x = { .n = 0 };
+        unsigned made = 0;
+        for (unsigned round = 0; round < ROUNDS; round++)
+            made += (i + round) % 3 != 0;
+        snprintf(name, sizeof(name), "p%u", i);
+        q = (struct store_query){ .partner = slice_of(name) };
+        OK(store_events(w->s, &q, see_number, &x, &err));
+        assert_int_equal(x.n, ROUNDS + made);
+        OK(store_count(w->s, slice_of(name), &c, &err));
+        assert_int_equal(c.transmission[0][TRANSMISSION_ARRIVED], ROUNDS);
+        assert_int_equal(c.transmission[1][TRANSMISSION_MADE], made);
+    }
+    OK(store_count(w->s, slice(NULL, 0), &c, &err));
+    assert_int_equal(c.transmission[0][TRANSMISSION_ARRIVED], ROUNDS * PARTNERS);
+    assert_int_equal(c.payloads, 2 * PARTNERS);
+}
+
 static void test_reopened_and_never_the_same_id(void **state)
 {
     struct world *w = *state;
@@ -1754,6 +1808,7 @@ int main(void)
         TEST(test_what_was_dropped_is_found),
         TEST(test_refused_without_a_batch),
         TEST(test_a_batch_that_came_to_nothing),
+        TEST(test_more_than_is_gathered),
         TEST(test_reopened_and_never_the_same_id),
         TEST(test_killed),
         TEST(test_a_commit_that_fails),
