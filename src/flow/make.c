@@ -41,6 +41,9 @@ struct making {
     const struct partner_route *route;
     struct way way;
     struct agreement *agreement;
+    struct produce *produce; /* what writes documents for a line, kept for its next group */
+    const struct partner_route *produces;
+    struct complaints complaints; /* of it */
     struct item **member;
     size_t members, members_room;
     struct item *now; /* whose record is being written */
@@ -53,18 +56,29 @@ struct making {
 
 /* --- Records ------------------------------------------------------------------------------- */
 
-int appliance_record(struct appliance *a, const struct payload *records, uint64_t at, uint64_t size, int *fd_r,
-                     struct err *err)
+/* Part of a payload that is small: as a whole it is compared with its name. */
+static int part_of_small(struct appliance *a, const struct payload *records, uint64_t at, uint64_t size, int fd,
+                         struct err *err)
 {
-    char *copy;
-    int from = -1, fd = -1, rc;
+    struct buf all;
+    int rc;
 
-    *fd_r = -1;
-    rc = object_read(a->objects, records, &from, err);
-    if (rc < 0)
-        return rc;
-    copy = malloc(COPY);
-    rc = copy ? file_scratch(size, &fd, err) : err_nomem(err);
+    buf_init(&all, OBJECT_SMALL);
+    rc = object_load(a->objects, records, &all, err);
+    if (rc == 0 && (at > all.n || size > all.n - at))
+        rc = err_set(err, ERR_DATA, "a payload is shorter than it was");
+    if (rc == 0)
+        rc = file_write_all(fd, all.p + at, (size_t)size, err);
+    buf_deinit(&all);
+    return rc;
+}
+
+static int part_of_large(struct appliance *a, const struct payload *records, uint64_t at, uint64_t size, int fd,
+                         struct err *err)
+{
+    char *copy = malloc(COPY);
+    int from = -1, rc = copy ? object_read(a->objects, records, &from, err) : err_nomem(err);
+
     for (uint64_t done = 0; rc == 0 && done < size;) {
         size_t most = size - done < COPY ? (size_t)(size - done) : COPY;
         ssize_t n = pread(from, copy, most, (off_t)(at + done));
@@ -75,10 +89,23 @@ int appliance_record(struct appliance *a, const struct payload *records, uint64_
             rc = file_write_all(fd, copy, (size_t)n, err);
         done += n > 0 ? (uint64_t)n : 0;
     }
+    free(copy);
+    if (from >= 0)
+        close(from);
+    return rc;
+}
+
+int appliance_record(struct appliance *a, const struct payload *records, uint64_t at, uint64_t size, int *fd_r,
+                     struct err *err)
+{
+    int fd = -1, rc = file_scratch(size, &fd, err);
+
+    *fd_r = -1;
+    if (rc == 0)
+        rc = records->size < OBJECT_SMALL ? part_of_small(a, records, at, size, fd, err)
+                                          : part_of_large(a, records, at, size, fd, err);
     if (rc == 0 && lseek(fd, 0, SEEK_SET) < 0)
         rc = err_system(err, "a temporary file");
-    free(copy);
-    close(from);
     if (rc == 0)
         *fd_r = fd;
     else if (fd >= 0)
@@ -162,8 +189,17 @@ static int fill_recall(struct looking *l, enum source source, struct recall *rec
 struct carrying {
     struct making *m;
     struct recall *recall; /* of the record at hand */
+    struct candidate last; /* what was read into it last, by itself */
     int fd;                /* where what is made goes */
 };
+
+/* Most maps look back to one record again and again. It is there, and nothing that was read later stands for it. */
+static bool is_read(const struct carrying *k, const struct looking *l, enum source source)
+{
+    const struct candidate *c = &l->found[source][0];
+
+    return l->n[source] == 1 && k->last.size && c->transmission == k->last.transmission && c->at == k->last.at;
+}
 
 static int on_recall(void *ctx, const struct record_kind *kind, struct slice path, struct slice value,
                      const struct record **record_r, struct err *err)
@@ -178,8 +214,10 @@ static int on_recall(void *ctx, const struct record_kind *kind, struct slice pat
     source = l.n[THEIRS] ? THEIRS : OURS;
     if (rc == 0 && l.n[source] && !k->recall)
         rc = recall_new(0, &k->recall, err);
-    if (rc == 0 && l.n[source])
+    if (rc == 0 && l.n[source] && !is_read(k, &l, source)) {
         rc = fill_recall(&l, source, k->recall, err);
+        k->last = l.n[source] == 1 ? l.found[source][0] : (struct candidate){ .size = 0 };
+    }
     return rc == 0 && l.n[source] ? recall_find(k->recall, kind->name, path, value, record_r, err) : rc;
 }
 
@@ -455,49 +493,61 @@ static int take_control(struct making *m, const char *level, uint64_t *number_r,
     return store_control(m->a->store, m->partner->name, slice(NULL, 0), slice_of(level), 999999999, number_r, err);
 }
 
-/* Those that can be written are in `out`; *control_r: the interchange's number, 0 for records. */
-static int write_documents(struct making *m, uint64_t *control_r, struct err *err)
+/* What writes the documents of the group's line: that of its last group, or a new one. */
+static int open_produce(struct making *m, uint64_t interchange, uint64_t group, struct err *err)
 {
+    struct edi_time now = appliance_time(store_now(m->a->store));
     struct produce_options options;
-    struct produce *produce = NULL;
-    struct complaints complaints;
-    uint64_t control = 0, group = 0, more;
-    int rc = take_control(m, "interchange", &control, err);
+    int rc;
 
-    if (rc == 0)
-        rc = take_control(m, "group", &group, err);
-    if (rc < 0)
-        return rc;
-    complaints_init(&complaints);
+    if (m->produce && m->produces == m->route) {
+        produce_again(m->produce, interchange, group, &now);
+        return 0;
+    }
+    produce_free(&m->produce);
     produce_options_init(&options);
     options.guides = home_guides(m->a->home);
     options.maps = home_maps(m->a->home);
-    options.complaints = &complaints;
+    options.complaints = &m->complaints;
     options.agreement = m->agreement;
     options.guide = agreement_guides(m->agreement, &options.n_guides);
     options.map = agreement_map(m->agreement, m->way.route);
-    options.interchange = control;
+    options.interchange = interchange;
     options.group = group;
-    options.now = appliance_time(store_now(m->a->store));
+    options.now = now;
     options.threads = 1;
     options.write.write = on_out;
     options.write.ctx = m;
     options.finding = on_produce_finding;
     options.ctx = m;
-    rc = produce_new(&options, &produce, err);
+    rc = produce_new(&options, &m->produce, err);
+    m->produces = m->route;
+    return rc;
+}
+
+/* Those that can be written are in `out`; *control_r: the interchange's number, 0 for records. */
+static int write_documents(struct making *m, uint64_t *control_r, struct err *err)
+{
+    uint64_t control = 0, group = 0, more;
+    int rc = take_control(m, "interchange", &control, err);
+
+    if (rc == 0)
+        rc = take_control(m, "group", &group, err);
+    if (rc == 0)
+        rc = open_produce(m, control, group, err);
     for (size_t i = 0; rc == 0 && i < m->members; i++) {
-        rc = write_item(m, m->member[i], produce, err);
+        rc = write_item(m, m->member[i], m->produce, err);
         if (rc == 0 && m->member[i]->refused)
             rc = bury(m, m->member[i], buf_slice(&m->reason), err);
     }
     if (rc == 0)
-        rc = produce_end(produce, err);
-    for (uint64_t i = 1; rc == 0 && i < produce_counts(produce)->interchanges; i++)
+        rc = produce_end(m->produce, err);
+    for (uint64_t i = 1; rc == 0 && i < produce_counts(m->produce)->interchanges; i++)
         rc = take_control(m, "interchange", &more, err);
-    for (uint64_t i = 1; rc == 0 && i < produce_counts(produce)->groups; i++)
+    for (uint64_t i = 1; rc == 0 && i < produce_counts(m->produce)->groups; i++)
         rc = take_control(m, "group", &more, err);
-    produce_free(&produce);
-    complaints_deinit(&complaints);
+    if (rc < 0) /* something may be open in it */
+        produce_free(&m->produce);
     *control_r = control;
     return rc;
 }
@@ -732,6 +782,7 @@ int make_work(struct appliance *a, uint32_t *done_r, struct err *err)
 
     *done_r = 0;
     arena_init(&m.arena, TEXTS);
+    complaints_init(&m.complaints);
     buf_init(&m.reason, REASON);
     rc = store_deliveries(a->store, &query, on_waiting, &m, err);
     if (rc < 0 && m.err.code)
@@ -749,6 +800,8 @@ int make_work(struct appliance *a, uint32_t *done_r, struct err *err)
         else
             *done_r = done;
     }
+    produce_free(&m.produce);
+    complaints_deinit(&m.complaints);
     buf_deinit(&m.reason);
     arena_deinit(&m.arena);
     return rc;

@@ -190,9 +190,7 @@ int produce_new(const struct produce_options *options, struct produce **p_r, str
     if (!p)
         return err_nomem(err);
     p->options = *options;
-    p->next_interchange = options->interchange;
-    p->next_group = options->group ? options->group : options->interchange;
-    p->next_document = options->document;
+    produce_again(p, options->interchange, options->group, &options->now);
     if (pthread_mutex_init(&p->lock, NULL) != 0) {
         free(p);
         return err_nomem(err);
@@ -218,6 +216,19 @@ int produce_new(const struct produce_options *options, struct produce **p_r, str
         produce_free(&p);
     *p_r = p;
     return rc;
+}
+
+void produce_again(struct produce *p, uint64_t interchange, uint64_t group, const struct edi_time *now)
+{
+    p->options.interchange = p->next_interchange = interchange;
+    p->options.group = group;
+    p->next_group = group ? group : interchange;
+    p->next_document = p->options.document;
+    p->options.now = *now;
+    p->counts = (struct produce_counts){ .records = 0 };
+    p->n_said = 0;
+    p->ordinal = p->bare_ordinal = 0;
+    p->stopped = 0;
 }
 
 void produce_free(struct produce **produce)

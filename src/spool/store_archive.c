@@ -53,7 +53,8 @@ int store_aged(struct store *s, struct slice partner, store_time before, store_i
         return r;
     q = sql_begin(s,
                   "SELECT t.id FROM transmission t INDEXED BY transmission_at_hand WHERE t.partner = ?1 AND t.aged IS"
-                  " NULL AND t.forgotten IS NULL AND t.state IN (2, 3, 4, 7, 9, 10) AND t.done < ?2"
+                  " NULL AND t.forgotten IS NULL AND t.state <> 1 AND t.state <> 5 AND t.state <> 6 AND t.state <> 8"
+                  " AND t.done < ?2"
                   " AND NOT EXISTS (SELECT 1 FROM delivery v WHERE v.transmission = t.id AND v.state IN (1, 2, 4))"
                   " AND NOT EXISTS (SELECT 1 FROM document d WHERE d.transmission = t.id AND d.state IN (5, 6, 9))"
                   " AND NOT EXISTS (SELECT 1 FROM document d CROSS JOIN delivery v ON v.document = d.id"
