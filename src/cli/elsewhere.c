@@ -1,6 +1,7 @@
 /*
  * elsewhere: starts waybill-spool, which has the libraries that the translator does without, for a command of the
- * appliance. It lies beside this program, where it was built, or in the libexec folder.
+ * appliance. It lies beside this program, where it was built, or in the libexec folder: of the prefix that this program lies
+ * in, wherever that was moved to, else of the one that it was configured for.
  */
 #include "config.h"
 
@@ -16,14 +17,15 @@
 
 int command_elsewhere(struct command_context *c)
 {
-    char path[PATH_MAX + sizeof(PROGRAM)];
+    static const char *const places[] = { PROGRAM, "../libexec/waybill/" PROGRAM };
+    char path[PATH_MAX + sizeof("../libexec/waybill/" PROGRAM)];
     ssize_t n = readlink("/proc/self/exe", path, PATH_MAX);
     char *name = n > 0 ? memrchr(path, '/', (size_t)n) : NULL;
 
     if (printer_flush(c->out) < 0 || printer_flush(c->err) < 0)
         return EXIT_CODE_UNAVAILABLE;
-    if (name) {
-        memcpy(name + 1, PROGRAM, sizeof(PROGRAM));
+    for (unsigned i = 0; name && i < sizeof(places) / sizeof(places[0]); i++) {
+        memcpy(name + 1, places[i], strlen(places[i]) + 1);
         execv(path, c->given);
     }
     execv(WAYBILL_LIBEXEC_DIR "/" PROGRAM, c->given);
