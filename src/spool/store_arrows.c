@@ -499,52 +499,6 @@ static int by_itself(struct store *s, enum arrow a, const struct subject *x, str
     return r < 0 ? r : 0;
 }
 
-/* What all of them begin with. */
-static int look_at(struct store *s, enum thing thing, enum arrow a, store_id id, const unsigned *to,
-                   struct subject *x_r, struct err *err)
-{
-    int r = look(s, thing, id, x_r, err);
-    if (r == 0)
-        r = allowed(a, x_r, to[thing], err);
-    return r < 0 ? r : by_itself(s, a, x_r, err);
-}
-
-int store_hold(struct store *s, enum thing thing, store_id id, unsigned why, struct slice reason, struct err *err)
-{
-    static const enum arrow a[] = { TRANSMISSION_hold, DOCUMENT_hold, DELIVERY_hold };
-    static const unsigned to[] = { TRANSMISSION_HELD, DOCUMENT_HELD, DELIVERY_HELD };
-    struct subject x;
-    int r = look_at(s, thing, a[thing], id, to, &x, err);
-
-    if (r < 0)
-        return r;
-    r = draw(s, a[thing], &x, to[thing], reason, err);
-    if (r == 0)
-        r = set_held(s, &x, why, false, err);
-    if (r == 0 && thing == TRANSMISSION)
-        r = along(s, in_transmission_made, id, DELIVERY_hold, why, reason, err);
-    if (r == 0 && thing == DOCUMENT)
-        r = along(s, of_document_waiting, id, DELIVERY_hold, why, reason, err);
-    return done(s, r, err);
-}
-
-int store_bury(struct store *s, enum thing thing, store_id id, struct slice reason, struct err *err)
-{
-    static const enum arrow a[] = { TRANSMISSION_bury, DOCUMENT_bury, DELIVERY_bury };
-    static const unsigned to[] = { TRANSMISSION_DEAD, DOCUMENT_DEAD, DELIVERY_DEAD };
-    struct subject x;
-    int r = look_at(s, thing, a[thing], id, to, &x, err);
-
-    if (r < 0)
-        return r;
-    r = draw(s, a[thing], &x, to[thing], reason, err);
-    if (r == 0 && thing == TRANSMISSION)
-        r = along(s, in_transmission_made, id, DELIVERY_bury, 0, reason, err);
-    if (r == 0 && thing == TRANSMISSION)
-        r = along(s, documents_open, id, DOCUMENT_bury, 0, reason, err);
-    return done(s, r, err);
-}
-
 /* What waited for somebody did not fail meanwhile: it has all of its time again, and goes at once. */
 static int begin_anew(struct store *s, store_id transmission, struct err *err)
 {
@@ -556,48 +510,97 @@ static int begin_anew(struct store *s, store_id transmission, struct err *err)
     return sql_run(s, q, err);
 }
 
-int store_release(struct store *s, enum thing thing, store_id id, struct err *err)
+/* What goes along with an arrow that is drawn for a thing by itself: all that the text finds. */
+static const struct companions {
+    enum arrow with;
+    const char *text;
+    enum arrow arrow;
+} companions[] = {
+    { TRANSMISSION_hold, in_transmission_made, DELIVERY_hold },
+    { DOCUMENT_hold, of_document_waiting, DELIVERY_hold },
+    { TRANSMISSION_bury, in_transmission_made, DELIVERY_bury },
+    { TRANSMISSION_bury, documents_open, DOCUMENT_bury },
+    { TRANSMISSION_release, in_transmission_held, DELIVERY_release },
+    { DOCUMENT_release, of_document_held, DELIVERY_release },
+    { TRANSMISSION_drop, in_transmission_open, DELIVERY_drop },
+    { TRANSMISSION_drop, documents_not_sent, DOCUMENT_drop },
+    { DELIVERY_drop, documents_of_delivery, DOCUMENT_drop },
+    { DOCUMENT_drop, of_document_open, DELIVERY_drop },
+};
+
+/* The state that an arrow leads to; from `held` to where it came from. */
+static unsigned leads_to(enum arrow a, const struct subject *x)
 {
-    static const enum arrow a[] = { TRANSMISSION_release, DOCUMENT_release, DELIVERY_release };
-    unsigned to[] = { TRANSMISSION_ARRIVED, DOCUMENT_RECORDED, DELIVERY_WAITING };
+    switch (a) {
+    case TRANSMISSION_release: return x->direction == STORE_OUT ? TRANSMISSION_MADE : TRANSMISSION_ARRIVED;
+    case DELIVERY_release: return DELIVERY_WAITING; /* one that stands in a transmission is released with it */
+    default: return (unsigned)__builtin_ctz(arrows[a].to);
+    }
+}
+
+/* What is written of a thing that is held, and of one that is released. */
+static int write_hold(struct store *s, enum arrow a, const struct subject *x, uint32_t why, struct err *err)
+{
+    int r;
+
+    switch (a) {
+    case TRANSMISSION_hold:
+    case DOCUMENT_hold:
+    case DELIVERY_hold: return set_held(s, x, why, false, err);
+    case TRANSMISSION_release:
+        r = x->direction == STORE_OUT ? begin_anew(s, x->id, err) : 0;
+        return r < 0 ? r : set_passes(s, x, err);
+    case DOCUMENT_release:
+    case DELIVERY_release: return set_passes(s, x, err);
+    default: return 0;
+    }
+}
+
+static int decide(struct store *s, enum arrow a, store_id id, uint32_t why, struct slice reason, struct err *err)
+{
     struct subject x;
-    int r = look_at(s, thing, a[thing], id, to, &x, err);
+    unsigned to;
+    int r = look(s, arrows[a].thing, id, &x, err);
 
     if (r < 0)
         return r;
-    if (x.direction == STORE_OUT)
-        to[TRANSMISSION] = TRANSMISSION_MADE;
-    r = draw(s, a[thing], &x, to[thing], slice(NULL, 0), err);
+    to = leads_to(a, &x);
+    r = allowed(a, &x, to, err);
     if (r == 0)
-        r = set_passes(s, &x, err);
-    if (r == 0 && thing == TRANSMISSION)
-        r = along(s, in_transmission_held, id, DELIVERY_release, 0, slice(NULL, 0), err);
-    if (r == 0 && thing == TRANSMISSION && x.direction == STORE_OUT)
-        r = begin_anew(s, id, err);
-    if (r == 0 && thing == DOCUMENT)
-        r = along(s, of_document_held, id, DELIVERY_release, 0, slice(NULL, 0), err);
+        r = by_itself(s, a, &x, err);
+    if (r < 0)
+        return r;
+    r = draw(s, a, &x, to, reason, err);
+    if (r == 0)
+        r = write_hold(s, a, &x, why, err);
+    for (unsigned i = 0; r == 0 && i < sizeof(companions) / sizeof(companions[0]); i++)
+        if (companions[i].with == a)
+            r = along(s, companions[i].text, id, companions[i].arrow, why, reason, err);
     return done(s, r, err);
+}
+
+int store_hold(struct store *s, enum thing thing, store_id id, unsigned why, struct slice reason, struct err *err)
+{
+    static const enum arrow a[] = { TRANSMISSION_hold, DOCUMENT_hold, DELIVERY_hold };
+    return decide(s, a[thing], id, why, reason, err);
+}
+
+int store_bury(struct store *s, enum thing thing, store_id id, struct slice reason, struct err *err)
+{
+    static const enum arrow a[] = { TRANSMISSION_bury, DOCUMENT_bury, DELIVERY_bury };
+    return decide(s, a[thing], id, 0, reason, err);
+}
+
+int store_release(struct store *s, enum thing thing, store_id id, struct err *err)
+{
+    static const enum arrow a[] = { TRANSMISSION_release, DOCUMENT_release, DELIVERY_release };
+    return decide(s, a[thing], id, 0, slice(NULL, 0), err);
 }
 
 int store_drop(struct store *s, enum thing thing, store_id id, struct slice reason, struct err *err)
 {
     static const enum arrow a[] = { TRANSMISSION_drop, DOCUMENT_drop, DELIVERY_drop };
-    static const unsigned to[] = { TRANSMISSION_DROPPED, DOCUMENT_DROPPED, DELIVERY_DROPPED };
-    struct subject x;
-    int r = look_at(s, thing, a[thing], id, to, &x, err);
-
-    if (r < 0)
-        return r;
-    r = draw(s, a[thing], &x, to[thing], reason, err);
-    if (r == 0 && thing == TRANSMISSION)
-        r = along(s, in_transmission_open, id, DELIVERY_drop, 0, reason, err);
-    if (r == 0 && thing == TRANSMISSION)
-        r = along(s, documents_not_sent, id, DOCUMENT_drop, 0, reason, err);
-    if (r == 0 && thing == DELIVERY)
-        r = along(s, documents_of_delivery, id, DOCUMENT_drop, 0, reason, err);
-    if (r == 0 && thing == DOCUMENT)
-        r = along(s, of_document_open, id, DELIVERY_drop, 0, reason, err);
-    return done(s, r, err);
+    return decide(s, a[thing], id, 0, reason, err);
 }
 
 int store_supersede(struct store *s, store_id document, struct slice words, struct err *err)
