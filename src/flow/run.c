@@ -106,6 +106,7 @@ int appliance_open(const struct run_options *o, struct complaints *c, struct app
 {
     struct running *r = calloc(1, sizeof(*r));
     struct store_options store = { .write = o->write, .who = o->who };
+    uint32_t segment = 0;
     const char *spool;
     int rc;
 
@@ -135,6 +136,10 @@ int appliance_open(const struct run_options *o, struct complaints *c, struct app
         rc = objects_open(spool, o->write, &r->a.objects, err);
     if (rc == 0)
         objects_archives(r->a.objects, path_of_archive, r->a.store);
+    if (rc == 0 && o->write)
+        rc = store_segment_highest(r->a.store, &segment, err);
+    if (rc == 0 && o->write)
+        objects_segments_up_to(r->a.objects, segment);
     if (rc == 0 && o->write)
         rc = recover(r, err);
     if (rc < 0) {

@@ -39,7 +39,8 @@ struct objects {
     int spool, objects, segments, tmp;  /* folders; tmp: -1 for readers */
     EVP_MD *sha256;
     EVP_MD_CTX *digest;         /* for what is read */
-    uint32_t highest;           /* segment there is or was; 0: not looked yet */
+    uint32_t highest;           /* segment there is or was */
+    bool looked;                /* at those there are */
     uint32_t segment;           /* open for appending; 0: none */
     int segment_fd;
     uint64_t end;               /* of it */
@@ -313,6 +314,11 @@ void objects_close(struct objects **objects)
     *objects = NULL;
 }
 
+void objects_segments_up_to(struct objects *o, uint32_t segment)
+{
+    o->highest = segment;
+}
+
 void objects_archives(struct objects *o, int (*path)(void *ctx, uint32_t archive, struct buf *path_r, struct err *err), void *ctx)
 {
     o->archive_path = path;
@@ -350,8 +356,9 @@ static int open_segment(struct objects *o, struct err *err)
     char name[16];
     int r;
 
-    if (o->highest == 0 && (r = each_name(o->spool, "segments", highest_segment, &o->highest, err)) < 0)
+    if (!o->looked && (r = each_name(o->spool, "segments", highest_segment, &o->highest, err)) < 0)
         return r;
+    o->looked = true;
     if (o->highest == UINT32_MAX)
         return err_set(err, ERR_LIMIT, "%s/segments: there are no more numbers", o->path);
     snprintf(name, sizeof(name), "%06u", o->highest + 1);

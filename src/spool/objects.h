@@ -36,6 +36,10 @@ void objects_close(struct objects **objects);
 /* The folders that a spool needs; those that are there stay. Mode 0700, in/ and out/ 0750. */
 int objects_make(const char *spool, struct err *err);
 
+/* Segments up to this number are named by the ledger, and none of them is begun anew, even if its file is lost. Before anything
+ * is added. */
+void objects_segments_up_to(struct objects *o, uint32_t segment);
+
 /* Who knows the path, below archive/, of a file of the archive; without it what lies there cannot be read. `ctx` outlives o. */
 void objects_archives(struct objects *o, int (*path)(void *ctx, uint32_t archive, struct buf *path_r, struct err *err), void *ctx);
 

@@ -244,6 +244,8 @@ int store_payload_condemn(struct store *s, store_time before, struct payload *pa
                           struct err *err);
 /* Segments in which no payload is left, the newest excepted. The ledger forgets them with the batch: remove them after the commit. */
 int store_segments_empty(struct store *s, uint32_t *segment_r, uint32_t n, uint32_t *n_r, struct err *err);
+/* The highest segment that it names, 0: none. */
+int store_segment_highest(struct store *s, uint32_t *segment_r, struct err *err);
 /* hash NULL: the segment. True as well when the ledger cannot be read: nothing is litter then. */
 bool store_payload_known(struct store *s, const uint8_t *hash, uint32_t segment);
 /* All that something names, by hash. */

@@ -534,6 +534,21 @@ int store_segments_empty(struct store *s, uint32_t *segment_r, uint32_t n, uint3
     return r < 0 ? store_spoil(s, r, err) : 0;
 }
 
+int store_segment_highest(struct store *s, uint32_t *segment_r, struct err *err)
+{
+    struct sql *q = sql_begin(s, "SELECT max(number) FROM segment", err);
+    int r;
+
+    *segment_r = 0;
+    if (!q)
+        return not_begun(err);
+    r = sql_step(s, q, err);
+    if (r > 0)
+        *segment_r = (uint32_t)sql_get(q);
+    sql_end(&q);
+    return r < 0 ? r : 0;
+}
+
 bool store_payload_known(struct store *s, const uint8_t *hash, uint32_t segment)
 {
     struct sql *q;

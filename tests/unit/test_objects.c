@@ -382,6 +382,27 @@ static void test_a_start_opens_a_segment_and_none_is_cut(void **state)
     objects_close(&o);
 }
 
+/* The file of a segment is lost; what the ledger says of it is not said of another. */
+static void test_a_lost_segment_is_not_begun_anew(void **state)
+{
+    struct objects *o;
+
+    (void)state;
+    o = open_spool(true);
+    assert_int_equal(add(o, SLICE("first")).segment, 1);
+    sync_all(o);
+    objects_close(&o);
+    assert_int_equal(unlink(in_spool("segments/000001")), 0);
+    o = open_spool(true);
+    objects_segments_up_to(o, 1);
+    assert_int_equal(add(o, SLICE("second")).segment, 2);
+    objects_close(&o);
+    o = open_spool(true);
+    objects_segments_up_to(o, 1);
+    assert_int_equal(add(o, SLICE("third")).segment, 3);
+    objects_close(&o);
+}
+
 static void test_twice_in_a_batch_is_once_on_disk(void **state)
 {
     struct objects *o = open_spool(true);
@@ -892,6 +913,7 @@ int main(void)
         TEST(test_in_parts),
         TEST(test_abandoned),
         TEST(test_a_start_opens_a_segment_and_none_is_cut),
+        TEST(test_a_lost_segment_is_not_begun_anew),
         TEST(test_twice_in_a_batch_is_once_on_disk),
         TEST(test_a_long_segment_is_left),
         TEST(test_a_failed_sync_of_a_segment),
