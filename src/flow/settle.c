@@ -356,7 +356,7 @@ static int settle_record(struct settling *s, struct received *d, size_t ordinal,
     int rc = facts_of(record, s->r->t->partner, &s->arena, &facts, &own);
 
     if (rc == ERR_DATA)
-        return refuse(s, d, ordinal, slice_of(own.text), err);
+        return refuse(s, d, ordinal, slice_of(own.text), NULL, NULL, err);
     if (rc < 0)
         return err_set(err, rc, "%s", own.text);
     s->facts = &facts;
