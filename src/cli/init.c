@@ -67,7 +67,7 @@ static int make_file(const char *folder, const char *name, const char *text, str
         return rc;
     rc = folder_write_file(fd, name, 0640, slice_of(text), err);
     close(fd);
-    return rc;
+    return rc < 0 ? rc : 0;
 }
 
 int command_init(struct command_context *c)

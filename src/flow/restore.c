@@ -193,6 +193,12 @@ static int take_tar(struct restoring *r, struct err *err)
     return rc;
 }
 
+static int no_manifest(const struct restoring *r, struct err *err)
+{
+    return err_set(err, ERR_DATA, "%s: is no backup, or one that was broken off: the file `backup` is missing",
+                   r->o->path);
+}
+
 /* What `backup` says: it must be there, and of a form that we know. */
 static int read_manifest(struct restoring *r, struct err *err)
 {
@@ -209,8 +215,7 @@ static int read_manifest(struct restoring *r, struct err *err)
             snprintf(r->hash, sizeof(r->hash), "%.*s", SLICE_FMT(slice_from(line, 7)));
     }
     if (!r->manifest.n)
-        return err_set(err, ERR_DATA, "%s: is no backup, or one that was broken off: the file `backup` is missing",
-                       r->o->path);
+        return no_manifest(r, err);
     if (!known || !r->made[0])
         return err_set(err, ERR_DATA, "%s: is a backup of a form that this Waybill does not know", r->o->path);
     return r->has_conf ? 0 : err_set(err, ERR_DATA, "%s: waybill.conf is missing", r->o->path);
@@ -224,6 +229,9 @@ static int take_all(struct restoring *r, struct err *err)
 
     if (stat(r->o->path, &st) < 0)
         return err_system(err, "%s", r->o->path);
+    snprintf(path, sizeof(path), "%s/backup", r->o->path);
+    if (S_ISDIR(st.st_mode) && access(path, F_OK) < 0)
+        return no_manifest(r, err); /* and what is there may be litter */
     rc = S_ISDIR(st.st_mode) ? take_tree(r, AT_FDCWD, r->o->path, "", 0, err) : take_tar(r, err);
     if (rc == 0)
         rc = read_manifest(r, err);
@@ -414,7 +422,8 @@ static int restore(struct restoring *r, struct err *err)
     int rc = backup_empty_folder(r->o->home, err);
 
     if (rc == ERR_USAGE)
-        return err_set(err, rc, "%s: is not empty; what a restore that was broken off left there has to be removed first",
+        return err_set(err, rc,
+                       "%s: is not empty; what a restore that was broken off left there has to be removed first",
                        r->o->home);
     if (rc == 0 && (size_t)snprintf(r->spool, sizeof(r->spool), "%s/spool", r->o->home) >= sizeof(r->spool))
         rc = err_set(err, ERR_USAGE, "%s: the name is too long", r->o->home);

@@ -2,6 +2,7 @@
 #
 #   first_scene                $tmp/first: a home at whose doors 25 files lie, taken one after the other
 #   second_scene               $tmp/second: what the first made ($tmp/reference-first), answered by those who got it
+#   third_scene                $tmp/third: what the second made, to be run $days seconds later
 #   look HOME                  all that can be seen of it, but for times and counts of attempts
 #   job, run_jobs NAME         below
 
@@ -82,17 +83,26 @@ second_scene() {
     sed 's/NW-131/NW-777/g; s/000002301/000002302/; s/\*2301/*2302/; s/LK-550901/LK-550902/' "$chain/945.edi" | put larkspur 945-unknown.edi
 }
 
+# Days later (WAYBILL_CLOCK): what is through goes to the archive, what was not acknowledged is overdue, who cannot be reached is given up.
+days=$((3 * 86400))
+third_scene() {
+    cp -a "$tmp/reference-second" "$tmp/third"
+    for file in "$tmp"/third/partners/*.conf; do
+        echo '  keep 1d' >>"$file"
+    done
+}
+
 # Every file at a door or for a partner; how many payloads have a file of their own; every row; what came, as it is kept.
 look() {
     (
         cd "$1/spool" || exit
-        find in out tmp -type f | sort
+        find in out tmp archive -type f | sort
         find objects -type f | wc -l
         find in out -type f | sort | xargs -d '\n' sed -s '1F
             1s/\*[0-9]\{6\}\*[0-9]\{4\}\*U\*/*DATE*U*/; 2s/\*[0-9]\{8\}\*[0-9]\{4,6\}\*/*DATE*/'
         for thing in transmission document delivery; do
             WAYBILL_HOME=$1 "$program" list $thing --limit 0 --json |
-                sed -E 's/"[a-z]*":"[0-9-]*T[0-9:]*Z"//g; s/"attempts":[0-9]+//; s/"sha256":"[^"]*"//; s/,+/,/g' | sort
+                sed -E 's/"[a-z]*":"[0-9-]*T[0-9:]*Z"//g; s/"attempts":[0-9]+//; s/"sha256":"[^"]*"//; s/(backup of )[^;]*;/\1/; s/,+/,/g' | sort
         done
         WAYBILL_HOME=$1 "$program" cat $(WAYBILL_HOME=$1 "$program" list transmission --limit 0 --json |
             sed -n 's/^{"transmission":"\(T[0-9]*\)",.*"direction":"in".*/\1/p') | sha256sum
@@ -120,7 +130,7 @@ harm_it() {
     (
         set -f # patterns stay as they are
         # shellcheck disable=SC2086
-        export $knobs WAYBILL_CRASH_UNDER="$work/spool" WAYBILL_CRASH_PINS="$pins" WAYBILL_HOME="$work"
+        export WAYBILL_CLOCK="+$(cat "$tmp/ahead-$scene")" $knobs WAYBILL_CRASH_UNDER="$work/spool" WAYBILL_CRASH_PINS="$pins" WAYBILL_HOME="$work"
         with_faults "$program" run --once
     ) >/dev/null 2>"$work.harmed" || status=$?
     case $status in
