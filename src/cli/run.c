@@ -37,6 +37,18 @@ static void limit_memory(void)
 #endif
 }
 
+/* A batch has many files open at once; what is usual for people is little for that. */
+static void raise_files(void)
+{
+    enum { ENOUGH = 1024 };
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < ENOUGH) {
+        limit.rlim_cur = limit.rlim_max < ENOUGH ? limit.rlim_max : ENOUGH;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 /* What is wrong in partner files and keeps nobody from working: some of it goes nowhere, which somebody has to know. */
 static void check_home(struct command_context *c, struct appliance *a)
 {
@@ -60,6 +72,7 @@ int command_run(struct command_context *c)
         return command_usage(c, "--once is missing: this version works until it is idle, and ends");
     stopped = 0;
     limit_memory();
+    raise_files();
     sigaction(SIGINT, &action, NULL);
     sigaction(SIGTERM, &action, NULL);
     code = spool_open(c, true, &a);

@@ -3,6 +3,7 @@
 
 #include <stdlib.h>
 
+#include "base/hash.h"
 #include "base/limits.h"
 
 /* OVERHEAD: what the allocator needs for one record's parts */
@@ -21,6 +22,7 @@ struct recall {
     struct record_kept **kept;
     size_t n, room;
     uint64_t memory, used;
+    struct hash_key hash;
     struct index index[INDEXES];
     unsigned n_indexes;
     struct arena arena;
@@ -34,6 +36,7 @@ int recall_new(uint64_t memory, struct recall **recall_r, struct err *err)
     if (!r)
         return err_nomem(err);
     r->memory = memory ? memory : MEMORY;
+    r->hash = hash_key_new();
     arena_init(&r->arena, TEXTS);
     *recall_r = r;
     return 0;
@@ -112,9 +115,9 @@ int recall_read(struct recall *r, int fd, const char *file, struct err *err)
     return rc;
 }
 
-static uint32_t slot_of(const struct index *x, struct slice value)
+static uint32_t slot_of(const struct recall *r, const struct index *x, struct slice value)
 {
-    uint32_t i = (uint32_t)slice_hash(value) & x->mask;
+    uint32_t i = (uint32_t)hash_slice(r->hash, value) & x->mask;
 
     while (x->slot[i] && !slice_eq(x->value[x->slot[i] - 1], value))
         i = (i + 1) & x->mask;
@@ -133,7 +136,7 @@ static int sender(struct recall *r, size_t i, struct slice *sender_r, struct err
 /* Record i is found by its value from now on; one before it with the same value is remembered if somebody else sent it. */
 static int enter(struct recall *r, struct index *x, size_t i, struct err *err)
 {
-    uint32_t *slot = &x->slot[slot_of(x, x->value[i])];
+    uint32_t *slot = &x->slot[slot_of(r, x, x->value[i])];
 
     for (uint32_t before = *slot; before; before = before == *slot ? x->other[before - 1] : 0) {
         struct slice mine, theirs;
@@ -218,7 +221,7 @@ int recall_find(struct recall *r, struct slice kind, struct slice path, struct s
         if (rc < 0)
             return rc;
     }
-    found = x->slot[slot_of(x, value)];
+    found = x->slot[slot_of(r, x, value)];
     if (found && x->other[found - 1])
         return two_senders(r, x, found - 1, err);
     if (found)

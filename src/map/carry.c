@@ -153,12 +153,13 @@ struct groups {
     struct group *group;
     size_t n, room;
     struct group none;                  /* of items that have no value: the last */
+    struct hash_key hash;
     uint16_t slot[GROUP_SLOTS];         /* by hash; plus 1 */
 };
 
 static int find_group(struct carry *c, struct groups *g, struct slice text, struct group **group_r, struct err *err)
 {
-    uint16_t *slot = &g->slot[slice_hash(text) % GROUP_SLOTS];
+    uint16_t *slot = &g->slot[hash_slice(g->hash, text) % GROUP_SLOTS];
 
     while (*slot && !slice_eq(g->group[*slot - 1].text, text))
         slot = slot + 1 < g->slot + GROUP_SLOTS ? slot + 1 : g->slot;
@@ -231,7 +232,7 @@ static int find_groups(struct carry *c, struct groups *g, struct err *err)
 
 static int make_records(struct carry *c, uint64_t *made_r, struct err *err)
 {
-    struct groups g = { .n = 0 };
+    struct groups g = { .hash = hash_key_new() };
     size_t all;
     int rc;
 

@@ -90,7 +90,7 @@ static int index_item(struct carry *c, const struct spot *s, void *ctx, struct e
 
 static uint32_t slot_of(const struct recalled *r, uint32_t list, uint32_t key, struct slice text)
 {
-    uint32_t i = (uint32_t)(slice_hash(text) + key * 0x9E3779B9u + list * 0x85EBCA6Bu) & r->mask;
+    uint32_t i = (uint32_t)(hash_slice(r->hash, text) + key * 0x9E3779B9u + list * 0x85EBCA6Bu) & r->mask;
 
     while (r->slot[i]) {
         const struct entry *e = &r->entry[r->slot[i] - 1];
@@ -109,6 +109,8 @@ static int grow_slots(struct recalled *r, struct err *err)
 
     if (r->slot && slots >= r->n * 2)
         return 0;
+    if (!r->slot)
+        grown.hash = hash_key_new();
     while (slots < r->n * 2)
         slots *= 2;
     grown.slot = calloc(slots, sizeof(*grown.slot));

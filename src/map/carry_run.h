@@ -11,6 +11,7 @@
 #ifndef WAYBILL_MAP_CARRY_RUN_H
 #define WAYBILL_MAP_CARRY_RUN_H
 
+#include "base/hash.h"
 #include "map/carry_inside.h"
 
 enum { STREAMS = 64, LOST = 256, NEST = 64 };
@@ -58,6 +59,7 @@ struct recalled {
     const struct record *record;
     struct entry *entry;
     size_t n, room;
+    struct hash_key hash;           /* of texts: partners choose them */
     uint32_t *slot;                 /* the first with a text, plus 1 */
     uint32_t *untaken;              /* by slot: none before it is still to be had; plus 1 */
     uint32_t mask;
