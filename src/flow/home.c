@@ -82,9 +82,7 @@ static bool number_with_unit(struct slice word, const char *units, const uint64_
         word.n--;
     if (!slice_number(word, 1000000000, number_r))
         return false;
-    if (unit)
-        *number_r *= factor[unit - units];
-    return true;
+    return !unit || !__builtin_mul_overflow(*number_r, factor[unit - units], number_r);
 }
 
 static void read_setting(struct home *h, struct lines *lines, const struct line *line)
