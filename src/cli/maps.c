@@ -9,6 +9,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "edi/guide.h"
+
 enum { DEPTH = 8, NAMES = 100000, PATH_CEILING = 4096 };
 
 static bool is_folder(const char *path)
@@ -173,17 +175,37 @@ void maps_list_free(struct maps_list *list)
     *list = (struct maps_list){ .n = 0 };
 }
 
+/* Is it of a later version of the same standard? Those of associations come last. */
+static bool is_later(struct slice id, struct slice best)
+{
+    struct slice standard, version, others, rest;
+    const struct guide_words *words;
+    bool any, own, own_best;
+
+    standard = slice_cut(id, '/', &rest, &any);
+    version = slice_cut(rest, '/', &rest, &any);
+    if (!slice_eq(slice_cut(best, '/', &rest, &any), standard))
+        return true;
+    others = slice_cut(rest, '/', &rest, &any);
+    words = guide_words(standard);
+    if (!words->directories)
+        return guide_version_order(words, version, others) > 0;
+    own = guide_without_association(version).n == version.n;
+    own_best = guide_without_association(others).n == others.n;
+    return own != own_best ? own : guide_version_order(words, version, others) > 0;
+}
+
 bool maps_complete_guide(const struct maps_list *list, struct slice given, struct slice *id_r)
 {
-    bool found = false;
+    struct slice best = { NULL, 0 };
 
     for (size_t i = 0; i < list->n; i++) {
         struct slice id = slice_of(list->name[i]);
         if (maps_is_guide(list->name[i]) && id.n > given.n && id.p[id.n - given.n - 1] == '/' &&
-            slice_eq(slice_from(id, id.n - given.n), given)) {
-            *id_r = id;
-            found = true;
-        }
+            slice_eq(slice_from(id, id.n - given.n), given) && (!best.n || is_later(id, best)))
+            best = id;
     }
-    return found;
+    if (best.n)
+        *id_r = best;
+    return best.n > 0;
 }

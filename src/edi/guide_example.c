@@ -104,10 +104,34 @@ static void add_sample(const struct guide *g, struct element_use *use, struct bu
     }
 }
 
-/* Where the document tells which one it is. */
-static bool is_set_number(struct slice tag, unsigned element)
+/* Where the document tells which one it is: ST01, UNH02. */
+static bool is_set_number(const struct guide *g, struct slice tag, unsigned element)
 {
-    return element == 1 && slice_is(tag, "ST");
+    return g->words->directories ? element == 2 && slice_is(tag, "UNH") : element == 1 && slice_is(tag, "ST");
+}
+
+/* 850, ORDERS:D:96A:UN */
+static void add_set(const struct guide *g, struct buf *out)
+{
+    struct slice version = g->version, release;
+    bool hyphen;
+
+    buf_add_slice(out, g->set);
+    if (!g->words->directories)
+        return;
+    version = slice_cut(version, '-', &release, &hyphen); /* 4-1 */
+    if (!hyphen && version.n) { /* d96a */
+        release = slice_from(version, 1);
+        version.n = 1;
+    }
+    for (unsigned i = 0; i < 2; i++) {
+        struct slice part = i ? release : version;
+        buf_add_char(out, g->words->example[1]);
+        for (size_t k = 0; k < part.n; k++)
+            buf_add_char(out, part.p[k] >= 'a' && part.p[k] <= 'z' ? (char)(part.p[k] - 'a' + 'A') : part.p[k]);
+    }
+    buf_add_char(out, g->words->example[1]);
+    buf_add_text(out, "UN");
 }
 
 void guide_example(const struct guide *guide, const struct segment_def *def, unsigned qualifier, struct slice value,
@@ -122,8 +146,8 @@ void guide_example(const struct guide *guide, const struct segment_def *def, uns
             continue;
         if (k == qualifier && value.n)
             buf_add_slice(out, value);
-        else if (is_set_number(def->tag, k))
-            buf_add_slice(out, guide->set);
+        else if (is_set_number(guide, def->tag, k))
+            add_set(guide, out);
         else
             add_sample(guide, &def->use[k - 1], out);
     }
