@@ -2,8 +2,9 @@
  * fuzz_guide: guide files.
  *
  * After the first byte comes the text of a partner's guide, a delta or a whole one ('d'), or four files with form feeds
- * between them: version, segments, elements and a guide of a version of their own ('f'). A text that is refused must be
- * complained of; one that is taken must be a guide that can be walked, and a document is read with it.
+ * between them: version, segments, elements and a guide of a version of their own, of X12 ('f') or EDIFACT ('e'). A text
+ * that is refused must be complained of; one that is taken must be a guide that can be walked, and a document is read
+ * with it.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -107,12 +108,17 @@ static void fuzz_delta(struct slice text)
     complaints_deinit(&c);
 }
 
-static void put_file(const char *name, struct slice text)
+/* Where files go: their standard, its version, the document's own file. */
+static const struct home {
+    const char *standard, *version, *set;
+} homes[] = { { "x12", "004010", "850" }, { "edifact", "d96a", "ORDERS" } };
+
+static void put_file(const struct home *home, const char *name, struct slice text)
 {
     char path[160];
     int fd;
 
-    snprintf(path, sizeof(path), "%s/x12/004010/%s.guide", directory, name);
+    snprintf(path, sizeof(path), "%s/%s/%s/%s.guide", directory, home->standard, home->version, name);
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
     require(fd >= 0 && write(fd, text.p, text.n) == (ssize_t)text.n);
     close(fd);
@@ -121,7 +127,9 @@ static void put_file(const char *name, struct slice text)
 static void clean_up(void)
 {
     static const char *const names[] = { "/x12/004010/version.guide", "/x12/004010/segments.guide", "/x12/004010/elements.guide",
-                                         "/x12/004010/850.guide", "/x12/004010", "/x12", "" };
+                                         "/x12/004010/850.guide", "/x12/004010", "/x12", "/edifact/d96a/version.guide",
+                                         "/edifact/d96a/segments.guide", "/edifact/d96a/elements.guide",
+                                         "/edifact/d96a/ORDERS.guide", "/edifact/d96a", "/edifact", "" };
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         char path[160];
         snprintf(path, sizeof(path), "%s%s", directory, names[i]);
@@ -129,9 +137,9 @@ static void clean_up(void)
     }
 }
 
-static void fuzz_files(struct slice text)
+static void fuzz_files(const struct home *home, struct slice text)
 {
-    static const char *const names[] = { "version", "segments", "elements", "850" };
+    const char *const names[] = { "version", "segments", "elements", home->set };
     struct guides *guides;
     const struct guide *g = NULL;
     struct complaints c;
@@ -143,18 +151,20 @@ static void fuzz_files(struct slice text)
         snprintf(directory, sizeof(directory), "%.40s/fuzz-guide-XXXXXX", tmp ? tmp : "/tmp");
         require(mkdtemp(directory) != NULL);
         atexit(clean_up);
-        snprintf(path, sizeof(path), "%s/x12", directory);
-        require(mkdir(path, 0700) == 0);
-        snprintf(path, sizeof(path), "%s/x12/004010", directory);
-        require(mkdir(path, 0700) == 0);
+        for (unsigned i = 0; i < sizeof(homes) / sizeof(homes[0]); i++) {
+            snprintf(path, sizeof(path), "%s/%s", directory, homes[i].standard);
+            require(mkdir(path, 0700) == 0);
+            snprintf(path, sizeof(path), "%s/%s/%s", directory, homes[i].standard, homes[i].version);
+            require(mkdir(path, 0700) == 0);
+        }
     }
     for (unsigned i = 0; i < 4; i++) {
         bool more;
-        put_file(names[i], slice_cut(text, '\f', &text, &more));
+        put_file(home, names[i], slice_cut(text, '\f', &text, &more));
     }
     complaints_init(&c);
     require(guides_new(directory, &guides, NULL) == 0);
-    r = guides_find(guides, SLICE("x12"), SLICE("004010"), SLICE("850"), &c, &g, NULL);
+    r = guides_find(guides, slice_of(home->standard), slice_of(home->version), slice_of(home->set), &c, &g, NULL);
     require(r == 0 ? g && c.count == 0 : c.count > 0 || r == ERR_MISSING || r == ERR_LIMIT || r == ERR_CONFIG);
     if (g)
         walk_guide(g);
@@ -168,8 +178,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
 
     if (n == 0)
         return 0;
-    if (*data == 'f')
-        fuzz_files(text);
+    if (*data == 'f' || *data == 'e')
+        fuzz_files(&homes[*data == 'e'], text);
     else
         fuzz_delta(text);
     return 0;
