@@ -713,6 +713,43 @@ static void test_directories(void **state)
     guides_free(&guides);
 }
 
+static uint32_t count_codes(const struct guide *g, const char *tag)
+{
+    return guide_codes(g, &first(g, tag)->def->use[0].element->part[0])->n;
+}
+
+/* The guides of the maps folder: which message gets which, and lists that stand on lists. */
+static void test_edifact_maps(void **state)
+{
+    static const struct {
+        const char *version, *release, *association, *set, *expected;
+    } rows[] = {
+        { "D", "96A", "EAN008", "ORDERS", "edifact/d96a-ean008/ORDERS" },
+        { "D", "96A", "EAN005", "DESADV", "edifact/d96a-ean005/DESADV" },
+        { "D", "96A", "EAN008", "DESADV", "edifact/d96a/DESADV" },
+        { "D", "96A", "EAN004", "INVRPT", "edifact/d96a-ean004/INVRPT" },
+        { "D", "01B", "EAN007", "INVRPT", "edifact/d01b-ean007/INVRPT" },
+        { "D", "03B", "EAN008", "ORDERS", "edifact/d01b/ORDERS" },
+        { "D", "97A", "", "DESADV", "edifact/d96a/DESADV" },
+        { "D", "93A", "", "PRICAT", "edifact/d96a/PRICAT" },
+        { "2", "2", "EAN002", "CONTRL", "edifact/2-2/CONTRL" },
+        { "D", "3", "2.0b", "CONTRL", "edifact/d-3/CONTRL" },
+        { "4", "1", "", "CONTRL", "edifact/4-1/CONTRL" },
+    };
+    struct guides *guides = open_guides();
+    const struct guide *own = by_id(guides, "edifact/d01b-ean010/ORDERS");
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        finds_message(guides, rows[i].version, rows[i].release, rows[i].association, rows[i].set, rows[i].expected);
+    assert_int_equal(count_codes(by_id(guides, "edifact/d96a/ORDERS"), "BGM"), 335);
+    assert_int_equal(count_codes(by_id(guides, "edifact/d01b/ORDERS"), "BGM"), 583);
+    assert_true(count_codes(own, "BGM") > 583 && has_code(own, first(own, "BGM"), 1, "22E"));
+    assert_int_equal(guide_segment(by_id(guides, "edifact/syntax-3/interchange"), SLICE("UNH"))->n, 4);
+    assert_int_equal(guide_segment(by_id(guides, "edifact/syntax-4/interchange"), SLICE("UNH"))->n, 7);
+    guides_free(&guides);
+}
+
 /* What is wrong in a guide or dictionary of EDIFACT is complained of in its own words. */
 static void test_wrong_edifact(void **state)
 {
@@ -794,7 +831,8 @@ int main(void)
         cmocka_unit_test(test_levels),         cmocka_unit_test(test_words),
         cmocka_unit_test(test_delta_on_delta), cmocka_unit_test(test_wrong_dictionary),
         cmocka_unit_test(test_edifact), cmocka_unit_test(test_lists),        cmocka_unit_test(test_association),
-        cmocka_unit_test(test_directories),    cmocka_unit_test(test_wrong_edifact),
+        cmocka_unit_test(test_directories),    cmocka_unit_test(test_edifact_maps),
+        cmocka_unit_test(test_wrong_edifact),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, make_edifact, remove_edifact);
