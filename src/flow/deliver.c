@@ -59,6 +59,7 @@ struct target {
     uint32_t route;
     int fd;
     bool changed, failed;
+    bool unsynced, counted;     /* it failed for all of a batch at once, which is one failure of the way */
     struct err why;
 };
 
@@ -392,10 +393,21 @@ static void end_batch(struct delivering *d)
     d->n = 0;
 }
 
+static void count_failure(struct delivering *d, const struct parcel *p)
+{
+    struct target *t = p->target;
+
+    if (t && t->unsynced && t->counted)
+        return;
+    if (t)
+        t->counted = t->unsynced;
+    way_failed(d, &d->route[p->route], p->id);
+}
+
 static void fail(struct delivering *d, struct parcel *p)
 {
     p->fate = FATE_RETRY;
-    way_failed(d, &d->route[p->route], p->id);
+    count_failure(d, p);
 }
 
 /* From the payload's first byte to its last. Negative: memory, or our own machine; else p->fate. */
@@ -505,7 +517,8 @@ static void sync_targets(struct delivering *d)
 {
     for (unsigned i = 0; i < d->n_targets; i++) {
         struct target *t = &d->target[i];
-        t->failed = t->failed || (t->changed && folder_sync(t->fd, &t->why) < 0);
+        if (!t->failed && t->changed && folder_sync(t->fd, &t->why) < 0)
+            t->failed = t->unsynced = true;
         t->changed = false;
     }
 }
@@ -624,7 +637,7 @@ static int place_parcels(struct delivering *d, bool again, struct err *err)
             /* it has its name, but perhaps not for long: it is looked at once more */
             p->fate = FATE_STAY;
             p->why = p->target->why;
-            way_failed(d, &d->route[p->route], p->id);
+            count_failure(d, p);
         }
     }
     return note_parcels(d, err);

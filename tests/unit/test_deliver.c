@@ -453,6 +453,39 @@ static void test_faults(void **state)
     assert_false(is_there(t, "erp/c.edi"));
 }
 
+/* A folder that could not be synced once is one failure, however many files it was for. */
+static void test_fails_for_many(void **state)
+{
+    struct place_of_test *t = *state;
+    char erp[300], name[20];
+    store_id id[12];
+    struct stat st;
+    struct asked k;
+
+    t->clock = real_time();
+    make_folder(t, "erp");
+    snprintf(erp, sizeof(erp), "%s/erp", t->home);
+    assert_int_equal(stat(erp, &st), 0);
+    faults.folder = st.st_dev;
+    faults.folder_number = st.st_ino;
+    place_open(t);
+    for (unsigned i = 0; i < 12; i++) {
+        snprintf(name, sizeof(name), "%u.edi", i);
+        id[i] = make(t, &(struct made){ .name = name, .target = "erp" });
+    }
+    for (unsigned good = 0; good < 2; good++) { /* before they are laid, and when they have their names */
+        faults.fail_fsync = EIO;
+        faults.good_syncs = good;
+        deliver(t);
+        faults.fail_fsync = 0;
+        assert_int_equal(state_now(t, id[11], &k), good ? TRANSMISSION_LAID : TRANSMISSION_MADE);
+        t->clock += HOUR;
+    }
+    deliver(t);
+    for (unsigned i = 0; i < 12; i++)
+        assert_int_equal(state_now(t, id[i], &k), TRANSMISSION_SENT);
+}
+
 static void test_no_permission(void **state)
 {
     struct place_of_test *t = *state;
@@ -681,6 +714,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_clock_set_back, setup, teardown),
         cmocka_unit_test_setup_teardown(test_damaged, setup, teardown),
         cmocka_unit_test_setup_teardown(test_faults, setup, teardown),
+        cmocka_unit_test_setup_teardown(test_fails_for_many, setup, teardown),
         cmocka_unit_test_setup_teardown(test_no_permission, setup, teardown),
         cmocka_unit_test_setup_teardown(test_laid_and_away, setup, teardown),
         cmocka_unit_test(test_killed),
