@@ -1,6 +1,6 @@
 # scenes.sh: for tests that kill the appliance: . "$top_srcdir/tests/crash/scenes.sh", after tap.sh, home.sh and preload.sh
 #
-#   first_scene                $tmp/first: a home at whose doors 25 files lie, taken one after the other
+#   first_scene                $tmp/first: a home at whose doors 28 files lie, taken one after the other
 #   second_scene               $tmp/second: what the first made ($tmp/reference-first), answered by those who got it
 #   third_scene                $tmp/third: what the second made, to be run $days seconds later
 #   look HOME                  all that can be seen of it, but for times and counts of attempts
@@ -54,7 +54,13 @@ first_scene() {
     (cd "$tmp/bundle" && tar --owner=0 --group=0 --mtime=@1000000000 -czf - 846.edi 856.edi) | put larkspur bundle.tar.gz
     sed 's/^{/{"partner":"northwind",/; s/"partner":"larkspur",//; s/LK-550901/ERP-1/' "$chain/shipment.json" | put erp shipment.json
     sed 's/^{/{"partner":"nobody",/; s/"partner":"larkspur",//; s/LK-550901/ERP-2/' "$chain/shipment.json" | put erp nobody.json
+    sed 's/"partner":"larkspur",//; s/LK-550901/ERP-3/' "$chain/shipment.json" | put erp unaddressed.json
     echo '{"record":"shipment","version":1}' | put erp wrong.json
+    # of a kind that Northwind does not send; and what cannot be said in his 856
+    sed 's/12\*6145550199     /ZZ*NORTHWIND      /; s/^GS\*IB\*LARKSPUR/GS*IB*NWPO/' "$top_srcdir/partners/larkspur/846.edi" |
+        put northwind 846.edi
+    sed 's/^{/{"partner":"northwind",/; s/"partner":"larkspur",//; s/LK-550901/ERP-4-a-number-that-is-longer-than-theirs/' "$chain/shipment.json" |
+        put erp unsaid.json
     echo 'hello' | put larkspur letter.txt
     # of a size that gets a file of its own
     yes 'hello once more' | head -n 5000 | put larkspur long-letter.txt
