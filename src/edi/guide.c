@@ -462,6 +462,16 @@ const struct guide_node *guide_node_at(const struct guide *g, const struct guide
                 return found;
         }
     }
+    /* a group by the segment that opens it */
+    for (uint16_t c = from->first; n && c != NODE_NONE; c = g->node[c].next) {
+        const struct guide_node *node = &g->node[c];
+        if (!node->loop || node->first == NODE_NONE || !slice_eq(g->node[node->first].tag, tag[0]) ||
+            slice_eq(node->tag, tag[0]))
+            continue;
+        node = n == 1 ? node : guide_node_at(g, node, tag + 1, n - 1);
+        if (node)
+            return node;
+    }
     return NULL;
 }
 

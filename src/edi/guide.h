@@ -292,8 +292,8 @@ static inline const struct guide_node *guide_around(const struct guide *g, const
 typedef void guide_missing_function(void *ctx, const struct guide_node *missing);
 void guide_missing(const struct guide *guide, const struct guide_node *from, const struct guide_node *to,
                    guide_missing_function *function, void *ctx);
-/* The first node that a path leads to (its loops, then the segment or loop at its end), from the loop `from` on.
- * NULL: none. The last step's qualifiers are not looked at. */
+/* The first node that a path leads to (its loops, then the segment or loop at its end), from the loop `from` on. A loop
+ * may go by the tag of its first segment, where no other node has it. NULL: none. The last step's qualifiers are not looked at. */
 const struct guide_node *guide_node_at(const struct guide *guide, const struct guide_node *from,
                                        const struct slice *tag, unsigned n);
 /* The code list of a use; builds it when it was not needed before. NULL: none, or (complaints->nomem or false

@@ -666,7 +666,7 @@ static bool find_place(struct delta *d, const struct line *line, struct change *
         const struct guide_node *segment = first_segment(g, found);
         for (unsigned k = 0; k < c->path.step[i].n_selects; k++) {
             int bit = -1;
-            if (segment->def && !path_resolve_select(d->lines, line, &c->path.step[i].select[k], segment->def))
+            if (segment->def && !path_resolve_select(d->lines, line, &c->path, &c->path.step[i].select[k], segment->def))
                 return false;
             bit = segment->def ? qualifier_bit(d, segment, &c->path.step[i].select[k], line) : -1;
             if (bit < 0)

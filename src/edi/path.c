@@ -93,8 +93,9 @@ static bool is_number(struct slice name, struct slice tag)
 }
 
 /* What stands before "=" of a select: 01  01-2  3035  C507.2005 */
-static bool read_select_element(struct slice word, struct path_select *s)
+static bool read_select_element(struct slice word, struct path *p, struct path_select *s)
 {
+    struct path_number number = { .element = word };
     bool any;
     struct slice rest, first = slice_cut(word, '-', &rest, &any);
     uint64_t value;
@@ -109,16 +110,19 @@ static bool read_select_element(struct slice word, struct path_select *s)
     }
     first = slice_cut(word, '.', &rest, &any);
     if (any && is_composite_number(first))
-        s->number.composite = first;
-    else
-        rest = word;
-    s->number.element = rest;
-    return is_element_number(rest);
+        number = (struct path_number){ first, rest };
+    if (!is_element_number(number.element) || p->n_numbers == PATH_NUMBERS)
+        return false;
+    p->number[p->n_numbers++] = number;
+    s->number = (uint8_t)p->n_numbers;
+    return true;
 }
 
 /* [IA]  [01=PD 02=WD]; c stands behind the bracket. */
-static bool read_selects(struct cursor *c, struct path_step *step)
+static bool read_selects(struct cursor *c, struct path *p)
 {
+    struct path_step *step = &p->step[p->n_steps - 1];
+
     for (;;) {
         struct path_select *s = &step->select[step->n_selects];
         struct slice w, value;
@@ -138,7 +142,7 @@ static bool read_selects(struct cursor *c, struct path_step *step)
         value = slice(w.p + start, c->at - start);
         bool any;
         struct slice code, element = slice_cut(value, '=', &code, &any);
-        if (any && code.n && read_select_element(element, s))
+        if (any && code.n && read_select_element(element, p, s))
             value = code;
         if (value.n == 0 || value.n > 8)
             return fail(c, "a qualifier has 1 to 8 characters");
@@ -191,7 +195,10 @@ static bool read_number(struct cursor *c, struct path *p, struct slice name)
     }
     if (!add_element(c, p, 0, component))
         return false;
-    p->element[p->n_elements - 1].number = number;
+    if (p->n_numbers == PATH_NUMBERS)
+        return fail(c, "too many elements by their numbers");
+    p->number[p->n_numbers++] = number;
+    p->element[p->n_elements - 1].number = (uint8_t)p->n_numbers;
     return true;
 }
 
@@ -284,7 +291,7 @@ bool path_read(const struct lines *lines, const struct line *line, unsigned *at,
         p->step[p->n_steps++] = (struct path_step){ .tag = name };
         if (peek(&c) == '[') {
             c.at++;
-            if (!read_selects(&c, &p->step[p->n_steps - 1]))
+            if (!read_selects(&c, p))
                 return false;
         }
         if (peek(&c) == '/') {
@@ -324,9 +331,8 @@ bool path_read(const struct lines *lines, const struct line *line, unsigned *at,
     return true;
 }
 
-/* The first place of a number in a segment. */
-static bool find_number(const struct segment_def *def, const struct path_number *number, uint8_t *element_r,
-                        uint8_t *component_r)
+bool path_find_number(const struct segment_def *def, const struct path_number *number, uint8_t *element_r,
+                      uint8_t *component_r)
 {
     for (unsigned i = 0; i < def->n; i++) {
         const struct element *e = def->use[i].element;
@@ -344,20 +350,22 @@ static bool find_number(const struct segment_def *def, const struct path_number 
     return false;
 }
 
-static bool resolve(const struct lines *lines, const struct line *line, struct path_number *number,
+static bool resolve(const struct lines *lines, const struct line *line, const struct path *path, uint8_t *which,
                     const struct segment_def *def, uint8_t *element_r, uint8_t *component_r)
 {
     struct place at = lines_place(lines, line, 0);
+    const struct path_number *number;
 
-    if (!number->composite.n && !number->element.n)
+    if (*which == 0)
         return true;
-    if (!find_number(def, number, element_r, component_r)) {
+    number = &path->number[*which - 1];
+    if (!path_find_number(def, number, element_r, component_r)) {
         complain(lines->complaints, &at, "segment %.*s has no element %.*s%s%.*s", SLICE_FMT(def->tag),
                  SLICE_FMT(number->composite), number->composite.n && number->element.n ? "." : "",
                  SLICE_FMT(number->element));
         return false;
     }
-    *number = (struct path_number){ .element = slice(NULL, 0) };
+    *which = 0;
     return true;
 }
 
@@ -365,14 +373,14 @@ bool path_resolve(const struct lines *lines, const struct line *line, struct pat
 {
     for (unsigned i = 0; i < path->n_elements; i++) {
         struct path_element *e = &path->element[i];
-        if (!resolve(lines, line, &e->number, def, &e->element, &e->component))
+        if (!resolve(lines, line, path, &e->number, def, &e->element, &e->component))
             return false;
     }
     return true;
 }
 
-bool path_resolve_select(const struct lines *lines, const struct line *line, struct path_select *select,
-                         const struct segment_def *def)
+bool path_resolve_select(const struct lines *lines, const struct line *line, const struct path *path,
+                         struct path_select *select, const struct segment_def *def)
 {
-    return resolve(lines, line, &select->number, def, &select->element, &select->component);
+    return resolve(lines, line, path, &select->number, def, &select->element, &select->component);
 }

@@ -17,7 +17,7 @@
 #include "base/lines.h"
 #include "edi/guide.h"
 
-enum { PATH_STEPS = 6, PATH_SELECTS = 2, PATH_ELEMENTS = 40 };
+enum { PATH_STEPS = 6, PATH_SELECTS = 2, PATH_ELEMENTS = 40, PATH_NUMBERS = 4 };
 
 /* A composite, an element in it, or an element wherever it stands: "C082", "3039". */
 struct path_number {
@@ -28,7 +28,7 @@ struct path_select {
     struct slice value;
     uint8_t element;        /* 0: the segment's default qualifier */
     uint8_t component;      /* 0: the element itself, or its first component */
-    struct path_number number; /* empty: none, or resolved */
+    uint8_t number;         /* 1 + index in path.number; 0: none, or resolved */
 };
 
 struct path_step {
@@ -40,7 +40,7 @@ struct path_step {
 struct path_element {
     uint8_t element;        /* from 1 */
     uint8_t component;      /* 0: the element itself */
-    struct path_number number; /* empty: none, or resolved */
+    uint8_t number;         /* as in path_select */
 };
 
 struct path {
@@ -48,6 +48,8 @@ struct path {
     unsigned n_steps;
     struct path_element element[PATH_ELEMENTS];
     unsigned n_elements;                    /* 0: the segment or loop itself */
+    struct path_number number[PATH_NUMBERS];
+    unsigned n_numbers;
     bool open;                              /* ".." behind it */
     bool range;                             /* PO106..PO125, W0104..W0107 W0115..W0116: elements holds all of them */
     unsigned first_word, n_words;           /* of the line */
@@ -55,10 +57,13 @@ struct path {
 
 /* Reads a path from word *at of a line on and moves *at behind it. False: complained. */
 bool path_read(const struct lines *lines, const struct line *line, unsigned *at, struct path *path_r);
+/* The first place of a number in a segment; a component of 0: the element itself. False: there is none. */
+bool path_find_number(const struct segment_def *def, const struct path_number *number, uint8_t *element_r,
+                      uint8_t *component_r);
 /* Makes positions of numbers. False: complained, the segment has no such element. */
 bool path_resolve(const struct lines *lines, const struct line *line, struct path *path, const struct segment_def *def);
-bool path_resolve_select(const struct lines *lines, const struct line *line, struct path_select *select,
-                         const struct segment_def *def);
+bool path_resolve_select(const struct lines *lines, const struct line *line, const struct path *path,
+                         struct path_select *select, const struct segment_def *def);
 /* Splits "PO106" into tag and number; false when it names no element. */
 bool path_split_element(struct slice word, struct slice *tag_r, unsigned *number_r);
 

@@ -71,7 +71,7 @@ static int choose_plan(void *ctx, const struct edi_document *d, const struct map
         if (slice_eq(map_set(maps[i]), d->set))
             map = maps[i];
     if (!map)
-        rc = maps_by_set(home_maps(r->a->home), SLICE("x12"), d->set, &k->complaints, &map, &k->err);
+        rc = maps_by_set(home_maps(r->a->home), d->guide->standard, d->set, &k->complaints, &map, &k->err);
     if (rc == ERR_MISSING)
         rc = 0;
     *plan_r = NULL;

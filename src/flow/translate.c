@@ -81,7 +81,7 @@ static int choose_plan(void *ctx, const struct edi_document *d, const struct map
         if (slice_eq(map_set(t->options.partner_map[i]), d->set))
             map = t->options.partner_map[i];
     if (!map) {
-        r = maps_by_set(t->options.maps, SLICE("x12"), d->set, &w->complaints, &map, &w->err);
+        r = maps_by_set(t->options.maps, d->guide->standard, d->set, &w->complaints, &map, &w->err);
         if (r == ERR_MISSING)
             r = 0;
     }

@@ -296,7 +296,7 @@ static bool copy_conversions(struct compiling_carry *x, const struct carry_line 
             if (!resolve(x, &c->with[k].path, frame, false))
                 return false;
         if (c->kind == CARRY_CODE) {
-            c->table = maps_table(x->maps, x->map, c->text, x->c);
+            c->table = maps_table(x->maps, x->map, slice(NULL, 0), c->text, x->c);
             if (!c->table && x->c->count == before)
                 REFUSE(x, &c->at, "there is no table \"%.*s\"", SLICE_FMT(c->text));
         } else if (c->kind == CARRY_LOOKUP) {

@@ -168,16 +168,98 @@ static bool make_selects(struct compiling *x, const struct map_line *l, const st
                          struct map_select *select, uint8_t *n_r)
 {
     const struct path_step *step = &l->left.step[l->left.n_steps - 1];
+    const struct segment_def *def = segment->def;
+    unsigned unnamed = 0;
+
     *n_r = 0;
     for (unsigned i = 0; i < step->n_selects; i++) {
-        unsigned element = step->select[i].element ? step->select[i].element : segment->def->qualifier;
-        if (element == 0 || element > segment->def->n || element > 64) {
+        struct path_select s = step->select[i];
+        if (s.number) {
+            if (!path_find_number(def, &l->left.number[s.number - 1], &s.element, &s.component))
+                s.element = 0;
+        } else if (!s.element && def->qualifier) { /* the default one, then what stands behind it */
+            s.element = (uint8_t)(def->qualifier + unnamed);
+            s.component = unnamed++ ? 0 : def->qualifier_part;
+        }
+        if (s.element == 0 || s.element > def->n || s.element > 64) {
             compile_refuse(x, &l->at, "the segment has no such qualifier; name the element: [02=CODE]");
             return false;
         }
-        select[(*n_r)++] = (struct map_select){ (uint8_t)element, slice_key(step->select[i].value),
-                                                step->select[i].value };
+        if (def->use[s.element - 1].element->type != TYPE_COMPOSITE)
+            s.component = 0;
+        else if (s.component == 0)
+            s.component = 1;
+        select[(*n_r)++] = (struct map_select){ s.element, s.component, slice_key(s.value), s.value };
     }
+    return true;
+}
+
+/* What elements, or components, a take has. */
+static bool claim(struct compiling *x, struct map_take *t, unsigned element, unsigned component)
+{
+    t->covered |= 1ull << (element - 1);
+    if (component == 0)
+        return true;
+    if (!t->components)
+        t->components = ARENA_ARRAY(x->arena, 64, uint32_t);
+    if (!t->components)
+        return compile_nomem(x) != NULL;
+    if (component <= 32)
+        t->components[element - 1] |= 1u << (component - 1);
+    return true;
+}
+
+static bool claim_selects(struct compiling *x, struct map_take *t)
+{
+    for (unsigned i = 0; i < t->n_select; i++)
+        if (!claim(x, t, t->select[i].element, t->select[i].component))
+            return false;
+    return true;
+}
+
+/* Is there another of that number at this place? */
+static bool follows(const struct element_use *use, unsigned n, unsigned at, struct slice id)
+{
+    return at < n && slice_eq(use[at].element->id, id);
+}
+
+/* Makes positions of the numbers in a line's path: of C212, of 3042 in whatever composite has it, and with `..` of all
+ * that stand one behind the other. False: this guide has no such element. */
+static bool settle_path(struct compiling *x, struct map_line *l, const struct segment_def *def)
+{
+    struct path *p = &l->left;
+    struct path_element *e = &p->element[0];
+    const bool numbered = e->number != 0;
+
+    for (unsigned i = 0; i < p->n_elements; i++) {
+        const struct path_number *n;
+        if (p->element[i].number == 0)
+            continue;
+        n = &p->number[p->element[i].number - 1];
+        if (!path_find_number(def, n, &p->element[i].element, &p->element[i].component)) {
+            if (only_guide(x))
+                compile_refuse(x, &l->at, "%.*s has no element %.*s%s%.*s", SLICE_FMT(def->tag),
+                               SLICE_FMT(n->composite), n->composite.n && n->element.n ? "." : "",
+                               SLICE_FMT(n->element));
+            return false;
+        }
+        p->element[i].number = 0;
+    }
+    if (!p->open || p->n_elements != 1 || (!numbered && !e->component))
+        return true;
+    p->open = false;
+    if (e->component) {
+        const struct element *composite = e->element <= def->n ? def->use[e->element - 1].element : NULL;
+        if (!composite || e->component > composite->n_parts) /* told where it is taken */
+            return true;
+        const struct slice id = composite->part[e->component - 1].element->id;
+        for (l->parts = 1; follows(composite->part, composite->n_parts, e->component - 1u + l->parts, id);)
+            l->parts++;
+        return true;
+    }
+    p->range = true;
+    for (unsigned at = e->element; p->n_elements < PATH_ELEMENTS && follows(def->use, def->n, at, def->use[at - 1].element->id);)
+        p->element[p->n_elements++] = (struct path_element){ .element = (uint8_t)++at };
     return true;
 }
 
@@ -186,7 +268,8 @@ bool compile_same_selects(const struct map_take *t, const struct map_select *sel
     if (t->n_select != n)
         return false;
     for (unsigned i = 0; i < n; i++)
-        if (t->select[i].element != select[i].element || t->select[i].key != select[i].key)
+        if (t->select[i].element != select[i].element || t->select[i].component != select[i].component ||
+            t->select[i].key != select[i].key)
             return false;
     return true;
 }
@@ -246,9 +329,7 @@ static struct map_take *segment_take(struct compiling *x, struct making *m, cons
     for (unsigned i = 0; i < n_select; i++)
         t->select[i] = select[i];
     t->n_select = n_select;
-    for (unsigned i = 0; i < n_select; i++)
-        t->covered |= 1ull << (select[i].element - 1);
-    if (!give_bit(x, m, t, l))
+    if (!claim_selects(x, t) || !give_bit(x, m, t, l))
         return NULL;
     return t;
 }
@@ -266,11 +347,11 @@ static uint8_t inherited_slot(struct compiling *x, const struct record_field *fi
 }
 
 static bool settle_conversions(struct compiling *x, const struct map_line *l, struct map_op *op,
-                               const struct record_object *object)
+                               const struct record_object *object, uint32_t width)
 {
     const enum record_type type = op->field ? (op->field->type == RECORD_ARRAY ? op->field->item : op->field->type)
                                             : RECORD_STRING;
-    bool date = false, time = false, datetime = false;
+    bool date = false, time = false, datetime = false, period = false;
 
     op->conversion = ARENA_ARRAY(x->arena, l->n_conversions + 1, struct conversion);
     if (!op->conversion)
@@ -279,7 +360,7 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
         struct conversion c = l->conversion[i];
         switch (c.kind) {
         case CONVERT_CODE:
-            c.table = maps_table(x->maps, x->map, c.text, x->c);
+            c.table = maps_table(x->maps, x->map, x->guide->standard, c.text, x->c);
             if (!c.table) {
                 if (!x->c->nomem)
                     compile_refuse(x, &l->right_at, "there is no table \"%.*s\"", SLICE_FMT(c.text));
@@ -305,6 +386,16 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
         case CONVERT_DEFAULT:
             op->fallback = c.text;
             break;
+        case CONVERT_OR:
+            op->absent = c.text;
+            break;
+        case CONVERT_PERIOD:
+            period = true;
+            break;
+        case CONVERT_FOLD:
+            if (c.number[0] == 0) /* as wide as the guide has it */
+                c.number[0] = width;
+            break;
         case CONVERT_INHERIT: {
             int i2 = record_field_find(x->map_record->root, c.text);
             if (i2 < 0)
@@ -322,6 +413,10 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
         }
         op->conversion[op->n_conversions++] = c;
     }
+    if (period && op->field && type != RECORD_DATE && type != RECORD_DATETIME)
+        compile_refuse(x, &l->right_at, "this field is no date");
+    date |= period && type == RECORD_DATE;
+    datetime |= period && type == RECORD_DATETIME;
     if (op->field && (type == RECORD_DATE) != date)
         compile_refuse(x, &l->right_at,
                        date ? "this field is no date" : "this field is a date: write the conversion `date`");
@@ -392,9 +487,13 @@ static void choose_quick(struct map_op *op, const struct element *e)
         uint8_t k = op->conversion[i].kind;
         dates += k == CONVERT_DATE;
         others += k != CONVERT_DATE && k != CONVERT_CODE && k != CONVERT_DECIMAL && k != CONVERT_DEFAULT &&
-                  k != CONVERT_INHERIT && k != CONVERT_FOLD;
+                  k != CONVERT_INHERIT && k != CONVERT_FOLD && k != CONVERT_OR;
     }
-    if (op->n_conversions == 1 && op->conversion[0].kind == CONVERT_DATETIME)
+    if (op->period)
+        op->quick = QUICK_PERIOD;
+    else if (op->span)
+        op->quick = QUICK_FOLD;
+    else if (op->n_conversions == 1 && op->conversion[0].kind == CONVERT_DATETIME)
         op->quick = QUICK_DATETIME;
     else if (op->n_conversions && (op->conversion[0].kind == CONVERT_NODE || op->conversion[0].kind == CONVERT_PARENT))
         op->quick = QUICK_NODE;
@@ -406,12 +505,15 @@ static void choose_quick(struct map_op *op, const struct element *e)
         op->quick = QUICK_CODE;
     else if (e && e->type == TYPE_N && e->decimals && op->field && op->field->type == RECORD_DECIMAL)
         op->quick = QUICK_IMPLIED;
+    else if (type == RECORD_DECIMAL && e && e->form.n)
+        op->quick = e->type == TYPE_R ? QUICK_MARKED : QUICK_SLOW;
     else if (type == RECORD_DECIMAL && e && e->type != TYPE_N)
         op->quick = e->type == TYPE_R ? QUICK_DECIMAL : QUICK_SLOW;
     else
         op->quick = QUICK_TEXT;
+    op->marked = e && e->form.n;
     op->decimals = e && e->type == TYPE_N ? e->decimals : 0;
-    if (op->guard || op->takes)
+    if (op->guard || op->takes || (op->absent.n && op->quick < QUICK_DATETIME))
         op->quick = QUICK_SLOW;
     if (!(op->direction & DIRECTION_READ) || !op->field)
         op->quick = QUICK_NONE;
@@ -447,7 +549,10 @@ static bool check_claim(struct compiling *x, struct making *m, const struct map_
 
 static bool check_claims(struct compiling *x, struct making *m, const struct map_line *l, const struct map_op *op)
 {
-    return check_claim(x, m, l, op, op->field) && check_claim(x, m, l, op, op->beside);
+    const struct map_period *p = op->period;
+    return check_claim(x, m, l, op, op->field) && check_claim(x, m, l, op, op->beside) &&
+           (!p || (check_claim(x, m, l, op, p->until.field) && check_claim(x, m, l, op, p->clock.field) &&
+                   check_claim(x, m, l, op, p->other.field)));
 }
 
 /* Two lines of one segment that write one element. */
@@ -539,6 +644,63 @@ static void mark_node(struct compiling *x, const struct map_line *l, struct map_
     x->tree_lines |= id ? 1 : 2;
 }
 
+/* A further field of a line: `until FIELD`. False: memory. */
+static bool name_field(struct compiling *x, const struct map_line *l, const struct record_object *object,
+                       struct slice name, unsigned type, struct map_name *name_r)
+{
+    size_t n;
+
+    if (!name.n)
+        return true;
+    name_r->field = find_field(x, object, name, &l->right_at);
+    if (!name_r->field)
+        return !x->c->nomem;
+    if (name_r->field->type != type)
+        compile_refuse(x, &l->right_at, "\"%.*s\" is no %s", SLICE_FMT(name), record_type_name((enum record_type)type));
+    if (!make_key(x, name_r->field->name, "\"", &name_r->key, &n))
+        return false;
+    name_r->key_n = (uint8_t)n;
+    return true;
+}
+
+/* `period 2379 until FIELD time FIELD else FIELD`: where the form stands, and the other fields. False: memory. */
+static bool make_period(struct compiling *x, const struct map_line *l, const struct segment_def *def,
+                        const struct record_object *object, struct map_op *op, struct map_take *t)
+{
+    const struct conversion *c = NULL;
+    struct map_period *p;
+
+    for (unsigned i = 0; i < l->n_conversions; i++)
+        if (l->conversion[i].kind == CONVERT_PERIOD)
+            c = &l->conversion[i];
+    if (!c) {
+        if (l->until.n || l->otherwise.n)
+            compile_refuse(x, &l->right_at, "`until` and `else` belong to `period`");
+        return true;
+    }
+    p = ARENA_NEW(x->arena, struct map_period);
+    if (!p)
+        return compile_nomem(x) != NULL;
+    if (op->n_conversions > 1 || op->guard || !op->field || !object) {
+        compile_refuse(x, &l->right_at, "`period` stands alone, without a condition");
+        return true;
+    }
+    if (!path_find_number(def, &(struct path_number){ .element = c->text }, &p->element, &p->component)) {
+        compile_refuse(x, &l->right_at, "%.*s has no element %.*s", SLICE_FMT(def->tag), SLICE_FMT(c->text));
+        return true;
+    }
+    if (l->clock.n && op->field->type != RECORD_DATE)
+        compile_refuse(x, &l->right_at, "only a date leaves a time to another field");
+    if (!name_field(x, l, object, l->until, op->field->type, &p->until) ||
+        !name_field(x, l, object, l->clock, RECORD_TIME, &p->clock) ||
+        !name_field(x, l, object, l->otherwise, RECORD_STRING, &p->other))
+        return false;
+    op->period = p;
+    t->picky |= !p->other.field;
+    t->wanted |= 1ull << (p->element - 1);
+    return claim(x, t, p->element, p->component);
+}
+
 /* Adds an op to a take. `object` is what its field belongs to, `name` the field (empty: constants). */
 static struct map_op *add_op(struct compiling *x, struct map_take *t, const struct map_line *l,
                              const struct path_element *elements, unsigned n_elements,
@@ -574,7 +736,10 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
             return NULL;
         op->key_n = (uint8_t)n;
     }
-    if (!settle_conversions(x, l, op, object))
+    if (l->parts > 1)
+        for (unsigned i = 0; i < l->n_conversions; i++)
+            op->span = l->conversion[i].kind == CONVERT_FOLD ? l->parts : op->span;
+    if (!settle_conversions(x, l, op, object, e->max) || !make_period(x, l, def, object, op, t))
         return NULL;
     if (op->field && x->tree && x->tree == object)
         mark_node(x, l, op);
@@ -589,14 +754,9 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
         if (k > 64)
             continue;
         t->wanted |= 1ull << (k - 1);
-        t->covered |= 1ull << (k - 1);
-        if (elements[i].component) {
-            if (!t->components)
-                t->components = ARENA_ARRAY(x->arena, 64, uint32_t);
-            if (!t->components)
-                return compile_nomem(x);
-            t->components[k - 1] |= 1u << (elements[i].component - 1);
-        }
+        for (unsigned part = 0; part < (i == 0 && l->parts ? l->parts : 1u); part++)
+            if (!claim(x, t, k, elements[i].component ? elements[i].component + part : 0))
+                return NULL;
     }
     t->n_ops++;
     return op;
@@ -705,8 +865,8 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     t->scope->line = l->at.line;
     memcpy(t->scope->select, t->select, sizeof(t->select));
     t->scope->n_select = t->n_select;
-    for (unsigned i = 0; i < t->n_select; i++)
-        t->covered |= 1ull << (t->select[i].element - 1);
+    if (!claim_selects(x, t))
+        return false;
     if (++x->depth > LIMIT_LOOP_DEPTH) {
         compile_refuse(x, &l->at, "blocks are nested too deep");
         x->depth--;
@@ -776,6 +936,31 @@ static bool make_slots(struct compiling *x, struct map_take *t, const struct map
     return true;
 }
 
+/* Of pairs that are composites: does a line below speak of these? All others are shared. */
+static bool is_paired(const struct map_take *t, const struct map_line *l, const struct map_line *inside)
+{
+    return l->n_group == 0 && inside->left.n_elements == 1 && inside->left.element[0].element == t->first;
+}
+
+/* `PIA.C212.. pairs <-> items[]`: the lines below that speak of the composite. */
+static bool pair_composites(struct compiling *x, struct map_take *t, const struct map_line *l,
+                            const struct guide_node *segment, const struct record_field *field)
+{
+    mark_found(l);
+    for (struct map_line *inside = compile_children(x, l); inside; inside = inside->next) {
+        inside->direction &= l->direction;
+        if (!settle_path(x, inside, segment->def) || !is_paired(t, l, inside))
+            continue;
+        if (inside->left.n_steps != 1 || !slice_eq(inside->left.step[0].tag, segment->tag) || inside->list)
+            compile_refuse(x, &inside->at, "lines below pairs are of the same segment, and for single fields");
+        else if (!add_op(x, t, inside, inside->left.element, 1, field->object, inside->right) && x->c->nomem)
+            return false;
+    }
+    if (t->n_ops == 0 && only_guide(x))
+        compile_refuse(x, &l->right_at, "lines for the components are missing below");
+    return !x->c->nomem;
+}
+
 /* PO106..PO125 pairs <-> items[].(scheme id)   N3.(N301 N302).. <-> street[]   both list-like */
 static bool compile_list(struct compiling *x, struct making *m, const struct map_line *l,
                          const struct guide_node *node)
@@ -792,7 +977,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         return true;
     }
     /* a segment that occurs once carries its list beside its other fields */
-    if ((m->scope->owner && m->scope->owner->node == segment->ordinal) || segment->max == 1) {
+    if ((m->scope->owner && m->scope->owner->node == segment->ordinal) || segment->max == 1 || l->parts) {
         struct map_select select[MOST_SELECTS];
         uint8_t n_select;
         if (!make_selects(x, l, segment, select, &n_select))
@@ -813,10 +998,8 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         t->owner = true;
     } else {
         t = add_take(x, m, l->pairs ? TAKE_PAIRS : TAKE_SPREAD, segment, l);
-        if (!t || !make_selects(x, l, segment, t->select, &t->n_select))
+        if (!t || !make_selects(x, l, segment, t->select, &t->n_select) || !claim_selects(x, t))
             return !x->c->nomem;
-        for (unsigned i = 0; i < t->n_select; i++)
-            t->covered |= 1ull << (t->select[i].element - 1);
     }
     t->field = field;
     t->repeats = !host && (l->left.open || l->pairs || l->left.n_elements == 1);
@@ -827,7 +1010,14 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         if (end >= t->first + l->n_group - 1)
             t->last = (uint8_t)(end - (end - t->first + 1) % l->n_group);
     }
-    t->group = (uint8_t)(l->pairs ? l->n_group : 1);
+    t->group = (uint8_t)(l->pairs && l->n_group ? l->n_group : 1);
+    t->n_parts = l->parts;
+    if (l->pairs && l->n_group == 0 && segment->def &&
+        segment->def->use[t->first - 1].element->type != TYPE_COMPOSITE) {
+        compile_refuse(x, &l->right_at,
+                       "the names of a pair are missing: PO106..PO125 pairs <-> items[].(scheme id)");
+        return true;
+    }
     if (segment->def && t->last > segment->def->n) {
         if (only_guide(x))
             complain(x->c, &l->at, "%.*s has only %u elements", SLICE_FMT(segment->tag), segment->def->n);
@@ -837,17 +1027,17 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     }
     if (!list_open(x, t, true))
         return false;
-    if (l->pairs && (l->n_group == 0 ||
-                     (has_gaps(&l->left) ? l->left.n_elements : (unsigned)(t->last - t->first + 1)) % t->group)) {
+    if (l->pairs && (has_gaps(&l->left) ? l->left.n_elements : (unsigned)(t->last - t->first + 1)) % t->group) {
         compile_refuse(x, &l->right_at,
-                       l->n_group
-                           ? "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)"
-                           : "the names of a pair are missing: PO106..PO125 pairs <-> items[].(scheme id)");
+                       "the elements must be a multiple of the names: PO106..PO125 pairs <-> items[].(scheme id)");
         return true;
     }
-    for (unsigned i = 0; i < t->group; i++) {
+    if (l->pairs && l->n_group == 0 && !pair_composites(x, t, l, segment, field))
+        return false;
+    for (unsigned i = 0; i < t->group && !(l->pairs && l->n_group == 0); i++) {
         struct map_line one = *l;
-        struct path_element e = { .element = (uint8_t)(t->first + i) };
+        struct path_element e = { .element = (uint8_t)(t->first + i),
+                                  .component = l->parts ? l->left.element[0].component : 0 };
         if (i) { /* conversions speak of the first */
             one.n_conversions = 0;
             one.beside = slice(NULL, 0);
@@ -868,12 +1058,18 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     t->shared = t->n_ops;
     if (!make_slots(x, t, l))
         return false;
+    if (l->parts)
+        t->n_slots = l->parts;
     t->wanted |= t->range;
     t->covered |= t->range;
+    for (unsigned k = t->first + 1u; t->components && !l->parts && k <= t->last; k++) /* each like the first */
+        t->components[k - 1] = t->components[t->first - 1];
     if (l->pairs) {
         struct map_line *inside = compile_children(x, l);
         for (; inside; inside = inside->next) {
             inside->direction &= l->direction;
+            if (!settle_path(x, inside, segment->def) || is_paired(t, l, inside))
+                continue;
             if (inside->left.n_steps != 1 || !slice_eq(inside->left.step[0].tag, segment->tag) ||
                 inside->left.n_elements != 1 || inside->list) {
                 compile_refuse(x, &inside->at, "what pairs share are other elements of the same segment");
@@ -889,6 +1085,10 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
     if (host) {
         host->covered |= t->covered;
         host->wanted |= t->wanted;
+        for (unsigned k = 0; t->components && k < 64; k++)
+            for (unsigned c = 0; c < 32; c++)
+                if (t->components[k] >> c & 1 && !claim(x, host, k + 1, c + 1))
+                    return false;
     }
     return true;
 }
@@ -899,15 +1099,16 @@ static bool compile_fold(struct compiling *x, struct making *m, const struct map
     const struct guide_node *segment = compile_segment_of(x->guide, node);
     struct map_take *t = add_take(x, m, TAKE_FOLD, segment, l);
     struct map_op *op;
-    if (!t || !make_selects(x, l, segment, t->select, &t->n_select))
+    if (!t || !make_selects(x, l, segment, t->select, &t->n_select) || !claim_selects(x, t))
         return !x->c->nomem;
-    for (unsigned i = 0; i < t->n_select; i++)
-        t->covered |= 1ull << (t->select[i].element - 1);
-    t->fold = width;
     t->repeats = true;
     op = add_op(x, t, l, l->left.element, 1, m->scope->object, l->right);
     if (!op)
         return !x->c->nomem;
+    t->fold = width;
+    for (unsigned i = 0; i < op->n_conversions; i++)
+        if (op->conversion[i].kind == CONVERT_FOLD)
+            t->fold = op->conversion[i].number[0];
     t->field = op->field;
     t->open = slice(op->key, op->key_n);
     return check_claims(x, m, l, op);
@@ -919,7 +1120,9 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
     struct map_take *t;
     struct map_op *op;
     const struct conversion *c = &l->conversion[0];
+    struct map_select select[MOST_SELECTS];
     struct slice list, rest;
+    uint8_t n_select;
     bool found;
     int i;
 
@@ -938,7 +1141,9 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
         compile_refuse(x, &l->at, "a check stands at the top of the map");
         return true;
     }
-    t = segment_take(x, m, compile_segment_of(x->guide, node), NULL, 0, l);
+    if (!make_selects(x, l, compile_segment_of(x->guide, node), select, &n_select))
+        return true;
+    t = segment_take(x, m, compile_segment_of(x->guide, node), select, n_select, l);
     if (!t)
         return !x->c->nomem;
     list = slice_cut(c->text, '.', &rest, &found);
@@ -1015,7 +1220,8 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
         unsigned drop = 0;
         if (!home->loop)
             drop = k->left.n_steps - 1;
-        else if (k->left.n_steps > 1 && slice_eq(k->left.step[0].tag, home->tag))
+        else if (k->left.n_steps > 1 && (slice_eq(k->left.step[0].tag, home->tag) ||
+                                         slice_eq(k->left.step[0].tag, compile_segment_of(x->guide, home)->tag)))
             drop = 1;
         memmove(&k->left.step[0], &k->left.step[drop], (k->left.n_steps - drop) * sizeof(k->left.step[0]));
         k->left.n_steps -= drop;
@@ -1098,14 +1304,16 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     if (!node)
         return !x->c->nomem;
     segment = compile_segment_of(x->guide, node);
-    if (!segment->def)
+    if (!segment->def || !settle_path(x, l, segment->def))
         return true;
     if (check)
         return compile_check(x, m, l, node);
     if (l->always) {
         mark_found(l);
         t = add_take(x, m, TAKE_ALWAYS, segment, l);
-        return t != NULL;
+        if (!t || !make_selects(x, l, segment, t->select, &t->n_select))
+            return !x->c->nomem;
+        return claim_selects(x, t);
     }
     if (l->row)
         return compile_row(x, m, l, node);
@@ -1119,7 +1327,7 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
                 compile_refuse(x, &l->right_at, "what is shared is neither folded nor inherited");
         }
     for (unsigned i = 0; i < l->n_conversions; i++)
-        if (l->conversion[i].kind == CONVERT_FOLD)
+        if (l->conversion[i].kind == CONVERT_FOLD && !l->parts)
             return compile_fold(x, m, l, node, l->conversion[i].number[0]);
     if (!make_selects(x, l, segment, select, &n_select))
         return true;
@@ -1177,8 +1385,8 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
         memcpy(s->owner->select, s->select, sizeof(s->select));
         s->owner->n_select = s->n_select;
         s->owner->line = s->line;
-        for (unsigned i = 0; i < s->n_select; i++)
-            s->owner->covered |= 1ull << (s->select[i].element - 1);
+        if (!claim_selects(x, s->owner))
+            return false;
     }
     for (struct map_line *l = lines; l; l = l->next)
         if (!compile_line(x, &m, l))
@@ -1202,6 +1410,9 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
     for (size_t i = 0; i < m.n; i++) {
         if (m.take[i]->kind == TAKE_SEGMENT && !compile_index_ops(x, m.take[i]))
             return false;
+        m.take[i]->both = m.take[i]->n_ops > 0;
+        for (unsigned k = 0; k < m.take[i]->n_ops; k++)
+            m.take[i]->both &= m.take[i]->op[k].direction == DIRECTION_BOTH;
         for (struct map_take *t = m.take[i]; t; t = t->pairs)
             compile_measure(t);
         if (!(m.take[i]->direction & DIRECTION_READ))

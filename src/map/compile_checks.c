@@ -43,6 +43,13 @@ static bool takes_all(const struct guide *guide, const struct map_take *e, const
            (t->kind == TAKE_SEGMENT || (t->kind == TAKE_SCOPE && !t->scope->list));
 }
 
+/* A component that a list of components leaves. */
+static bool beside_parts(const struct map_take *list, const struct map_op *op)
+{
+    const unsigned first = list->n_parts ? list->op[0].component : 0;
+    return first && op->component && (op->component < first || op->component >= first + list->n_parts);
+}
+
 void compile_check_takes(struct compiling *x, const struct map_scope *s, const struct map_line *lines)
 {
     for (unsigned i = 0; i < s->n_order; i++) {
@@ -55,7 +62,8 @@ void compile_check_takes(struct compiling *x, const struct map_scope *s, const s
             if (op->guard && (op->direction & DIRECTION_READ) && !gives(t, op->guard))
                 compile_hint(x, "a condition's field comes from the same segment, by a line without a condition.");
             for (const struct map_take *p = t->pairs; p; p = p->pairs)
-                if (op->element[0] && p->range >> (op->element[0] - 1) & 1 && (op->direction & DIRECTION_WRITE))
+                if (op->element[0] && p->range >> (op->element[0] - 1) & 1 && (op->direction & DIRECTION_WRITE) &&
+                    !beside_parts(p, op))
                     compile_refuse(x, &at, "the pairs of this segment take this element already");
         }
         if (t->owner || !reads(t))
@@ -107,7 +115,13 @@ void compile_check_musts(struct compiling *x, const struct map *map)
             continue;
         }
         node = compile_segment_of(x->guide, node);
-        if (!is_mapped(x->plan->root, node->ordinal, p->n_elements ? p->element[0].element : 0))
+        uint8_t element = p->n_elements ? p->element[0].element : 0, component;
+        if (p->n_elements && p->element[0].number && node->def &&
+            !path_find_number(node->def, &p->number[p->element[0].number - 1], &element, &component)) {
+            compile_refuse(x, &map->must[i].at, "the segment has no such element");
+            continue;
+        }
+        if (!is_mapped(x->plan->root, node->ordinal, element))
             compile_refuse(x, &map->must[i].at, "this must be mapped, and no line maps it");
     }
 }

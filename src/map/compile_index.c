@@ -102,6 +102,9 @@ void compile_measure(struct map_take *t)
             const struct conversion *c = &op->conversion[k];
             t->fixed += (c->table ? c->table->longest * 6 : 0) + (c->kind == CONVERT_IMPLIED ? c->number[0] : 0);
         }
+        t->fixed += op->span * 2u;
+        if (op->period)
+            t->fixed += 256u + op->period->until.key_n + op->period->clock.key_n + op->period->other.key_n;
         for (unsigned e = 0; e < 3; e++) {
             uint8_t *n = &times[op->element[e]];
             *n = *n < UINT8_MAX - 1 ? (uint8_t)(*n + (op->beside ? 2 : 1)) : UINT8_MAX;
@@ -138,7 +141,9 @@ bool compile_index_ops(struct compiling *x, struct map_take *t)
             continue;
         for (unsigned e = 0; e < 3; e++)
             op->needs |= op->element[e] ? 1ull << (op->element[e] - 1) : 0;
-        if (op->quick == QUICK_NODE) /* each segment is a node */
+        if (op->period)
+            op->needs |= 1ull << (op->period->element - 1);
+        if (op->quick == QUICK_NODE || op->absent.n) /* each segment is a node; what is absent stands for something */
             op->needs = UINT64_MAX;
         op->next = 0;
         if (is_late(op)) {

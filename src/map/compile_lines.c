@@ -60,6 +60,12 @@ struct map_line *compile_children(struct compiling *x, const struct map_line *li
     return flatten(x, line->child, 0, &link) ? first : NULL;
 }
 
+static bool same_number(const struct path *a, unsigned i, const struct path *b, unsigned k)
+{
+    return (i == 0) == (k == 0) && (i == 0 || (slice_eq(a->number[i - 1].composite, b->number[k - 1].composite) &&
+                                               slice_eq(a->number[i - 1].element, b->number[k - 1].element)));
+}
+
 static bool same_path(const struct path *a, const struct path *b)
 {
     if (a->n_steps != b->n_steps || a->n_elements != b->n_elements)
@@ -68,11 +74,13 @@ static bool same_path(const struct path *a, const struct path *b)
         if (!slice_eq(a->step[i].tag, b->step[i].tag) || a->step[i].n_selects != b->step[i].n_selects)
             return false;
         for (unsigned k = 0; k < a->step[i].n_selects; k++)
-            if (!slice_eq(a->step[i].select[k].value, b->step[i].select[k].value))
+            if (!slice_eq(a->step[i].select[k].value, b->step[i].select[k].value) ||
+                !same_number(a, a->step[i].select[k].number, b, b->step[i].select[k].number))
                 return false;
     }
     for (unsigned i = 0; i < a->n_elements; i++)
-        if (a->element[i].element != b->element[i].element || a->element[i].component != b->element[i].component)
+        if (a->element[i].element != b->element[i].element || a->element[i].component != b->element[i].component ||
+            !same_number(a, a->element[i].number, b, b->element[i].number))
             return false;
     return true;
 }

@@ -239,6 +239,18 @@ int convert_read(const struct map_op *op, const struct slice value[3], struct bu
             }
         out->n = (size_t)(convert_implied(out->p + start, v.p, v.n, op->decimals) - out->p);
         done = start;
+    } else if (op->marked && is_decimal_field(op->field) && v.n && memchr(v.p, ',', v.n)) {
+        size_t start = out->n;
+        if (!room_behind(out, own, done, &v, 0))
+            return -1;
+        memcpy(out->p + start, v.p, v.n);
+        *(char *)memchr(out->p + start, ',', v.n) = '.';
+        out->n += v.n;
+        done = start;
+        if (!record_is_decimal(slice(out->p + start, v.n))) {
+            *why_r = "a decimal";
+            return -1;
+        }
     } else if (is_decimal_field(op->field) && v.n && !record_is_decimal(v)) {
         size_t start = out->n;
         char *end;

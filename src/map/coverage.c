@@ -87,30 +87,47 @@ static unsigned mark(struct covering *x, uint16_t first, uint16_t end, uint8_t b
     return n;
 }
 
+static void add_element(struct elements *e, unsigned element, unsigned component)
+{
+    unsigned k = element - 1u;
+    if (k >= MOST_ELEMENTS)
+        return;
+    if (component && component <= 32)
+        e->part[k] |= 1u << (component - 1);
+    else
+        e->whole |= 1ull << k;
+}
+
 static void add_op(struct elements *e, const struct map_op *op)
 {
-    for (unsigned i = 0; i < 3; i++) {
-        unsigned k = op->element[i] - 1u;
-        if (k >= MOST_ELEMENTS)
-            continue;
-        if (op->component && i == 0 && op->component <= 32)
-            e->part[k] |= 1u << (op->component - 1);
-        else
-            e->whole |= 1ull << k;
-    }
+    for (unsigned i = 0; i < 3; i++)
+        for (unsigned n = 0; n < (i == 0 && op->span ? op->span : 1u); n++)
+            add_element(e, op->element[i], i == 0 && op->component ? op->component + n : 0);
+    if (op->period)
+        add_element(e, op->period->element, op->period->component);
 }
 
 static void add_take(struct taken *taken, const struct map_take *t)
 {
-    uint64_t fixed = 0, list = 0;
-    for (unsigned i = 0; i < t->n_select; i++)
-        fixed |= 1ull << (t->select[i].element - 1);
-    taken->in.whole |= fixed;
-    taken->out.whole |= fixed;
+    uint64_t list = 0;
+    for (unsigned i = 0; i < t->n_select; i++) {
+        add_element(&taken->in, t->select[i].element, t->select[i].component);
+        add_element(&taken->out, t->select[i].element, t->select[i].component);
+    }
     if (t->kind == TAKE_PAIRS || t->kind == TAKE_SPREAD)
         list = t->range;
     for (unsigned i = 0; i < t->n_ops; i++) {
         const struct map_op *op = &t->op[i];
+        if (list && op->component && (t->kind == TAKE_SPREAD || i < t->shared)) { /* a component of each */
+            for (unsigned k = t->first; k <= t->last; k++)
+                for (unsigned n = 0; n < (t->n_parts ? t->n_parts : 1u) && t->range >> (k - 1) & 1; n++) {
+                    if (op->direction & DIRECTION_READ)
+                        add_element(&taken->in, k, op->component + n);
+                    if (op->direction & DIRECTION_WRITE)
+                        add_element(&taken->out, k, op->component + n);
+                }
+            continue;
+        }
         if (list && (t->kind == TAKE_SPREAD || i < t->shared)) { /* one of each group */
             if (op->direction & DIRECTION_READ)
                 taken->in.whole |= list;
@@ -469,6 +486,12 @@ static void add_source(struct covering *x, struct sources *s, const struct map_s
         stop(x, ERR_NOMEM);
 }
 
+static bool is_period_field(const struct map_op *op, const struct record_field *field)
+{
+    const struct map_period *p = op->period;
+    return p && (p->until.field == field || p->clock.field == field || p->other.field == field);
+}
+
 /* What a take does with a field. */
 static unsigned look(struct covering *x, const struct map_take *t, const struct record_field *field,
                      struct sources *inside)
@@ -487,7 +510,7 @@ static unsigned look(struct covering *x, const struct map_take *t, const struct 
     }
     if (t->kind != TAKE_PAIRS)
         for (unsigned i = 0; i < t->n_ops; i++)
-            if (t->op[i].field == field || t->op[i].beside == field)
+            if (t->op[i].field == field || t->op[i].beside == field || is_period_field(&t->op[i], field))
                 directions |= t->op[i].direction;
     for (const struct map_take *k = t->pairs; k; k = k->pairs)
         directions |= look(x, k, field, inside);

@@ -135,7 +135,32 @@ static const struct map_table *read_table(struct maps *m, const char *path, stru
     return t;
 }
 
-const struct map_table *maps_table(struct maps *m, const struct map *map, struct slice name, struct complaints *c)
+/* The shared table of that name: tables/edifact/NAME.table for its standard alone, or tables/NAME.table. */
+static const struct map_table *shared_table(struct maps *m, struct slice standard, struct slice name,
+                                            struct complaints *c)
+{
+    char path[4096];
+    struct map_table *t;
+    struct slice mark = standard.n ? SLICE("/") : standard;
+
+    for (t = m->table; t; t = t->next)
+        if (slice_eq(t->name, name) && slice_eq(t->standard, standard))
+            return t;
+    snprintf(path, sizeof(path), "%.*s/tables/%.*s%.*s%.*s.table", SLICE_FMT(m->directory), SLICE_FMT(standard),
+             SLICE_FMT(mark), SLICE_FMT(name));
+    if (standard.n && access(path, F_OK) != 0)
+        return NULL;
+    t = (struct map_table *)read_table(m, path, name, c);
+    if (t) {
+        t->standard = standard;
+        t->next = m->table;
+        m->table = t;
+    }
+    return t;
+}
+
+const struct map_table *maps_table(struct maps *m, const struct map *map, struct slice standard, struct slice name,
+                                   struct complaints *c)
 {
     char path[4096];
     struct map_table *t;
@@ -157,17 +182,17 @@ const struct map_table *maps_table(struct maps *m, const struct map *map, struct
             return t;
         }
     }
-    for (t = m->table; t; t = t->next)
-        if (slice_eq(t->name, name))
-            return t;
     if (!safe)
         return NULL;
-    snprintf(path, sizeof(path), "%.*s/tables/%.*s.table", SLICE_FMT(m->directory), SLICE_FMT(name));
-    t = (struct map_table *)read_table(m, path, name, c);
-    if (t) {
-        t->next = m->table;
-        m->table = t;
-    }
+    for (t = m->table; t; t = t->next)
+        if (slice_eq(t->name, name) && (slice_eq(t->standard, standard) || (standard.n && slice_eq(t->without, standard))))
+            return t;
+    t = (struct map_table *)(standard.n ? shared_table(m, standard, name, c) : NULL);
+    if (t || c->nomem)
+        return t;
+    t = (struct map_table *)shared_table(m, slice(NULL, 0), name, c);
+    if (t)
+        t->without = standard;
     return t;
 }
 

@@ -27,6 +27,8 @@ enum conversion_kind {
     CONVERT_PREFIX,     /* text */
     CONVERT_DEFAULT,    /* text */
     CONVERT_CONST,      /* text; writes only */
+    CONVERT_OR,         /* text: written where the field is absent */
+    CONVERT_PERIOD,     /* text: the element that says the form of the date */
     CONVERT_INHERIT,    /* field: of the root */
     CONVERT_TREE,       /* of a list: its items are nodes of a hierarchy */
     CONVERT_NODE,       /* a node's name: its number in the record; the compiler's own, for the field `id` of a tree */
@@ -44,6 +46,21 @@ struct conversion {
     const struct record_field *field;
 };
 
+/* A field, and `"name":"` as in map_op. */
+struct map_name {
+    const struct record_field *field;   /* NULL: there is none */
+    const char *key;
+    uint8_t key_n;
+};
+
+/* CONVERT_PERIOD: where the form of the date stands, and what else is made of it. */
+struct map_period {
+    uint8_t element, component;
+    struct map_name until;              /* the end of a range */
+    struct map_name clock;              /* the time of the day, where the op's field is a date */
+    struct map_name other;              /* what is no date, as it stands */
+};
+
 /* One value: an element (or several, for a date with its time) and a field. */
 struct map_op {
     uint8_t quick;              /* enum quick_op, for reading */
@@ -56,6 +73,7 @@ struct map_op {
     uint8_t next;               /* the next op of the same element, plus 1 */
     uint8_t gives;              /* of the root: others inherit its value, from slot gives - 1; 0: none does */
     uint8_t takes;              /* inherits from slot takes - 1 when it has no value of its own */
+    bool marked;                /* the element is EDIFACT's: a decimal's mark may be a comma */
     bool counted;               /* its values are added up: check sum */
     bool kept;                  /* QUICK_CODE: a code without a row is written as it is, its word beside nothing */
     uint64_t needs;             /* elements without which reading it does nothing */
@@ -68,6 +86,9 @@ struct map_op {
     const struct map_table *table;      /* of CONVERT_CODE, NULL: none */
     const struct slice *texts;          /* QUICK_CODE: by row, all that reading it writes; 64 readable bytes each */
     struct slice fallback;              /* CONVERT_DEFAULT: the canonical word; empty: none */
+    struct slice absent;                /* CONVERT_OR: the canonical word; empty: none */
+    const struct map_period *period;    /* QUICK_PERIOD */
+    uint8_t span;                       /* QUICK_FOLD: how many components, from `component` on, make the text */
     const struct record_field *guard;   /* if FIELD = VALUE */
     struct slice guard_value;
     uint32_t line;
@@ -79,7 +100,10 @@ enum quick_op {
     QUICK_DATE,
     QUICK_CODE,
     QUICK_IMPLIED,
+    QUICK_MARKED,       /* a decimal of EDIFACT: its mark may be a comma */
     QUICK_DATETIME,
+    QUICK_PERIOD,
+    QUICK_FOLD,
     QUICK_NODE,         /* CONVERT_NODE or CONVERT_PARENT */
     QUICK_CHILDREN,
     QUICK_SLOW,
@@ -89,6 +113,7 @@ enum { DIRECTION_READ = 1, DIRECTION_WRITE = 2, DIRECTION_BOTH = 3 };
 
 struct map_select {
     uint8_t element;
+    uint8_t component;          /* 0: the element itself */
     uint64_t key;
     struct slice text;
 };
@@ -126,7 +151,8 @@ struct map_take {
     uint8_t *late;                  /* numbers of the ops of `slow`, in the map's order */
     unsigned n_late;
     bool mixed;                     /* running by element would not give the map's order of fields */
-    uint32_t *components;           /* [element - 1]: bits of the components that ops name; NULL: none are named */
+    uint32_t *components;           /* [element - 1]: bits of the components that ops and qualifiers name, where they
+                                       name any; NULL: none are named */
     /* the most that its ops write of one segment, or pairs and spreads of one group: six times the segment's bytes
      * (as JSON may have to escape them) for each of `copies`, and `fixed` bytes */
     size_t copies, fixed;
@@ -138,6 +164,9 @@ struct map_take {
     uint8_t n_slots;                /* items in a segment */
     uint8_t *slot;                  /* the first element of each, where they do not stand one behind the other; or NULL */
     uint64_t range;                 /* all their elements */
+    uint8_t n_parts;                /* TAKE_SPREAD: of so many components of the one element; 0: of elements */
+    bool both;                      /* TAKE_SEGMENT: all its ops go both ways */
+    bool picky;                     /* TAKE_SEGMENT: has dates that it takes only in forms it can keep */
     bool common;                    /* `shared`: all items that the rows of its scope make have what it writes */
     bool repeats;                   /* spread, fold: over several segments */
     uint32_t fold;

@@ -14,6 +14,7 @@
 
 #include "edi/check.h"
 #include "map/convert.h"
+#include "map/period.h"
 
 int map_reader_new(const struct map_read_options *options, struct map_reader **r_r, struct err *err)
 {
@@ -238,30 +239,43 @@ static void map_finding(struct map_reader *r, const struct segment *s, enum find
     }
 }
 
-static struct slice component_of(const struct map_reader *r, struct slice v, unsigned component)
+static struct slice component_of(const struct map_reader *r, const struct segment *s, struct slice v,
+                                 unsigned component)
 {
     const struct edi_syntax *x = &r->document.interchange->syntax;
+    const char separator = segment_component_separator(s, x), repetition = segment_repetition_separator(s, x);
     struct slice rest = v, part = v;
     bool found = true;
-    if (x->repetition)
-        v = slice_cut(v, x->repetition, &rest, &found);
+    if (repetition)
+        v = slice_cut(v, repetition, &rest, &found);
     found = true;
-    if (!x->component)
+    if (!separator)
         return component <= 1 ? v : slice(NULL, 0);
     rest = v;
     for (unsigned i = 0; i < component && found; i++) {
-        part = slice_cut(rest, x->component, &rest, &found);
+        part = slice_cut(rest, separator, &rest, &found);
         if (i + 1 < component && !found)
             return slice(NULL, 0);
     }
     return part;
 }
 
+/* A component, 0: the element itself. */
+static struct slice part_of(const struct map_reader *r, const struct segment *s, unsigned element, unsigned component)
+{
+    struct slice v = segment_element(s, element);
+    if (component == 0 || v.n == 0)
+        return v;
+    if (s->flags & SEGMENT_PARTS)
+        return component_of(r, s, v, component);
+    return component == 1 ? v : slice(NULL, 0);
+}
+
 /* CTT01 and the like: what was counted against what is said. */
 static void run_check(struct map_reader *r, const struct map_op *op, const struct segment *s)
 {
     const struct conversion *c = &op->conversion[0];
-    struct slice v = segment_element(s, op->element[0]);
+    struct slice v = part_of(r, s, op->element[0], op->component);
     char expected[60];
     uint64_t said = 0;
 
@@ -272,7 +286,7 @@ static void run_check(struct map_reader *r, const struct map_op *op, const struc
         if (slice_number(v, UINT64_MAX, &said) && said == counted)
             return;
         snprintf(expected, sizeof(expected), "%llu", (unsigned long long)counted);
-        map_finding(r, s, FINDING_SEGMENT_COUNT, op->element[0], 0, "is not the number of items", expected);
+        map_finding(r, s, FINDING_SEGMENT_COUNT, op->element[0], op->component, "is not the number of items", expected);
         return;
     }
     /* X12 sums the digits (a hash total), truncated on the left; many send the arithmetic sum: both are right */
@@ -295,9 +309,7 @@ static bool guard_holds(struct map_reader *r, const struct map_take *t, const st
         struct slice v;
         if (g->field != op->guard || g->guard)
             continue;
-        v = segment_element(s, g->element[0]);
-        if (s->flags & SEGMENT_PARTS && g->component)
-            v = component_of(r, v, g->component);
+        v = part_of(r, s, g->element[0], g->component);
         row = g->table && v.n ? map_table_code(g->table, slice_key(v)) : NULL;
         return slice_eq(row ? row->word : v, op->guard_value);
     }
@@ -394,6 +406,14 @@ static __attribute__((noinline)) void end_tree(struct map_reader *r, const struc
     }
 }
 
+static char *put_field(char *p, const struct map_name *name, struct slice v)
+{
+    p = put_key(p, name->key, name->key_n);
+    p = put_escaped(p, v.p, v.n);
+    memcpy(p, "\",", 2);
+    return p + 2;
+}
+
 /* An op with conversions that are not among the quick ones. */
 static __attribute__((noinline)) char *run_slow(struct map_reader *r, const struct map_take *t,
                                                 const struct map_op *op, const struct segment *s, unsigned offset,
@@ -413,8 +433,10 @@ static __attribute__((noinline)) char *run_slow(struct map_reader *r, const stru
         if (op->element[i]) {
             value[i] = segment_element(s, op->element[i] + offset);
             if (i == 0 && (op->component || s->flags & SEGMENT_PARTS))
-                value[0] = component_of(r, value[0], op->component ? op->component : 1);
+                value[0] = part_of(r, s, op->element[0] + offset, op->component ? op->component : 1);
         }
+    if (!value[0].n && op->absent.n)
+        return put_field(p, &(struct map_name){ .key = op->key, .key_n = op->key_n }, op->absent);
     if (!value[0].n) {
         r->left |= (value[1].n ? 1ull << (op->element[1] - 1) : 0) | (value[2].n ? 1ull << (op->element[2] - 1) : 0);
         return p;
@@ -437,11 +459,7 @@ static __attribute__((noinline)) char *run_slow(struct map_reader *r, const stru
     }
     if (op->takes)
         r->stack[r->depth - 1].own |= 1u << (op->takes - 1);
-    p = put_key(p, op->key, op->key_n);
-    p = put_escaped(p, r->scratch.p, r->scratch.n);
-    *p++ = '"';
-    *p++ = ',';
-    return p;
+    return put_field(p, &(struct map_name){ .key = op->key, .key_n = op->key_n }, buf_slice(&r->scratch));
 }
 
 static bool is_whole(const char *v, size_t n)
@@ -538,6 +556,16 @@ static inline bool is_plain(const char *v, size_t n)
     return n == 0 || !(word << (64 - 8 * n) & 0x4040404040404040);
 }
 
+/* A decimal whose mark may be a comma. */
+static inline char *put_marked(char *p, const char *v, size_t n, unsigned flags)
+{
+    char *end = put_value(p, v, n, flags);
+    char *mark = memchr(p, ',', (size_t)(end - p));
+    if (mark)
+        *mark = '.';
+    return end;
+}
+
 /* A code that has no text made for it. */
 static __attribute__((noinline)) char *run_code(struct map_reader *r, const struct map_op *op, const struct segment *s,
                                                 unsigned k, struct slice v, char *p)
@@ -572,7 +600,7 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
     size_t size = s->at[k] - s->at[k - 1] - 1;
     if (__builtin_expect((s->flags & SEGMENT_PARTS) != 0 || op->component > 1, 0)) {
         struct slice part = s->flags & SEGMENT_PARTS
-                                ? (op->component ? component_of(r, slice(v, size), op->component) : slice(v, size))
+                                ? (op->component ? component_of(r, s, slice(v, size), op->component) : slice(v, size))
                                 : slice(NULL, 0);
         v = part.p;
         size = part.n;
@@ -616,8 +644,106 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
     } else if (op->quick == QUICK_IMPLIED) {
         p = put_key(p, op->key, op->key_n);
         p = is_whole(v, size) ? convert_implied(p, v, size, op->decimals) : put_value(p, v, size, s->flags);
+    } else if (op->quick == QUICK_MARKED) {
+        p = put_key(p, op->key, op->key_n);
+        p = put_marked(p, v, size, s->flags);
     } else {
         return p;
+    }
+    memcpy(p, "\",", 2);
+    return p + 2;
+}
+
+/* A date, or two, in the form that an element names. Does the op take it as such? */
+static int find_period(const struct map_reader *r, const struct map_op *op, const struct segment *s,
+                       struct period *c)
+{
+    const struct map_period *period = op->period;
+    struct slice v = part_of(r, s, op->element[0], op->component);
+    int code;
+
+    if (v.n == 0)
+        return 0;
+    code = period_read(v, part_of(r, s, period->element, period->component), c);
+    if (code <= 0)
+        return code;
+    if (op->field->type == RECORD_DATE && c->from.n > 10 &&
+        (!period->clock.field || c->from.p[10] != 'T' || c->zone || c->until.n))
+        return 0;
+    return c->until.n == 0 || period->until.field != NULL;
+}
+
+/* Does a take leave a segment for others, because its date has a form that it could not keep? */
+static __attribute__((noinline)) bool leaves_date(const struct map_reader *r, const struct map_take *t,
+                                                  const struct segment *s)
+{
+    struct period c;
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (t->op[i].period && !t->op[i].period->other.field && part_of(r, s, t->op[i].element[0], t->op[i].component).n &&
+            find_period(r, &t->op[i], s, &c) <= 0)
+            return true;
+    return false;
+}
+
+static __attribute__((noinline)) char *run_period(struct map_reader *r, const struct map_op *op, const struct segment *s,
+                                                  char *p)
+{
+    const struct map_period *period = op->period;
+    const struct slice form = part_of(r, s, period->element, period->component);
+    struct slice v = part_of(r, s, op->element[0], op->component);
+    struct map_name name = { .field = op->field, .key = op->key, .key_n = op->key_n };
+    struct period c;
+    bool plain = false;
+    int code;
+
+    if (v.n == 0 && form.n == 0)
+        return p;
+    code = find_period(r, op, s, &c);
+    if (code < 0)
+        map_finding(r, s, FINDING_MAP_VALUE, op->element[0], op->component, "cannot be converted", c.why);
+    if (code > 0) {
+        if (period->clock.field && c.from.n > 10) {
+            p = put_field(p, &name, slice(c.from.p, 10));
+            p = put_field(p, &period->clock, slice_from(c.from, 11));
+        } else {
+            p = put_field(p, &name, c.from);
+        }
+        if (c.until.n)
+            p = put_field(p, &period->until, c.until);
+        plain = c.plain;
+    } else if (v.n) {
+        p = put_field(p, period->other.field ? &period->other : &name, v);
+    }
+    if (form.n && !plain && op->beside) {
+        name = (struct map_name){ .key = op->beside_key, .key_n = op->beside_n };
+        p = put_field(p, &name, form);
+    }
+    return p;
+}
+
+/* One text in several components. A piece that is shorter than it could be, and not the last, ends a line of it. */
+static __attribute__((noinline)) char *run_folded(struct map_reader *r, const struct map_op *op, const struct segment *s,
+                                                  char *p)
+{
+    unsigned last = 0;
+    uint32_t width = 0;
+
+    for (unsigned k = 0; k < op->span; k++)
+        if (part_of(r, s, op->element[0], op->component + k).n)
+            last = k + 1;
+    if (last == 0)
+        return p;
+    for (unsigned i = 0; i < op->n_conversions; i++)
+        if (op->conversion[i].kind == CONVERT_FOLD)
+            width = op->conversion[i].number[0];
+    p = put_key(p, op->key, op->key_n);
+    for (unsigned k = 0; k < last; k++) {
+        struct slice v = part_of(r, s, op->element[0], op->component + k);
+        p = put_escaped(p, v.p, v.n);
+        if (k + 1 < last && utf8_characters(v) < width) {
+            memcpy(p, "\\n", 2);
+            p += 2;
+        }
     }
     memcpy(p, "\",", 2);
     return p + 2;
@@ -630,6 +756,10 @@ static inline char *run_late(struct map_reader *r, const struct map_take *t, con
     switch (op->quick) {
     case QUICK_DATETIME:
         return run_datetime(r, t, op, s, p);
+    case QUICK_PERIOD:
+        return run_period(r, op, s, p);
+    case QUICK_FOLD:
+        return run_folded(r, op, s, p);
     case QUICK_NODE:
         return run_tree(r, op, s, p);
     case QUICK_CHILDREN:
@@ -926,28 +1056,74 @@ static inline void close_top(struct map_reader *r)
 
 /* ---- segments ---- */
 
-static inline bool selected(const struct map_take *t, const struct segment *s)
+static inline bool selected(const struct map_reader *r, const struct map_take *t, const struct segment *s)
 {
     for (unsigned i = 0; i < t->n_select; i++) {
         struct slice v = segment_element(s, t->select[i].element);
+        if (__builtin_expect(t->select[i].component != 0, 0))
+            v = part_of(r, s, t->select[i].element, t->select[i].component);
         if (v.n == 0 || v.n > 8 || slice_key(v) != t->select[i].key)
             return false;
     }
     return true;
 }
 
-static inline bool available(const struct instance *i, const struct map_take *t, const struct segment *s)
+static inline bool available(const struct map_reader *r, const struct instance *i, const struct map_take *t,
+                             const struct segment *s)
 {
-    return !(t->once && i->once >> (t->once - 1) & 1) && (t->n_select == 0 || selected(t, s));
+    return !(t->once && i->once >> (t->once - 1) & 1) && (t->n_select == 0 || selected(r, t, s));
+}
+
+/* Are there components that no op of the take names? */
+static bool leaves_parts(const struct map_reader *r, const struct map_take *t, const struct segment *s)
+{
+    for (unsigned k = 1; t->components && k <= s->n && k <= 64; k++) {
+        const uint32_t named = t->components[k - 1];
+        const char separator = segment_component_separator(s, &r->document.interchange->syntax);
+        struct slice rest = segment_element(s, k);
+        bool more = named != 0 && separator && rest.n;
+        for (unsigned c = 0; more; c++) {
+            struct slice part = slice_cut(rest, separator, &rest, &more);
+            if (part.n && (c > 31 || !(named >> c & 1)))
+                return true;
+        }
+    }
+    return false;
 }
 
 /* Would a list further down take the whole segment, where this take leaves something over? */
-static bool better_later(const struct instance *i, const struct map_take *t, const struct segment *s, uint64_t present)
+static bool better_later(const struct map_reader *r, const struct instance *i, const struct map_take *t,
+                         const struct segment *s, uint64_t present)
 {
     for (t = t->next; t; t = t->next)
-        if ((t->kind == TAKE_SCOPE || t->kind == TAKE_SEGMENT) && available(i, t, s) && !(present & ~t->covered))
+        if ((t->kind == TAKE_SCOPE || t->kind == TAKE_SEGMENT) && available(r, i, t, s) && !(present & ~t->covered) &&
+            !(s->flags & SEGMENT_PARTS && leaves_parts(r, t->kind == TAKE_SCOPE && t->scope->owner ? t->scope->owner : t, s)))
             return true;
     return false;
+}
+
+/* A list of texts in the components of one element. */
+static bool run_parts(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s)
+{
+    const size_t most = most_of(t, s) + t->n_parts * 4u;
+    struct buf *b = NULL;
+    char *p = NULL;
+
+    for (unsigned k = 0; k < t->n_parts; k++) {
+        struct map_op op = t->op[0];
+        op.component = (uint8_t)(op.component + k);
+        if (part_of(r, s, t->first, op.component).n == 0)
+            continue;
+        if (!b) {
+            b = list_target(r, i, t);
+            if (!b || !(p = room_for(r, b, most * t->n_parts)))
+                return false;
+        }
+        p = op.quick >= QUICK_DATETIME ? run_slow(r, t, &op, s, 0, p) : run_op(r, &op, s, t->first, p);
+    }
+    if (b)
+        b->n = (size_t)(p - b->p);
+    return b != NULL;
 }
 
 /* The items that the elements of one segment hold. */
@@ -962,6 +1138,8 @@ static bool run_pairs(struct map_reader *r, struct instance *i, const struct map
 
     if (!here)
         return false;
+    if (__builtin_expect(t->n_parts != 0, 0))
+        return run_parts(r, i, t, s);
     if (__builtin_expect(t->slot != NULL, 0))
         for (groups = t->n_slots; !(here >> (t->slot[groups - 1] - 1)); groups--)
             ;
@@ -1137,11 +1315,14 @@ static uint64_t run_takes(struct map_reader *r, struct instance *i, const struct
                           const struct guide_node *node, const struct segment *s, uint64_t present)
 {
     for (; t; t = t->next) {
-        if (!available(i, t, s))
+        if (!available(r, i, t, s))
             continue;
         switch (t->kind) {
         case TAKE_SEGMENT:
-            if (!(present & t->wanted) || ((present & ~t->covered) && better_later(i, t, s, present)))
+            if (!(present & t->wanted) || ((present & ~t->covered) && better_later(r, i, t, s, present)))
+                continue;
+            if (__builtin_expect((s->flags & SEGMENT_PARTS) != 0, 0) &&
+                ((t->picky && leaves_date(r, t, s)) || (leaves_parts(r, t, s) && better_later(r, i, t, s, present))))
                 continue;
             i->once |= 1ull << (t->once - 1);
             run_segment(r, i, t, s, present);
@@ -1184,11 +1365,31 @@ static inline uint64_t run_node(struct map_reader *r, struct instance *i, const 
     return t->owner ? run_owner(r, i, t, s, present) : run_takes(r, i, t, node, s, present);
 }
 
+/* Both single fields and a list name the first segment of a loop: what the fields take whole is theirs (*single_r), all
+ * else is an item of the list. Fields that are only read change nothing for the list. */
+static bool goes_to_list(const struct map_reader *r, const struct instance *i, const struct map_take *t,
+                         const struct map_take *list, const struct segment *s, uint64_t present, bool *single_r)
+{
+    while (list && !(list->kind == TAKE_SCOPE && list->scope->list && available(r, i, list, s)))
+        list = list->next;
+    for (; list && t; t = t->next) {
+        if (t->kind != TAKE_SEGMENT || !t->both || !available(r, i, t, s) || !(present & t->wanted))
+            continue;
+        if ((present & ~t->covered) || (t->picky && leaves_date(r, t, s)) ||
+            (s->flags & SEGMENT_PARTS && leaves_parts(r, t, s)))
+            return true;
+        *single_r = true;
+        return false;
+    }
+    return false;
+}
+
 static int take_segment(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present)
 {
     struct map_reader *r = ctx;
     struct instance *top;
     uint64_t covered = 0;
+    bool single = false;
 
     if (!r->plan || r->stopped)
         return r->stopped;
@@ -1216,9 +1417,11 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
                 return r->stopped;
             top->rows = 1;
         }
-        covered = run_node(r, top, node, s, present);
+        const struct map_take *own = top->scope->program[node->ordinal - top->scope->first];
+        if (!own || own->owner || !t || !goes_to_list(r, top, own, t, s, present, &single))
+            covered = run_node(r, top, node, s, present);
         for (; t && !child; t = t->next)
-            if (t->kind == TAKE_SCOPE && available(top, t, s)) {
+            if (t->kind == TAKE_SCOPE && !(single && t->scope->list) && available(r, top, t, s)) {
                 child = enter(r, top, t);
                 if (!child)
                     return r->stopped;

@@ -50,8 +50,13 @@ static void make_path(struct map_reader *r, const struct instance *home, const s
         for (unsigned i = 0; i < t->n_select; i++) {
             if (i)
                 buf_add_char(&r->path, ' ');
-            if (t->n_select > 1 || t->select[i].element != node->def->qualifier)
-                buf_printf(&r->path, "%02u=", t->select[i].element);
+            if (t->n_select > 1 || t->select[i].element != node->def->qualifier ||
+                (t->select[i].component > 1 && t->select[i].component != node->def->qualifier_part)) {
+                buf_printf(&r->path, "%02u", t->select[i].element);
+                if (t->select[i].component)
+                    buf_printf(&r->path, "-%u", t->select[i].component);
+                buf_add_char(&r->path, '=');
+            }
             buf_add_slice(&r->path, t->select[i].text);
         }
         buf_add_char(&r->path, ']');
@@ -89,6 +94,7 @@ static bool keep_parts(struct map_reader *r, struct instance *home, const struct
                        uint32_t named)
 {
     const struct edi_syntax *x = &r->document.interchange->syntax;
+    const char separator = segment_component_separator(s, x), repetition = segment_repetition_separator(s, x);
     struct slice others = segment_element(s, element), rest;
     bool again = true, any = false;
 
@@ -96,13 +102,13 @@ static bool keep_parts(struct map_reader *r, struct instance *home, const struct
         struct slice value = others;
         bool more = true;
         again = false;
-        if (x->repetition)
-            value = slice_cut(others, x->repetition, &others, &again);
+        if (repetition)
+            value = slice_cut(others, repetition, &others, &again);
         for (unsigned c = 1; more; c++) {
             struct slice part = value;
             more = false;
-            if (x->component) {
-                part = slice_cut(value, x->component, &rest, &more);
+            if (separator) {
+                part = slice_cut(value, separator, &rest, &more);
                 value = rest;
             }
             if (part.n && (n > 1 || c > 32 || !(named >> (c - 1) & 1))) {
@@ -146,7 +152,7 @@ int read_left_stray(void *ctx, const struct segment *s)
 {
     struct map_reader *r = ctx;
     struct instance *home = r->depth ? keeper(r) : NULL;
-    const char separator = r->plan ? r->document.interchange->syntax.component : 0;
+    const char separator = r->plan ? segment_component_separator(s, &r->document.interchange->syntax) : 0;
     bool any = false;
 
     if (!r->plan || r->stopped || !home)

@@ -19,6 +19,8 @@ static const struct {
     { "decimal", CONVERT_DECIMAL, 0, false, true },
     { "implied", CONVERT_IMPLIED, 30, false, true },
     { "fold", CONVERT_FOLD, 100000, false, true },
+    { "period", CONVERT_PERIOD, 0, true, true },
+    { "or", CONVERT_OR, 0, true, true },
     { "trim", CONVERT_TRIM, 0, false, false },
     { "upper", CONVERT_UPPER, 0, false, false },
     { "pad", CONVERT_PAD, 100000, true, true },
@@ -38,21 +40,31 @@ static bool add_conversion(struct reading *r, struct map_line *l, size_t *room, 
     return true;
 }
 
-/* From word i on: conversions, beside, use, shared, if. */
+static bool has_conversion(const struct map_line *l, unsigned kind)
+{
+    for (unsigned i = 0; i < l->n_conversions; i++)
+        if (l->conversion[i].kind == kind)
+            return true;
+    return false;
+}
+
+/* From word i on: conversions, beside, until, else, use, shared, if. */
 static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
 {
+    static const char *const names[] = { "time", "beside", "until", "else", "use" };
+    struct slice *const name[] = { &l->clock, &l->beside, &l->until, &l->otherwise, &l->name };
     size_t room = 0;
     while (i < r->line.n) {
         struct slice w = word(r, i), best = { 0 };
         unsigned k, distance = 3;
-        if (slice_is(w, "beside") || slice_is(w, "use")) {
-            struct slice value = word(r, i + 1);
-            if (value.n == 0)
+        for (k = 0; k < sizeof(names) / sizeof(names[0]) && !slice_is(w, names[k]); k++)
+            ;
+        if (k == 0 && !has_conversion(l, CONVERT_PERIOD)) /* elsewhere it is a conversion */
+            k = sizeof(names) / sizeof(names[0]);
+        if (k < sizeof(names) / sizeof(names[0])) {
+            if (word(r, i + 1).n == 0)
                 wrong(r, i + 1, "a name is expected here");
-            if (slice_is(w, "use"))
-                l->name = value;
-            else
-                l->beside = value;
+            *name[k] = word(r, i + 1);
             i += 2;
             continue;
         }
@@ -94,7 +106,9 @@ static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
             complain_hint(r->lines.complaints, "write <- instead: what is read may be something else.");
         }
         i++;
-        if (conversions[k].most) {
+        if (c.kind == CONVERT_FOLD && !(word(r, i).n && is_digit(word(r, i).p[0]))) {
+            /* as wide as the guide has it */
+        } else if (conversions[k].most) {
             uint64_t value;
             if (!slice_number(word(r, i), conversions[k].most, &value) || value == 0) {
                 char what[60];

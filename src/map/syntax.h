@@ -21,7 +21,8 @@ struct map_line {
     bool list;                      /* [] */
     struct slice group[8];          /* [].(scheme id) */
     unsigned n_group;
-    struct slice beside;
+    struct slice beside, until, clock, otherwise;   /* `time FIELD` behind `period`; `else FIELD` */
+    uint8_t parts;                  /* compiling: `NAD.3042..`: so many components, one behind the other; 0 */
     struct conversion *conversion;  /* table and field are not looked up yet: text holds their names */
     unsigned n_conversions;
     struct slice guard, guard_value;

@@ -25,6 +25,8 @@ struct map_table_slot {
 struct map_table {
     struct map_table *next;
     struct slice name;
+    struct slice standard;      /* of maps/tables/edifact: "edifact"; empty otherwise */
+    struct slice without;       /* otherwise a standard that has no such table of its own */
     struct map_table_row *row;
     unsigned n;
     bool refuse;                /* codes without a row are errors */

@@ -15,6 +15,7 @@
 #include <stdio.h>
 
 #include "map/express.h"
+#include "map/period.h"
 
 /* ---- values ---- */
 
@@ -130,24 +131,51 @@ static ALWAYS_INLINE int set_cell(struct map_writer *w, const struct action *a, 
     return 0;
 }
 
+static COLD void refuse_qualifier(struct map_writer *w, const struct map_select *s, const struct cell *c)
+{
+    char expected[100];
+    snprintf(expected, sizeof(expected), "what stands for %.*s there", SLICE_FMT(s->text));
+    write_refuse_value(w, c->from, c->frame, c->item, c->text, "does not fit", expected);
+}
+
+/* What stands in an element, or in a component of it, of the segment at hand. NULL: nothing. */
+static const struct cell *cell_of(const struct map_writer *w, unsigned element, unsigned component)
+{
+    if (component == 0)
+        return w->filled >> (element - 1) & 1 && !(w->composite >> (element - 1) & 1) ? &w->cell[element - 1] : NULL;
+    for (unsigned i = 0; i < w->n_parts; i++)
+        if (w->part[i].element == element && w->part[i].component == component)
+            return &w->part[i].cell;
+    return NULL;
+}
+
 /* The qualifiers that the map's line names. What a field says must be the same. */
-static void set_selects(struct map_writer *w, const struct work *k)
+static int set_selects(struct map_writer *w, const struct work *k)
 {
     for (unsigned i = 0; i < k->n_select; i++) {
         const struct map_select *s = &k->select[i];
         struct cell *c = &w->cell[s->element - 1];
         uint64_t bit = 1ull << (s->element - 1);
+        if (UNLIKELY(s->component != 0)) {
+            const struct cell *other = cell_of(w, s->element, s->component);
+            int code = 0;
+            if (!other)
+                code = write_set_part(w, NULL, s->element, s->component, NULL, 0, s->text, true);
+            else if (!slice_eq(other->text, s->text) && other->from)
+                refuse_qualifier(w, s, other);
+            if (code < 0)
+                return code;
+            continue;
+        }
         if (w->filled & bit && !(w->composite & bit)) {
-            if (!slice_eq(c->text, s->text) && c->from) {
-                char expected[100];
-                snprintf(expected, sizeof(expected), "what stands for %.*s there", SLICE_FMT(s->text));
-                write_refuse_value(w, c->from, c->frame, c->item, c->text, "does not fit", expected);
-            }
+            if (!slice_eq(c->text, s->text) && c->from)
+                refuse_qualifier(w, s, c);
             continue;
         }
         *c = (struct cell){ .text = s->text };
         w->filled |= bit;
     }
+    return 0;
 }
 
 void write_add_hash(struct check_work *check, struct slice v)
@@ -189,6 +217,24 @@ static ALWAYS_INLINE bool code_of(const struct action *a, struct slice word, str
     *v_r = row->code;
     *lost_r = beside.n && !slice_eq(beside, row->code);
     return true;
+}
+
+/* A value that is written as it is. */
+static int set_place(struct map_writer *w, const struct action *a, unsigned element, unsigned component,
+                     const struct frame *f, uint32_t item, struct slice text)
+{
+    if (text.n == 0)
+        return 0;
+    if (component)
+        return write_set_part(w, a, element, component, f, item, text, false);
+    if (w->filled >> (element - 1) & 1) {
+        write_set_twice(w, a, f, item, text, w->cell[element - 1].text);
+        return 0;
+    }
+    w->cell[element - 1] = (struct cell){ text, a, f, item };
+    w->filled |= 1ull << (element - 1);
+    w->substance = true;
+    return 0;
 }
 
 /* How many digits a date may have in its place. */
@@ -304,6 +350,106 @@ static COLD int convert_back(struct map_writer *w, const struct action *a, unsig
     return 1;
 }
 
+/* Up to `most` characters of s. */
+static struct slice piece_of(struct slice s, uint32_t most)
+{
+    size_t n = 0;
+    if (s.n <= most)
+        return s;
+    for (uint32_t k = 0; k < most && n < s.n; k++) {
+        unsigned step = utf8_length(slice_from(s, n));
+        n += step ? step : 1;
+    }
+    return slice(s.p, n < s.n ? n : s.n);
+}
+
+/* A text in pieces, each a component of one element. */
+static COLD int set_folded(struct map_writer *w, const struct action *a, unsigned element, const struct frame *f,
+                           uint32_t item, struct slice text)
+{
+    struct slice whole = text, rest;
+    bool more = true, lost = false;
+    uint32_t width = UINT32_MAX;
+    unsigned k = 0;
+
+    for (unsigned i = 0; i < a->op->n_conversions; i++)
+        if (a->op->conversion[i].kind == CONVERT_FOLD)
+            width = a->op->conversion[i].number[0];
+    while (more) {
+        struct slice line = slice_cut(text, '\n', &rest, &more);
+        text = rest;
+        if (line.n && line.p[line.n - 1] == '\r')
+            line.n--;
+        lost |= line.n == 0 && !more; /* an empty line at the end */
+        do {
+            struct slice piece = piece_of(line, width);
+            int code = 0;
+            line = slice_from(line, piece.n);
+            lost |= line.n == 0 && more && width > 1 && piece_of(piece, width - 1).n < piece.n;
+            if (k == a->op->span) {
+                char most[80];
+                snprintf(most, sizeof(most), "at most %u lines of %u characters", a->op->span, (unsigned)width);
+                write_refuse_value(w, a, f, item, whole.n > 80 ? slice(whole.p, 80) : whole, "is too long", most);
+                return 0;
+            }
+            if (piece.n)
+                code = write_set_part(w, a, element, a->component + k, f, item, piece, false);
+            if (code < 0)
+                return code;
+            k++;
+        } while (line.n);
+    }
+    if (lost)
+        write_report_loss(w, write_path(w, f, a->list, item, a->op->field), whole.n > 80 ? slice(whole.p, 80) : whole,
+                          "loses a line break: behind an empty or a full line nothing stands for it");
+    return 0;
+}
+
+/* A date with its form, which the field beside it may name; a range; or what is none. */
+static COLD int run_period(struct map_writer *w, const struct frame *values, const struct frame *f,
+                           const struct action *a, uint32_t item)
+{
+    const struct map_period *period = a->op->period;
+    struct slice from = slice(NULL, 0), until = from, clock = from, other = from, wanted = from, form;
+    const struct {
+        const struct record_field *field;
+        struct slice *value;
+    } part[] = { { a->op->field, &from }, { period->until.field, &until }, { period->clock.field, &clock },
+                 { period->other.field, &other }, { a->op->beside, &wanted } };
+    const char *why;
+    char *p;
+    int code;
+
+    for (unsigned i = 0; i < sizeof(part) / sizeof(part[0]); i++)
+        if (part[i].field && has(values, part[i].field->index)) {
+            code = text_of(w, values, part[i].field->index, part[i].value);
+            if (code < 0)
+                return code;
+        }
+    if (from.n && clock.n) {
+        p = room_for(w, from.n + clock.n + 1);
+        if (!p)
+            return no_room(w);
+        memcpy(p, from.p, from.n);
+        p[from.n] = 'T';
+        memcpy(p + from.n + 1, clock.p, clock.n);
+        from = slice(p, from.n + 1 + clock.n);
+    }
+    form = wanted;
+    if (from.n) {
+        p = room_for(w, PERIOD_ROOM);
+        if (!p)
+            return no_room(w);
+        other = slice(p, period_write(from, until, wanted, p, &form, &why));
+        if (other.n == 0) {
+            write_refuse_value(w, a, f, item, from, "cannot be written", why);
+            return 0;
+        }
+    }
+    code = set_place(w, a, a->element, a->component, f, item, other);
+    return code < 0 ? code : set_place(w, a, period->element, period->component, f, item, form);
+}
+
 /* One value of the object `values`, converted and set; f is the object that the path goes by. */
 static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *values, const struct frame *f,
                                    const struct action *a, unsigned element, uint32_t item, struct slice v)
@@ -369,6 +515,20 @@ static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *val
         break;
     case ACTION_DATETIME:
         return set_datetime(w, a, element, f, item, v);
+    case ACTION_MARK: {
+        const char *mark = w->decimal == '.' ? NULL : memchr(v.p, '.', v.n);
+        if (LIKELY(!mark))
+            break;
+        p = room_for(w, v.n);
+        if (UNLIKELY(!p))
+            return no_room(w);
+        memcpy(p, v.p, v.n);
+        p[mark - v.p] = w->decimal;
+        v.p = p;
+        break;
+    }
+    case ACTION_FOLD:
+        return set_folded(w, a, element, f, item, v);
     default: {
         struct slice beside = slice(NULL, 0);
         if (has(values, a->beside)) {
@@ -498,6 +658,8 @@ static int run_odd(struct map_writer *w, const struct frame *values, const struc
     struct slice v;
     int code;
 
+    if (UNLIKELY(a->kind == ACTION_PERIOD))
+        return run_period(w, values, f, a, item);
     if (!a->free || !has(values, a->field)) {
         if (!a->odd)
             return 0;
@@ -595,6 +757,7 @@ static ALWAYS_INLINE int collect_as(struct map_writer *w, struct frame *f, const
     f->tape = tape;
     f->node = node;
     f->left = NULL;
+    f->n_begun = 0;
     f->present[0] = 0; /* mostly all there is: a loop from 0 would be a call */
     for (unsigned i = 1; i < present_words; i++)
         f->present[i] = 0;
@@ -741,6 +904,42 @@ static struct frame *item_frame(struct map_writer *w, const struct frame *up, co
     return f;
 }
 
+/* Can a segment's spread write all that an item has? */
+static bool holds_all(const struct spread *p, const struct json_tape *tape, uint32_t node)
+{
+    if (tape->node[node].type != JSON_OBJECT)
+        return true;
+    for (uint32_t c = json_first(node); c < json_end(tape, node); c = json_next(tape, c)) {
+        int i = record_field_of(p->item->object, tape, c);
+        if (i >= 0 && p->item->name[i].lost)
+            return false;
+    }
+    return true;
+}
+
+/* From this item on the list is for another segment. */
+static int go_on_later(struct map_writer *w, struct frame *f, const struct spread *p, uint64_t index)
+{
+    if (f->n_begun == MOST_BEGUN)
+        return err_set(w->err, ERR_LIMIT, "too many lists go on in other segments");
+    f->begun[f->n_begun].field = p->field;
+    f->begun[f->n_begun++].n = (uint32_t)index;
+    return 0;
+}
+
+/* Past the items that stand in a segment before. */
+static int skip_begun(struct map_writer *w, const struct frame *f, const struct spread *p, struct items *items)
+{
+    uint32_t node, n = 0;
+    int code = 1;
+
+    for (unsigned i = 0; i < f->n_begun; i++)
+        n = f->begun[i].field == p->field ? f->begun[i].n : n;
+    while (n-- && code > 0)
+        code = write_items_next(w, items, &node);
+    return code;
+}
+
 /* A list in the segment at hand: all its items, as many as there are elements. */
 static int run_hosted(struct map_writer *w, const struct frame *f, const struct spread *p)
 {
@@ -752,7 +951,11 @@ static int run_hosted(struct map_writer *w, const struct frame *f, const struct 
     if (!has(f, p->field))
         return 0;
     write_items_begin(w, f, p->field, &items);
+    if (UNLIKELY(p->goes_on) && (code = skip_begun(w, f, p, &items)) < 0)
+        return code;
     while ((code = write_items_next(w, &items, &node)) > 0) {
+        if (UNLIKELY(p->begins) && !items.streamed && (k == most || !holds_all(p, items.tape, node)))
+            return go_on_later(w, (struct frame *)f, p, items.index);
         if (UNLIKELY(k == most || items.streamed)) {
             write_too_many(w, p, f, items.index, most);
             return 0;
@@ -771,13 +974,14 @@ static int run_hosted(struct map_writer *w, const struct frame *f, const struct 
             struct slice v;
             code = write_node_text(w, items.tape, node, &v);
             if (code == 0 && v.n)
-                code = run_value(w, f, f, &p->action[0], p->action[0].element + k, k, v);
+                code = p->take->n_parts ? run_value(w, f, f, &p->action[k], p->action[k].element, k, v)
+                                        : run_value(w, f, f, &p->action[0], p->action[0].element + k, k, v);
         }
         if (code < 0)
             return code;
         k++;
     }
-    return code;
+    return UNLIKELY(p->begins) && code == 0 ? go_on_later(w, (struct frame *)f, p, UINT32_MAX) : code;
 }
 
 /* ---- segments ---- */
@@ -821,8 +1025,11 @@ int write_end_segment(struct map_writer *w, bool always)
     }
     if (!w->substance && !always)
         return 0;
-    if (w->work->n_select)
-        set_selects(w, w->work);
+    if (w->work->n_select) {
+        code = set_selects(w, w->work);
+        if (code < 0)
+            return code;
+    }
     code = edi_write_begin(w->out, w->work->tag);
     if (UNLIKELY(code < 0))
         return write_failed(w);
@@ -951,10 +1158,9 @@ static int fits(struct map_writer *w, const struct frame *item, const struct wor
     if (code < 0)
         return code;
     for (unsigned i = 0; i < k->n_select; i++) {
-        uint64_t bit = 1ull << (k->select[i].element - 1);
-        if (w->filled & bit && !slice_eq(w->cell[k->select[i].element - 1].text, k->select[i].text))
-            return 0;
-        if (!(w->filled & bit) && write_action_for(&k->scope->owner, k->select[i].element, 0))
+        const struct cell *c = cell_of(w, k->select[i].element, k->select[i].component);
+        if (c ? !slice_eq(c->text, k->select[i].text)
+              : write_action_for(&k->scope->owner, k->select[i].element, k->select[i].component) != NULL)
             return 0;
     }
     return 1;
@@ -1199,6 +1405,8 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
 
     write_begin_segment(w, k, f);
     write_items_begin(w, f, p->field, &items);
+    if (UNLIKELY(p->goes_on) && (code = skip_begun(w, f, p, &items)) < 0)
+        return code;
     /* two frames, in turn: the item and the one that the segment goes by */
     while ((code = write_items_next(w, &items, &node)) > 0) {
         struct frame *item = NULL;
@@ -1259,19 +1467,6 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
     if (code == 0)
         code = write_end_segment(w, false);
     return code < 0 ? code : 0;
-}
-
-/* Up to `most` characters of s. */
-static struct slice piece_of(struct slice s, uint32_t most)
-{
-    size_t n = 0;
-    if (s.n <= most)
-        return s;
-    for (uint32_t k = 0; k < most && n < s.n; k++) {
-        unsigned step = utf8_length(slice_from(s, n));
-        n += step ? step : 1;
-    }
-    return slice(s.p, n < s.n ? n : s.n);
 }
 
 /* A text in pieces, one a segment. What a reader could not tell is reported as loss. */

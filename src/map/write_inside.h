@@ -21,6 +21,7 @@
 
 enum {
     MOST_PARTS = 256,           /* components in one segment */
+    MOST_BEGUN = 4,
     ROOM = 4096,                /* for what conversions make, before memory is asked for */
     DRY_BYTES = 32 << 10        /* written for nothing before they are taken back */
 };
@@ -37,6 +38,11 @@ struct frame {
     uint64_t present[FIELD_WORDS];
     uint64_t pending[WORK_WORDS];
     uint64_t hit[FIELD_WORDS];              /* fields whose guard let them through */
+    struct {
+        uint16_t field;
+        uint32_t n;                         /* items that are written */
+    } begun[MOST_BEGUN];                    /* lists that go on in another segment */
+    unsigned n_begun;
     struct left *left;                      /* its `unmapped`, not written yet */
     uint32_t at[RECORD_FIELDS];
 };
@@ -122,6 +128,7 @@ struct map_writer {
     struct edi_mark mark;
     bool dry;                               /* nothing of what is written stays */
     struct edi_syntax syntax;
+    char decimal;                           /* the mark of decimals */
     struct checker checker;
     uint64_t segments;
     uint64_t body_from, body_to;            /* edi_writer_offset() */

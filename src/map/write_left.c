@@ -104,6 +104,20 @@ static bool is_tag(struct slice s)
     return s.n == 2 || s.n == 3;
 }
 
+/* The component that qualifies a segment, 0: its element does. */
+static unsigned qualifier_part(const struct segment_def *def)
+{
+    if (!def->qualifier || def->use[def->qualifier - 1].element->type != TYPE_COMPOSITE)
+        return 0;
+    return def->qualifier_part ? def->qualifier_part : 1;
+}
+
+static bool is_qualifier(const struct segment_def *def, unsigned element, unsigned component)
+{
+    unsigned part = element && element == def->qualifier ? qualifier_part(def) : 0;
+    return element && element == def->qualifier && (part == 0 || component == 0 || part_component(component) == part);
+}
+
 /* Finds where a left-over segment belongs. False: it cannot be written back. */
 static bool resolve_left(const struct map_writer *w, const struct frame *f, struct left *l)
 {
@@ -215,7 +229,7 @@ void write_left_read(struct map_writer *w, struct frame *f, uint32_t list)
         }
         if (last && slice_eq(last->path, path)) {
             last->n++;
-            last->whole |= element && element == last->node->def->qualifier;
+            last->whole |= is_qualifier(last->node->def, element, component);
             continue;
         }
         l = ARENA_NEW(arena, struct left);
@@ -229,7 +243,7 @@ void write_left_read(struct map_writer *w, struct frame *f, uint32_t list)
             last = NULL;
             continue;
         }
-        l->whole = element && element == l->node->def->qualifier;
+        l->whole = is_qualifier(l->node->def, element, component);
         last = *link = l;
         link = &l->next;
         w->some_left = true;
@@ -361,7 +375,8 @@ int write_left_before(struct map_writer *w, struct frame *f, unsigned before)
         code = fill_left(w, f, l);
         if (l->select.n && l->select.n <= 8 && l->node->def->qualifier && l->node->def->qualifier <= 64 &&
             !memchr(l->select.p, '=', l->select.n)) {
-            select = (struct map_select){ (uint8_t)l->node->def->qualifier, slice_key(l->select), l->select };
+            select = (struct map_select){ (uint8_t)l->node->def->qualifier, (uint8_t)qualifier_part(l->node->def),
+                                          slice_key(l->select), l->select };
             k.select = &select;
             k.n_select = 1;
         }

@@ -142,8 +142,20 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
         switch (c->kind) {
         case CONVERT_DECIMAL:
         case CONVERT_DEFAULT:
-        case CONVERT_FOLD:
+        case CONVERT_OR:
             continue;
+        case CONVERT_FOLD:
+            if (!op->span)
+                continue;
+            kind = ACTION_FOLD;
+            break;
+        case CONVERT_PERIOD:
+            a->kind = ACTION_PERIOD;
+            a->field = op->field->index;
+            a->beside = op->beside ? op->beside->index : NO_FIELD;
+            a->odd = true;
+            *kept_r = true;
+            return true;
         case CONVERT_INHERIT:
             if (x->depth && c->field && op->field && !add_inheritance(x, a, c->field))
                 return false;
@@ -202,6 +214,8 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
         kind = ACTION_PLACES;
         a->places = a->use->element->decimals;
     }
+    if (real == 0 && a->use && a->use->element->type == TYPE_R && a->use->element->form.n)
+        kind = ACTION_MARK;
     a->kind = kind;
     a->field = op->field->index;
     if (op->table && !(a->words = find_words(x, op->table)))
@@ -214,8 +228,12 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
         const struct map_table_row *row = op->table ? map_table_word(op->table, op->fallback) : NULL;
         a->constant = row ? row->code : op->fallback;
     }
+    if (op->absent.n) {
+        const struct map_table_row *row = op->table ? map_table_word(op->table, op->absent) : NULL;
+        a->constant = row ? row->code : op->absent;
+    }
     a->free = !op->guard && a->inherits == NO_FIELD;
-    a->odd = op->beside || op->guard || op->fallback.n || a->inherits != NO_FIELD;
+    a->odd = op->beside || op->guard || a->constant.n || a->inherits != NO_FIELD;
     *kept_r = true;
     return true;
 }
@@ -236,13 +254,29 @@ static bool make_actions(struct layout *x, const struct map_take *t, unsigned fr
     return true;
 }
 
+/* The further fields of a date. */
+static void period_fields(const struct action *a, uint16_t field[3])
+{
+    const struct map_period *p = a->op ? a->op->period : NULL;
+
+    field[0] = p && p->until.field ? p->until.field->index : NO_FIELD;
+    field[1] = p && p->clock.field ? p->clock.field->index : NO_FIELD;
+    field[2] = p && p->other.field ? p->other.field->index : NO_FIELD;
+}
+
 static void note_written(struct scope_work *s, const struct action *a, unsigned n)
 {
+    uint16_t more[3];
+
     for (; n--; a++) {
         if (a->field != NO_FIELD)
             set_bit(s->written, a->field);
         if (a->beside != NO_FIELD)
             set_bit(s->written, a->beside);
+        period_fields(a, more);
+        for (unsigned i = 0; i < 3; i++)
+            if (more[i] != NO_FIELD)
+                set_bit(s->written, more[i]);
     }
 }
 
@@ -389,6 +423,17 @@ static bool make_spread(struct layout *x, struct scope_work *s, const struct map
         p->field = NO_FIELD;
         return true;
     }
+    if (t->n_parts > 1) { /* one for each component */
+        struct action *all = ARENA_ARRAY(x->arena, t->n_parts, struct action);
+        if (!all)
+            return nomem(x) != NULL;
+        for (unsigned i = 0; i < t->n_parts; i++) {
+            all[i] = p->action[0];
+            all[i].component = (uint8_t)(all[i].component + i);
+        }
+        p->action = all;
+        p->n_actions = p->shared = t->n_parts;
+    }
     for (unsigned i = 0; i < p->n_actions; i++)
         p->action[i].list = t->field;
     set_bit(s->written, p->field);
@@ -421,7 +466,8 @@ static bool same_segment(const struct work *k, const struct map_take *t)
     if (k->kind != WORK_SEGMENT || k->segment != t->segment || k->n_select != t->n_select)
         return false;
     for (unsigned i = 0; i < k->n_select; i++)
-        if (k->select[i].element != t->select[i].element || k->select[i].key != t->select[i].key)
+        if (k->select[i].element != t->select[i].element || k->select[i].component != t->select[i].component ||
+            k->select[i].key != t->select[i].key)
             return false;
     return true;
 }
@@ -527,6 +573,10 @@ static bool make_gives(struct layout *x, struct scope_work *s)
     for (unsigned i = 0; i < s->n_works; i++) {
         const struct work *k = &s->work[i];
         for (unsigned n = 0; n < k->n_actions; n++) {
+            uint16_t more[3];
+            period_fields(&k->action[n], more);
+            for (unsigned m = 0; m < 3; m++)
+                give(s, more[m], i);
             give(s, k->action[n].field, i);
             give(s, k->action[n].beside, i);
             if (k->action[n].kind == ACTION_COUNT || k->action[n].kind == ACTION_SUM)
@@ -541,6 +591,24 @@ static bool make_gives(struct layout *x, struct scope_work *s)
             set_bit(s->always, i);
     }
     return true;
+}
+
+/* Lists that several segments share: what does not fit the first goes to the next. */
+static void find_shared_lists(struct scope_work *s)
+{
+    struct spread *last[RECORD_FIELDS] = { NULL };
+
+    for (unsigned i = 0; i <= s->n_works; i++) {
+        struct work *k = i ? &s->work[i - 1] : &s->owner;
+        for (unsigned n = 0; n < k->n_spreads; n++) {
+            struct spread *p = &k->spread[n];
+            if (p->field >= RECORD_FIELDS || !p->item)
+                continue;
+            if (last[p->field])
+                last[p->field]->begins = p->goes_on = true;
+            last[p->field] = p;
+        }
+    }
 }
 
 /* Fields that are written only if another one says so. */
@@ -619,6 +687,7 @@ static struct scope_work *make_scope(struct layout *x, const struct map_scope *s
         }
     }
     find_guarded(s);
+    find_shared_lists(s);
     finish_names(s);
     if (!make_gives(x, s))
         return NULL;

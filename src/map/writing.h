@@ -27,8 +27,11 @@ enum action_kind {
     ACTION_PLACES,      /* implied decimals */
     ACTION_TIME,
     ACTION_DATETIME,
+    ACTION_MARK,        /* a decimal: its mark is the interchange's */
+    ACTION_FOLD,        /* a text in pieces, each a component */
     ACTION_SLOW,        /* several conversions, or rare ones */
     ACTION_CONSTANT,
+    ACTION_PERIOD,      /* a date with its form, a range, or what is none */
     ACTION_COUNT, ACTION_SUM,
     ACTION_NODE, ACTION_PARENT, ACTION_CHILDREN     /* of a tree */
 };
@@ -79,6 +82,8 @@ struct spread {
     uint16_t shared_field[16];  /* the fields those actions read */
     unsigned n_shared_fields;
     uint8_t check;              /* 1 + the first check that counts the list; 0 */
+    bool begins;                /* another one behind it goes on with what does not fit here */
+    bool goes_on;               /* another one before it has begun */
 };
 
 enum work_kind { WORK_SEGMENT, WORK_LIST, WORK_PAIRS, WORK_FOLD, WORK_ALWAYS };
