@@ -411,7 +411,7 @@ int command_guide_list(struct command_context *c)
             code = exit_code_worse(code, command_fail(c, &err));
             continue;
         }
-        printer_field(c->out, "id", g->id, 24);
+        printer_field(c->out, "id", g->id, 30);
         printer_field(c->out, "group", g->group, 4);
         printer_field(c->out, "title", g->title, 0);
         printer_end_row(c->out);
