@@ -243,7 +243,7 @@ void guides_free(struct guides **guides);
  * version is matched on its first six characters; ERR_MISSING when no version at or below has it (then the nearest
  * higher one is taken, if any: a document older than all guides is better read so than not at all).
  * Where versions are directories, `version` is as guide_directory() makes it: an association's own guide goes before
- * the directory's.
+ * the directory's; EAN009 takes that of EAN008 when there is none of its own.
  * ERR_CONFIG: the files are wrong, complaints say how. */
 int guides_find(struct guides *g, struct slice standard, struct slice version, struct slice set,
                 struct complaints *complaints, const struct guide **guide_r, struct err *err);

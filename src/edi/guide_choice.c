@@ -178,6 +178,54 @@ static int find_exact(const struct guide_context *x, struct slice standard, stru
     return guide_load(x, standard, name, set, guide_r);
 }
 
+/* EAN008: an association's letters, and a number that counts its versions of a message. */
+static bool split_association(struct slice folder, struct slice *letters_r, uint64_t *number_r)
+{
+    struct slice own = slice_from(folder, guide_without_association(folder).n);
+    size_t n = 1;
+
+    while (n < own.n && is_letter(own.p[n]))
+        n++;
+    *letters_r = slice(own.p, n < own.n ? n : own.n);
+    return own.n > 1 && n > 1 && slice_number(slice_from(own, n), 999999, number_r);
+}
+
+/* What comes before what else is there: the nearest lower, then the nearest higher. */
+static bool is_nearer(uint64_t number, uint64_t best, uint64_t want)
+{
+    return (number <= want) != (best <= want) ? number <= want : number <= want ? number > best : number < best;
+}
+
+/* The guide that an association has for the set in the same directory, of another version than was wanted. */
+static int find_association(const struct guide_context *x, struct slice standard, struct slice wanted, struct slice set,
+                            const struct guide **guide_r)
+{
+    char path[4096], best[256] = "";
+    struct slice letters, other;
+    struct dirent *entry;
+    uint64_t want, number, nearest = 0;
+    DIR *dir;
+
+    if (!split_association(wanted, &letters, &want))
+        return 0;
+    snprintf(path, sizeof(path), "%.*s/%.*s", SLICE_FMT(x->g->directory), SLICE_FMT(standard));
+    dir = opendir(path);
+    if (!dir)
+        return err_system(x->err, "%s", path) == ERR_NOMEM ? ERR_NOMEM : 0;
+    while ((entry = readdir(dir)) != NULL) {
+        struct slice have = slice_of(entry->d_name);
+        if (!guide_is_file_name(have) || have.n >= sizeof(best) ||
+            !slice_eq(guide_without_association(have), guide_without_association(wanted)) ||
+            !split_association(have, &other, &number) || !slice_eq(other, letters) ||
+            (best[0] && !is_nearer(number, nearest, want)) || !has_set(x->g, standard, have, set))
+            continue;
+        snprintf(best, sizeof(best), "%s", entry->d_name);
+        nearest = number;
+    }
+    closedir(dir);
+    return best[0] ? guide_load(x, standard, slice_of(best), set, guide_r) : 0;
+}
+
 static int find_guide(struct guides *g, struct slice standard, struct slice version, struct slice set,
                       struct complaints *complaints, const struct guide **guide_r, struct err *err)
 {
@@ -196,6 +244,8 @@ static int find_guide(struct guides *g, struct slice standard, struct slice vers
     want = words->directories ? guide_without_association(version) : version_name(version, name);
     if (words->directories && want.n != version.n) {
         r = find_exact(&x, standard, version, set, guide_r);
+        if (r == 0 && !*guide_r)
+            r = find_association(&x, standard, version, set, guide_r);
         if (r < 0 || *guide_r)
             return r;
     }

@@ -483,6 +483,7 @@ static const struct {
     { "d96a-ean008/ORDERS", "guide edifact/d96a-ean008/ORDERS from edifact/d96a/ORDERS \"EANCOM\"\n"
                             "  BGM.1004 must\n  BGM.C002.1001 also 22E\n  SG25.DTM[2] must\n  COM[TE] max 1\n"
                             "  LIN.C212.7143 only EN\n  DTM[C507.2005=137].2380 length 8 8\n" },
+    { "d96a-ean004/ORDERS", "guide edifact/d96a-ean004/ORDERS from edifact/d96a/ORDERS\n" },
     { "d96a-ean008/version", "version d96a-ean008 from d96a\n" },
     { "d96a-ean008/elements", "element 2005 an..3 \"Qualifier\"\n  + 43E \"Association's own\"\n" },
     { "d01b/version", "version d01b from d96a\n" },
@@ -700,7 +701,13 @@ static void test_directories(void **state)
 
     finds_message(guides, "D", "96A", "", "ORDERS", "edifact/d96a/ORDERS");
     finds_message(guides, "D", "96A", "EAN008", "ORDERS", "edifact/d96a-ean008/ORDERS");
-    finds_message(guides, "D", "96A", "EAN007", "ORDERS", "edifact/d96a/ORDERS");
+    finds_message(guides, "D", "96A", "EAN003", "ORDERS", "edifact/d96a-ean004/ORDERS");
+    finds_message(guides, "D", "96A", "EAN007", "ORDERS", "edifact/d96a-ean004/ORDERS");
+    finds_message(guides, "D", "96A", "EAN010", "ORDERS", "edifact/d96a-ean008/ORDERS");
+    finds_message(guides, "D", "96A", "EAN", "ORDERS", "edifact/d96a/ORDERS");
+    finds_message(guides, "D", "96A", "EAN8B", "ORDERS", "edifact/d96a/ORDERS");
+    finds_message(guides, "D", "96A", "OD0008", "ORDERS", "edifact/d96a/ORDERS");
+    finds_message(guides, "D", "96A", "008", "ORDERS", "edifact/d96a/ORDERS");
     finds_message(guides, "D", "96A", "EAN0089", "ORDERS", "edifact/d96a/ORDERS");
     finds_message(guides, "D", "99B", "EAN008", "ORDERS", "edifact/d96a/ORDERS");
     finds_message(guides, "D", "93A", "", "ORDERS", "edifact/1-911/ORDERS");
@@ -726,7 +733,8 @@ static void test_edifact_maps(void **state)
     } rows[] = {
         { "D", "96A", "EAN008", "ORDERS", "edifact/d96a-ean008/ORDERS" },
         { "D", "96A", "EAN005", "DESADV", "edifact/d96a-ean005/DESADV" },
-        { "D", "96A", "EAN008", "DESADV", "edifact/d96a/DESADV" },
+        { "D", "96A", "EAN008", "DESADV", "edifact/d96a-ean005/DESADV" },
+        { "D", "01B", "EAN010", "PRICAT", "edifact/d01b/PRICAT" },
         { "D", "96A", "EAN004", "INVRPT", "edifact/d96a-ean004/INVRPT" },
         { "D", "01B", "EAN007", "INVRPT", "edifact/d01b-ean007/INVRPT" },
         { "D", "03B", "EAN008", "ORDERS", "edifact/d01b/ORDERS" },
