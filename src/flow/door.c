@@ -532,7 +532,7 @@ int door_take(struct appliance *a, uint32_t *done_r, struct err *err)
                 continue;
             t->door = &door;
             t->judge.now = store_now(a->store);
-            if (door_open(&door, a->spool, t->partner, true, &why) == 0)        /* else door_look() says why */
+            if (door_open(&door, a->spool, t->partner->name, true, &why) == 0)        /* else door_look() says why */
                 rc = take_from(t, err);
             door_close(&door);
         }
@@ -620,7 +620,7 @@ static int clear_one(struct taking *t, const struct left *k, struct err *err)
     if (!found || !find_door(t->a->home, k->partner, folder, name, &door))
         return add_note(t, NOTE_CLEAR, k->id, &k->source, err);
     t->door = &door;
-    if (folder_open(t->a->spool, door.path, &door.fd, &why) == 0) {
+    if (door_open(&door, t->a->spool, k->partner, false, &why) == 0) {
         gone = put_away(t, name, &k->source, k->id, &why) == 0;
         /* it may have been removed just before the end, and not synced */
         door.changed = true;

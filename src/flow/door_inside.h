@@ -32,7 +32,7 @@ bool door_at(const struct partner *p, unsigned i, struct door *d, bool *end_r);
 /* Whether its pattern takes this name. */
 bool door_takes_name(const struct door *d, const char *name);
 /* ERR_MISSING: a folder of ours is not there, and not made. */
-int door_open(struct door *d, int spool, const struct partner *p, bool make, struct err *err);
+int door_open(struct door *d, int spool, struct slice partner, bool make, struct err *err);
 void door_close(struct door *d);
 /* Its entries; NULL: it cannot be read. */
 DIR *door_read(int folder);

@@ -129,7 +129,7 @@ static int tell_partner(struct telling *t, const struct partner *p, struct err *
     for (unsigned i = 0; rc == 0 && !end; i++) {
         if (!door_at(p, i, &door, &end))
             continue;
-        int opened = door_open(&door, t->spool, p, false, &why);
+        int opened = door_open(&door, t->spool, p->name, false, &why);
         if (opened == 0)
             rc = tell_door(t, p->name, &door, p->off ? &off : NULL, err);
         else if (opened != ERR_MISSING && !p->off)

@@ -63,9 +63,9 @@ bool door_takes_name(const struct door *d, const char *name)
     return !d->pattern[0] || fnmatch(d->pattern, name, FNM_PERIOD) == 0;
 }
 
-int door_open(struct door *d, int spool, const struct partner *p, bool make, struct err *err)
+int door_open(struct door *d, int spool, struct slice partner, bool make, struct err *err)
 {
-    return d->own ? folder_of_partner(spool, "in", p->name, make, &d->fd, err)
+    return d->own ? folder_of_partner(spool, "in", partner, make, &d->fd, err)
                   : folder_open(spool, d->path, &d->fd, err);
 }
 

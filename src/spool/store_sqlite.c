@@ -49,7 +49,8 @@ int sql_failed(struct store *s, int code, struct err *err)
     case SQLITE_READONLY:
     case SQLITE_PERM:
     case SQLITE_AUTH: kind = ERR_IO; break;
-    case SQLITE_CORRUPT: return err_set(err, ERR_DATA, "%s: is damaged (%s)", s->path, words);
+    /* not ERR_DATA: that is a partner's document that is wrong, and would be refused for it */
+    case SQLITE_CORRUPT: return err_set(err, ERR_IO, "%s: is damaged (%s)", s->path, words);
     case SQLITE_NOTADB: return err_set(err, ERR_CONFIG, "%s: is no ledger", s->path);
     case SQLITE_TOOBIG: kind = ERR_LIMIT; break;
     default: break;
