@@ -8,6 +8,7 @@
 
 #include <stdio.h>
 
+#include "edi/dialect.h"
 #include "edi/explain.h"
 
 enum { HELD_CEILING = 8 << 20, STEP = 2, INSIDE = 2 };
@@ -51,6 +52,10 @@ static void show_held(struct explaining *x)
 static void choose_envelope(struct explaining *x, struct slice version)
 {
     x->envelope = NULL;
+    if (x->interchange->dialect == &dialect_edifact) {
+        x->envelope = edi_reader_context(x->reader)->envelope;
+        return;
+    }
     guides_find(x->reading->guides, SLICE("x12"), version, SLICE("interchange"), &x->reading->complaints,
                 &x->envelope, NULL);
 }
@@ -89,22 +94,26 @@ static void show(struct explaining *x, const struct explain_segment *s, const st
 static int on_interchange(void *ctx, const struct edi_interchange *i)
 {
     struct explaining *x = ctx;
-    struct explain_segment s = { .tag = SLICE("ISA"), .n = ISA_ELEMENTS };
+    const bool edifact = i->dialect == &dialect_edifact;
+    struct explain_segment s = { .tag = slice_of(i->dialect->level[DIALECT_INTERCHANGE].begin),
+                                 .n = edifact ? i->n : ENVELOPE_ELEMENTS, .flags = i->flags };
     char version[8];
 
     x->interchange = i;
     x->document = NULL;
     /* ISA12 is 00401 where GS08 is 004010 */
-    snprintf(version, sizeof(version), "%.5s0", i->element[12].n == 5 ? i->element[12].p : "00401");
+    snprintf(version, sizeof(version), "%.5s0", i->version.n == 5 ? i->version.p : "00401");
     choose_envelope(x, slice_of(version));
-    for (unsigned k = 1; k <= ISA_ELEMENTS; k++)
+    for (unsigned k = 1; k <= s.n; k++)
         s.element[k] = i->element[k];
     printer_style(x->c->out, STYLE_BOLD);
     printer_safe(x->c->out, slice_of(x->in->name));
     printer_printf(x->c->out, ": interchange %llu", (unsigned long long)i->ordinal);
     printer_style(x->c->out, STYLE_PLAIN);
     printer_text(x->c->out, "\n");
-    show(x, &s, x->envelope, x->envelope ? guide_segment(x->envelope, s.tag) : NULL, NULL, 0, NULL);
+    if (i->n || !edifact)
+        show(x, &s, x->envelope, x->envelope ? guide_segment(x->envelope, s.tag) : NULL, edifact ? &i->syntax : NULL, 0,
+             NULL);
     return stopped(x);
 }
 
@@ -115,7 +124,11 @@ static int on_interchange_end(void *ctx, const struct edi_interchange *i)
     show_held(x);
     printer_printf(x->c->out, "end of interchange %llu, control number ", (unsigned long long)i->ordinal);
     printer_safe(x->c->out, i->control);
-    printer_printf(x->c->out, ": %llu group%s\n\n", (unsigned long long)i->groups, i->groups == 1 ? "" : "s");
+    if (i->groups || i->dialect->groups)
+        printer_printf(x->c->out, ": %llu group%s\n\n", (unsigned long long)i->groups, i->groups == 1 ? "" : "s");
+    else
+        printer_printf(x->c->out, ": %llu message%s\n\n", (unsigned long long)i->documents,
+                       i->documents == 1 ? "" : "s");
     x->interchange = NULL;
     return stopped(x);
 }
@@ -123,15 +136,19 @@ static int on_interchange_end(void *ctx, const struct edi_interchange *i)
 static int on_group(void *ctx, const struct edi_group *g)
 {
     struct explaining *x = ctx;
-    struct explain_segment s = { .tag = SLICE("GS"), .n = GS_ELEMENTS };
+    const struct dialect *dialect = x->interchange->dialect;
+    const bool edifact = dialect == &dialect_edifact;
+    struct explain_segment s = { .tag = slice_of(dialect->level[DIALECT_GROUP].begin),
+                                 .n = edifact ? g->n : GROUP_ELEMENTS, .flags = g->flags };
 
     x->document = NULL;
     if (g->implied)
         return 0;
     choose_envelope(x, g->version);
-    for (unsigned k = 1; k <= GS_ELEMENTS; k++)
+    for (unsigned k = 1; k <= s.n; k++)
         s.element[k] = g->element[k];
-    show(x, &s, x->envelope, x->envelope ? guide_segment(x->envelope, s.tag) : NULL, NULL, 0, NULL);
+    show(x, &s, x->envelope, x->envelope ? guide_segment(x->envelope, s.tag) : NULL,
+         edifact ? &x->interchange->syntax : NULL, 0, NULL);
     return stopped(x);
 }
 
@@ -239,7 +256,7 @@ static int on_finding(void *ctx, const struct finding *f)
         return 0;
     reading_count(&x->count, f);
     buf_printf(&x->held, "%s=> %s %s%s: ", colour ? error ? "\033[1;31m" : "\033[1;35m" : "",
-               error ? "error" : "warning", finding_rows[f->code].name, colour ? "\033[0m" : "");
+               error ? "error" : "warning", finding_name(f->code, f->dialect), colour ? "\033[0m" : "");
     finding_message(f, &x->held);
     buf_add_char(&x->held, '\n');
     if (x->held.failed)

@@ -132,8 +132,7 @@ const char *input_looks_like(const struct input *in)
         struct slice start;
         const char *words;
     } kinds[] = {
-        { SLICE("UNA"), "EDIFACT" },
-        { SLICE("UNB"), "EDIFACT" },
+        { SLICE("U\0N\0"), "EDIFACT in UTF-16" },
         { SLICE("<?xml"), "XML" },
         { SLICE("<"), "XML or HTML" },
         { SLICE("{"), "JSON" },

@@ -179,12 +179,12 @@ static void leave_loop(struct checker *c, const struct segment *s, const struct 
     c->open &= ~loop->opened;
 }
 
-static bool selected(const struct segment *s, const struct guide_node *node)
+static bool selected(const struct checker *c, const struct segment *s, const struct guide_node *node)
 {
     struct slice value;
     if (node->n_select == 0)
         return true;
-    value = segment_element(s, node->select);
+    value = segment_part(s, c->syntax, node->select, node->select_part ? node->select_part : 1);
     for (unsigned i = 0; i < node->n_select; i++)
         if (slice_eq(value, node->select_codes[i]))
             return true;
@@ -207,7 +207,7 @@ static __attribute__((noinline)) const struct guide_step *choose(const struct ch
     for (unsigned i = 0; i < step->candidates; i++) {
         const struct guide_node *t = &c->guide->node[run[i].target];
         const struct guide_node *counted = t->trigger ? &c->guide->node[t->parent] : t;
-        if (!selected(s, t))
+        if (!selected(c, s, t))
             continue;
         if (times(c, t) < counted->max)
             return &run[i];
@@ -418,7 +418,8 @@ static inline bool is_integer(const char *p, uint32_t n)
     return long_digits(p, n);
 }
 
-static bool slow_decimal(const char *p, uint32_t n)
+/* both: the mark that the interchange does not have is one, too. */
+static bool slow_decimal(const struct checker *c, const char *p, uint32_t n, bool both)
 {
     uint32_t digits = 0, marks = 0, i = 0;
     if (n && *p == '-')
@@ -426,13 +427,13 @@ static bool slow_decimal(const char *p, uint32_t n)
     for (; i < n; i++) {
         if (is_digit(p[i]))
             digits++;
-        else if (p[i] == '.' && marks == 0)
+        else if ((p[i] == c->mark || (both && (p[i] == '.' || p[i] == ','))) && marks == 0)
             marks++;
         else
             break;
     }
     /* X12.6: an exponent may follow: E, an optional minus, digits */
-    if (i < n && p[i] == 'E' && digits) {
+    if (i < n && p[i] == 'E' && digits && !c->comma) {
         i++;
         if (i < n && p[i] == '-')
             i++;
@@ -441,16 +442,26 @@ static bool slow_decimal(const char *p, uint32_t n)
     return i == n && digits;
 }
 
-static inline bool is_decimal(const char *p, uint32_t n)
+static inline bool is_decimal(const struct checker *c, const char *p, uint32_t n)
 {
-    if (n > 8 || *p == '-' || (n == 1 && *p == '.'))
-        return slow_decimal(p, n);
+    if (n > 8 || *p == '-' || (n == 1 && *p == c->mark))
+        return slow_decimal(c, p, n, false);
     /* the lowest mark that is found is right, the others may not be; one is all there may be */
-    uint64_t v = load_digits(p, n), x = v ^ EIGHT('.');
+    const uint64_t m = (unsigned char)c->mark;
+    uint64_t v = load_digits(p, n), x = v ^ EIGHT(m);
     uint64_t mark = (x - EIGHT(0x01)) & ~x & EIGHT(0x80);
     mark = (mark & -mark) >> 7;
-    v ^= mark * ('.' ^ '0');
-    return all_digits(v) || slow_decimal(p, n);
+    v ^= mark * (m ^ '0');
+    return all_digits(v) || slow_decimal(c, p, n, false);
+}
+
+/* ISO 9735: alphabetic is what holds no digit. */
+static bool has_no_digit(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if (is_digit(s.p[i]))
+            return false;
+    return true;
 }
 
 static inline unsigned two(const char *p)
@@ -517,6 +528,7 @@ static void no_codes(struct checker *c)
 }
 
 static void slow_elements(struct checker *c, const struct segment *s, const struct segment_def *def, uint64_t present);
+static uint64_t check_parts(struct checker *c, const struct segment *s, const struct segment_def *def);
 
 static inline bool notes_hold(const struct note *note, unsigned n, uint64_t present)
 {
@@ -557,6 +569,100 @@ static bool is_code(struct checker *c, const struct element_use *use, const char
     return !codes || (size <= 8 && codes_has(codes, load(p, size)));
 }
 
+/* Is a value right, as far as can be seen fast? */
+static inline bool is_right(struct checker *c, const struct element_use *use, const char *p, uint32_t size)
+{
+    const struct codes *codes;
+    if (size - use->min > use->range)
+        return false;
+    switch (use->quick) {
+    case TYPE_AN:
+        return true;
+    case TYPE_ID:
+        codes = __atomic_load_n(&use->list, __ATOMIC_ACQUIRE);
+        return (size <= 8 && codes_has(codes, load(p, size))) || is_code(c, use, p, size);
+    case TYPE_N:
+        return is_integer(p, size);
+    case TYPE_R:
+        return is_decimal(c, p, size);
+    case TYPE_DT:
+        return check_is_date_at(p, size) && !(c->no_long_dates && size > 6);
+    case TYPE_TM:
+        return is_time(p, size);
+    case TYPE_A:
+        return has_no_digit(slice(p, size));
+    default: /* TYPE_B; of a composite its components are looked at one by one */
+        return use->quick == TYPE_B;
+    }
+}
+
+/* Is a composite right? It holds no repetition separator. */
+static inline bool is_right_composite(struct checker *c, const struct element *e, const char *p, const char *end,
+                                      char separator, char repetition)
+{
+    const struct element_use *part = e->part;
+    uint64_t present = 0;
+    for (unsigned k = 0;; k++, part++) {
+        const char *start = p;
+        while (p < end && *p != separator && *p != repetition)
+            p++;
+        if (p > start) {
+            if (k >= e->n_parts || k >= 64 || !is_right(c, part, start, (uint32_t)(p - start)))
+                return false;
+            present |= 1ull << k;
+        } else if (p == end && k && c->comma) {
+            return false;
+        }
+        if (p == end)
+            break;
+        if (*p != separator)
+            return false;
+        p++;
+    }
+    return (present & e->mandatory) == e->mandatory && notes_hold(e->note, e->n_notes, present);
+}
+
+/* The elements of a segment in which there are components or repetitions. */
+static __attribute__((noinline)) uint64_t check_parts(struct checker *c, const struct segment *s,
+                                                      const struct segment_def *def)
+{
+    const char separator = segment_component_separator(s, c->syntax);
+    const char repetition = c->syntax->repetition ? segment_repetition_separator(s, c->syntax) : separator;
+    const struct element_use *use = def->use;
+    const uint32_t *at = s->at;
+    unsigned n = s->n < def->n ? s->n : def->n;
+    bool wrong = (s->n > def->n) | ((s->flags & SEGMENT_ESCAPE) != 0) | (s->n && at[s->n] - at[s->n - 1] == 1) |
+                 !separator;
+    uint64_t present = 0;
+
+    if (n > 64)
+        n = 64;
+    for (unsigned k = 0; k < n; k++, use++) {
+        const char *p = s->base + at[k] + 1, *end = s->base + at[k + 1];
+        if (p == end)
+            continue;
+        present |= 1ull << k;
+        if (wrong)
+            continue;
+        if (use->element->type == TYPE_COMPOSITE) {
+            wrong = !is_right_composite(c, use->element, p, end, separator, repetition);
+        } else {
+            wrong = !is_right(c, use, p, (uint32_t)(end - p));
+            for (; p < end && use->quick != TYPE_B; p++)
+                wrong |= (*p == separator) | (*p == repetition);
+        }
+    }
+    wrong |= (present & def->mandatory) != def->mandatory || (present & def->not_used) ||
+             ((present ^ present >> 1) & def->pairs) || !notes_hold(def->note, def->n_single, present);
+    if (UNLIKELY(wrong)) {
+        for (unsigned k = def->n; k < s->n && k < 64; k++)
+            present |= (uint64_t)(at[k + 1] - at[k] > 1) << k;
+        if (!c->structure_only)
+            slow_elements(c, s, def, present);
+    }
+    return present;
+}
+
 uint64_t check_elements(struct checker *c, const struct segment *s, const struct segment_def *def)
 {
     const char *base = s->base;
@@ -565,8 +671,13 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
     unsigned n = s->n;
     uint64_t present = 0, bit = 1;
     uint32_t start = at[0] + 1;
-    bool wrong = (n > def->n) | (s->flags != 0) | (n && at[n] - at[n - 1] == 1);
+    bool wrong = (n > def->n) | (n && at[n] - at[n - 1] == 1);
 
+    if (UNLIKELY(s->flags)) {
+        if (s->flags & SEGMENT_PARTS)
+            return check_parts(c, s, def);
+        wrong = true;
+    }
     if (n > def->n)
         n = def->n;
     if (n > 64)
@@ -592,13 +703,16 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
             wrong |= !is_integer(p, size);
             break;
         case TYPE_R:
-            wrong |= !is_decimal(p, size);
+            wrong |= !is_decimal(c, p, size);
             break;
         case TYPE_DT:
             wrong |= !check_is_date_at(p, size) || (c->no_long_dates && size > 6);
             break;
         case TYPE_TM:
             wrong |= !is_time(p, size);
+            break;
+        case TYPE_A:
+            wrong |= !has_no_digit(slice(p, size));
             break;
         case TYPE_COMPOSITE:
             wrong = true;
@@ -629,7 +743,7 @@ static const struct guide_variant *variant_of(struct checker *c, const struct se
 
     for (unsigned i = 0; i < node->n_qualifiers; i++) {
         const struct guide_qualifier *q = &g->qualifier[node->qualifier + i];
-        if (slice_eq(segment_element(s, q->element), q->code))
+        if (slice_eq(segment_part(s, c->syntax, q->element, q->part ? q->part : 1), q->code))
             there |= 1ull << q->bit;
     }
     if (node->trigger)
@@ -673,7 +787,7 @@ uint64_t check_segment(struct checker *c, const struct segment *s, const struct 
 
 static const char *type_name(const struct element *e, char *room)
 {
-    static const char *const names[] = { "AN", "ID", "N", "R", "DT", "TM", "B", "composite" };
+    static const char *const names[] = { "AN", "ID", "N", "R", "DT", "TM", "B", "A", "composite" };
     if (e->type != TYPE_N)
         return names[e->type];
     room[0] = 'N';
@@ -682,9 +796,15 @@ static const char *type_name(const struct element *e, char *room)
     return room;
 }
 
-static void expect(struct remark *r, const struct element_use *use)
+/* "R 1/15", or as EDIFACT writes it, "n..15". */
+static void expect(const struct checker *c, struct remark *r, const struct element_use *use)
 {
     char room[4];
+    if (c->guide->words->notation) {
+        const char *type = use->element->type == TYPE_R ? "n" : use->element->type == TYPE_A ? "a" : "an";
+        snprintf(r->expected, sizeof(r->expected), "%s%s%u", type, use->min == use->max ? "" : "..", use->max);
+        return;
+    }
     snprintf(r->expected, sizeof(r->expected), "%s %u/%u", type_name(use->element, room), use->min, use->max);
 }
 
@@ -737,6 +857,18 @@ static void check_characters(struct checker *c, const struct segment *s, struct 
     }
 }
 
+/* A comma where the interchange says point, or the other way round. */
+static void say_other_mark(struct checker *c, const struct segment *s, struct remark *r)
+{
+    const char other = c->mark == '.' ? ',' : '.';
+    if (!memchr(r->value.p, other, r->value.n))
+        return;
+    r->code = FINDING_DECIMAL_MARK;
+    snprintf(r->found, sizeof(r->found), "has a decimal %s", other == '.' ? "point" : "comma");
+    snprintf(r->expected, sizeof(r->expected), "a %s, as the interchange says", other == '.' ? "comma" : "point");
+    say(c, s, r);
+}
+
 static void check_value(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use)
 {
     const char *p = r->value.p;
@@ -750,7 +882,8 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
     if (n <= 48) {
         memcpy(copy, p, n);
         p = copy;
-    } else if (use->element->type != TYPE_AN && use->element->type != TYPE_B && use->element->type != TYPE_COMPOSITE) {
+    } else if (use->element->type != TYPE_AN && use->element->type != TYPE_B && use->element->type != TYPE_A &&
+               use->element->type != TYPE_COMPOSITE) {
         right = false;
     }
     switch (use->element->type) {
@@ -775,13 +908,19 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
             }
         }
         return;
+    case TYPE_A:
+        right = has_no_digit(r->value);
+        what = "letters";
+        break;
     case TYPE_N:
         right = right && is_integer(p, n);
         what = "a whole number";
         break;
     case TYPE_R:
-        right = right && is_decimal(p, n);
+        right = right && slow_decimal(c, p, n, c->comma);
         what = "a number";
+        if (right && c->comma)
+            say_other_mark(c, s, r);
         break;
     case TYPE_DT:
         r->code = FINDING_ELEMENT_DATE;
@@ -803,13 +942,13 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
         length_is_right(c, s, r, use);
         return;
     }
-    if (use->element->type == TYPE_N || use->element->type == TYPE_R)
+    if (use->element->type == TYPE_N || use->element->type == TYPE_R || use->element->type == TYPE_A)
         r->code = FINDING_ELEMENT_CHARACTER;
     snprintf(r->found, sizeof(r->found), "is not %.*s", (int)strcspn(what, ","), what);
     if (use->element->type == TYPE_DT || use->element->type == TYPE_TM)
         snprintf(r->expected, sizeof(r->expected), "%s", what);
     else
-        expect(r, use);
+        expect(c, r, use);
     say(c, s, r);
 }
 
@@ -817,12 +956,13 @@ static void check_composite(struct checker *c, const struct segment *s, struct r
                             struct slice value)
 {
     uint64_t present = 0;
+    const char separator = segment_component_separator(s, c->syntax);
     struct slice rest = value;
     unsigned k = 0;
     bool more = true;
     while (more) {
-        struct slice part = c->syntax->component ? slice_cut(rest, c->syntax->component, &rest, &more) : rest;
-        if (!c->syntax->component)
+        struct slice part = separator ? slice_cut(rest, separator, &rest, &more) : rest;
+        if (!separator)
             more = false;
         k++;
         r->component = k;
@@ -840,8 +980,19 @@ static void check_composite(struct checker *c, const struct segment *s, struct r
         }
         if (part.n && k <= 64) {
             present |= 1ull << (k - 1);
+            if (s->flags & SEGMENT_ESCAPE) {
+                r->about = e->part[k - 1].element;
+                check_characters(c, s, r);
+            }
             check_value(c, s, r, &e->part[k - 1]);
         }
+    }
+    if (c->comma && k > 1 && value.p[value.n - 1] == separator) {
+        r->code = FINDING_ELEMENT_TRAILING;
+        r->about = e;
+        snprintf(r->found, sizeof(r->found), "the last component is empty");
+        snprintf(r->expected, sizeof(r->expected), "nothing behind the last component that holds something");
+        say(c, s, r);
     }
     for (k = 1; k <= e->n_parts && k <= 64; k++)
         if (e->part[k - 1].requirement == REQ_MANDATORY && !(present >> (k - 1) & 1)) {
@@ -851,7 +1002,7 @@ static void check_composite(struct checker *c, const struct segment *s, struct r
             r->value = slice(NULL, 0);
             r->missing = true;
             snprintf(r->found, sizeof(r->found), "missing");
-            expect(r, &e->part[k - 1]);
+            expect(c, r, &e->part[k - 1]);
             say(c, s, r);
             r->missing = false;
         }
@@ -871,6 +1022,7 @@ static void check_composite(struct checker *c, const struct segment *s, struct r
 static void check_one(struct checker *c, const struct segment *s, const struct element_use *use, unsigned k,
                       struct slice value)
 {
+    const char separator = segment_repetition_separator(s, c->syntax), component = segment_component_separator(s, c->syntax);
     struct slice rest = value;
     unsigned repetition = 0;
     bool more = true;
@@ -878,8 +1030,8 @@ static void check_one(struct checker *c, const struct segment *s, const struct e
         struct remark r = { .element = k, .about = use->element };
         struct slice part = rest;
         more = false;
-        if (c->syntax->repetition && (s->flags & SEGMENT_PARTS))
-            part = slice_cut(rest, c->syntax->repetition, &rest, &more);
+        if (separator && (s->flags & SEGMENT_PARTS))
+            part = slice_cut(rest, separator, &rest, &more);
         repetition++;
         r.repetition = more || repetition > 1 ? repetition : 0;
         r.value = part;
@@ -892,12 +1044,12 @@ static void check_one(struct checker *c, const struct segment *s, const struct e
         }
         if (part.n == 0)
             continue;
-        if (s->flags & SEGMENT_ESCAPE && use->element->type != TYPE_B)
+        if (s->flags & SEGMENT_ESCAPE && use->element->type != TYPE_B && use->element->type != TYPE_COMPOSITE)
             check_characters(c, s, &r);
         r.value = part;
         if (use->element->type == TYPE_COMPOSITE) {
             check_composite(c, s, &r, use->element, part);
-        } else if (c->syntax->component && use->element->type != TYPE_B && memchr(part.p, c->syntax->component, part.n)) {
+        } else if (component && use->element->type != TYPE_B && memchr(part.p, component, part.n)) {
             r.code = FINDING_ELEMENT_COMPONENTS;
             snprintf(r.found, sizeof(r.found), "holds the component separator");
             snprintf(r.expected, sizeof(r.expected), "an element without components");
@@ -970,7 +1122,7 @@ static void slow_elements(struct checker *c, const struct segment *s, const stru
             r.missing = true;
             snprintf(r.found, sizeof(r.found), "missing");
             if (use->element->type != TYPE_COMPOSITE)
-                expect(&r, use);
+                expect(c, &r, use);
             say(c, s, &r);
         }
     }

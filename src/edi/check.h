@@ -36,6 +36,8 @@ struct checker {
     void *ctx;
     int stopped;                                /* what remark returned when it was negative */
     bool structure_only;
+    char mark;                                  /* the decimal mark */
+    bool comma;                                 /* EDIFACT: the other one of point and comma is read, too, and told */
     bool short_dates;                           /* a version from before 004010: dates may have six digits */
     bool no_long_dates;                         /* and may not have eight */
     struct slice later;                         /* the document's version when it is later than the guide's: what

@@ -1,7 +1,8 @@
 /*
  * delimiters: see delimiters.h. Nothing is allocated here.
  *
- * Sources: X12.5 (interchange control structures), X12.6 (application control structure).
+ * Sources: X12.5 (interchange control structures), X12.6 (application control structure); ISO 9735 (versions 1 to 3:
+ * clause 7, characters; version 4: part 1, clause 9, UNA).
  */
 #include "edi/delimiters.h"
 
@@ -98,4 +99,136 @@ bool delimiters_envelope(const char *p, size_t n, const char *tag)
 {
     size_t k = strlen(tag);
     return n > k && memcmp(p, tag, k) == 0 && !is_letter_or_digit(p[k]) && !delimiters_blank(p[k]);
+}
+
+/* ---- EDIFACT ---- */
+
+bool delimiters_released(const char *p, size_t from, size_t at, char release)
+{
+    size_t n = 0;
+    while (release && at > from && p[at - 1] == release)
+        at--, n++;
+    return n % 2 != 0;
+}
+
+const char *delimiters_end(const char *p, size_t n, const struct edi_syntax *syntax)
+{
+    const char *end = p, *stop = p + n;
+    while ((end = memchr(end, syntax->terminator, (size_t)(stop - end))) != NULL) {
+        if (!syntax->release || !delimiters_released(p, 0, (size_t)(end - p), syntax->release))
+            return end;
+        end++;
+    }
+    return NULL;
+}
+
+static bool is_line_break(char c)
+{
+    return c == '\n' || c == '\r';
+}
+
+/* UNB, UNG or UNH in capital or small letters? */
+static bool is_service(const char *p, const char *letters)
+{
+    return (p[0] == 'U' || p[0] == 'u') && (p[1] == 'N' || p[1] == 'n') && strchr(letters, p[2] & ~0x20) && p[2] >= 'A';
+}
+
+static bool is_usable(const struct edi_syntax *x)
+{
+    const char c[] = { x->element, x->terminator, x->component, x->repetition, x->release };
+    for (unsigned i = 0; i < sizeof(c); i++) {
+        if (is_letter_or_digit(c[i]) || (i < 2 && (c[i] == 0 || c[i] == ' ')))
+            return false;
+        for (unsigned k = 0; k < i; k++)
+            if (c[i] && c[i] == c[k])
+                return false;
+    }
+    return true;
+}
+
+/* What stands before the segment that follows the UNB; 0: none follows within the first bytes. */
+static char before_next(const char *p, size_t n, char element)
+{
+    for (size_t i = 4; i + 3 < n && i < EDI_ENVELOPE_TEXT; i++) {
+        size_t end = i;
+        if (!is_service(p + i, "HGZ") || p[i + 3] != element)
+            continue;
+        while (end > 4 && is_line_break(p[end - 1]))
+            end--;
+        if (end < i && is_letter_or_digit(p[end - 1]))
+            return p[end]; /* the line break itself */
+        return is_letter_or_digit(p[end - 1]) ? 0 : p[end - 1];
+    }
+    return 0;
+}
+
+enum found delimiters_of_unb(const char *p, size_t n, bool last, struct edi_syntax *syntax_r, struct edi_una *una_r,
+                             size_t *length_r)
+{
+    struct edi_syntax x = { '+', '\'', ':', 0, '?' };
+    struct edi_una una = { 0 };
+    size_t at = 0;
+    char reserved = 0, next;
+
+    if (n < 16 && !last)
+        return NEED_MORE;
+    if (n >= 9 && is_service(p, "A")) {
+        una = (struct edi_una){ .present = true, .decimal = p[5] };
+        x = (struct edi_syntax){ p[4], p[8], p[3], 0, p[6] == ' ' ? 0 : p[6] };
+        reserved = p[7];
+        at = 9;
+        /* UNA:+.?' with five characters: the sixth is a line break, or the UNB begins there */
+        if (!is_letter_or_digit(p[7]) && p[7] != ' ' && (is_line_break(p[8]) || (n > 10 && is_service(p + 8, "BGH")))) {
+            const char *unb = memchr(p + 8, 'U', n - 8);
+            next = unb ? before_next(unb, n - (size_t)(unb - p), p[4]) : 0;
+            if (!next && !last && n < EDI_ENVELOPE_TEXT)
+                return NEED_MORE;
+            if (next == p[7] || !is_line_break(p[8])) {
+                una.is_short = true;
+                x.terminator = p[7];
+                reserved = 0;
+                at = 8;
+            }
+        }
+        while (at < n && delimiters_blank(p[at]))
+            at++;
+    }
+    if (n - at < 10 && !last)
+        return NEED_MORE;
+    if (n - at < 4 || !is_service(p + at, "BGH"))
+        return NOT_FOUND;
+    p += at;
+    n -= at;
+    if (!una.present) {
+        next = before_next(p, n, p[3]);
+        if (!next && !last && n < EDI_ENVELOPE_TEXT)
+            return NEED_MORE;
+        if (p[3] == 0x1d) {
+            x = (struct edi_syntax){ 0x1d, 0x1c, 0x1f, 0, 0 };
+        } else {
+            x.element = p[3];
+            if ((p[2] & ~0x20) == 'B' && n > 8 && p[8] != x.element && !is_letter_or_digit(p[8]))
+                x.component = p[8];
+        }
+        if (next && next != x.terminator && next != x.element && next != x.component)
+            x.terminator = next;
+        if (x.release == x.terminator || x.release == x.element || x.release == x.component)
+            x.release = 0;
+    }
+    if ((p[2] & ~0x20) == 'B' && n > 9 && p[8] == x.component && is_digit(p[9])) {
+        bool four = p[9] >= '4' && p[9] <= '9';
+        if (four && una.present && reserved != ' ' && !is_letter_or_digit(reserved))
+            x.repetition = reserved;
+        else if (four && !una.present)
+            x.repetition = x.element == 0x1d ? 0 : '*';
+        if (x.repetition && (x.repetition == x.element || x.repetition == x.component || x.repetition == x.terminator ||
+                             x.repetition == x.release))
+            x.repetition = 0;
+    }
+    if (!is_usable(&x))
+        return NOT_FOUND;
+    *syntax_r = x;
+    *una_r = una;
+    *length_r = at;
+    return FOUND;
 }

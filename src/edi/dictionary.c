@@ -270,6 +270,9 @@ void dictionary_settle(struct element_use *u)
     u->quick = (uint8_t)e->type;
     if (e->type == TYPE_COMPOSITE) {
         bool alone = e->n_parts > 0;
+        u->element->mandatory = 0;
+        for (unsigned i = 0; i < e->n_parts && i < 64; i++)
+            u->element->mandatory |= (uint64_t)(e->part[i].requirement == REQ_MANDATORY) << i;
         for (unsigned i = 1; i < e->n_parts; i++)
             alone = alone && e->part[i].requirement != REQ_MANDATORY;
         for (unsigned i = 0; i < e->n_notes; i++)

@@ -37,6 +37,7 @@ static void column(struct buf *out, struct slice text, size_t width)
 void explain_take(const struct segment *s, struct explain_segment *segment)
 {
     segment->tag = segment_tag(s);
+    segment->flags = s->flags;
     segment->n = s->n < LIMIT_ELEMENTS ? s->n : LIMIT_ELEMENTS;
     for (unsigned k = 1; k <= segment->n; k++)
         segment->element[k] = segment_element(s, k);
@@ -153,6 +154,12 @@ static void add_line(const struct explain_segment *s, const struct explain_optio
     add_value(o, use, value, out);
 }
 
+static char component_of(const struct explain_segment *s, const struct explain_options *o)
+{
+    const struct segment flags = { .flags = s->flags };
+    return o->syntax ? segment_component_separator(&flags, o->syntax) : 0;
+}
+
 /* A composite, or what looks like one. */
 static void add_parts(const struct explain_segment *s, const struct explain_options *o, unsigned element,
                       unsigned repetition, struct element_use *use, struct slice value, struct buf *out)
@@ -160,7 +167,7 @@ static void add_parts(const struct explain_segment *s, const struct explain_opti
     bool more = true;
 
     for (unsigned k = 1; more; k++) {
-        struct slice part = slice_cut(value, o->syntax->component, &value, &more);
+        struct slice part = slice_cut(value, component_of(s, o), &value, &more);
         struct element_use *part_use = use && k <= use->element->n_parts ? &use->element->part[k - 1] : NULL;
         if (part.n)
             add_line(s, o, element, k, repetition, part_use, part, out);
@@ -171,7 +178,9 @@ static void add_element(const struct explain_segment *s, const struct explain_op
                         struct element_use *use, struct slice value, struct buf *out)
 {
     bool composite = use && use->element->type == TYPE_COMPOSITE;
-    char repeat = o->syntax && (!use || use->repeat > 1) ? o->syntax->repetition : 0;
+    const struct segment flags = { .flags = s->flags };
+    const char component = component_of(s, o);
+    char repeat = o->syntax && (!use || use->repeat > 1) ? segment_repetition_separator(&flags, o->syntax) : 0;
     bool binary = use && use->element->type == TYPE_B;
     bool more = true;
 
@@ -185,8 +194,7 @@ static void add_element(const struct explain_segment *s, const struct explain_op
             more = false;
         if (!one.n)
             continue;
-        if (o->syntax && o->syntax->component && !binary &&
-            (composite || (!use && memchr(one.p, o->syntax->component, one.n))))
+        if (component && !binary && (composite || (!use && memchr(one.p, component, one.n))))
             add_parts(s, o, element, repeat ? k : 0, use, one, out);
         else
             add_line(s, o, element, 0, repeat ? k : 0, use, one, out);

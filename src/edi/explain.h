@@ -14,6 +14,7 @@ struct explain_segment {
     struct slice tag;
     struct slice element[LIMIT_ELEMENTS + 1];   /* [1] is the first */
     unsigned n;
+    unsigned flags;     /* as in struct segment: SEGMENT_REWRITTEN says what separates components */
 };
 
 struct explain_options {

@@ -7,6 +7,8 @@
  */
 #include "edi/finding.h"
 
+#include "edi/dialect.h"
+
 /* Bytes of partner content shown at most, and bytes of a segment shown around the caret. */
 enum { VALUE_SHOWN = 60, ACK_VALUE_SHOWN = 99, FILE_SHOWN = 400, WORD_SHOWN = 200, BEFORE_CARET = 48, AROUND_CARET = 100 };
 /* Columns for place and segment together; beyond, the segment gets a line of its own, so that the caret's line and
@@ -14,11 +16,23 @@ enum { VALUE_SHOWN = 60, ACK_VALUE_SHOWN = 99, FILE_SHOWN = 400, WORD_SHOWN = 20
 enum { LINE_COLUMNS = 120 };
 
 const struct finding_row finding_rows[FINDING_CODES] = {
-#define ROW(id, name, allow, level, severity, ack, words) \
-    [FINDING_##id] = { name, allow, level, severity, ack, words },
+#define ROW(id, name, allow, level, severity, ack, words, edifact, contrl) \
+    [FINDING_##id] = { name, allow, level, severity, ack, words, edifact, contrl },
     FINDINGS(ROW)
 #undef ROW
 };
+
+const char *finding_name(enum finding_code code, const struct dialect *dialect)
+{
+    const struct finding_row *row = &finding_rows[code];
+    return dialect == &dialect_edifact && row->edifact ? row->edifact : row->name;
+}
+
+const char *finding_acknowledged(enum finding_code code, const struct dialect *dialect)
+{
+    const struct finding_row *row = &finding_rows[code];
+    return dialect == &dialect_edifact ? row->contrl : row->acknowledgment;
+}
 
 /* --- What is allowed ------------------------------------------------------------ */
 
@@ -30,7 +44,8 @@ void finding_policy_init(struct finding_policy *p)
 
 static bool names_row(const struct finding_row *row, struct slice name)
 {
-    return (row->allow && slice_is(name, row->allow)) || slice_is(name, row->name);
+    return (row->allow && slice_is(name, row->allow)) || slice_is(name, row->name) ||
+           (row->edifact && slice_is(name, row->edifact));
 }
 
 bool finding_policy_allow(struct finding_policy *p, struct slice name)
@@ -294,10 +309,50 @@ static void add_ack_value(const struct finding *f, struct buf *out)
     }
 }
 
+/* The same for a CONTRL: the segments that say it, with the usual separators. */
+static void add_contrl(const struct finding *f, struct buf *out)
+{
+    const struct finding_row *row = &finding_rows[f->code];
+    const char action = f->severity == SEVERITY_ERROR ? '4' : '7';
+
+    if (!row->contrl || f->answers || slice_is(f->set, "CONTRL"))
+        return;
+    switch (row->level) {
+    case LEVEL_FILE:
+        break;
+    case LEVEL_INTERCHANGE:
+    case LEVEL_GROUP:
+    case LEVEL_DOCUMENT:
+        if (!f->control.n)
+            break;
+        buf_add_text(out, row->level == LEVEL_INTERCHANGE ? "UCI+" : row->level == LEVEL_GROUP ? "UCF+" : "UCM+");
+        buf_add_safe(out, f->control, WORD_SHOWN);
+        buf_printf(out, "+…+%c+%s", action, row->contrl);
+        break;
+    case LEVEL_SEGMENT:
+    case LEVEL_ELEMENT:
+        if (!f->place.document)
+            break;
+        buf_printf(out, "UCS+%llu", (unsigned long long)f->place.segment);
+        if (row->level == LEVEL_SEGMENT && !f->place.element) {
+            buf_printf(out, "+%s", row->contrl);
+            break;
+        }
+        buf_printf(out, "  UCD+%s+%u", row->contrl, f->place.element + 1);
+        if (f->place.component)
+            buf_printf(out, ":%u", f->place.component);
+        break;
+    }
+}
+
 void finding_acknowledgment(const struct finding *f, struct buf *out)
 {
     const struct finding_row *row = &finding_rows[f->code];
 
+    if (f->dialect == &dialect_edifact) {
+        add_contrl(f, out);
+        return;
+    }
     if (!row->acknowledgment || f->code == FINDING_ELEMENT_TRAILING)
         return;
     if (f->answers || slice_is(f->set, "997") || slice_is(f->set, "999")) /* acknowledgments are not acknowledged */
@@ -390,7 +445,7 @@ void finding_text(const struct finding *f, struct slice file, bool colour, struc
 
     if (colour)
         buf_add_text(out, f->severity == SEVERITY_ERROR ? "\033[1;31m" : "\033[1;35m");
-    buf_printf(out, "%s %s", severity, row->name);
+    buf_printf(out, "%s %s", severity, finding_name(f->code, f->dialect));
     if (colour)
         buf_add_text(out, "\033[0m");
     buf_add_text(out, ": ");
@@ -400,7 +455,9 @@ void finding_text(const struct finding *f, struct slice file, bool colour, struc
     if (row->level == LEVEL_INTERCHANGE && f->severity != SEVERITY_ERROR) /* a TA1 is sent when asked for */
         return;
     said = out->n;
-    buf_add_text(out, row->level == LEVEL_INTERCHANGE ? "the TA1 will say: " : "the 997 will say: ");
+    buf_add_text(out, f->dialect == &dialect_edifact         ? "the CONTRL will say: "
+                      : row->level == LEVEL_INTERCHANGE ? "the TA1 will say: "
+                                                        : "the 997 will say: ");
     line = out->n;
     finding_acknowledgment(f, out);
     if (out->n > line)
@@ -456,7 +513,7 @@ void finding_json(const struct finding *f, struct slice file, struct buf *out)
             column = at - i;
         }
 
-    buf_printf(out, "{\"code\":\"%s\",\"severity\":\"%s\",\"file\":\"", row->name,
+    buf_printf(out, "{\"code\":\"%s\",\"severity\":\"%s\",\"file\":\"", finding_name(f->code, f->dialect),
                f->severity == SEVERITY_ERROR     ? "error"
                : f->severity == SEVERITY_WARNING ? "warning"
                                                  : "ignored");

@@ -69,6 +69,7 @@ struct element {
     /* TYPE_COMPOSITE: */
     struct element_use *part;
     unsigned n_parts;
+    uint64_t mandatory;         /* its parts: bit 0 is the first */
     struct note *note;
     unsigned n_notes;
     struct code_source *source; /* where the code lines stand in the files */

@@ -2,9 +2,11 @@
  * lexer: see lexer.h.
  *
  * Sixty-four bytes at a time become four bit masks (delimiters, terminators, parts, bytes that JSON must
- * escape); the masks become positions. How a mask is made differs by instruction set, what is made of it does
- * not: so each set has one small function, and `index_block` is compiled into each of them.
- * The idea of turning masks into positions without branches is Langdale and Lemire's (simdjson, 2019).
+ * escape), five where there is a release character; the masks become positions. How a mask is made differs by
+ * instruction set, what is made of it does not: so each set has one small function, and `index_block` is compiled into
+ * each of them twice, with release characters and without.
+ * The idea of turning masks into positions without branches, and of finding released characters by one addition, is
+ * Langdale and Lemire's (simdjson, 2019).
  */
 #include "edi/lexer.h"
 
@@ -42,19 +44,53 @@ void lexer_index_deinit(struct lexer_index *x)
     *x = (struct lexer_index){ .room = 0 };
 }
 
+struct slice segment_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k, unsigned part)
+{
+    struct slice v = segment_element(s, k), rest = v;
+    bool found = true;
+    if (!part || !(s->flags & SEGMENT_PARTS))
+        return part <= 1 ? v : slice(NULL, 0);
+    if (syntax->repetition)
+        v = slice_cut(v, segment_repetition_separator(s, syntax), &rest, &found);
+    if (!syntax->component)
+        return part == 1 ? v : slice(NULL, 0);
+    for (rest = v, found = true; part && found; part--)
+        v = slice_cut(rest, segment_component_separator(s, syntax), &rest, &found);
+    return part ? slice(NULL, 0) : v;
+}
+
 struct masks {
-    uint64_t delimiter, terminator, parts, escape;
+    uint64_t delimiter, terminator, parts, escape, release;
 };
 
 struct state {
     uint32_t *delimiter, *end;
     uint64_t follows;       /* bit 0: the last byte was a terminator */
     uint64_t follows_break; /* bit 0: the last byte was a line break behind a terminator */
+    uint64_t released;      /* bit 0: the last byte was a release character that speaks of the next one */
     uint32_t flags;         /* of the segment that is open */
 };
 
-ALWAYS_INLINE void take_masks(struct state *s, uint32_t base, struct masks m, uint32_t first)
+/* The bytes behind release characters, of which each second one of a run is itself released: bits that are set in runs
+ * are added to where the runs begin on odd places, and the carry comes out behind the end of those. */
+ALWAYS_INLINE uint64_t released(uint64_t release, uint64_t *carry)
 {
+    const uint64_t even = 0x5555555555555555ull;
+    uint64_t follows, sum;
+    release &= ~*carry;
+    follows = release << 1 | *carry;
+    *carry = __builtin_add_overflow(release & ~even & ~follows, release, &sum);
+    return (even ^ sum << 1) & follows;
+}
+
+ALWAYS_INLINE void take_masks(struct state *s, uint32_t base, struct masks m, uint32_t first, bool release)
+{
+    if (release && __builtin_expect((m.release | s->released) != 0, 0)) {
+        uint64_t text = ~released(m.release, &s->released);
+        m.delimiter &= text;
+        m.terminator &= text;
+        m.parts &= text;
+    }
     uint64_t bits = m.delimiter, terminators = m.terminator;
     uint32_t count = (uint32_t)__builtin_popcountll(bits);
     uint32_t *to = s->delimiter;
@@ -79,9 +115,13 @@ ALWAYS_INLINE void take_masks(struct state *s, uint32_t base, struct masks m, ui
             flags |= SEGMENT_PARTS;
         if (escape & below)
             flags |= SEGMENT_ESCAPE;
+        if (release && m.release & below)
+            flags |= SEGMENT_RELEASE;
         *s->end++ = number << SEGMENT_FLAG_BITS | flags;
         m.parts &= ~below;
         escape &= ~below;
+        if (release)
+            m.release &= ~below;
         s->flags = 0;
         terminators &= terminators - 1;
     }
@@ -89,6 +129,8 @@ ALWAYS_INLINE void take_masks(struct state *s, uint32_t base, struct masks m, ui
         s->flags |= SEGMENT_PARTS;
     if (escape)
         s->flags |= SEGMENT_ESCAPE;
+    if (release && m.release)
+        s->flags |= SEGMENT_RELEASE;
 
     if (count) {
         for (unsigned i = 0; i < 8; i++) {
@@ -109,28 +151,39 @@ ALWAYS_INLINE void take_masks(struct state *s, uint32_t base, struct masks m, ui
     }
 }
 
-typedef struct masks mask_function(const char *p, const struct edi_syntax *syntax);
+typedef struct masks mask_function(const char *p, const struct edi_syntax *syntax, bool release);
 
-ALWAYS_INLINE void index_block(struct lexer_index *x, const char *block, size_t n, const struct edi_syntax *syntax,
-                               mask_function *masks_of)
+ALWAYS_INLINE void index_all(struct lexer_index *x, const char *block, size_t n, const struct edi_syntax *syntax,
+                             mask_function *masks_of, bool release)
 {
     /* a block begins behind a terminator, wherever the input was cut */
-    struct state s = { x->delimiter, x->end, 1, 0, 0 };
+    struct state s = { x->delimiter, x->end, 1, 0, 0, 0 };
     size_t i = 0;
     for (; i + 64 <= n; i += 64)
-        take_masks(&s, (uint32_t)i, masks_of(block + i, syntax), (uint32_t)(s.delimiter - x->delimiter));
+        take_masks(&s, (uint32_t)i, masks_of(block + i, syntax, release), (uint32_t)(s.delimiter - x->delimiter),
+                   release);
     if (i < n) {
-        struct masks m = masks_of(block + i, syntax);
+        struct masks m = masks_of(block + i, syntax, release);
         uint64_t keep = (1ull << (n - i)) - 1;
         m.delimiter &= keep;
         m.terminator &= keep;
         m.parts &= keep;
         m.escape &= keep;
-        take_masks(&s, (uint32_t)i, m, (uint32_t)(s.delimiter - x->delimiter));
+        m.release &= keep;
+        take_masks(&s, (uint32_t)i, m, (uint32_t)(s.delimiter - x->delimiter), release);
     }
     x->n_delimiters = (uint32_t)(s.delimiter - x->delimiter);
     x->n_segments = (uint32_t)(s.end - x->end);
     x->open_flags = s.flags;
+}
+
+ALWAYS_INLINE void index_block(struct lexer_index *x, const char *block, size_t n, const struct edi_syntax *syntax,
+                               mask_function *masks_of)
+{
+    if (syntax->release)
+        index_all(x, block, n, syntax, masks_of, true);
+    else
+        index_all(x, block, n, syntax, masks_of, false);
 }
 
 /* A delimiter that does not exist is looked for as the terminator: harmless, and without a branch. */
@@ -139,10 +192,10 @@ ALWAYS_INLINE char or_terminator(char c, const struct edi_syntax *syntax)
     return c ? c : syntax->terminator;
 }
 
-ALWAYS_INLINE struct masks masks_plain(const char *p, const struct edi_syntax *syntax)
+ALWAYS_INLINE struct masks masks_plain(const char *p, const struct edi_syntax *syntax, bool release)
 {
     char component = or_terminator(syntax->component, syntax), repetition = or_terminator(syntax->repetition, syntax);
-    struct masks m = { 0, 0, 0, 0 };
+    struct masks m = { 0, 0, 0, 0, 0 };
     for (unsigned i = 0; i < 64; i++) {
         unsigned char c = (unsigned char)p[i];
         uint64_t terminator = p[i] == syntax->terminator, element = p[i] == syntax->element;
@@ -152,6 +205,8 @@ ALWAYS_INLINE struct masks masks_plain(const char *p, const struct edi_syntax *s
         m.delimiter |= (terminator | element) << i;
         m.parts |= parts << i;
         m.escape |= escape << i;
+        if (release)
+            m.release |= (uint64_t)(p[i] == syntax->release) << i;
     }
     m.parts &= ~m.delimiter;
     return m;
@@ -166,14 +221,14 @@ static void index_plain(struct lexer_index *x, const char *block, size_t n, cons
 #define SSE2 __attribute__((target("sse2,popcnt")))
 #define AVX2 __attribute__((target("avx2,bmi,bmi2,popcnt,lzcnt")))
 
-SSE2 ALWAYS_INLINE struct masks masks_sse2(const char *p, const struct edi_syntax *syntax)
+SSE2 ALWAYS_INLINE struct masks masks_sse2(const char *p, const struct edi_syntax *syntax, bool release)
 {
     __m128i element = _mm_set1_epi8(syntax->element), terminator = _mm_set1_epi8(syntax->terminator);
     __m128i component = _mm_set1_epi8(or_terminator(syntax->component, syntax));
     __m128i repetition = _mm_set1_epi8(or_terminator(syntax->repetition, syntax));
     __m128i quote = _mm_set1_epi8('"'), backslash = _mm_set1_epi8('\\'), blank = _mm_set1_epi8(0x20);
     __m128i del = _mm_set1_epi8(0x7f);
-    struct masks m = { 0, 0, 0, 0 };
+    struct masks m = { 0, 0, 0, 0, 0 };
     for (unsigned i = 0; i < 4; i++) {
         __m128i v = _mm_loadu_si128((const __m128i *)(const void *)(p + 16 * i));
         __m128i t = _mm_cmpeq_epi8(v, terminator), e = _mm_cmpeq_epi8(v, element);
@@ -184,6 +239,10 @@ SSE2 ALWAYS_INLINE struct masks masks_sse2(const char *p, const struct edi_synta
         m.delimiter |= (uint64_t)(uint16_t)_mm_movemask_epi8(_mm_or_si128(e, t)) << (16 * i);
         m.parts |= (uint64_t)(uint16_t)_mm_movemask_epi8(parts) << (16 * i);
         m.escape |= (uint64_t)(uint16_t)_mm_movemask_epi8(escape) << (16 * i);
+        if (release) {
+            __m128i r = _mm_cmpeq_epi8(v, _mm_set1_epi8(syntax->release));
+            m.release |= (uint64_t)(uint16_t)_mm_movemask_epi8(r) << (16 * i);
+        }
     }
     m.parts &= ~m.delimiter;
     return m;
@@ -194,14 +253,14 @@ SSE2 static void index_sse2(struct lexer_index *x, const char *block, size_t n, 
     index_block(x, block, n, syntax, masks_sse2);
 }
 
-AVX2 ALWAYS_INLINE struct masks masks_avx2(const char *p, const struct edi_syntax *syntax)
+AVX2 ALWAYS_INLINE struct masks masks_avx2(const char *p, const struct edi_syntax *syntax, bool release)
 {
     __m256i element = _mm256_set1_epi8(syntax->element), terminator = _mm256_set1_epi8(syntax->terminator);
     __m256i component = _mm256_set1_epi8(or_terminator(syntax->component, syntax));
     __m256i repetition = _mm256_set1_epi8(or_terminator(syntax->repetition, syntax));
     __m256i quote = _mm256_set1_epi8('"'), backslash = _mm256_set1_epi8('\\'), blank = _mm256_set1_epi8(0x20);
     __m256i del = _mm256_set1_epi8(0x7f);
-    struct masks m = { 0, 0, 0, 0 };
+    struct masks m = { 0, 0, 0, 0, 0 };
     for (unsigned i = 0; i < 2; i++) {
         __m256i v = _mm256_loadu_si256((const __m256i *)(const void *)(p + 32 * i));
         __m256i t = _mm256_cmpeq_epi8(v, terminator), e = _mm256_cmpeq_epi8(v, element);
@@ -213,6 +272,10 @@ AVX2 ALWAYS_INLINE struct masks masks_avx2(const char *p, const struct edi_synta
         m.delimiter |= (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_or_si256(e, t)) << (32 * i);
         m.parts |= (uint64_t)(uint32_t)_mm256_movemask_epi8(parts) << (32 * i);
         m.escape |= (uint64_t)(uint32_t)_mm256_movemask_epi8(escape) << (32 * i);
+        if (release) {
+            __m256i r = _mm256_cmpeq_epi8(v, _mm256_set1_epi8(syntax->release));
+            m.release |= (uint64_t)(uint32_t)_mm256_movemask_epi8(r) << (32 * i);
+        }
     }
     m.parts &= ~m.delimiter;
     return m;
@@ -235,13 +298,13 @@ ALWAYS_INLINE uint64_t neon_mask(uint8x16_t a, uint8x16_t b, uint8x16_t c, uint8
     return vgetq_lane_u64(vreinterpretq_u64_u8(x), 0);
 }
 
-ALWAYS_INLINE struct masks masks_neon(const char *p, const struct edi_syntax *syntax)
+ALWAYS_INLINE struct masks masks_neon(const char *p, const struct edi_syntax *syntax, bool release)
 {
     uint8x16_t element = vdupq_n_u8((uint8_t)syntax->element), terminator = vdupq_n_u8((uint8_t)syntax->terminator);
     uint8x16_t component = vdupq_n_u8((uint8_t)or_terminator(syntax->component, syntax));
     uint8x16_t repetition = vdupq_n_u8((uint8_t)or_terminator(syntax->repetition, syntax));
-    uint8x16_t t[4], d[4], parts[4], escape[4];
-    struct masks m;
+    uint8x16_t t[4], d[4], parts[4], escape[4], r[4];
+    struct masks m = { 0, 0, 0, 0, 0 };
     for (unsigned i = 0; i < 4; i++) {
         uint8x16_t v = vld1q_u8((const uint8_t *)p + 16 * i);
         t[i] = vceqq_u8(v, terminator);
@@ -249,11 +312,14 @@ ALWAYS_INLINE struct masks masks_neon(const char *p, const struct edi_syntax *sy
         parts[i] = vorrq_u8(vceqq_u8(v, component), vceqq_u8(v, repetition));
         escape[i] = vorrq_u8(vorrq_u8(vceqq_u8(v, vdupq_n_u8('"')), vceqq_u8(v, vdupq_n_u8('\\'))),
                              vorrq_u8(vcltq_u8(v, vdupq_n_u8(0x20)), vcgeq_u8(v, vdupq_n_u8(0x7f))));
+        r[i] = vceqq_u8(v, vdupq_n_u8((uint8_t)syntax->release));
     }
     m.terminator = neon_mask(t[0], t[1], t[2], t[3]);
     m.delimiter = neon_mask(d[0], d[1], d[2], d[3]);
     m.parts = neon_mask(parts[0], parts[1], parts[2], parts[3]) & ~m.delimiter;
     m.escape = neon_mask(escape[0], escape[1], escape[2], escape[3]);
+    if (release)
+        m.release = neon_mask(r[0], r[1], r[2], r[3]);
     return m;
 }
 

@@ -23,7 +23,9 @@ struct edi_syntax {
 enum {
     SEGMENT_PARTS = 1,      /* holds a component or repetition separator */
     SEGMENT_ESCAPE = 2,     /* holds a quote, a backslash, a control character or a byte above 0x7e: JSON needs care */
-    SEGMENT_FLAG_BITS = 2
+    SEGMENT_RELEASE = 4,    /* holds a release character */
+    SEGMENT_FLAG_BITS = 3,
+    SEGMENT_REWRITTEN = 8   /* never set by the lexer: a copy of a segment, see segment_component_separator() */
 };
 
 /* What was found in one block. Positions are offsets from the block's first byte. */
@@ -38,7 +40,7 @@ struct lexer_index {
 
 enum lexer_kind { LEXER_BEST, LEXER_PLAIN, LEXER_SSE2, LEXER_AVX2, LEXER_NEON };
 
-/* room: the largest block, below 2^28. */
+/* room: the largest block, below 2^28. A delimiter behind a release character is text. */
 int lexer_index_init(struct lexer_index *x, size_t room, struct err *err);
 void lexer_index_deinit(struct lexer_index *x);
 
@@ -68,6 +70,24 @@ static inline struct slice segment_tag(const struct segment *s)
 {
     return slice(s->base + s->start, s->at[0] - s->start);
 }
+
+/* What separates the components of a segment's elements, and the repetitions of an element. A segment that holds release
+ * characters, or text of another character set than UTF-8, is handed out as a copy without them, in UTF-8. In the copy a
+ * component separator may be text; so those that separate are bytes there that UTF-8 never has. */
+enum { REWRITTEN_COMPONENT = 0xff, REWRITTEN_REPETITION = 0xfe };
+
+static inline char segment_component_separator(const struct segment *s, const struct edi_syntax *syntax)
+{
+    return s->flags & SEGMENT_REWRITTEN && syntax->component ? (char)REWRITTEN_COMPONENT : syntax->component;
+}
+
+static inline char segment_repetition_separator(const struct segment *s, const struct edi_syntax *syntax)
+{
+    return s->flags & SEGMENT_REWRITTEN && syntax->repetition ? (char)REWRITTEN_REPETITION : syntax->repetition;
+}
+
+/* Component `part` of element k (its first repetition); 0: the whole element. */
+struct slice segment_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k, unsigned part);
 
 /* All bytes without the terminator. */
 static inline struct slice segment_bytes(const struct segment *s)

@@ -6,7 +6,8 @@
  * when the delimiters change. What lies in a document is never looked at twice. Findings are handed over in
  * reader_findings.c; runs.c cuts documents out for other readers and reads theirs.
  *
- * Sources: X12.5 (interchange control structures), X12.6 (application control structure), X12.22 (segments).
+ * Sources: X12.5 (interchange control structures), X12.6 (application control structure), X12.22 (segments); ISO 9735
+ * versions 1 to 3, ISO 9735-1 and -8 version 4.
  */
 #include "edi/reader_inside.h"
 
@@ -28,6 +29,7 @@ int edi_reader_new(const struct edi_reader_options *options, const struct edi_si
     r->room = FIRST_ROOM;
     r->base_line = r->known.line = 1;
     r->in.interchange.ta1 = "000";
+    r->dialect = r->in.interchange.dialect = &dialect_x12;
     r->buf = calloc(1, r->room + PADDING);
     r->lex = lexer_choose(options->lexer);
     if (!r->lex) {
@@ -45,9 +47,9 @@ int edi_reader_new(const struct edi_reader_options *options, const struct edi_si
     numbers_init(&r->numbers);
     numbers_init(&r->group_numbers);
     numbers_init(&r->interchange_numbers);
-    r->checker = (struct checker){ .remark = reader_document_remark, .ctx = r, .syntax = &r->syntax,
+    r->checker = (struct checker){ .remark = reader_document_remark, .ctx = r, .syntax = &r->syntax, .mark = '.',
                                    .structure_only = options->structure_only };
-    r->outside = (struct checker){ .remark = reader_envelope_remark, .ctx = r };
+    r->outside = (struct checker){ .remark = reader_envelope_remark, .ctx = r, .mark = '.' };
     *reader_r = r;
     return 0;
 }
@@ -61,6 +63,8 @@ void edi_reader_free(struct edi_reader **reader)
     numbers_deinit(&r->group_numbers);
     numbers_deinit(&r->interchange_numbers);
     lexer_index_deinit(&r->index);
+    free(r->copy.text);
+    free(r->copy.at);
     free(r->buf);
     free(r);
     *reader = NULL;
@@ -79,9 +83,11 @@ static void check_envelope(struct edi_reader *r, const struct segment *s, enum f
     if (!def)
         return;
     r->outside.guide = r->in.envelope;
-    r->outside.syntax = &no_parts;
+    /* an ISA holds separators as data */
+    r->outside.syntax = r->dialect == &dialect_x12 ? &no_parts : &r->syntax;
     r->outside.stopped = 0;
-    r->outside.short_dates = code == FINDING_GROUP_SYNTAX && check_has_short_dates(r->in.group.version);
+    r->outside.short_dates = r->dialect == &dialect_x12 && code == FINDING_GROUP_SYNTAX &&
+                             check_has_short_dates(r->in.group.version);
     r->outside_code = code;
     check_elements(&r->outside, s, def);
     if (r->outside.stopped)
@@ -90,8 +96,8 @@ static void check_envelope(struct edi_reader *r, const struct segment *s, enum f
 
 /* ---- envelopes ---- */
 
-/* Keeps a segment's text and its first `most` elements beyond the block's life. */
-static void keep_elements(const struct segment *s, char *text, struct slice *element, unsigned most)
+/* Keeps a segment's text and its first `most` elements beyond the block's life. Returns how many of them it has. */
+static unsigned keep_elements(const struct segment *s, char *text, struct slice *element, unsigned most)
 {
     size_t used = 0;
     for (unsigned k = 1; k <= most; k++) {
@@ -103,6 +109,7 @@ static void keep_elements(const struct segment *s, char *text, struct slice *ele
         element[k] = slice(text + used, v.n);
         used += v.n;
     }
+    return s->n < most ? s->n : most;
 }
 
 static int call(struct edi_reader *r, int answer)
@@ -122,13 +129,28 @@ static int close_document(struct edi_reader *r)
     return r->stopped;
 }
 
+/* "an SE", "a GE": as the first letter is spoken. */
+static const char *article(const char *tag)
+{
+    return strchr("AEFHILMNORSX", tag[0]) ? "an" : "a";
+}
+
+/* A trailer that did not come. */
+static void find_no_trailer(struct edi_reader *r, enum finding_code code, enum dialect_level level)
+{
+    const char *tag = r->dialect->level[level].end;
+    char expected[80];
+    struct finding f = { .code = code, .tag = slice_of(tag), .missing = true, .found = "missing", .expected = expected };
+    snprintf(expected, sizeof(expected), "%s %s segment at the end of the %s", article(tag), tag,
+             level == DIALECT_DOCUMENT ? r->dialect->document : level == DIALECT_GROUP ? "group" : "interchange");
+    reader_hand_over(r, NULL, &f);
+}
+
 int reader_close_document_early(struct edi_reader *r)
 {
-    struct finding f = { .code = FINDING_SET_TRAILER, .tag = slice_of("SE"), .missing = true, .found = "missing",
-                         .expected = "an SE segment at the end of the transaction set" };
     if (r->level != IN_DOCUMENT)
         return r->stopped;
-    reader_hand_over(r, NULL, &f);
+    find_no_trailer(r, FINDING_SET_TRAILER, DIALECT_DOCUMENT);
     return close_document(r);
 }
 
@@ -146,10 +168,8 @@ static int close_group(struct edi_reader *r)
 static int close_group_early(struct edi_reader *r)
 {
     if (r->level >= IN_GROUP && !r->in.group.implied) {
-        struct finding f = { .code = FINDING_GROUP_TRAILER, .tag = slice_of("GE"), .missing = true, .found = "missing",
-                             .expected = "a GE segment at the end of the group" };
         reader_close_document_early(r);
-        reader_hand_over(r, NULL, &f);
+        find_no_trailer(r, FINDING_GROUP_TRAILER, DIALECT_GROUP);
     }
     return close_group(r);
 }
@@ -174,27 +194,32 @@ void reader_close_told(struct edi_reader *r, bool interchange)
 static int close_interchange_early(struct edi_reader *r)
 {
     close_group_early(r);
-    if (r->level == IN_INTERCHANGE && r->in.interchange.element[13].n) {
-        struct finding f = { .code = FINDING_INTERCHANGE_TRAILER, .tag = slice_of("IEA"), .missing = true,
-                             .found = "missing", .expected = "an IEA segment at the end of the interchange" };
-        reader_hand_over(r, NULL, &f);
-    }
+    if (r->level == IN_INTERCHANGE && r->in.interchange.control.n)
+        find_no_trailer(r, FINDING_INTERCHANGE_TRAILER, DIALECT_INTERCHANGE);
     return close_interchange(r);
 }
 
-/* The guide of the envelopes, by ISA12: GS of an older version in it is the same segment. */
+/* The guide of the envelopes, by ISA12: GS of an older version in it is the same segment. Of EDIFACT by the version of the
+ * syntax. */
 static int find_envelope(struct edi_reader *r)
 {
-    struct slice version = r->in.interchange.element[12];
+    struct slice version = r->in.interchange.version;
     int result;
-    if (version.n != 5 && version.n != 6)
-        version = slice_of("00401");
-    result = guides_find(r->options.guides, slice_of("x12"), version, slice_of("interchange"), r->options.complaints,
-                         &r->in.envelope, r->err);
+    if (r->dialect == &dialect_x12) {
+        if (version.n != 5 && version.n != 6)
+            version = slice_of("00401");
+        result = guides_find(r->options.guides, slice_of("x12"), version, slice_of("interchange"), r->options.complaints,
+                             &r->in.envelope, r->err);
+    } else {
+        char id[] = "edifact/syntax-3/interchange";
+        if (version.n == 1 && version.p[0] >= '1' && version.p[0] <= '4')
+            id[15] = version.p[0];
+        result = guides_by_id(r->options.guides, slice_of(id), r->options.complaints, &r->in.envelope, r->err);
+    }
     if (result == ERR_MISSING)
         return reader_stop(r,
                            err_set(r->err, ERR_MISSING,
-                                   "no guide for the X12 envelopes: is the maps directory right?"));
+                                   "no guide for the %s envelopes: is the maps directory right?", r->dialect->name));
     return result < 0 ? reader_stop(r, result) : 0;
 }
 
@@ -215,25 +240,42 @@ static void trim_padding(struct slice *v)
         v->n = n;
 }
 
-static int open_interchange(struct edi_reader *r, const struct segment *isa)
+/* s: its ISA or UNB; NULL: there is none. */
+static int open_interchange(struct edi_reader *r, const struct segment *s)
 {
     struct edi_interchange *i = &r->in.interchange;
     memset(i, 0, sizeof(*i));
+    i->dialect = r->dialect;
     i->ordinal = ++r->in.interchanges;
     i->syntax = r->syntax;
     i->ta1 = "000";
+    i->charset = CHARSET_UTF8;
+    i->decimal = r->una.decimal && r->dialect->decimal_comma ? r->una.decimal : '.';
     r->level = IN_INTERCHANGE;
-    r->blanks_told = r->empty_told = false;
+    r->blanks_told = r->empty_told = r->nesting_told = r->case_told = r->charset_told = false;
     numbers_clear(&r->group_numbers);
-    for (unsigned k = 0; k <= ISA_ELEMENTS; k++)
-        i->element[k] = slice(r->in.isa_text, 0);
-    if (isa) {
-        keep_elements(isa, r->in.isa_text, i->element, ISA_ELEMENTS);
-        for (unsigned k = 2; k <= 8; k += 2)
+    for (unsigned k = 0; k <= ENVELOPE_ELEMENTS; k++)
+        i->element[k] = slice(r->in.interchange_text, 0);
+    if (s) {
+        i->offset = r->base_offset + (uint64_t)(s->base + s->start - r->buf);
+        if (r->una.present && r->una_at < i->offset)
+            i->offset = r->una_at;
+        if (r->dialect == &dialect_edifact && !charset_of_syntax(segment_part(s, &r->syntax, 1, 1), &i->charset))
+            i->charset = CHARSET_LATIN1; /* IATB and the like */
+        reader_set_rewriting(r);
+        if (r->dialect == &dialect_edifact && !(s = reader_rewrite(r, s)))
+            return r->stopped;
+        i->n = keep_elements(s, r->in.interchange_text, i->element, ENVELOPE_ELEMENTS);
+        i->flags = s->flags;
+        for (unsigned k = 2; k <= 8 && r->dialect == &dialect_x12; k += 2)
             trim_padding(&i->element[k]);
-        i->control = i->element[13];
-        i->offset = r->base_offset + (uint64_t)(isa->base + isa->start - r->buf);
+        r->dialect->interchange_facts(i);
+    } else {
+        reader_set_rewriting(r);
     }
+    r->una.present = false;
+    r->checker.mark = r->outside.mark = i->decimal;
+    r->checker.comma = r->outside.comma = r->dialect->decimal_comma;
     if (find_envelope(r) < 0)
         return r->stopped;
     if (r->sink.interchange)
@@ -244,16 +286,18 @@ static int open_interchange(struct edi_reader *r, const struct segment *isa)
 /* Has the same sender sent the same receiver an interchange of this number, in this file? */
 static bool is_known_interchange(struct edi_reader *r)
 {
-    static const uint8_t which[] = { 5, 6, 7, 8, 13 };
-    char text[sizeof(which) * 24] = "i"; /* never a number by itself */
+    const struct edi_interchange *i = &r->in.interchange;
+    const struct slice which[] = { i->sender_qualifier, i->sender, i->receiver_qualifier, i->receiver,
+                                   slice_trim(i->control) };
+    char text[5 * 40] = "i"; /* never a number by itself */
     size_t n = 1;
-    for (unsigned i = 0; i < sizeof(which); i++) {
-        struct slice v = slice_trim(r->in.interchange.element[which[i]]);
-        if (v.n > 20)
-            v.n = 20;
+    for (unsigned k = 0; k < 5; k++) {
+        struct slice v = which[k];
+        if (v.n > 35)
+            v.n = 35;
         n += (size_t)snprintf(text + n, sizeof(text) - n, "%.*s:", SLICE_FMT(v));
     }
-    return r->in.interchange.control.n && !numbers_add(&r->interchange_numbers, slice(text, n));
+    return i->control.n && !numbers_add(&r->interchange_numbers, slice(text, n));
 }
 
 /* Partner bytes, made safe, as a C string. */
@@ -268,69 +312,83 @@ static void safe_text(struct edi_reader *r, struct slice s, size_t most, char *o
     buf_deinit(&safe);
 }
 
-/* Is this the party of elements n and n + 1 of the ISA? */
-static bool is_party(const struct edi_reader *r, unsigned n, struct slice qualifier, struct slice id)
+/* Is this the sender, or the receiver? */
+static bool is_party(const struct edi_reader *r, bool receiver, struct slice qualifier, struct slice id)
 {
-    const struct slice *element = r->in.interchange.element;
-    return slice_eq(slice_trim(element[n]), qualifier) && slice_eq(slice_trim(element[n + 1]), id);
+    const struct edi_interchange *i = &r->in.interchange;
+    return slice_eq(receiver ? i->receiver_qualifier : i->sender_qualifier, qualifier) &&
+           slice_eq(receiver ? i->receiver : i->sender, id);
 }
 
 /* A party that nobody expects: said at its id, or at its qualifier when the id is right. */
-static void find_stranger(struct edi_reader *r, const struct segment *s, enum finding_code code, unsigned n,
-                          const char *who, struct slice qualifier, struct slice id)
+static void find_stranger(struct edi_reader *r, const struct segment *s, bool receiver, const char *who,
+                          struct slice qualifier, struct slice id)
 {
-    bool same_id = slice_eq(slice_trim(r->in.interchange.element[n + 1]), id);
+    const struct edi_interchange *i = &r->in.interchange;
+    const enum finding_code code = receiver ? FINDING_INTERCHANGE_RECEIVER : FINDING_INTERCHANGE_SENDER;
+    bool same_id = slice_eq(receiver ? i->receiver : i->sender, id);
     char found[120], expected[120], party[40];
     struct finding f = { .code = code, .found = found, .expected = expected };
 
-    safe_text(r, slice_trim(r->in.interchange.element[n]), 20, party, sizeof(party));
+    safe_text(r, receiver ? i->receiver_qualifier : i->sender_qualifier, 20, party, sizeof(party));
     if (same_id)
         snprintf(found, sizeof(found), "is not the qualifier of %s", who);
     else
         snprintf(found, sizeof(found), "with qualifier %s is not %s", party, who);
     snprintf(expected, sizeof(expected), "%.*s:%.*s, as the partner file says", SLICE_FMT(qualifier), SLICE_FMT(id));
-    f.place.element = same_id ? n : n + 1;
-    f.value = slice_trim(segment_element(s, f.place.element));
+    if (r->dialect == &dialect_x12) {
+        f.place.element = (receiver ? 7 : 5) + !same_id;
+        f.value = slice_trim(segment_element(s, f.place.element));
+    } else {
+        f.place.element = receiver ? 3 : 2;
+        f.place.component = same_id ? 2 : 1;
+        f.value = slice_trim(segment_part(s, &r->syntax, f.place.element, f.place.component));
+    }
     reader_hand_over(r, s, &f);
     if (f.severity == SEVERITY_ERROR)
-        r->in.interchange.foreign = finding_rows[code].name;
+        r->in.interchange.foreign = finding_name(code, r->dialect);
 }
 
 /* The interchange goes from the partner to us, or from us to the partner. */
 static void check_parties(struct edi_reader *r, const struct segment *s)
 {
-    const struct edi_parties *of_sender = NULL;
+    const struct edi_parties *of_sender = NULL, *first = NULL;
     bool from_us = false;
 
     for (unsigned i = 0; i < r->options.n_between; i++) {
         const struct edi_parties *p = &r->options.between[i];
-        bool from_partner = is_party(r, 5, p->qualifier, p->id), ours = is_party(r, 5, p->our_qualifier, p->our_id);
-        if ((from_partner && is_party(r, 7, p->our_qualifier, p->our_id)) ||
-            (ours && is_party(r, 7, p->qualifier, p->id)))
+        bool from_partner, ours;
+        if ((p->dialect ? p->dialect : &dialect_x12) != r->dialect)
+            continue;
+        if (!first)
+            first = p;
+        from_partner = is_party(r, false, p->qualifier, p->id);
+        ours = is_party(r, false, p->our_qualifier, p->our_id);
+        if ((from_partner && is_party(r, true, p->our_qualifier, p->our_id)) ||
+            (ours && is_party(r, true, p->qualifier, p->id)))
             return;
         if (!of_sender && (from_partner || ours)) {
             of_sender = p;
             from_us = ours;
         }
     }
-    if (!of_sender)
-        find_stranger(r, s, FINDING_INTERCHANGE_SENDER, 5, "this partner", r->options.between[0].qualifier,
-                      r->options.between[0].id);
+    if (!first) { /* the partner file knows him in the other dialect only */
+        first = &r->options.between[0];
+        find_stranger(r, s, false, "this partner", first->qualifier, first->id);
+    } else if (!of_sender)
+        find_stranger(r, s, false, "this partner", first->qualifier, first->id);
     else if (from_us)
-        find_stranger(r, s, FINDING_INTERCHANGE_RECEIVER, 7, "this partner", of_sender->qualifier, of_sender->id);
+        find_stranger(r, s, true, "this partner", of_sender->qualifier, of_sender->id);
     else
-        find_stranger(r, s, FINDING_INTERCHANGE_RECEIVER, 7, "us", of_sender->our_qualifier, of_sender->our_id);
+        find_stranger(r, s, true, "us", of_sender->our_qualifier, of_sender->our_id);
 }
 
-static int take_isa(struct edi_reader *r, const struct segment *s)
+/* An ISA has elements of fixed width. */
+static void check_isa(struct edi_reader *r, const struct segment *s)
 {
     static const uint8_t width[] = { 0, 2, 10, 2, 10, 2, 15, 2, 15, 6, 4, 1, 5, 9, 1, 1, 1 };
     unsigned odd = 0;
     uint32_t length;
-    if (r->level != OUTSIDE)
-        close_interchange_early(r);
-    if (r->stopped || open_interchange(r, s) < 0)
-        return r->stopped;
     length = s->at[s->n] - s->start + 1;
     r->isa_irregular = length != ISA_LENGTH;
     for (unsigned k = 1; k <= 16 && k <= s->n && !odd; k++)
@@ -348,10 +406,47 @@ static int take_isa(struct edi_reader *r, const struct segment *s)
         }
         reader_find(r, length > ISA_LENGTH ? FINDING_ISA_LONG : FINDING_ISA_SHORT, s, 0, found, expected);
     }
+}
+
+/* What stands in UNA and UNB besides data elements. */
+static void check_unb(struct edi_reader *r, const struct segment *s)
+{
+    enum edi_charset set;
+    struct slice id = segment_part(s, &r->syntax, 1, 1), version = r->in.interchange.version;
+    char found[80], shown[20];
+    r->isa_irregular = false;
+    if (r->una.is_short)
+        reader_find(r, FINDING_UNA, s, 0, "the UNA before it has five characters",
+                    "six: the fifth is a blank or the repetition separator, the last one the terminator");
+    else if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r')
+        reader_find(r, FINDING_UNA, s, 0, "the segments end at line breaks", "a terminator such as '");
+    r->una.is_short = false;
+    if (id.n && !charset_of_syntax(id, &set)) {
+        safe_text(r, id, 16, shown, sizeof(shown));
+        snprintf(found, sizeof(found), "names the character set %s, which is read as ISO 8859-1", shown);
+        reader_find(r, FINDING_CHARSET_UNKNOWN, s, 1, found, "UNOA to UNOL, UNOW or UNOY");
+    }
+    if (!(version.n == 1 && version.p[0] >= '1' && version.p[0] <= '4')) {
+        safe_text(r, version, 16, shown, sizeof(shown));
+        snprintf(found, sizeof(found), "names the version \"%s\" of the syntax; it is read as version 3", shown);
+        reader_find(r, FINDING_SYNTAX_VERSION, s, 1, found, "1, 2, 3 or 4");
+    }
+}
+
+static int take_interchange(struct edi_reader *r, const struct segment *s)
+{
+    if (r->level != OUTSIDE)
+        close_interchange_early(r);
+    if (r->stopped || open_interchange(r, s) < 0 || !(s = reader_readable(r, s)))
+        return r->stopped;
+    if (r->dialect == &dialect_x12)
+        check_isa(r, s);
+    else
+        check_unb(r, s);
     if (is_known_interchange(r))
-        reader_find(r, FINDING_INTERCHANGE_DUPLICATE, s, 13, "was used before in this file by the same sender",
-                    "a number of its own for each interchange");
-    if (!r->syntax.component)
+        reader_find(r, FINDING_INTERCHANGE_DUPLICATE, s, r->dialect->level[DIALECT_INTERCHANGE].control,
+                    "was used before in this file by the same sender", "a number of its own for each interchange");
+    if (!r->syntax.component && r->dialect == &dialect_x12)
         reader_find(r, FINDING_INTERCHANGE_COMPONENT_SEPARATOR, s, 16, "cannot separate components",
                     "a character that is neither a letter or digit nor another delimiter");
     check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
@@ -391,70 +486,89 @@ static void compare_control(struct edi_reader *r, const struct segment *s, unsig
     reader_find(r, code, s, element, found, expected);
 }
 
-static int take_iea(struct edi_reader *r, const struct segment *s)
+/* A trailer whose beginning did not come. */
+static int find_no_header(struct edi_reader *r, const struct segment *s, enum dialect_level level)
 {
+    const char *begin = r->dialect->level[level].begin, *end = r->dialect->level[level].end;
+    char found[60], expected[60];
+    snprintf(found, sizeof(found), "%s %s without %s %s", article(end), end, article(begin), begin);
+    snprintf(expected, sizeof(expected), "%s %s segment first", article(begin), begin);
+    return reader_find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, found, expected);
+}
+
+static int take_interchange_end(struct edi_reader *r, const struct segment *s)
+{
+    const struct edi_interchange *i = &r->in.interchange;
     if (r->level == OUTSIDE)
-        return reader_find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "an IEA without an ISA", "an ISA segment first");
+        return find_no_header(r, s, DIALECT_INTERCHANGE);
     close_group_early(r);
-    if (r->stopped)
+    if (r->stopped || !(s = reader_readable(r, s)))
         return r->stopped;
     check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
-    compare_count(r, s, 1, r->in.interchange.groups, FINDING_INTERCHANGE_COUNT, "groups");
-    compare_control(r, s, 2, r->in.interchange.control, FINDING_INTERCHANGE_CONTROL, "ISA13");
+    if (i->groups || r->dialect->groups)
+        compare_count(r, s, 1, i->groups, FINDING_INTERCHANGE_COUNT, "groups");
+    else
+        compare_count(r, s, 1, i->documents, FINDING_INTERCHANGE_COUNT, r->dialect->documents);
+    compare_control(r, s, 2, i->control, FINDING_INTERCHANGE_CONTROL,
+                    r->dialect->level[DIALECT_INTERCHANGE].control_name);
     return close_interchange(r);
 }
 
-static int open_group(struct edi_reader *r, const struct segment *gs)
+/* s: its GS or UNG; NULL: there is none. */
+static int open_group(struct edi_reader *r, const struct segment *s)
 {
     struct edi_group *g = &r->in.group;
     memset(g, 0, sizeof(*g));
-    for (unsigned k = 0; k <= GS_ELEMENTS; k++)
-        g->element[k] = slice(r->in.gs_text, 0);
-    g->ordinal = r->in.interchange.groups + 1;
-    if (gs) {
+    for (unsigned k = 0; k <= GROUP_ELEMENTS; k++)
+        g->element[k] = slice(r->in.group_text, 0);
+    g->ordinal = s || r->dialect->groups ? r->in.interchange.groups + 1 : 0;
+    if (s) {
         r->in.interchange.groups++;
-        keep_elements(gs, r->in.gs_text, g->element, GS_ELEMENTS);
-        g->control = g->element[6];
-        g->version = g->element[8];
+        g->n = keep_elements(s, r->in.group_text, g->element, GROUP_ELEMENTS);
+        g->flags = s->flags;
     } else {
         g->implied = true;
-        g->version = r->in.interchange.element[12];
     }
+    r->dialect->group_facts(g, &r->in.interchange);
     numbers_clear(&r->numbers);
     r->n_sets_seen = 0;
     r->level = IN_GROUP;
-    if (gs)
-        check_envelope(r, gs, FINDING_GROUP_SYNTAX);
-    if (gs && g->control.n && !numbers_add(&r->group_numbers, g->control))
-        reader_find(r, FINDING_GROUP_DUPLICATE, gs, 6, "was used before in this interchange",
+    if (s)
+        check_envelope(r, s, FINDING_GROUP_SYNTAX);
+    if (s && g->control.n && !numbers_add(&r->group_numbers, g->control))
+        reader_find(r, FINDING_GROUP_DUPLICATE, s, r->dialect->level[DIALECT_GROUP].control, "was used before in this interchange",
                     "a number of its own for each group");
     if (r->sink.group && !r->stopped)
         call(r, r->sink.group(r->sink.ctx, g));
     return r->stopped;
 }
 
-static int take_gs(struct edi_reader *r, const struct segment *s)
+static int take_group(struct edi_reader *r, const struct segment *s)
 {
     if (r->level >= IN_GROUP)
         close_group_early(r);
     if (r->level == OUTSIDE) {
         open_interchange(r, NULL);
-        reader_find(r, FINDING_GROUP_OUTSIDE, s, 0, "the group stands outside an interchange", "an ISA segment first");
+        reader_find(r, FINDING_GROUP_OUTSIDE, s, 0, "the group stands outside an interchange",
+                    r->dialect == &dialect_x12 ? "an ISA segment first" : "a UNB segment first");
     }
+    s = reader_readable(r, s);
     return r->stopped ? r->stopped : open_group(r, s);
 }
 
-static int take_ge(struct edi_reader *r, const struct segment *s)
+static int take_group_end(struct edi_reader *r, const struct segment *s)
 {
     uint64_t claimed;
     reader_close_document_early(r);
     if (r->level < IN_GROUP || r->in.group.implied)
-        return reader_find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "a GE without a GS", "a GS segment first");
+        return find_no_header(r, s, DIALECT_GROUP);
+    if (!(s = reader_readable(r, s)))
+        return r->stopped;
     if (slice_number(slice_trim(segment_element(s, 1)), UINT64_MAX, &claimed))
         r->in.group.claimed = claimed;
     check_envelope(r, s, FINDING_GROUP_SYNTAX);
-    compare_count(r, s, 1, r->in.group.documents, FINDING_GROUP_COUNT, "transaction sets");
-    compare_control(r, s, 2, r->in.group.control, FINDING_GROUP_CONTROL, "GS06");
+    compare_count(r, s, 1, r->in.group.documents, FINDING_GROUP_COUNT, r->dialect->documents);
+    compare_control(r, s, 2, r->in.group.control, FINDING_GROUP_CONTROL, r->dialect->level[DIALECT_GROUP].control_name);
     return close_group(r);
 }
 
@@ -472,74 +586,63 @@ bool reader_is_new_set(struct edi_reader *r, struct slice set)
     return true;
 }
 
-/* 004010, 004010VICS; 00401, as ISA12 has it */
-static bool is_version(struct slice s)
-{
-    size_t n = 0;
-    while (n < s.n && n < 6 && is_digit(s.p[n]))
-        n++;
-    return n == 6 || (n == 5 && s.n == 5 && s.p[0] == '0' && s.p[1] == '0');
-}
-
 static int choose_guide(struct edi_reader *r, const struct guide **guide_r)
 {
     struct edi_document *d = &r->document;
-    struct slice version = d->group->version;
+    char version[sizeof(((struct cached_guide *)0)->version)];
     struct cached_guide *c;
     int result;
 
     *guide_r = NULL;
     for (unsigned i = 0; i < r->options.n_partner; i++)
-        if (slice_eq(r->options.partner[i]->set, d->set)) {
+        if (slice_eq(r->options.partner[i]->set, d->set) &&
+            slice_is(r->options.partner[i]->standard, r->dialect->standard)) {
             *guide_r = r->options.partner[i];
             return 0;
         }
-    if (!is_version(version))
-        version = r->in.interchange.element[12];
-    if (!is_version(version))
-        version = slice_of("004010");
-    if (version.n > 6)
-        version.n = 6;
+    r->dialect->version(d, version, sizeof(version));
     if (d->set.n >= sizeof(c->set))
         return 0;
     for (unsigned i = 0; i < CACHED_GUIDES; i++) {
         c = &r->cached[i];
-        if (c->set[0] && slice_is(version, c->version) && slice_is(d->set, c->set)) {
+        if (c->set[0] && c->dialect == r->dialect && strcmp(version, c->version) == 0 && slice_is(d->set, c->set)) {
             *guide_r = c->guide;
             return 0;
         }
     }
-    result = guides_find(r->options.guides, slice_of("x12"), version, d->set, r->options.complaints, guide_r, r->err);
+    result = guides_find(r->options.guides, slice_of(r->dialect->standard), slice_of(version), d->set,
+                         r->options.complaints, guide_r, r->err);
     if (result < 0 && result != ERR_MISSING)
         return reader_stop(r, result);
     c = &r->cached[r->next_cached++ % CACHED_GUIDES];
-    snprintf(c->version, sizeof(c->version), "%.*s", SLICE_FMT(version));
+    snprintf(c->version, sizeof(c->version), "%s", version);
     snprintf(c->set, sizeof(c->set), "%.*s", SLICE_FMT(d->set));
+    c->dialect = r->dialect;
     c->guide = *guide_r;
     return 0;
 }
 
 static void tell_substitution(struct edi_reader *r, const struct segment *s)
 {
-    const struct guide *g = r->document.guide;
-    struct slice asked = r->in.group.version;
-    char found[160], version[40];
-    if (asked.n == 5 && g->version.n == 6 && slice_starts(g->version, asked))
+    const struct edi_document *d = &r->document;
+    const struct guide *g = d->guide;
+    char found[160], version[40], name[32];
+    const struct dialect *x = r->dialect;
+    const bool x12 = x == &dialect_x12;
+
+    if (g->base.n || x->same_version(d, g))
         return;
-    if (asked.n && !is_version(asked) && !g->base.n) {
-        snprintf(found, sizeof(found), "GS08 names no version; the %.*s is read with %.*s", SLICE_FMT(g->set),
-                 SLICE_FMT(g->version));
-        reader_find(r, FINDING_VERSION_SUBSTITUTED, s, 0, found, "a version of six digits, such as 004010");
+    if (d->version.n && !x->version(d, name, sizeof(name))) {
+        snprintf(found, sizeof(found), "%s names no version; the %.*s is read with %.*s", x12 ? "GS08" : "UNH02",
+                 SLICE_FMT(g->set), SLICE_FMT(g->version));
+        reader_find(r, FINDING_VERSION_SUBSTITUTED, s, 0, found,
+                    x12 ? "a version of six digits, such as 004010" : "a directory, such as D and 96A");
         return;
     }
-    if (asked.n > 6)
-        asked.n = 6;
-    if (asked.n == 0 || slice_eq(asked, g->version) || g->base.n)
-        return;
-    safe_text(r, asked, 20, version, sizeof(version));
+    safe_text(r, x12 && d->version.n > 6 ? slice(d->version.p, 6) : d->version, 20, version, sizeof(version));
     snprintf(found, sizeof(found), "version %s of the %.*s has no guide; it is read with %.*s, the nearest %s",
              version, SLICE_FMT(g->set), SLICE_FMT(g->version),
-             slice_cmp(g->version, asked) < 0 ? "lower one" : "one there is");
+             x->later(d, g).n || (x == &dialect_x12 && slice_cmp(g->version, slice_of(version)) < 0) ? "lower one" : "one there is");
     reader_find(r, FINDING_VERSION_SUBSTITUTED, s, 0, found, "");
 }
 
@@ -550,6 +653,8 @@ static int take_segment(struct edi_reader *r, const struct segment *s)
     int answer = 0;
 
     r->document.segments++;
+    if (__builtin_expect(s->flags & r->rewrite, 0) && !(s = reader_rewrite(r, s)))
+        return r->stopped;
     if (!r->document.guide) {
         if (r->sink.stray)
             answer = r->sink.stray(r->sink.ctx, s);
@@ -582,22 +687,24 @@ static bool open_for_document(struct edi_reader *r)
     return outside;
 }
 
-static int take_st(struct edi_reader *r, const struct segment *s)
+static int take_document(struct edi_reader *r, const struct segment *s)
 {
+    const struct dialect *x = r->dialect;
     struct edi_document *d = &r->document;
     struct slice element[4];
     const struct guide *guide = NULL;
     bool fresh, outside = open_for_document(r);
 
-    if (r->stopped)
+    if (r->stopped || !(s = reader_readable(r, s)))
         return r->stopped;
-    keep_elements(s, r->st_text, element, 3);
-    *d = (struct edi_document){ .set = element[1], .control = element[2], .implementation = element[3],
-                                .interchange = &r->in.interchange, .group = &r->in.group,
+    keep_elements(s, r->document_text, element, 3);
+    *d = (struct edi_document){ .interchange = &r->in.interchange, .group = &r->in.group,
                                 .errors = r->in.interchange.foreign != NULL };
+    x->document_facts(d, element, s->flags, r->version_text, sizeof(r->version_text));
     r->n_missed = 0;
     d->ordinal = ++r->in.documents;
     d->in_group = ++r->in.group.documents;
+    r->in.interchange.documents += r->in.group.implied;
     r->level = IN_DOCUMENT;
     fresh = r->joined ? r->new_set : reader_is_new_set(r, d->set);
     r->new_set = false;
@@ -608,50 +715,64 @@ static int take_st(struct edi_reader *r, const struct segment *s)
     d->guide = guide;
     if (guide) {
         check_begin(&r->checker, guide);
-        r->checker.short_dates = r->checker.no_long_dates = check_has_short_dates(r->in.group.version);
-        r->checker.later = check_later(r->in.group.version, guide);
+        r->checker.short_dates = r->checker.no_long_dates = x == &dialect_x12 && check_has_short_dates(d->version);
+        r->checker.later = x->later(d, guide);
     }
     if (r->sink.document)
         call(r, r->sink.document(r->sink.ctx, d));
-    if (outside || (r->in.group.implied && d->in_group == 1))
+    outside |= r->in.group.implied && d->in_group == 1;
+    if (outside && !x->groups && !r->in.interchange.n)
+        reader_find(r, FINDING_SET_OUTSIDE, s, 0, "the message stands outside an interchange", "a UNB segment first");
+    else if (outside && x->groups)
         reader_find(r, FINDING_SET_OUTSIDE, s, 0, "the transaction set stands outside a group", "a GS segment first");
+    else if (outside && r->in.interchange.groups)
+        reader_find(r, FINDING_SET_OUTSIDE, s, 0, "the message stands outside a group, and others do not",
+                    "a UNG segment first");
     if (!guide) {
-        if (d->set.n == 3)
-            reader_find(r, FINDING_SET_UNSUPPORTED, s, 1, "has no guide",
-                        "a transaction set that there is a guide for");
-        else
-            reader_find(r, FINDING_SET_ID, s, 1, d->set.n ? "is not a transaction set's identifier" : "missing",
-                        "three digits, such as 850");
+        char words[80];
+        if (x == &dialect_x12 ? d->set.n == 3 : d->set.n == 6) {
+            snprintf(words, sizeof(words), "a %s that there is a guide for", x->document);
+            reader_find(r, FINDING_SET_UNSUPPORTED, s, x->set, "has no guide", words);
+        } else {
+            snprintf(words, sizeof(words), "is not a %s's identifier", x->document);
+            reader_find(r, FINDING_SET_ID, s, x->set, d->set.n ? words : "missing", x->set_example);
+        }
     } else {
         if (fresh)
             tell_substitution(r, s);
-        if (guide->group.n && !r->in.group.implied && r->in.group.element[1].n &&
-            !slice_eq(guide->group, r->in.group.element[1])) {
+        struct slice code = x->groups ? guide->group : guide->set;
+        if (code.n && !r->in.group.implied && r->in.group.code.n && !slice_eq(code, r->in.group.code)) {
             char expected[60];
-            snprintf(expected, sizeof(expected), "a group %.*s in GS01", SLICE_FMT(guide->group));
-            reader_find(r, FINDING_SET_GROUP, s, 1, "does not belong in this group", expected);
+            snprintf(expected, sizeof(expected), "a group %.*s in %s01", SLICE_FMT(code), x->level[DIALECT_GROUP].begin);
+            reader_find(r, FINDING_SET_GROUP, s, x->set, "does not belong in this group", expected);
         }
     }
-    if (d->control.n == 0)
-        reader_find(r, FINDING_SET_NUMBER, s, 2, "missing", "a control number");
-    else if (r->joined ? r->duplicate : !numbers_add(&r->numbers, d->control))
-        reader_find(r, FINDING_SET_DUPLICATE, s, 2, "was used before in this group",
-                    "a number of its own for each transaction set");
+    if (d->control.n == 0) {
+        reader_find(r, FINDING_SET_NUMBER, s, x->level[DIALECT_DOCUMENT].control, "missing", "a control number");
+    } else if (r->joined ? r->duplicate : !numbers_add(&r->numbers, d->control)) {
+        char expected[60];
+        snprintf(expected, sizeof(expected), "a number of its own for each %s", x->document);
+        reader_find(r, FINDING_SET_DUPLICATE, s, x->level[DIALECT_DOCUMENT].control,
+                    d->group->ordinal ? "was used before in this group" : "was used before in this interchange", expected);
+    }
     r->duplicate = false;
     if (r->numbers.nomem || r->group_numbers.nomem || r->interchange_numbers.nomem)
         reader_stop(r, err_nomem(r->err));
     return r->stopped ? r->stopped : take_segment(r, s);
 }
 
-static int take_se(struct edi_reader *r, const struct segment *s)
+static int take_document_end(struct edi_reader *r, const struct segment *s)
 {
     if (r->level != IN_DOCUMENT)
-        return reader_find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "an SE without an ST", "an ST segment first");
+        return find_no_header(r, s, DIALECT_DOCUMENT);
+    if (!(s = reader_readable(r, s)))
+        return r->stopped;
     take_segment(r, s);
     if (!r->stopped && s->n >= 1)
         compare_count(r, s, 1, r->document.segments, FINDING_SET_COUNT, "segments");
     if (!r->stopped && s->n >= 2)
-        compare_control(r, s, 2, r->document.control, FINDING_SET_CONTROL, "ST02");
+        compare_control(r, s, 2, r->document.control, FINDING_SET_CONTROL,
+                        r->dialect->level[DIALECT_DOCUMENT].control_name);
     return close_document(r);
 }
 
@@ -662,9 +783,10 @@ static bool take_bare(struct edi_reader *r, const struct segment *s)
     const enum level around = r->level;
     const struct guide *guide = NULL;
 
-    r->no_group = (struct edi_group){ .implied = true, .version = r->in.interchange.element[12] };
+    r->no_group = (struct edi_group){ .implied = true, .version = r->in.interchange.version };
     *d = (struct edi_document){ .set = segment_tag(s), .interchange = &r->in.interchange, .group = &r->no_group,
-                                .bare = true, .errors = r->in.interchange.foreign != NULL };
+                                .version = r->in.interchange.version, .bare = true,
+                                .errors = r->in.interchange.foreign != NULL };
     if (choose_guide(r, &guide) < 0 || !guide || !guide->bare)
         return r->stopped != 0;
     if (r->options.run) {
@@ -693,11 +815,13 @@ static int take_outside(struct edi_reader *r, const struct segment *s)
 {
     struct slice tag = segment_tag(s);
     static const char *const known[] = { "TA1", "TA3", "ISB", "ISE" };
+    const struct dialect *x = r->dialect;
+    char expected[40];
     if (r->level == OUTSIDE && slice_is(tag, "TA1")) {
         open_interchange(r, NULL);
         reader_find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "a TA1 without an ISA", "an ISA segment first");
     }
-    for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+    for (unsigned i = 0; i < sizeof(known) / sizeof(known[0]) && x == &dialect_x12; i++)
         if (slice_is(tag, known[i]) && r->level >= IN_INTERCHANGE) {
             if (take_bare(r, s))
                 return r->stopped;
@@ -706,14 +830,54 @@ static int take_outside(struct edi_reader *r, const struct segment *s)
                 call(r, r->sink.envelope_segment(r->sink.ctx, s));
             return r->stopped;
         }
-    reader_find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "the segment stands outside a transaction set",
-                r->level == IN_GROUP         ? "ST or GE"
-                : r->level == IN_INTERCHANGE ? "GS, TA1 or IEA"
-                                             : "ISA");
+    const char *const begin = x->level[DIALECT_DOCUMENT].begin, *const group = x->level[DIALECT_GROUP].begin;
+    if (r->level == IN_GROUP)
+        snprintf(expected, sizeof(expected), "%s or %s", begin, 
+                 x->level[r->in.group.implied && !x->groups ? DIALECT_INTERCHANGE : DIALECT_GROUP].end);
+    else if (r->level == IN_INTERCHANGE && x->groups)
+        snprintf(expected, sizeof(expected), "%s, %s or %s", group, x->bare, x->level[DIALECT_INTERCHANGE].end);
+    else if (r->level == IN_INTERCHANGE)
+        snprintf(expected, sizeof(expected), "%s, %s or %s", begin, group, x->level[DIALECT_INTERCHANGE].end);
+    else
+        snprintf(expected, sizeof(expected), "%s", x->level[DIALECT_INTERCHANGE].begin);
+    reader_find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0,
+                x->groups ? "the segment stands outside a transaction set" : "the segment stands outside a message",
+                expected);
     return r->stopped;
 }
 
 /* ---- the next interchange ---- */
+
+/* Does an interchange, or what is left of one without its envelope, begin at p? NULL: none does. */
+static const struct dialect *dialect_at(const char *p, size_t n, bool sure)
+{
+    static const char *const edifact[] = { "UNB", "UNA", "UNG", "UNH" }, *const x12[] = { "ISA", "GS", "ST", "TA1" };
+    char tag[5] = "";
+    for (unsigned i = 0; i < (sure ? 1 : 4); i++)
+        if (delimiters_envelope(p, n, x12[i]))
+            return &dialect_x12;
+    /* small letters are looked at where nothing else can stand */
+    for (unsigned i = 0; i < 4 && i < n; i++)
+        tag[i] = (char)(!sure && p[i] >= 'a' && p[i] <= 'z' ? p[i] - 'a' + 'A' : p[i]);
+    for (unsigned i = 0; i < (sure ? 2 : 4); i++)
+        if (delimiters_envelope(tag, n < 4 ? n : 4, edifact[i]))
+            return &dialect_edifact;
+    return NULL;
+}
+
+/* The delimiters of what begins at p. length_r: what is to be passed over before (UNA). */
+static enum found find_delimiters(struct edi_reader *r, const struct dialect *dialect, const char *p, size_t n, bool last,
+                                  size_t *length_r)
+{
+    *length_r = 0;
+    r->una = (struct edi_una){ 0 };
+    r->una_at = r->base_offset + r->from;
+    if (dialect == &dialect_edifact)
+        return delimiters_of_unb(p, n, last, &r->syntax, &r->una, length_r);
+    if (delimiters_envelope(p, n, "ISA"))
+        return delimiters_of_isa(p, n, last, &r->syntax);
+    return delimiters_of_bare(p, n, last, &r->syntax);
+}
 
 /* Looks for the next interchange from r->from on. */
 static enum found find_syntax(struct edi_reader *r, bool last)
@@ -722,8 +886,10 @@ static enum found find_syntax(struct edi_reader *r, bool last)
         const char *p = r->buf + r->from;
         size_t n = r->n - r->from;
         enum found found = NOT_FOUND;
+        const struct dialect *dialect;
+        size_t before;
         if (r->garbage) {
-            while (n > 3 && !delimiters_envelope(p, n, "ISA"))
+            while (n > 3 && !dialect_at(p, n, true))
                 p++, n--;
             r->from = (size_t)(p - r->buf);
             if (n <= 3)
@@ -731,7 +897,7 @@ static enum found find_syntax(struct edi_reader *r, bool last)
         }
         if (n >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0) {
             reader_find(r, FINDING_FILE_BOM, NULL, 0, "the file begins with a byte order mark",
-                        "ISA at the first byte");
+                        "the interchange at the first byte");
             r->from += 3;
             continue;
         }
@@ -742,16 +908,17 @@ static enum found find_syntax(struct edi_reader *r, bool last)
         }
         if (n < 4)
             return last ? NOT_FOUND : NEED_MORE;
-        if (delimiters_envelope(p, n, "ISA")) {
-            found = delimiters_of_isa(p, n, last, &r->syntax);
-            if (found == NOT_FOUND)
-                reader_find(r, FINDING_INTERCHANGE_ELEMENT_SEPARATOR, NULL, 0, "the ISA has no usable delimiters",
-                            "16 elements, then the component separator and the segment terminator");
-        } else if (delimiters_envelope(p, n, "GS") || delimiters_envelope(p, n, "ST") ||
-                   delimiters_envelope(p, n, "TA1")) {
-            found = delimiters_of_bare(p, n, last, &r->syntax);
-        }
+        dialect = dialect_at(p, n, r->garbage);
+        if (dialect)
+            found = find_delimiters(r, dialect, p, n, last, &before);
+        if (found == NOT_FOUND && dialect && (dialect == &dialect_edifact || delimiters_envelope(p, n, "ISA")))
+            reader_find(r, FINDING_INTERCHANGE_ELEMENT_SEPARATOR, NULL, 0,
+                        dialect == &dialect_x12 ? "the ISA has no usable delimiters" : "there are no usable delimiters",
+                        dialect == &dialect_x12 ? "16 elements, then the component separator and the segment terminator"
+                                                : "a UNA with six different ones, or a UNB with the usual ones");
         if (found == FOUND) {
+            r->dialect = dialect;
+            r->from += before;
             r->started = r->has_syntax = true;
             r->garbage = r->garbage_told = false;
             r->syntax_at = r->base_offset + r->from;
@@ -765,11 +932,11 @@ static enum found find_syntax(struct edi_reader *r, bool last)
             char words[120], bytes[70];
             safe_text(r, slice(p, n < 16 ? n : 16), 16, bytes, sizeof(bytes));
             snprintf(words, sizeof(words), "these bytes belong to no interchange: %.60s", bytes);
-            reader_find(r, FINDING_FILE_GARBAGE, NULL, 0, words, "an interchange that begins with ISA");
+            reader_find(r, FINDING_FILE_GARBAGE, NULL, 0, words, "an interchange that begins with ISA, UNA or UNB");
             r->garbage_told = true;
         }
         r->started = true;
-        /* go on behind, at the next ISA */
+        /* go on behind, at the next interchange */
         r->garbage = true;
         r->from++;
     }
@@ -801,11 +968,21 @@ static int grow(struct edi_reader *r)
     return 0;
 }
 
+/* Another interchange begins: are the delimiters in force its own, too? */
 static bool same_syntax(const struct edi_reader *r, const struct segment *s)
 {
     struct edi_syntax x;
     const char *p = s->base + s->start;
     size_t n = r->n - (size_t)(p - r->buf);
+    if (r->dialect == &dialect_edifact) {
+        struct edi_una una;
+        size_t length;
+        /* right behind its UNA, which was looked at */
+        if (r->una.present && r->syntax_at == r->base_offset + (uint64_t)(p - r->buf))
+            return true;
+        return delimiters_of_unb(p, n, true, &x, &una, &length) == FOUND && !una.present &&
+               memcmp(&x, &r->syntax, sizeof(x)) == 0;
+    }
     return s->at[0] - s->start == 3 && s->n == 16 && delimiters_of_isa(p, n, true, &x) == FOUND &&
            memcmp(&x, &r->syntax, sizeof(x)) == 0;
 }
@@ -854,6 +1031,79 @@ static enum walk take_binary(struct edi_reader *r, const struct segment *s, size
     return WALK_AGAIN;
 }
 
+/* UNO: as many bytes as it says follow, behind as many segments as it says; then UNP. They are passed over unread. */
+static enum walk take_package(struct edi_reader *r, const struct segment *s, size_t *from, bool last)
+{
+    const struct segment *whole = s;
+    struct slice length = segment_part(s, &r->syntax, 4, 1), before = segment_part(s, &r->syntax, 4, 2);
+    size_t start = (size_t)(s->base - r->buf), data = start + s->at[s->n] + 1, here;
+    uint64_t n, segments = 0;
+
+    if (before.n && !slice_number(before, 999, &segments))
+        segments = 0;
+    for (const char *end; segments; segments--) {
+        end = delimiters_end(r->buf + data, r->n - data, &r->syntax);
+        if (!end && !last && r->n - start < LIMIT_SEGMENT) {
+            *from = start + s->start;
+            return WALK_MORE;
+        }
+        if (!end)
+            break;
+        data = (size_t)(end - r->buf) + 1;
+    }
+    reader_close_document_early(r);
+    if (r->level == OUTSIDE)
+        open_interchange(r, NULL);
+    if (r->stopped || !(s = reader_readable(r, s)))
+        return WALK_DONE;
+    check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
+    if (r->sink.envelope_segment && !r->stopped)
+        call(r, r->sink.envelope_segment(r->sink.ctx, s));
+    if (r->level == IN_GROUP)
+        r->in.group.documents++;
+    if (r->level == IN_INTERCHANGE || r->in.group.implied)
+        r->in.interchange.documents++;
+    if (segments || !slice_number(length, MOST_BINARY, &n)) {
+        struct finding f = { .code = FINDING_BINARY_LENGTH, .place = { .element = 4, .component = 1 },
+                             .value = segment_part(s, &r->syntax, 4, 1), .found = "is not a length",
+                             .expected = "the number of bytes that follow the UNO" };
+        reader_hand_over(r, s, &f);
+        *from = start + whole->at[whole->n] + 1;
+        return WALK_AGAIN;
+    }
+    r->package = true;
+    r->package_length = n;
+    here = r->n - data;
+    r->skip = n > here ? n - here : 0;
+    *from = n > here ? r->n : data + (size_t)n;
+    return WALK_AGAIN;
+}
+
+static int take_package_end(struct edi_reader *r, const struct segment *s)
+{
+    uint64_t n;
+    if (!(s = reader_readable(r, s)))
+        return r->stopped;
+    if (!r->package)
+        return reader_find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "a UNP without a UNO", "a UNO segment first");
+    r->package = false;
+    check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
+    if (!slice_number(segment_element(s, 1), MOST_BINARY, &n) || n != r->package_length)
+        reader_find(r, FINDING_BINARY_LENGTH, s, 1, "is not the length that the UNO says", "the same number");
+    if (r->sink.envelope_segment && !r->stopped)
+        call(r, r->sink.envelope_segment(r->sink.ctx, s));
+    return r->stopped;
+}
+
+/* Any segment but UNP behind the bytes of a package. */
+static void find_no_package_end(struct edi_reader *r, const struct segment *s)
+{
+    if (!r->package)
+        return;
+    r->package = false;
+    reader_find(r, FINDING_BINARY_LENGTH, s, 0, "the length in the UNO does not lead to a UNP", "a UNP segment");
+}
+
 /* Does a segment begin at p: a trailer, or what may stand in the document whose guide it is, and an element separator? */
 static bool begins_segment(const struct edi_reader *r, const struct guide *guide, const char *p, const char *end)
 {
@@ -861,11 +1111,13 @@ static bool begins_segment(const struct edi_reader *r, const struct guide *guide
     uint32_t key = 0;
     while (n < 4 && p + n < end && p[n] != r->syntax.element)
         n++;
+    enum dialect_role role;
     if (n < 2 || n > 3 || p + n >= end)
         return false;
     memcpy(&key, p, n);
-    return key == TAG2('S', 'E') || key == TAG2('G', 'E') || key == TAG3('I', 'E', 'A') ||
-           (guide && guide_tag(guide, key) >= 0 && key != TAG2('S', 'T'));
+    role = dialect_role(r->dialect, key);
+    return role == ROLE_DOCUMENT_END || role == ROLE_GROUP_END || role == ROLE_INTERCHANGE_END ||
+           (guide && guide_tag(guide, key) >= 0 && role != ROLE_DOCUMENT);
 }
 
 const char *reader_next_line(const struct edi_reader *r, const struct guide *guide, const char *p, const char *end)
@@ -891,8 +1143,11 @@ static int take_broken(struct edi_reader *r, const struct segment *whole)
 
     for (;;) {
         const char *p = base + start, *next = NULL;
-        bool se = at[0] - start == 2 && memcmp(p, "SE", 2) == 0, ge = at[0] - start == 2 && memcmp(p, "GE", 2) == 0;
-        bool iea = at[0] - start == 3 && memcmp(p, "IEA", 3) == 0, inside = r->level == IN_DOCUMENT && !se && !ge;
+        uint32_t tag = 0;
+        memcpy(&tag, p, at[0] - start < 4 ? at[0] - start : 4);
+        const enum dialect_role role = dialect_role(r->dialect, tag);
+        const bool se = role == ROLE_DOCUMENT_END, ge = role == ROLE_GROUP_END, iea = role == ROLE_INTERCHANGE_END;
+        const bool inside = r->level == IN_DOCUMENT && !se && !ge;
         struct segment part = { base, at, start, n, whole->flags };
         uint32_t kept = 0;
         if (!iea)
@@ -916,11 +1171,11 @@ static int take_broken(struct edi_reader *r, const struct segment *whole)
         }
         if (!r->stopped) {
             if (se)
-                take_se(r, &part);
+                take_document_end(r, &part);
             else if (ge)
-                take_ge(r, &part);
+                take_group_end(r, &part);
             else if (iea)
-                take_iea(r, &part);
+                take_interchange_end(r, &part);
             else if (r->level == IN_DOCUMENT)
                 take_segment(r, &part);
             else
@@ -945,14 +1200,44 @@ static void tell_layout(struct edi_reader *r, const struct segment *s, uint32_t 
         }
 }
 
-/* Does a document end before this segment, whether it has its SE or not? */
-static bool begins_envelope(const struct segment *s)
+/* Does a document end before this segment, whether it has its trailer or not? */
+static bool begins_envelope(const struct edi_reader *r, const struct segment *s, enum dialect_role role)
 {
-    static const char *const tags[] = { "ST", "GE", "GS", "IEA" };
-    for (unsigned i = 0; i < sizeof(tags) / sizeof(tags[0]); i++)
-        if (slice_is(segment_tag(s), tags[i]))
-            return true;
-    return delimiters_envelope(s->base + s->start, s->at[s->n] - s->start, "ISA");
+    return role == ROLE_DOCUMENT || role == ROLE_GROUP_END || role == ROLE_GROUP || role == ROLE_INTERCHANGE_END ||
+           role == ROLE_PACKAGE ||
+           delimiters_envelope(s->base + s->start, s->at[s->n] - s->start, r->dialect->level[0].begin);
+}
+
+/* An interchange of the other dialect, or an UNA, where a segment of this one belongs: the trailers are missing. */
+static bool begins_other(const struct edi_reader *r, const struct segment *s)
+{
+    const char *p = s->base + s->start;
+    size_t n = r->n - (size_t)(p - r->buf);
+    const struct dialect *d = dialect_at(p, n, true);
+    struct edi_syntax x;
+    struct edi_una una;
+    size_t length;
+    if (!d || (d == r->dialect && !delimiters_envelope(p, n, "UNA")))
+        return false;
+    return d == &dialect_x12 ? delimiters_of_isa(p, n, true, &x) == FOUND
+                             : delimiters_of_unb(p, n, true, &x, &una, &length) == FOUND;
+}
+
+/* A UNA behind an interchange, and it says what is in force already: the walk goes on. */
+static bool pass_una(struct edi_reader *r, const struct segment *s)
+{
+    const char *p = s->base + s->start;
+    struct edi_syntax x;
+    struct edi_una una;
+    size_t length;
+    if (r->dialect != &dialect_edifact || s->at[s->n] - s->start != 8 || !delimiters_envelope(p, 8, "UNA") ||
+        delimiters_of_unb(p, r->n - (size_t)(p - r->buf), false, &x, &una, &length) != FOUND || una.is_short ||
+        memcmp(&x, &r->syntax, sizeof(x)) != 0)
+        return false;
+    r->una = una;
+    r->una_at = r->base_offset + (uint64_t)(p - r->buf);
+    r->syntax_at = r->una_at + length;
+    return true;
 }
 
 /* How much of a block the index has room for: it does not grow with a segment, for most of a large one is text. False:
@@ -961,11 +1246,13 @@ static bool fit_index(struct edi_reader *r, const char *base, size_t *n_r)
 {
     const char *end = memrchr(base, r->syntax.terminator, r->index.room), *p = base;
     size_t delimiters = 0;
+    while (end && r->syntax.release && delimiters_released(base, 0, (size_t)(end - base), r->syntax.release))
+        end = memrchr(base, r->syntax.terminator, (size_t)(end - base));
     if (end) {
         *n_r = (size_t)(end - base) + 1;
         return true;
     }
-    end = memchr(base, r->syntax.terminator, *n_r);
+    end = delimiters_end(base, *n_r, &r->syntax);
     if (!end)
         return false;
     while (delimiters < r->index.room && (p = memchr(p, r->syntax.element, (size_t)(end - p))) != NULL) {
@@ -987,10 +1274,11 @@ enum walk reader_walk(struct edi_reader *r, bool last)
     static const uint32_t tag_bytes[4] = { 0, 0xff, 0xffff, 0xffffff };
     size_t n = r->n - origin;
     uint32_t d = 0, from = 0;
+    const uint32_t first = r->dialect->first, second = r->dialect->second, odd_tag = r->dialect->odd_tag;
     const bool line_terminator = r->syntax.terminator == '\n' || r->syntax.terminator == '\r';
 
     /* what lies in documents is not for this reader: the envelopes between them are short */
-    if (r->options.run && n > 4096 && r->level != IN_DOCUMENT && memchr(base, r->syntax.terminator, 4096))
+    if (r->options.run && n > 4096 && r->level != IN_DOCUMENT && delimiters_end(base, 4096, &r->syntax))
         n = 4096;
     if (__builtin_expect(n > x->room, 0) && !fit_index(r, base, &n))
         return WALK_DONE;
@@ -1008,8 +1296,46 @@ enum walk reader_walk(struct edi_reader *r, bool last)
             start++;
         struct segment s = { base, at, start, number - d, flags };
         r->from = origin + start;
+        memcpy(&tag, base + start, 4);
+        if (tag_end - start < 4)
+            tag &= tag_bytes[tag_end - start];
+        /* nearly all are of a document, and nothing is odd about them */
+        if (__builtin_expect(r->level == IN_DOCUMENT && !(flags & SEGMENT_ESCAPE) && !(tag & odd_tag) &&
+                                 !dialect_may_have_role(first, second, tag) && start != end &&
+                                 (start == from || (start == from + 1 && base[from] == '\n')),
+                             1)) {
+            take_segment(r, &s);
+            d = number + 1;
+            from = end + 1;
+            r->from = origin + from;
+            if (r->stopped)
+                return WALK_DONE;
+            continue;
+        }
+        /* a NUL in it must not make it look like a shorter one */
+        if (__builtin_expect(flags & SEGMENT_ESCAPE, 0) && memchr(base + start, 0, tag_end - start))
+            tag = UINT32_MAX;
+        if (__builtin_expect(tag & odd_tag, 0) && start != end) {
+            if (r->level == OUTSIDE && pass_una(r, &s)) {
+                d = number + 1;
+                from = end + 1;
+                r->from = origin + from;
+                continue;
+            }
+            if (begins_other(r, &s)) {
+                if (r->level != OUTSIDE)
+                    close_interchange_early(r);
+                r->has_syntax = false;
+                return WALK_AGAIN;
+            }
+            if (tag != UINT32_MAX)
+                tag = reader_mend_tag(r, &s, tag);
+            s.flags |= r->rewrite;
+        }
+        const enum dialect_role role =
+            dialect_may_have_role(first, second, tag) ? dialect_find_role(r->dialect, tag) : ROLE_INNER;
         if (start != from && __builtin_expect(!(start == from + 1 && base[from] == '\n'), 0)) {
-            if (r->level == IN_DOCUMENT && begins_envelope(&s))
+            if (r->level == IN_DOCUMENT && begins_envelope(r, &s, role))
                 reader_close_document_early(r); /* the blanks are not its own */
             tell_layout(r, &s, from);
         }
@@ -1024,48 +1350,44 @@ enum walk reader_walk(struct edi_reader *r, bool last)
             r->from = origin + from;
             continue;
         }
-        memcpy(&tag, base + start, 4);
-        if (tag_end - start < 4)
-            tag &= tag_bytes[tag_end - start];
-        /* a NUL in it must not make it look like a shorter one */
-        if (__builtin_expect(flags & SEGMENT_ESCAPE, 0) && memchr(base + start, 0, tag_end - start))
-            tag = UINT32_MAX;
         /* behind an interchange other delimiters may be in force */
         if (__builtin_expect(r->level == OUTSIDE, 0) && r->in.interchanges && !r->joined &&
             r->base_offset + r->from != r->syntax_at &&
-            !delimiters_envelope(base + start, end - start, "ISA")) {
+            !(role == ROLE_INTERCHANGE ||
+              delimiters_envelope(base + start, end - start, r->dialect->level[DIALECT_INTERCHANGE].begin))) {
             r->has_syntax = false;
             return WALK_AGAIN;
         }
-        switch (tag) {
-        case TAG2('S', 'T'):
+        if (role != ROLE_INNER && role != ROLE_BETWEEN)
+            find_no_package_end(r, &s);
+        switch (role) {
+        case ROLE_DOCUMENT:
             if (r->options.run) {
                 r->from = origin + s.start;
                 open_for_document(r);
                 return r->stopped ? WALK_DONE : WALK_AGAIN;
             }
-            take_st(r, &s);
+            take_document(r, &s);
             break;
-        case TAG2('S', 'E'):
+        case ROLE_DOCUMENT_END:
             if (s.flags & SEGMENT_ESCAPE && !line_terminator)
                 take_broken(r, &s);
             else
-                take_se(r, &s);
+                take_document_end(r, &s);
             break;
-        case TAG2('G', 'S'):
-            take_gs(r, &s);
+        case ROLE_GROUP:
+            take_group(r, &s);
             break;
-        case TAG2('G', 'E'):
+        case ROLE_GROUP_END:
             if (s.flags & SEGMENT_ESCAPE && !line_terminator)
                 take_broken(r, &s);
             else
-                take_ge(r, &s);
+                take_group_end(r, &s);
             break;
-        case TAG3('I', 'E', 'A'):
-            take_iea(r, &s);
+        case ROLE_INTERCHANGE_END:
+            take_interchange_end(r, &s);
             break;
-        case TAG3('B', 'I', 'N'):
-        case TAG3('B', 'D', 'S'):
+        case ROLE_BINARY:
             if (r->level == IN_DOCUMENT) {
                 size_t next = origin + end + 1;
                 enum walk w = take_binary(r, &s, &next, last);
@@ -1077,22 +1399,35 @@ enum walk reader_walk(struct edi_reader *r, bool last)
             }
             take_outside(r, &s);
             break;
+        case ROLE_PACKAGE:
+        {
+            size_t next = origin + start;
+            enum walk w = take_package(r, &s, &next, last);
+            r->from = next;
+            return r->stopped ? WALK_DONE : w;
+        }
+        case ROLE_BETWEEN:
+            take_package_end(r, &s);
+            break;
         default:
-            if (r->level == IN_DOCUMENT && (((tag & 0xffffff) != TAG3('I', 'S', 'A') && tag != UINT32_MAX) ||
-                                            !delimiters_envelope(base + s.start, end - s.start, "ISA"))) {
+            if (r->level == IN_DOCUMENT && role != ROLE_INTERCHANGE &&
+                (((tag & 0xffffff) != r->dialect->key && tag != UINT32_MAX) ||
+                 !delimiters_envelope(base + start, end - start, r->dialect->level[DIALECT_INTERCHANGE].begin))) {
                 if (flags & SEGMENT_ESCAPE && !line_terminator)
                     take_broken(r, &s);
                 else
                     take_segment(r, &s);
-            } else if (delimiters_envelope(base + s.start, end - s.start, "ISA")) {
+            } else if (role == ROLE_INTERCHANGE || delimiters_envelope(base + start, end - start,
+                                                                       r->dialect->level[DIALECT_INTERCHANGE].begin)) {
                 r->from = origin + s.start;
                 if (!same_syntax(r, &s)) {
                     close_interchange_early(r);
                     r->has_syntax = false;
                     return WALK_AGAIN;
                 }
-                take_isa(r, &s);
+                take_interchange(r, &s);
             } else {
+                find_no_package_end(r, &s);
                 take_outside(r, &s);
             }
         }
@@ -1214,7 +1549,8 @@ static int process(struct edi_reader *r, bool last)
             enum walk w = runs_at_document(r) ? runs_split(r, last) : reader_walk(r, last);
             again = w == WALK_AGAIN;
             /* the next interchange may have other delimiters: the old ones may never come */
-            if (!again && r->level == OUTSIDE && r->in.interchanges && r->from < r->n && !r->stopped) {
+            if (!again && r->level == OUTSIDE && r->in.interchanges && r->from < r->n && !r->stopped &&
+                r->base_offset + r->from != r->syntax_at) {
                 r->has_syntax = false;
                 again = true;
             }
@@ -1280,6 +1616,8 @@ int edi_reader_end(struct edi_reader *r, struct err *err)
         r->from = from;
         if (r->level == OUTSIDE) {
             process(r, true);
+            if (r->has_syntax && r->from < r->n && !r->stopped)
+                reader_take_rest(r);
         } else if (reader_take_rest(r)) {
             process(r, true);
             /* the terminator that was put there is not in the file */
@@ -1294,6 +1632,6 @@ int edi_reader_end(struct edi_reader *r, struct err *err)
     if (!r->stopped && r->in.interchanges == 0 && !r->garbage)
         reader_find(r, FINDING_FILE_EMPTY, NULL, 0,
                     r->started || r->base_offset + r->n ? "there is no interchange in it" : "the file is empty",
-                    "an interchange that begins with ISA");
+                    "an interchange that begins with ISA, UNA or UNB");
     return r->stopped;
 }

@@ -1,6 +1,7 @@
 /*
- * reader: from bytes to checked segments at their places in a guide. The envelopes (ISA, GS, ST … IEA), several
- * of each in one file, TA1 anywhere, what the field does to them, and every check of the documents inside.
+ * reader: from bytes to checked segments at their places in a guide. The envelopes (ISA, GS, ST … IEA and UNB, UNG,
+ * UNH … UNZ), several of each in one file, of both kinds, TA1 anywhere, what the field does to them, and every check of
+ * the documents inside.
  *
  * A segment of the interchange that a guide is named after (TA1) is a document, too: a bare one, without ST, SE and group.
  *
@@ -11,18 +12,33 @@
 #ifndef WAYBILL_EDI_READER_H
 #define WAYBILL_EDI_READER_H
 
+#include "edi/charset.h"
 #include "edi/finding.h"
 #include "edi/guide.h"
 #include "edi/lexer.h"
 
-enum { ISA_ELEMENTS = 16, GS_ELEMENTS = 8 };
+struct dialect;
+
+enum { ENVELOPE_ELEMENTS = 16, GROUP_ELEMENTS = 8 };
 
 struct edi_interchange {
-    struct slice element[ISA_ELEMENTS + 1];     /* [1] is ISA01; as sent, with padding */
-    struct slice control;                       /* ISA13 */
+    const struct dialect *dialect;              /* dialect_x12 or dialect_edifact */
+    struct slice element[ENVELOPE_ELEMENTS + 1]; /* of ISA or UNB; [1] is the first; as sent, with padding */
+    unsigned n;                                 /* how many it had, at most; 0: there was no such segment */
+    unsigned flags;                             /* its SEGMENT_REWRITTEN tells what separates components there */
+    /* What they say, without padding: */
+    struct slice sender_qualifier, sender;      /* ISA05 ISA06, UNB02-2 UNB02-1 */
+    struct slice receiver_qualifier, receiver;  /* ISA07 ISA08, UNB03-2 UNB03-1 */
+    struct slice date, time;                    /* ISA09 ISA10, UNB04 */
+    struct slice version;                       /* ISA12, UNB01-2 */
+    struct slice control;                       /* ISA13, UNB05 */
+    struct slice usage;                         /* P, T or I, as ISA15 says it; UNB11 */
+    enum edi_charset charset;                   /* of the bytes as sent; segments are handed out in UTF-8 */
+    char decimal;                               /* the decimal mark */
     struct edi_syntax syntax;
     uint64_t ordinal;                           /* in the file, from 1 */
     uint64_t groups;                            /* seen so far */
+    uint64_t documents;                         /* seen so far outside of groups: those of UNH behind UNB, and packages */
     uint64_t bare;                              /* bare documents seen so far */
     uint64_t offset;
     unsigned errors;                            /* findings of severity error on the interchange's own level */
@@ -32,27 +48,33 @@ struct edi_interchange {
 };
 
 struct edi_group {
-    struct slice element[GS_ELEMENTS + 1];      /* [1] is GS01 */
-    struct slice control;                       /* GS06 */
-    struct slice version;                       /* GS08 */
-    uint64_t ordinal;                           /* in the interchange, from 1 */
+    struct slice element[GROUP_ELEMENTS + 1];   /* of GS or UNG; [1] is the first */
+    unsigned n, flags;                          /* as of the interchange */
+    struct slice code;                          /* GS01, UNG01 */
+    struct slice sender, receiver;              /* GS02 GS03, UNG02-1 UNG03-1 */
+    struct slice date, time;                    /* GS04 GS05, UNG04 */
+    struct slice control;                       /* GS06, UNG05 */
+    struct slice version;                       /* GS08; UNG07 as it is */
+    uint64_t ordinal;                           /* in the interchange, from 1; of an UNH without UNG 0 */
     uint64_t documents, accepted;               /* seen, and without errors */
     uint64_t claimed;                           /* GE01, once read */
     unsigned errors;
-    bool implied;                               /* there was no GS */
+    bool implied;                               /* there was no GS or UNG */
 };
 
 struct edi_document {
-    struct slice set;                           /* ST01; of a bare one its segment's tag */
-    struct slice control;                       /* ST02; of a bare one empty */
+    struct slice set;                           /* ST01, UNH02-1; of a bare one its segment's tag */
+    struct slice control;                       /* ST02, UNH01; of a bare one empty */
     struct slice implementation;                /* ST03, may be empty */
+    struct slice version;                       /* "004010VICS", GS08; "D.96A", UNH02-2 and UNH02-3 */
+    struct slice association;                   /* UNH02-5: "EAN008"; empty */
     const struct edi_interchange *interchange;
     const struct edi_group *group;              /* of a bare one an implied group with nothing but the version */
     const struct guide *guide;                  /* NULL: none could be had */
     bool bare;                                  /* one segment outside of ST and SE */
     uint64_t ordinal;                           /* in the file, from 1 */
     uint64_t in_group;                          /* in its group, from 1; of a bare one among those of the interchange */
-    uint64_t segments;                          /* so far, ST included */
+    uint64_t segments;                          /* so far, ST or UNH included */
     unsigned errors, warnings;
 };
 
@@ -65,21 +87,23 @@ struct edi_sink {
     int (*group)(void *ctx, const struct edi_group *g);
     int (*group_end)(void *ctx, const struct edi_group *g);
     int (*document)(void *ctx, const struct edi_document *d);
-    /* Every segment that has a place, ST and SE included. Bit k-1 of `present`: element k is there and not empty
+    /* Every segment that has a place, ST and SE included, in UTF-8 and without release characters: what separates
+     * components, segment_component_separator() says. Bit k-1 of `present`: element k is there and not empty
      * (elements past 64 are not told). Nodes are of d->guide. */
     int (*segment)(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present);
     /* A segment inside a document that has no place in the guide (or there is no guide). */
     int (*stray)(void *ctx, const struct segment *s);
     int (*document_end)(void *ctx, const struct edi_document *d);
-    /* ISB and other segments outside of documents. */
+    /* ISB, UNO and other segments outside of documents. */
     int (*envelope_segment)(void *ctx, const struct segment *s);
     int (*finding)(void *ctx, const struct finding *f);
 };
 
-/* Two that send each other interchanges, as in ISA05 to ISA08 without padding. */
+/* Two that send each other interchanges, as in ISA05 to ISA08 without padding, or in UNB02 and UNB03. */
 struct edi_parties {
     struct slice qualifier, id;                 /* the partner */
     struct slice our_qualifier, our_id;         /* us */
+    const struct dialect *dialect;              /* of which interchanges this speaks; NULL: X12 */
 };
 
 struct edi_reader;
@@ -134,7 +158,7 @@ enum { EDI_ENVELOPE_TEXT = 1024 };
 struct edi_context {
     struct edi_interchange interchange;
     struct edi_group group;
-    char isa_text[EDI_ENVELOPE_TEXT], gs_text[EDI_ENVELOPE_TEXT];
+    char interchange_text[EDI_ENVELOPE_TEXT], group_text[EDI_ENVELOPE_TEXT];
     uint64_t interchanges, documents;
     const struct guide *envelope;
 };

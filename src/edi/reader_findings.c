@@ -33,9 +33,12 @@ uint64_t reader_count_lines(const char *p, size_t n)
 
 void reader_place(struct edi_reader *r, const struct segment *s, struct edi_place *place)
 {
-    size_t at = s ? (size_t)(s->base + s->start - r->buf) : r->from, from = 0;
+    size_t at, from = 0;
     uint64_t line_start = r->line_start, line = r->base_line;
     const char *last;
+    if (s && s->flags & SEGMENT_REWRITTEN)
+        s = r->copy.of;
+    at = s ? (size_t)(s->base + s->start - r->buf) : r->from;
     memset(place, 0, sizeof(*place));
     if (at > r->n)
         at = r->n;
@@ -85,8 +88,8 @@ static void count_finding(struct edi_reader *r, const struct finding *f, enum fi
     case LEVEL_INTERCHANGE:
         r->in.interchange.errors += error;
         if (error && row->level == LEVEL_INTERCHANGE && strcmp(r->in.interchange.ta1, "000") == 0 &&
-            row->acknowledgment)
-            r->in.interchange.ta1 = row->acknowledgment;
+            finding_acknowledged(f->code, r->dialect))
+            r->in.interchange.ta1 = finding_acknowledged(f->code, r->dialect);
         break;
     case LEVEL_GROUP:
         r->in.group.errors += error;
@@ -121,7 +124,10 @@ int reader_hand_over(struct edi_reader *r, const struct segment *s, struct findi
         f->control = r->in.interchange.control;
     }
     if (s) {
-        f->segment = segment_bytes(s);
+        /* people are shown what stands in the file */
+        const struct segment *of = s->flags & SEGMENT_REWRITTEN ? r->copy.of : s;
+        struct slice value = reader_original(r, s, f->value);
+        f->segment = segment_bytes(of);
         f->terminator = r->syntax.terminator;
         f->component = r->syntax.component;
         f->repetition = r->syntax.repetition;
@@ -132,16 +138,18 @@ int reader_hand_over(struct edi_reader *r, const struct segment *s, struct findi
             if (loop->ordinal)
                 f->loop = loop->tag;
         }
-        if (f->value.n && f->value.p >= f->segment.p && f->value.p < f->segment.p + f->segment.n) {
-            f->at = (uint32_t)(f->value.p - f->segment.p);
-            f->width = (uint32_t)f->value.n;
+        if (value.n && value.p >= f->segment.p && value.p < f->segment.p + f->segment.n) {
+            f->at = (uint32_t)(value.p - f->segment.p);
+            f->width = (uint32_t)value.n;
         } else if (f->place.element) {
             unsigned k = f->place.element;
-            f->at = k <= s->n ? s->at[k - 1] + 1 - s->start : s->at[s->n] - s->start;
+            f->at = k <= of->n ? of->at[k - 1] + 1 - of->start : of->at[of->n] - of->start;
         }
     }
     f->answers = level >= LEVEL_GROUP && r->level >= IN_GROUP &&
-                 ((r->level == IN_DOCUMENT && r->document.bare) || slice_is(r->in.group.element[1], "FA"));
+                 ((r->level == IN_DOCUMENT && (r->document.bare || slice_is(r->document.set, "CONTRL"))) ||
+                  (r->dialect == &dialect_x12 && slice_is(r->in.group.code, "FA")));
+    f->dialect = r->dialect;
     if (!f->found)
         f->found = "";
     if (!f->expected)

@@ -1,15 +1,18 @@
 /*
  * reader_inside: what the files of the reader share: reader.c (the walk, envelopes, documents), reader_findings.c
- * (places, and findings as they are handed over), runs.c (documents for other readers). Nobody else includes it.
+ * (places, and findings as they are handed over), reader_rewrite.c (segments without release characters, in UTF-8),
+ * runs.c (documents for other readers). Nobody else includes it.
  *
  * The reader owns its buffer, its index and its numbers; edi_reader_free() frees them. While it reads a run, `buf` is
- * the run's. Slices of the interchange and the group lie in `in`, those of the document in `st_text`.
+ * the run's. Slices of the interchange and the group lie in `in`, those of the document in `document_text`.
  */
 #ifndef WAYBILL_EDI_READER_INSIDE_H
 #define WAYBILL_EDI_READER_INSIDE_H
 
 #include "base/limits.h"
 #include "edi/check.h"
+#include "edi/delimiters.h"
+#include "edi/dialect.h"
 #include "edi/numbers.h"
 #include "edi/reader.h"
 
@@ -18,12 +21,20 @@ enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, RUN_BYTES = 32 << 10, ENVELOP
 enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
 
 #define MOST_BINARY ((uint64_t)1 << 50)    /* bytes that the length of binary data may claim */
-#define TAG2(a, b) ((uint32_t)(a) | (uint32_t)(b) << 8)
-#define TAG3(a, b, c) (TAG2(a, b) | (uint32_t)(c) << 16)
+
+/* A segment without release characters, in UTF-8; grows with the largest one. */
+struct rewritten {
+    char *text;
+    uint32_t *at;
+    size_t room, n_at;
+    struct segment segment;         /* lies in text and at */
+    const struct segment *of;       /* as it stands in the buffer */
+};
 
 struct cached_guide {
     const struct guide *guide;
-    char version[16], set[16];
+    const struct dialect *dialect;
+    char version[32], set[16];
 };
 
 struct edi_reader {
@@ -48,10 +59,20 @@ struct edi_reader {
 
     lexer_function *lex;
     struct lexer_index index;
+    const struct dialect *dialect;  /* of the interchange at hand */
     struct edi_syntax syntax;
     bool has_syntax;
     uint64_t syntax_at;             /* the place in the file where it was found */
     bool isa_irregular;             /* the ISA at hand is not of fixed length */
+    uint64_t una_at;                /* where the UNA stands that the next UNB belongs to */
+    struct edi_una una;             /* what was found there */
+    bool has_page;                  /* bytes from A0 on are characters of `page` */
+    uint16_t page[CHARSET_PAGE];
+    unsigned rewrite;               /* flags of segments that are looked at more closely before they are handed out */
+    struct rewritten copy;
+    bool package;                   /* a UNP is to come */
+    uint64_t package_length;
+    bool nesting_told, case_told, charset_told;
 
     bool run_open;                  /* the last run ended inside a document */
     uint64_t run_skip;              /* bytes of a binary element that go into the next runs unread */
@@ -70,7 +91,7 @@ struct edi_reader {
     uint64_t missed[SEGMENTS_MISSED]; /* tags of segments that were told to be missing, as slice_key() */
     unsigned n_missed;
     uint64_t told, told_segment;    /* elements of a segment that errors were told of */
-    char st_text[ENVELOPE_TEXT];
+    char document_text[ENVELOPE_TEXT], version_text[64];
     struct numbers numbers;         /* ST02 seen in the group */
     struct numbers group_numbers;   /* GS06 seen in the interchange */
     struct numbers interchange_numbers; /* ISA13 seen in the file, with sender and receiver: hashes */
@@ -122,6 +143,23 @@ int reader_find(struct edi_reader *r, enum finding_code code, const struct segme
 int reader_document_remark(void *ctx, const struct segment *s, const struct remark *m);
 /* What is wrong in an ISA or GS is a finding of the interchange or the group. */
 int reader_envelope_remark(void *ctx, const struct segment *s, const struct remark *m);
+
+/* ---- reader_rewrite.c ---- */
+
+/* A segment that cannot be handed out as it stands: released characters, bytes of another character set, a tag in small
+ * letters or with the numbers of its nesting. Returns the copy, or the segment itself when nothing is odd about it; NULL
+ * when memory is out (the reader is stopped). */
+const struct segment *reader_rewrite(struct edi_reader *r, const struct segment *s);
+static inline const struct segment *reader_readable(struct edi_reader *r, const struct segment *s)
+{
+    return s->flags & r->rewrite ? reader_rewrite(r, s) : s;
+}
+/* The tag's first four bytes as a number; of a tag that is odd as it should be. */
+uint32_t reader_mend_tag(const struct edi_reader *r, const struct segment *s, uint32_t tag);
+/* Sets what must be looked at in the interchange at hand. */
+void reader_set_rewriting(struct edi_reader *r);
+/* The value of a copy's element or part of it as it stands in the buffer. */
+struct slice reader_original(const struct edi_reader *r, const struct segment *s, struct slice value);
 
 /* ---- runs.c ---- */
 

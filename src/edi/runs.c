@@ -12,20 +12,34 @@
 
 /* ---- cutting ---- */
 
-/* Is this the tag of the segment that starts at p? */
-static inline bool is_tag(const struct edi_reader *r, const char *p, const char *tag)
+/* What the segment that starts at p is, by its tag. */
+static enum dialect_role role_at(const struct edi_reader *r, const char *p)
 {
-    size_t k = tag[2] ? 3 : 2;
-    if (p[0] != tag[0] || p[1] != tag[1] || (size_t)(r->buf + r->n - p) <= k) /* there is padding behind the buffer */
-        return false;
-    return (k == 2 || p[2] == tag[2]) && (p[k] == r->syntax.element || p[k] == r->syntax.terminator);
+    const struct edi_syntax *x = &r->syntax;
+    const bool edifact = r->dialect == &dialect_edifact;
+    uint32_t tag = 0;
+    for (unsigned i = 0; i < 4 && p + i < r->buf + r->n; i++) { /* of what is cut off nothing is known */
+        unsigned char c = (unsigned char)p[i];
+        if (p[i] == x->element || p[i] == x->terminator || (edifact && x->component && p[i] == x->component))
+            return dialect_role(r->dialect, tag);
+        if (edifact && c >= 'a' && c <= 'z')
+            c = (unsigned char)(c - 'a' + 'A');
+        tag |= (uint32_t)c << 8 * i;
+    }
+    return ROLE_INNER;
 }
 
 /* Can a segment that begins so only be one inside a document: no envelope, nothing binary? Most are. */
 static inline bool is_inner(const struct edi_reader *r, char first)
 {
-    return first >= 'A' && first <= 'Z' && first != 'S' && first != 'G' && first != 'I' && first != 'B' &&
-           first != r->syntax.terminator;
+    return first >= 'A' && first <= 'Z' && !(r->dialect->first >> (first & 31) & 1) && first != r->syntax.terminator;
+}
+
+/* An interchange, or an UNA before one, that begins at p. */
+static bool begins_interchange(const struct edi_reader *r, const char *p, size_t n)
+{
+    return delimiters_envelope(p, n, "ISA") || (r->dialect == &dialect_edifact && (delimiters_envelope(p, n, "UNA") ||
+                                                                                   delimiters_envelope(p, n, "UNB")));
 }
 
 /* Where the segment at p ends (behind its terminator), NULL when that is not in the buffer. Of a binary segment that
@@ -33,8 +47,8 @@ static inline bool is_inner(const struct edi_reader *r, char first)
 static const char *segment_end(const struct edi_reader *r, const char *p, bool last, uint64_t *skip_r)
 {
     const char separator = r->syntax.element, *end = r->buf + r->n;
-    const char *t = memchr(p, r->syntax.terminator, (size_t)(end - p));
-    bool bin = t && p[0] == 'B' && t - p > 4 && p[3] == separator;
+    const char *t = delimiters_end(p, (size_t)(end - p), &r->syntax);
+    bool bin = t && r->dialect == &dialect_x12 && p[0] == 'B' && t - p > 4 && p[3] == separator;
     *skip_r = 0;
     if (bin && ((p[1] == 'I' && p[2] == 'N') || (p[1] == 'D' && p[2] == 'S'))) {
         const char *length = p + 4, *stop;
@@ -108,14 +122,17 @@ static void note_layout(struct edi_reader *r, size_t from, size_t start, size_t 
         r->empty_at = start;
 }
 
-/* An ST: is its number new in the group or has it been used there (or is there none), is its set new there? */
-static void look_at_st(struct edi_reader *r, const char *p, const char *next, bool *fresh_r, bool *used_r, bool *new_r)
+/* A document's header: is its number new in the group or has it been used there (or is there none), is its set new
+ * there? */
+static void look_at_header(struct edi_reader *r, const char *p, const char *next, bool *fresh_r, bool *used_r, bool *new_r)
 {
-    struct slice rest = slice(p, (size_t)(next - p) - 1), set, number;
+    struct slice rest = slice(p, (size_t)(next - p) - 1), first, second, set, number;
     bool more;
     slice_cut(rest, r->syntax.element, &rest, &more);
-    set = slice_cut(rest, r->syntax.element, &rest, &more);
-    number = slice_cut(rest, r->syntax.element, &rest, &more);
+    first = slice_cut(rest, r->syntax.element, &rest, &more);
+    second = slice_cut(rest, r->syntax.element, &rest, &more);
+    number = r->dialect->set == 1 ? second : first;
+    set = r->dialect->set == 1 ? first : dialect_part(second, r->syntax.component, 1);
     *fresh_r = number.n && numbers_add(&r->numbers, number.n > ENVELOPE_TEXT ? slice(number.p, ENVELOPE_TEXT) : number);
     *used_r = number.n && !*fresh_r;
     *new_r = reader_is_new_set(r, set);
@@ -125,8 +142,8 @@ static void look_at_st(struct edi_reader *r, const char *p, const char *next, bo
  * terminator, as take_broken() sees it; NULL when there is none. *newline_r: where to look for line breaks next. */
 static const char *lost_line(const struct edi_reader *r, const char *p, const char *end, size_t *newline_r)
 {
-    static const char *const whole[] = { "ST", "GS", "IEA", "BIN", "BDS" };
     const char *line, *separator;
+    enum dialect_role role;
     if ((size_t)(p - r->buf) >= *newline_r) {
         line = memchr(p, '\n', (size_t)(r->buf + r->n - p));
         *newline_r = line ? (size_t)(line - r->buf) : r->n;
@@ -134,11 +151,11 @@ static const char *lost_line(const struct edi_reader *r, const char *p, const ch
             return NULL;
     }
     if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r' ||
-        delimiters_envelope(p, (size_t)(end - p), "ISA"))
+        begins_interchange(r, p, (size_t)(end - p)))
         return NULL;
-    for (unsigned i = 0; i < sizeof(whole) / sizeof(whole[0]); i++)
-        if (is_tag(r, p, whole[i]))
-            return NULL;
+    role = role_at(r, p);
+    if (role != ROLE_INNER && role != ROLE_DOCUMENT_END && role != ROLE_GROUP_END)
+        return NULL;
     separator = memchr(p, r->syntax.element, (size_t)(end - p));
     return separator ? reader_next_line(r, NULL, separator, end) : NULL;
 }
@@ -148,14 +165,15 @@ static const char *lost_line(const struct edi_reader *r, const char *p, const ch
 static void follow_last_run(struct edi_reader *r, size_t at)
 {
     const char *p = r->buf + at, *end = r->buf + r->n;
-    bool iea = false;
-    if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r' || !delimiters_envelope(p, r->n - at, "SE"))
+    bool whole = false;
+    if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r' ||
+        !delimiters_envelope(p, r->n - at, r->dialect->level[DIALECT_DOCUMENT].end))
         return;
     p = memchr(p, r->syntax.element, (size_t)(end - p));
-    while (p && !iea && (p = reader_next_line(r, NULL, p, end)) != NULL) {
-        iea = is_tag(r, p, "IEA");
-        if (iea || is_tag(r, p, "GE"))
-            reader_close_told(r, iea);
+    while (p && !whole && (p = reader_next_line(r, NULL, p, end)) != NULL) {
+        whole = role_at(r, p) == ROLE_INTERCHANGE_END;
+        if (whole || role_at(r, p) == ROLE_GROUP_END)
+            reader_close_told(r, whole);
     }
 }
 
@@ -185,7 +203,7 @@ enum walk runs_split(struct edi_reader *r, bool last)
             continue;
         }
         if (open && at < r->n && is_inner(r, r->buf[at])) {
-            const char *t = memchr(r->buf + at, r->syntax.terminator, r->n - at);
+            const char *t = delimiters_end(r->buf + at, r->n - at, &r->syntax);
             if (t && (size_t)(t - r->buf) < newline) {
                 lost = false;
                 at = (size_t)(t - r->buf) + 1;
@@ -200,17 +218,18 @@ enum walk runs_split(struct edi_reader *r, bool last)
             break;
         const bool behind_lost = lost;
         lost = false;
-        if (newline < (size_t)(next - r->buf) && (open || is_tag(r, p, "SE"))) {
+        const enum dialect_role role = role_at(r, p);
+        if (newline < (size_t)(next - r->buf) && (open || role == ROLE_DOCUMENT_END)) {
             const char *line = lost_line(r, p, next - 1, &newline);
             if (line && r->run_skip == 0) {
                 next = line;
                 lost = true;
             }
         }
-        if (is_tag(r, p, "ST")) {
+        if (role == ROLE_DOCUMENT) {
             bool used;
-            look_at_st(r, p, next, &fresh, &used, &new_set);
-            if (open) /* an SE is missing: the other reader will find out */
+            look_at_header(r, p, next, &fresh, &used, &new_set);
+            if (open) /* a trailer is missing: the other reader will find out */
                 whole = blanks, whole_end = at;
             if (used || new_set) {
                 if (hand_over_run(r, &run, start, at, true) < 0)
@@ -221,12 +240,11 @@ enum walk runs_split(struct edi_reader *r, bool last)
             }
             open = counted = true;
             run.documents++;
-        } else if (is_tag(r, p, "SE")) {
+        } else if (role == ROLE_DOCUMENT_END) {
             open = false;
             whole = whole_end = (size_t)(next - r->buf);
-        } else if (next > p + 1 && (!open || ((*p == 'G' || *p == 'I') &&
-                                              (is_tag(r, p, "GE") || is_tag(r, p, "GS") || is_tag(r, p, "IEA") ||
-                                               delimiters_envelope(p, (size_t)(next - 1 - p), "ISA"))))) {
+        } else if (next > p + 1 && (!open || (role != ROLE_INNER && role != ROLE_BINARY) ||
+                                    (!is_inner(r, *p) && begins_interchange(r, p, (size_t)(next - 1 - p))))) {
             r->run_skip = 0;
             run.lost_terminator = behind_lost;
             hand_over_run(r, &run, start, at, true);
@@ -275,7 +293,7 @@ bool runs_at_document(const struct edi_reader *r)
         return false;
     while (at < r->n && delimiters_blank(r->buf[at]))
         at++;
-    return r->run_open || is_tag(r, r->buf + at, "ST");
+    return r->run_open || role_at(r, r->buf + at) == ROLE_DOCUMENT;
 }
 
 /* ---- joining ---- */
@@ -290,11 +308,10 @@ static void move_slices(struct slice *s, unsigned n, const char *from, const cha
 void edi_context_copy(struct edi_context *to, const struct edi_context *from)
 {
     *to = *from;
-    move_slices(to->interchange.element, ISA_ELEMENTS + 1, from->isa_text, to->isa_text);
-    move_slices(&to->interchange.control, 1, from->isa_text, to->isa_text);
-    move_slices(to->group.element, GS_ELEMENTS + 1, from->gs_text, to->gs_text);
-    to->group.control = to->group.element[6];
-    to->group.version = to->group.implied ? to->interchange.element[12] : to->group.element[8];
+    move_slices(to->interchange.element, ENVELOPE_ELEMENTS + 1, from->interchange_text, to->interchange_text);
+    move_slices(to->group.element, GROUP_ELEMENTS + 1, from->group_text, to->group_text);
+    to->interchange.dialect->interchange_facts(&to->interchange);
+    to->interchange.dialect->group_facts(&to->group, &to->interchange);
 }
 
 const struct edi_context *edi_reader_context(const struct edi_reader *r)
@@ -305,7 +322,11 @@ const struct edi_context *edi_reader_context(const struct edi_reader *r)
 void edi_reader_join(struct edi_reader *r, const struct edi_context *from)
 {
     edi_context_copy(&r->in, from);
+    r->dialect = from->interchange.dialect;
     r->syntax = from->interchange.syntax;
+    r->checker.mark = from->interchange.decimal;
+    r->checker.comma = r->dialect->decimal_comma;
+    reader_set_rewriting(r);
     r->has_syntax = r->started = r->joined = true;
     r->level = IN_GROUP;
 }
@@ -317,9 +338,9 @@ static void walk_run(struct edi_reader *r, bool last)
         reader_drop_skipped(r);
         if (r->skip || r->skip_terminator || reader_walk(r, last) != WALK_AGAIN)
             break;
-        if (r->from == before) { /* an ISA with other delimiters: no run holds one, if it is not a part of wrong data */
-            reader_find(r, FINDING_INTERCHANGE_STRUCTURE, NULL, 0, "an ISA inside a transaction set",
-                        "SE, GE and IEA before");
+        if (r->from == before) { /* an ISA or UNA with other delimiters: no run holds one, if it is not a part of wrong data */
+            reader_find(r, FINDING_INTERCHANGE_STRUCTURE, NULL, 0, r->dialect == &dialect_x12 ? "an ISA inside a transaction set" : "an interchange inside a message",
+                        r->dialect == &dialect_x12 ? "SE, GE and IEA before" : "UNT and UNZ before");
             break;
         }
     }

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "edi/dialect.h"
 #include "edi/path.h"
 #include "map/read.h"
 #include "record/reader.h"
@@ -439,11 +440,12 @@ int comparable_read_records(struct comparable *c, int fd, struct err *err)
 struct kept {
     uint16_t node;          /* NODE_NONE: it has no place */
     uint16_t n;             /* elements */
+    uint32_t flags;         /* of the segment */
 };
 
-static int keep(struct comparable *c, uint16_t node, const struct slice *part, unsigned n)
+static int keep(struct comparable *c, uint16_t node, const struct slice *part, unsigned n, unsigned flags)
 {
-    struct kept k = { node, (uint16_t)n };
+    struct kept k = { node, (uint16_t)n, flags };
 
     buf_add(&c->text, &k, sizeof(k));
     for (unsigned i = 0; i <= n; i++) {
@@ -463,7 +465,7 @@ static int keep_segment(struct comparable *c, uint16_t node, const struct segmen
     part[0] = segment_tag(s);
     for (unsigned k = 1; k <= n; k++)
         part[k] = segment_element(s, k);
-    return keep(c, node, part, n);
+    return keep(c, node, part, n, s->flags);
 }
 
 static bool take_kept(struct slice *rest, struct kept *k, struct slice *part)
@@ -501,30 +503,30 @@ static int keep_envelope(struct comparable *c, const struct edi_document *d)
     buf_init(&words, 4096);
     for (unsigned k = 0; k < 2; k++) {
         at[k] = words.n;
-        buf_add_slice(&words, slice_trim(i->element[5 + 2 * k]));
+        buf_add_slice(&words, k ? i->receiver_qualifier : i->sender_qualifier);
         buf_add_char(&words, ':');
-        buf_add_slice(&words, slice_trim(i->element[6 + 2 * k]));
+        buf_add_slice(&words, k ? i->receiver : i->sender);
     }
     at[2] = words.n;
-    buf_printf(&words, "%.*s %.*s", SLICE_FMT(i->element[9]), SLICE_FMT(i->element[10]));
+    buf_printf(&words, "%.*s %.*s", SLICE_FMT(i->date), SLICE_FMT(i->time));
     at[3] = words.n;
-    buf_printf(&words, "%.*s %.*s", SLICE_FMT(g->element[4]), SLICE_FMT(g->element[5]));
+    buf_printf(&words, "%.*s %.*s", SLICE_FMT(g->date), SLICE_FMT(g->time));
     at[4] = words.n;
     r = words.failed;
     part[0] = slice(NULL, 0);
-    part[1] = g->version;
+    part[1] = d->version;
     part[2] = d->set;
     part[3] = slice(words.p + at[0], at[1] - at[0]);
     part[4] = slice(words.p + at[1], at[2] - at[1]);
-    part[5] = i->element[15];
-    part[6] = g->element[2];
-    part[7] = g->element[3];
+    part[5] = i->usage;
+    part[6] = g->sender;
+    part[7] = g->receiver;
     part[8] = i->control;
     part[9] = g->control;
     part[10] = d->control;
     part[11] = slice(words.p + at[2], at[3] - at[2]);
     part[12] = slice(words.p + at[3], at[4] - at[3]);
-    r = r ? fail(c, r) : keep(c, NODE_NONE, part, ENVELOPE_NAMES);
+    r = r ? fail(c, r) : keep(c, NODE_NONE, part, ENVELOPE_NAMES, 0);
     buf_deinit(&words);
     return r;
 }
@@ -625,14 +627,20 @@ static int on_document(void *ctx, const struct edi_document *d)
     return c->document[c->n].kind.p ? keep_envelope(c, d) : fail(c, ERR_NOMEM);
 }
 
+/* ST, SE, UNH, UNT */
+static bool is_envelope(const struct comparable *c, struct slice tag)
+{
+    const struct dialect *d = c->at_hand->interchange->dialect;
+    return slice_is(tag, d->level[DIALECT_DOCUMENT].begin) || slice_is(tag, d->level[DIALECT_DOCUMENT].end);
+}
+
 static int on_segment(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present)
 {
     struct comparable *c = ctx;
 
     if (!c->at_hand)
         return c->below.segment ? c->below.segment(c->below.ctx, node, s, present) : 0;
-    /* the ST and the SE are envelopes */
-    if (node->depth == 1 && (slice_is(node->tag, "ST") || slice_is(node->tag, "SE")))
+    if (node->depth == 1 && is_envelope(c, node->tag))
         return 0;
     if (c->first_segment) {
         c->first_segment = false;
@@ -649,7 +657,7 @@ static int on_stray(void *ctx, const struct segment *s)
 
     if (!c->at_hand)
         return c->below.stray ? c->below.stray(c->below.ctx, s) : 0;
-    if (slice_is(segment_tag(s), "ST") || slice_is(segment_tag(s), "SE"))
+    if (is_envelope(c, segment_tag(s)))
         return 0;
     return keep_segment(c, NODE_NONE, s);
 }
@@ -678,6 +686,7 @@ struct placing {
     struct growing g;
     const struct comparable_document *d;
     struct compare_node **loop;     /* the occurrence at hand of each loop, by its node */
+    struct segment flags;           /* of the segment at hand: what separates its components */
 };
 
 static struct slice element_place(struct arena *arena, struct slice tag, unsigned element, unsigned component)
@@ -715,7 +724,7 @@ static void add_parts(struct placing *x, struct compare_node *parent, struct sli
     bool more = true;
 
     for (unsigned k = 1; more && x->g.failed == 0; k++) {
-        struct slice part = slice_cut(value, x->d->syntax.component, &value, &more);
+        struct slice part = slice_cut(value, segment_component_separator(&x->flags, &x->d->syntax), &value, &more);
         const struct element_use *part_use = k <= use->element->n_parts ? &use->element->part[k - 1] : NULL;
         struct slice name = element_place(x->g.arena, tag, element, k);
         if (!name.p)
@@ -729,7 +738,9 @@ static void add_element(struct placing *x, struct compare_node *segment, struct 
                         const struct element_use *use, struct slice value, unsigned flags)
 {
     bool composite = use && use->element->type == TYPE_COMPOSITE;
-    char repetition = use && use->repeat > 1 && use->element->type != TYPE_B ? x->d->syntax.repetition : 0;
+    char repetition = use && use->repeat > 1 && use->element->type != TYPE_B
+                                ? segment_repetition_separator(&x->flags, &x->d->syntax)
+                                : 0;
     struct slice name = element_place(x->g.arena, tag, element, 0);
     struct compare_node *parent = segment;
     bool more = true;
@@ -830,6 +841,8 @@ static void add_segment(struct placing *x, const struct kept *k, const struct sl
     struct slice tag = arena_copy(x->g.arena, part[0]);
     struct compare_node *segment;
     bool levels = slice_is(tag, "HL");
+
+    x->flags.flags = k->flags;
 
     if (!tag.p || (!node && guide && guide_find_segment(guide, tag, &def) == ERR_NOMEM)) {
         x->g.failed = ERR_NOMEM;

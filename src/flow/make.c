@@ -449,19 +449,19 @@ static int on_written(void *ctx, const struct edi_document *d)
                                   .partner = k->m->partner->name,
                                   .ordinal = ++k->ordinal,
                                   .set = d->set,
-                                  .version = d->group->version,
+                                  .version = d->version,
                                   .interchange = d->interchange->control,
                                   .group = d->group->control,
                                   .control = d->control,
-                                  .test = slice_is(d->interchange->element[15], "T"),
+                                  .test = slice_is(d->interchange->usage, "T"),
                                   .within = k->within };
     char sender[40], receiver[40];
     store_id id;
 
-    snprintf(sender, sizeof(sender), "%.*s:%.*s", SLICE_FMT(slice_trim(d->interchange->element[5])),
-             SLICE_FMT(slice_trim(d->interchange->element[6])));
-    snprintf(receiver, sizeof(receiver), "%.*s:%.*s", SLICE_FMT(slice_trim(d->interchange->element[7])),
-             SLICE_FMT(slice_trim(d->interchange->element[8])));
+    snprintf(sender, sizeof(sender), "%.*s:%.*s", SLICE_FMT(d->interchange->sender_qualifier),
+             SLICE_FMT(d->interchange->sender));
+    snprintf(receiver, sizeof(receiver), "%.*s:%.*s", SLICE_FMT(d->interchange->receiver_qualifier),
+             SLICE_FMT(d->interchange->receiver));
     row.sender = slice_of(sender);
     row.receiver = slice_of(receiver);
     row.state = k->within ? DOCUMENT_AWAITED : DOCUMENT_WRITTEN;

@@ -162,24 +162,24 @@ static int on_document(void *ctx, const struct edi_document *d)
                               .at = k->from,
                               .size = d->errors ? 0 : k->records_n - k->from,
                               .refused = d->errors ? k->records_n - k->from : 0,
-                              .test = slice_is(i->element[15], "T") };
+                              .test = slice_is(i->usage, "T") };
     k->from = k->records_n;
     k->first_error = slice(NULL, 0);
     if (keep_text(r, d->set, &now->set, before ? &before->set : NULL) < 0 ||
-        keep_text(r, g->version, &now->version, before ? &before->version : NULL) < 0 ||
+        keep_text(r, d->version, &now->version, before ? &before->version : NULL) < 0 ||
         keep_text(r, i->control, &now->interchange, before ? &before->interchange : NULL) < 0 ||
         keep_text(r, d->bare ? slice(NULL, 0) : g->control, &now->group, before ? &before->group : NULL) < 0 ||
-        keep_text(r, g->element[2], &now->group_sender, before ? &before->group_sender : NULL) < 0 ||
-        keep_text(r, g->element[3], &now->group_receiver, before ? &before->group_receiver : NULL) < 0 ||
-        keep_text(r, g->element[1], &now->group_code, before ? &before->group_code : NULL) < 0 ||
+        keep_text(r, g->sender, &now->group_sender, before ? &before->group_sender : NULL) < 0 ||
+        keep_text(r, g->receiver, &now->group_receiver, before ? &before->group_receiver : NULL) < 0 ||
+        keep_text(r, g->code, &now->group_code, before ? &before->group_code : NULL) < 0 ||
         keep_text(r, d->control, &now->control, NULL) < 0)
         return ERR_NOMEM;
     if (same && slice_eq(before->interchange, now->interchange)) {
         now->sender = before->sender;
         now->receiver = before->receiver;
     } else {
-        now->sender = party(r, i->element[5], i->element[6]);
-        now->receiver = party(r, i->element[7], i->element[8]);
+        now->sender = party(r, i->sender_qualifier, i->sender);
+        now->receiver = party(r, i->receiver_qualifier, i->receiver);
     }
     if (!now->sender.p || !now->receiver.p)
         return ERR_NOMEM;

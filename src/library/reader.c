@@ -95,7 +95,7 @@ static int take_finding(void *ctx, const struct finding *f)
     finding_acknowledgment(f, &r->acknowledgment);
     r->reason.code = 0;
     out = (struct waybill_finding){
-        .code = finding_rows[f->code].name,
+        .code = finding_name(f->code, f->dialect),
         .severity = (int)f->severity,
         .message = text_of(r, buf_slice(&r->message)),
         .acknowledgment = text_of(r, buf_slice(&r->acknowledgment)),
@@ -180,7 +180,7 @@ static int tell_document(struct waybill_reader *r, const struct edi_document *d)
     out = (struct waybill_document){
         .set = text_of(r, slice_trim(d->set)),
         .control = text_of(r, slice_trim(d->control)),
-        .version = text_of(r, slice_trim(d->group->version)),
+        .version = text_of(r, slice_trim(d->version)),
         .group_control = text_of(r, slice_trim(d->group->control)),
         .interchange_control = text_of(r, slice_trim(d->interchange->control)),
         .sender = party_of(r, isa[5], isa[6]),

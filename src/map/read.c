@@ -1546,7 +1546,7 @@ static int take_finding(void *ctx, const struct finding *f)
         buf_init(&message, 4096);
         finding_message(f, &message);
         buf_add_text(&r->rejected, "{\"code\":\"");
-        buf_add_text(&r->rejected, finding_rows[f->code].name);
+        buf_add_text(&r->rejected, finding_name(f->code, f->dialect));
         buf_printf(&r->rejected, "\",\"segment\":%llu,\"text\":\"", (unsigned long long)f->place.segment);
         buf_add_json(&r->rejected, buf_slice(&message));
         buf_add_text(&r->rejected, "\"},");

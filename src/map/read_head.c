@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "edi/check.h"
+#include "edi/dialect.h"
 
 static void add_field(struct buf *b, const char *name, struct slice v)
 {
@@ -51,39 +52,40 @@ static void add_moment(struct buf *b, const char *name, struct slice date, struc
  * in three pieces: up to ST02 in the id, up to ST02 in the source, and the rest. */
 static int make_head(struct map_reader *r, const struct edi_document *d)
 {
-    const struct slice *isa = d->interchange->element, *gs = d->group->element;
+    const struct edi_interchange *i = d->interchange;
+    const struct edi_group *g = d->group;
     const struct record_kind *kind = map_kind(r->plan->map);
     struct buf *b = &r->head;
-    struct slice usage = slice_trim(isa[15]);
-    const struct slice id[] = { isa[5], isa[6], isa[7], isa[8], d->interchange->control, d->group->control };
+    const struct slice usage = i->usage;
+    const struct slice id[] = { i->sender_qualifier, i->sender, i->receiver_qualifier, i->receiver, i->control, g->control };
     static const char between[] = ":/:///";
 
     buf_clear(b);
     buf_add_text(b, "{\"record\":\"");
     buf_add_json(b, kind->name);
     buf_printf(b, "\",\"version\":%u,\"id\":\"", kind->version);
-    for (unsigned i = 0; i < 6; i++) {
-        buf_add_json(b, slice_trim(id[i]));
-        buf_add_char(b, between[i]);
+    for (unsigned k = 0; k < 6; k++) {
+        buf_add_json(b, slice_trim(id[k]));
+        buf_add_char(b, between[k]);
     }
     r->head_cut[0] = b->n;
     add_field(b, "transmission", r->options.transmission);
     add_field(b, "partner", r->options.partner);
-    buf_add_text(b, "\"source\":{\"standard\":\"x12\",");
-    add_field(b, "version", d->group->version);
+    buf_printf(b, "\"source\":{\"standard\":\"%s\",", i->dialect->standard);
+    add_field(b, "version", d->version);
     add_field(b, "set", d->set);
-    add_party(b, "sender", isa[5], isa[6]);
-    add_party(b, "receiver", isa[7], isa[8]);
-    add_field(b, "interchange", d->interchange->control);
-    add_field(b, "group", d->group->control);
+    add_party(b, "sender", i->sender_qualifier, i->sender);
+    add_party(b, "receiver", i->receiver_qualifier, i->receiver);
+    add_field(b, "interchange", i->control);
+    add_field(b, "group", g->control);
     r->head_cut[1] = b->n;
     add_field(b, "usage", slice_is(usage, "T") ? SLICE("test") : slice_is(usage, "I") ? SLICE("information")
                                                              : usage.n              ? SLICE("production")
                                                                                     : usage);
-    add_moment(b, "sent_at", isa[9], isa[10]);
-    add_field(b, "group_sender", gs[2]);
-    add_field(b, "group_receiver", gs[3]);
-    add_moment(b, "group_sent_at", gs[4], gs[5]);
+    add_moment(b, "sent_at", i->date, i->time);
+    add_field(b, "group_sender", g->sender);
+    add_field(b, "group_receiver", g->receiver);
+    add_moment(b, "group_sent_at", g->date, g->time);
     r->head_of = (struct head_key){ r->plan, d->interchange->ordinal, d->group->ordinal };
     snprintf(r->head_set, sizeof(r->head_set), "%.*s", SLICE_FMT(d->set));
     return read_failed(r, b);

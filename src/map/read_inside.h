@@ -42,18 +42,6 @@ struct instance {
     uint32_t own;                       /* slots of inherited fields that have a value of their own */
 };
 
-/* What parts the components of a segment, and the repetitions. */
-static inline char segment_component_separator(const struct segment *s, const struct edi_syntax *x)
-{
-    (void)s;
-    return x->component;
-}
-static inline char segment_repetition_separator(const struct segment *s, const struct edi_syntax *x)
-{
-    (void)s;
-    return x->repetition;
-}
-
 struct total {
     uint64_t digits;                    /* of all values, without sign and decimal mark */
     int64_t sum;                        /* in millionths */

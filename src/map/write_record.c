@@ -346,7 +346,7 @@ int map_writer_new(const struct map_plan *plan, const struct map_write_options *
     finding_policy_init(&w->policy);
     if (w->options.policy)
         w->policy = *w->options.policy;
-    w->checker = (struct checker){ .syntax = &w->syntax, .remark = write_remark, .ctx = w,
+    w->checker = (struct checker){ .syntax = &w->syntax, .mark = '.', .remark = write_remark, .ctx = w,
                                    .short_dates = w->options.short_dates, .no_long_dates = w->options.short_dates };
     arena_init(&w->arena, LIMIT_CONFIG_FILE);
     arena_init(&w->record_arena, LIMIT_ITEM);

@@ -506,7 +506,7 @@ static bool make_x12(struct reading *r, const struct partner_setting *owner, str
         x->version = value_of(s, "version");
         split_party(s->value[0], &x->qualifier, &x->id);
         split_party(value_of(s, "us"), &x->our_qualifier, &x->our_id);
-        *parties++ = (struct edi_parties){ x->qualifier, x->id, x->our_qualifier, x->our_id };
+        *parties++ = (struct edi_parties){ x->qualifier, x->id, x->our_qualifier, x->our_id, NULL };
         if (!make_groups(r, s, x))
             return false;
         x++;

@@ -24,13 +24,14 @@ static void check(const struct lexer_index *x, const char *p, size_t n, const st
 {
     uint32_t d = 0, s = 0;
     unsigned flags = 0;
-    bool layout = true, second = false;
+    bool layout = true, second = false, released = false;
 
     for (size_t i = 0; i < n; i++) {
         unsigned char c = (unsigned char)p[i];
-        bool first = layout;
+        bool first = layout, text = released;
         layout = false;
-        if (p[i] == syntax->terminator || p[i] == syntax->element) {
+        released = syntax->release && !released && p[i] == syntax->release;
+        if (!text && (p[i] == syntax->terminator || p[i] == syntax->element)) {
             require(d < x->n_delimiters && x->delimiter[d] == i);
             if (p[i] == syntax->terminator) {
                 require(s < x->n_segments && x->end[s] == (d << SEGMENT_FLAG_BITS | flags));
@@ -42,7 +43,9 @@ static void check(const struct lexer_index *x, const char *p, size_t n, const st
             second = false;
             continue;
         }
-        if ((syntax->component && p[i] == syntax->component) || (syntax->repetition && p[i] == syntax->repetition))
+        if (syntax->release && p[i] == syntax->release)
+            flags |= SEGMENT_RELEASE;
+        if (!text && ((syntax->component && p[i] == syntax->component) || (syntax->repetition && p[i] == syntax->repetition)))
             flags |= SEGMENT_PARTS;
         if (c < 0x20 || c >= 0x7f || c == '"' || c == '\\') {
             /* up to two such bytes behind a terminator are its line break */
@@ -64,13 +67,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n)
     size_t shift;
     char *room;
 
-    if (n < 5)
+    if (n < 6)
         return 0;
-    syntax = (struct edi_syntax){ (char)data[0], (char)data[1], (char)data[2], (char)data[3], 0 };
-    shift = data[4] % 64;
-    data += 5;
-    n -= 5;
-    if (syntax.element == syntax.terminator)
+    syntax = (struct edi_syntax){ (char)data[0], (char)data[1], (char)data[2], (char)data[3], (char)data[4] };
+    shift = data[5] % 64;
+    data += 6;
+    n -= 6;
+    if (syntax.element == syntax.terminator || (syntax.release && (syntax.release == syntax.element ||
+                                                                   syntax.release == syntax.terminator)))
         return 0;
     room = malloc(shift + n + 64);
     require(room && lexer_index_init(&plain, n, NULL) == 0 && lexer_index_init(&other, n, NULL) == 0);

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "edi/acknowledge.h"
+#include "edi/dialect.h"
 #include "failing_malloc.h"
 
 static struct guides *guides;
@@ -455,11 +456,12 @@ static int begin_by_hand(struct by_hand *h, const struct acknowledge_options *op
     if (code)
         return code;
     sink = acknowledge_sink(h->a);
-    for (unsigned i = 1; i <= ISA_ELEMENTS; i++)
+    for (unsigned i = 1; i <= ENVELOPE_ELEMENTS; i++)
         h->interchange.element[i] = slice_of(isa[i]);
-    for (unsigned i = 1; i <= GS_ELEMENTS; i++)
+    for (unsigned i = 1; i <= GROUP_ELEMENTS; i++)
         h->group.element[i] = slice_of(gs[i]);
     h->interchange.control = h->interchange.element[13];
+    h->interchange.dialect = &dialect_x12;
     h->interchange.syntax = (struct edi_syntax){ '*', '~', '>', '^', 0 };
     h->group.control = h->group.element[6];
     h->group.version = h->group.element[8] = slice_of(version);

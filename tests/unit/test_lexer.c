@@ -82,6 +82,7 @@ static void test_chance(void **state)
     static const struct edi_syntax syntaxes[] = {
         { '*', '~', '>', 0, 0 },      { '*', '\n', ':', '^', 0 }, { '|', '\r', 0, 0, 0 }, { 0x1d, 0x1e, 0x1f, 0x1c, 0 },
         { '+', '\'', ':', '*', '?' }, { '*', (char)0x85, (char)0xff, 0, 0 }, { ' ', '"', '\\', 0x7f, 0 }, { 1, 2, 0, 0, 0 },
+        { '+', '\'', ':', 0, '\\' },
     };
     enum { ROOM = 5000 };
     char *room = malloc(ROOM + 64);
@@ -95,12 +96,73 @@ static void test_chance(void **state)
         size_t n = next_random(&random) % ROOM;
         for (size_t i = 0; i < ROOM + 64; i++) {
             uint64_t v = next_random(&random);
-            const char special[] = { x->element, x->terminator, x->component, x->repetition, '\n', '\r', '"', x->element };
-            room[i] = v % density == 0 ? special[v >> 8 & 7] : (char)(v >> 16);
+            const char special[] = { x->element, x->terminator, x->component, x->repetition, '\n', '\r', '"', x->element,
+                                     x->release, x->release };
+            room[i] = v % density == 0 ? special[(v >> 8) % sizeof(special)] : (char)(v >> 16);
         }
         same_as_plain(room, n, x);
     }
     free(room);
+}
+
+/* Runs of release characters of every length up to 140, at every place of a word, before each kind of delimiter: what
+ * follows an odd run is text. */
+static void test_release(void **state)
+{
+    static const struct edi_syntax syntax = { '+', '\'', ':', '*', '?' };
+    static const char delimiters[] = "+':*";
+    struct lexer_index x;
+    char block[64 + 140 + 8 + 64];
+
+    (void)state;
+    assert_int_equal(lexer_index_init(&x, sizeof(block), NULL), 0);
+    for (unsigned kind = 0; kind < sizeof(kinds) / sizeof(kinds[0]); kind++)
+        for (unsigned at = 3; at < 68 && lexer_choose(kinds[kind]); at++)
+            for (unsigned run = 0; run < 140; run += run < 5 ? 1 : 17)
+                for (unsigned d = 0; d < 4; d++) {
+                    unsigned n = at + run, flags = run ? SEGMENT_RELEASE : 0;
+                    bool text = run % 2;
+                    memset(block, 'x', sizeof(block));
+                    memcpy(block, "AA+", 3);
+                    memset(block + at, '?', run);
+                    memcpy(block + n, (char[]){ delimiters[d], 'y', '\'' }, 3);
+                    index_with(kinds[kind], &x, block, n + 3, &syntax);
+                    if (!text && d >= 2)
+                        flags |= SEGMENT_PARTS;
+                    assert_int_equal(x.n_segments, !text && delimiters[d] == '\'' ? 2 : 1);
+                    assert_int_equal(x.n_delimiters, !text && d < 2 ? 3 : 2);
+                    assert_int_equal(x.end[0] & 7, flags);
+                    if (x.n_segments == 2)
+                        assert_int_equal(x.end[1] & 7, 0);
+                }
+    index_with(LEXER_PLAIN, &x, "A+??", 4, &syntax);
+    assert_int_equal(x.open_flags, SEGMENT_RELEASE);
+    lexer_index_deinit(&x);
+}
+
+/* Components of a segment as it stands, and of a copy without release characters. */
+static void test_parts(void **state)
+{
+    static const struct edi_syntax syntax = { '+', '\'', ':', '*', '?' };
+    static const char text[] = "AAA+b:c*d:e+f+:g'", copy[] = "AAA+b:\xff" "c*\xfe" "d+e'";
+    const uint32_t at[] = { 3, 11, 13, 16 }, at_copy[] = { 3, 11, 13 };
+    struct segment s = { text, at, 0, 3, SEGMENT_PARTS }, r = { copy, at_copy, 0, 2, SEGMENT_PARTS | SEGMENT_REWRITTEN };
+
+    (void)state;
+    assert_true(slice_is(segment_part(&s, &syntax, 1, 0), "b:c*d:e"));
+    assert_true(slice_is(segment_part(&s, &syntax, 1, 1), "b"));
+    assert_true(slice_is(segment_part(&s, &syntax, 1, 2), "c"));
+    assert_true(slice_is(segment_part(&s, &syntax, 1, 3), ""));
+    assert_true(slice_is(segment_part(&s, &syntax, 2, 1), "f"));
+    assert_true(slice_is(segment_part(&s, &syntax, 3, 1), ""));
+    assert_true(slice_is(segment_part(&s, &syntax, 3, 2), "g"));
+    assert_true(slice_is(segment_part(&s, &syntax, 4, 1), ""));
+    assert_true(slice_is(segment_part(&r, &syntax, 1, 1), "b:"));
+    assert_true(slice_is(segment_part(&r, &syntax, 1, 2), "c*"));
+    assert_true(slice_is(segment_part(&r, &syntax, 2, 1), "e"));
+    s.flags = 0;
+    assert_true(slice_is(segment_part(&s, &syntax, 2, 1), "f"));
+    assert_true(slice_is(segment_part(&s, &syntax, 2, 2), ""));
 }
 
 /* Every byte value, with every flag that it may set. */
@@ -123,8 +185,8 @@ static void test_flags(void **state)
                 continue;
             }
             assert_int_equal(x.n_segments, 2);
-            assert_int_equal(x.end[0] & 3, expected);
-            assert_int_equal(x.end[1] & 3, 0);
+            assert_int_equal(x.end[0] & 7, expected);
+            assert_int_equal(x.end[1] & 7, 0);
         }
     lexer_index_deinit(&x);
 }
@@ -151,7 +213,7 @@ static void test_line_breaks(void **state)
                     continue;
                 index_with(kinds[kind], &x, block, n, &usual);
                 assert_int_equal(x.n_segments, 2);
-                assert_int_equal(x.end[1] & 3, breaks > 2 ? SEGMENT_ESCAPE : 0);
+                assert_int_equal(x.end[1] & 7, breaks > 2 ? SEGMENT_ESCAPE : 0);
             }
             lexer_index_deinit(&x);
         }
@@ -217,6 +279,7 @@ int main(void)
         cmocka_unit_test(test_chance),      cmocka_unit_test(test_flags),
         cmocka_unit_test(test_line_breaks), cmocka_unit_test(test_open),
         cmocka_unit_test(test_elements),    cmocka_unit_test(test_memory),
+        cmocka_unit_test(test_release),     cmocka_unit_test(test_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,254 @@
+/*
+ * dialect: see dialect.h.
+ *
+ * Sources: X12.5 (interchange control structures), X12.22 (segments); ISO 9735 versions 1 to 3, ISO 9735-1 and -8
+ * version 4 (service segments, packages).
+ */
+#include "edi/dialect.h"
+
+#include <stdio.h>
+
+#include "edi/check.h"
+#include "edi/reader.h"
+
+#define KEY(a, b, c) ((uint32_t)(a) | (uint32_t)(b) << 8 | (uint32_t)(c) << 16)
+#define LETTER(c) (1u << ((c) & 31))
+
+enum dialect_role dialect_find_role(const struct dialect *d, uint32_t tag)
+{
+    for (const struct dialect_tag *t = d->tag; t->tag[0]; t++) {
+        uint32_t key;
+        memcpy(&key, t->tag, 4);
+        if (key == tag)
+            return t->role;
+    }
+    return ROLE_INNER;
+}
+
+struct slice dialect_part(struct slice value, char separator, unsigned part)
+{
+    struct slice rest = value;
+    bool found = true;
+    if (!separator)
+        return part == 1 ? value : slice(NULL, 0);
+    for (; part && found; part--)
+        value = slice_cut(rest, separator, &rest, &found);
+    return part ? slice(NULL, 0) : value;
+}
+
+/* ---- X12 ---- */
+
+static void x12_interchange(struct edi_interchange *i)
+{
+    const struct slice *e = i->element;
+    i->sender_qualifier = slice_trim(e[5]);
+    i->sender = slice_trim(e[6]);
+    i->receiver_qualifier = slice_trim(e[7]);
+    i->receiver = slice_trim(e[8]);
+    i->date = e[9];
+    i->time = e[10];
+    i->version = e[12];
+    i->control = e[13];
+    i->usage = slice_trim(e[15]);
+}
+
+static void x12_group(struct edi_group *g, const struct edi_interchange *i)
+{
+    const struct slice *e = g->element;
+    g->code = e[1];
+    g->sender = e[2];
+    g->receiver = e[3];
+    g->date = e[4];
+    g->time = e[5];
+    g->control = e[6];
+    g->version = g->implied ? i->version : e[8];
+}
+
+static void x12_document(struct edi_document *d, const struct slice *element, unsigned flags, char *text, size_t room)
+{
+    (void)flags;
+    (void)text;
+    (void)room;
+    d->set = element[1];
+    d->control = element[2];
+    d->implementation = element[3];
+    d->version = d->group->version;
+}
+
+/* 004010, 004010VICS; 00401, as ISA12 has it */
+static bool is_version(struct slice s)
+{
+    size_t n = 0;
+    while (n < s.n && n < 6 && is_digit(s.p[n]))
+        n++;
+    return n == 6 || (n == 5 && s.n == 5 && s.p[0] == '0' && s.p[1] == '0');
+}
+
+static bool x12_version(const struct edi_document *d, char *name_r, size_t room)
+{
+    bool known = is_version(d->version);
+    struct slice version = known ? d->version : d->interchange->version;
+    if (!is_version(version))
+        version = slice_of("004010");
+    if (version.n > 6)
+        version.n = 6;
+    snprintf(name_r, room, "%.*s", SLICE_FMT(version));
+    return known || !d->version.n;
+}
+
+static bool x12_same_version(const struct edi_document *d, const struct guide *guide)
+{
+    struct slice asked = d->version;
+    if (asked.n == 5 && guide->version.n == 6 && slice_starts(guide->version, asked))
+        return true;
+    if (asked.n > 6)
+        asked.n = 6;
+    return asked.n == 0 || slice_eq(asked, guide->version);
+}
+
+static struct slice x12_later(const struct edi_document *d, const struct guide *guide)
+{
+    return check_later(d->version, guide);
+}
+
+const struct dialect dialect_x12 = {
+    .standard = "x12",
+    .name = "X12",
+    .tag = { { "ISA", ROLE_INTERCHANGE }, { "IEA", ROLE_INTERCHANGE_END }, { "GS", ROLE_GROUP }, { "GE", ROLE_GROUP_END },
+             { "ST", ROLE_DOCUMENT }, { "SE", ROLE_DOCUMENT_END }, { "BIN", ROLE_BINARY }, { "BDS", ROLE_BINARY } },
+    .key = KEY('I', 'S', 'A'),
+    .odd_tag = 0xff000000,
+    .first = LETTER('I') | LETTER('G') | LETTER('S') | LETTER('B'),
+    .second = LETTER('S') | LETTER('E') | LETTER('T') | LETTER('I') | LETTER('D'),
+    .level = { { "ISA", "IEA", 13, "ISA13" }, { "GS", "GE", 6, "GS06" }, { "ST", "SE", 2, "ST02" } },
+    .groups = true,
+    .document = "transaction set",
+    .documents = "transaction sets",
+    .bare = "TA1",
+    .set = 1,
+    .set_name = "ST01",
+    .set_example = "three digits, such as 850",
+    .interchange_facts = x12_interchange,
+    .group_facts = x12_group,
+    .document_facts = x12_document,
+    .version = x12_version,
+    .same_version = x12_same_version,
+    .later = x12_later,
+};
+
+/* ---- EDIFACT ---- */
+
+static char separator_of(unsigned flags, const struct edi_syntax *syntax)
+{
+    return flags & SEGMENT_REWRITTEN ? (char)REWRITTEN_COMPONENT : syntax->component;
+}
+
+static void edifact_interchange(struct edi_interchange *i)
+{
+    const struct slice *e = i->element;
+    const char c = separator_of(i->flags, &i->syntax);
+    i->version = dialect_part(e[1], c, 2);
+    i->sender = slice_trim(dialect_part(e[2], c, 1));
+    i->sender_qualifier = slice_trim(dialect_part(e[2], c, 2));
+    i->receiver = slice_trim(dialect_part(e[3], c, 1));
+    i->receiver_qualifier = slice_trim(dialect_part(e[3], c, 2));
+    i->date = dialect_part(e[4], c, 1);
+    i->time = dialect_part(e[4], c, 2);
+    i->control = e[5];
+    i->usage = e[11].n && !slice_is(e[11], "0") ? SLICE("T") : SLICE("P");
+}
+
+static void edifact_group(struct edi_group *g, const struct edi_interchange *i)
+{
+    const struct slice *e = g->element;
+    const char c = separator_of(g->flags, &i->syntax);
+    g->code = e[1];
+    g->sender = dialect_part(e[2], c, 1);
+    g->receiver = dialect_part(e[3], c, 1);
+    g->date = dialect_part(e[4], c, 1);
+    g->time = dialect_part(e[4], c, 2);
+    g->control = e[5];
+    g->version = e[7];
+}
+
+static void edifact_document(struct edi_document *d, const struct slice *element, unsigned flags, char *text, size_t room)
+{
+    const char c = separator_of(flags, &d->interchange->syntax);
+    struct slice type = element[2], release;
+    int n;
+    d->control = element[1];
+    d->set = dialect_part(type, c, 1);
+    d->version = dialect_part(type, c, 2);
+    release = dialect_part(type, c, 3);
+    if (!d->version.n && !release.n) { /* the group says it for all */
+        const char gc = separator_of(d->group->flags, &d->interchange->syntax);
+        d->version = dialect_part(d->group->version, gc, 1);
+        release = dialect_part(d->group->version, gc, 2);
+    }
+    d->association = dialect_part(type, c, 5);
+    n = snprintf(text, room, "%.*s%s%.*s", SLICE_FMT(d->version), d->version.n && release.n ? "." : "",
+                 SLICE_FMT(release));
+    d->version = slice(text, n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1);
+    d->implementation = slice(text, 0);
+}
+
+/* The folder of a document's directory: d96a, d96a-ean008, 2-2; empty: it names none. */
+static struct slice directory_of(const struct edi_document *d, char room[GUIDE_DIRECTORY])
+{
+    struct slice release, version;
+    bool found;
+    version = slice_cut(d->version, '.', &release, &found);
+    return guide_directory(version, release, d->association, room);
+}
+
+static bool edifact_version(const struct edi_document *d, char *name_r, size_t room)
+{
+    char own[GUIDE_DIRECTORY];
+    struct slice directory = directory_of(d, own);
+    snprintf(name_r, room, "%.*s", SLICE_FMT(directory.n ? directory : SLICE("d96a")));
+    return directory.n || !d->version.n;
+}
+
+/* Below 0: the document's directory is older than the guide's. */
+static int directory_order(const struct edi_document *d, const struct guide *guide)
+{
+    char own[GUIDE_DIRECTORY];
+    struct slice directory = directory_of(d, own);
+    return directory.n ? guide_version_order(guide->words, directory, guide->version) : 0;
+}
+
+static bool edifact_same_version(const struct edi_document *d, const struct guide *guide)
+{
+    char own[GUIDE_DIRECTORY];
+    return !d->version.n || (directory_of(d, own).n && directory_order(d, guide) == 0);
+}
+
+static struct slice edifact_later(const struct edi_document *d, const struct guide *guide)
+{
+    return !guide->base.n && directory_order(d, guide) > 0 ? d->version : slice(NULL, 0);
+}
+
+const struct dialect dialect_edifact = {
+    .standard = "edifact",
+    .name = "EDIFACT",
+    .tag = { { "UNB", ROLE_INTERCHANGE }, { "UNZ", ROLE_INTERCHANGE_END }, { "UNG", ROLE_GROUP }, { "UNE", ROLE_GROUP_END },
+             { "UNH", ROLE_DOCUMENT }, { "UNT", ROLE_DOCUMENT_END }, { "UNO", ROLE_PACKAGE }, { "UNP", ROLE_BETWEEN } },
+    .key = KEY('U', 'N', 'B'),
+    .first = LETTER('U'),
+    .second = LETTER('N'),
+    .odd_tag = 0xff202020,
+    .level = { { "UNB", "UNZ", 5, "UNB05" }, { "UNG", "UNE", 5, "UNG05" }, { "UNH", "UNT", 1, "UNH01" } },
+    .document = "message",
+    .documents = "messages",
+    .bare = "UNO",
+    .set = 2,
+    .set_name = "UNH02",
+    .set_example = "a message type of six letters, such as ORDERS",
+    .decimal_comma = true,
+    .interchange_facts = edifact_interchange,
+    .group_facts = edifact_group,
+    .document_facts = edifact_document,
+    .version = edifact_version,
+    .same_version = edifact_same_version,
+    .later = edifact_later,
+};

@@ -1,0 +1,234 @@
+/*
+ * reader_rewrite: segments that cannot be handed out as they stand in the file: with release characters, in another
+ * character set than UTF-8, with a tag in small letters or with the numbers of its nesting behind it. A copy of those is
+ * made: text without release characters in UTF-8, whose components are separated by bytes that UTF-8 does not have
+ * (segment_component_separator()).
+ *
+ * The copy lies in the reader until the next one is made and grows with the largest; edi_reader_free() frees it.
+ * Sources: ISO 9735 (release character; explicit indication of nesting), ISO 9735-1 (character sets).
+ */
+#include "edi/reader_inside.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+
+/* The most bytes that one becomes. */
+enum { GROWS = 3 };
+
+void reader_set_rewriting(struct edi_reader *r)
+{
+    r->rewrite = r->syntax.release ? SEGMENT_RELEASE : 0;
+    r->has_page = charset_page(r->in.interchange.charset, r->page);
+    if (r->dialect == &dialect_edifact)
+        r->rewrite |= SEGMENT_ESCAPE;
+}
+
+static size_t put_character(char *to, uint32_t c)
+{
+    if (c < 0x80) {
+        to[0] = (char)c;
+        return 1;
+    }
+    if (c < 0x800) {
+        to[0] = (char)(0xc0 | c >> 6);
+        to[1] = (char)(0x80 | (c & 0x3f));
+        return 2;
+    }
+    to[0] = (char)(0xe0 | c >> 12);
+    to[1] = (char)(0x80 | (c >> 6 & 0x3f));
+    to[2] = (char)(0x80 | (c & 0x3f));
+    return 3;
+}
+
+/* Writes what the bytes of an element become, until `most` bytes are written or all is read; *read_r: how many were. */
+static size_t put_element(const struct edi_reader *r, const char *p, size_t n, bool is_utf8, char *to, size_t most,
+                          size_t *read_r)
+{
+    const struct edi_syntax *x = &r->syntax;
+    size_t i = 0, written = 0;
+    while (i < n && written < most) {
+        char c = p[i++];
+        bool released = false;
+        if (x->release && c == x->release && i < n) {
+            c = p[i++];
+            released = true;
+        }
+        if (!released && x->component && c == x->component) {
+            to[written++] = (char)REWRITTEN_COMPONENT;
+        } else if (!released && x->repetition && c == x->repetition) {
+            to[written++] = (char)REWRITTEN_REPETITION;
+        } else if ((unsigned char)c < 0x80) {
+            to[written++] = c;
+        } else {
+            unsigned length = r->has_page && !is_utf8 ? 0 : utf8_length(slice(p + i - 1, n - i + 1));
+            if (length) {
+                memcpy(to + written, p + i - 1, length);
+                written += length;
+                i += length - 1;
+            } else {
+                uint32_t u = (unsigned char)c;
+                if (r->has_page && u >= 0xa0 && r->page[u - 0xa0])
+                    u = r->page[u - 0xa0];
+                written += put_character(to + written, u);
+            }
+        }
+    }
+    *read_r = i;
+    return written;
+}
+
+/* Bytes that are UTF-8 although the interchange says otherwise. By chance that can hardly be in the Latin sets whose
+ * letters stand alone between those of ASCII; in the others only what they have no character for tells. */
+static bool looks_like_utf8(const struct edi_reader *r, struct slice s)
+{
+    bool any = false, control = false;
+    while (s.n) {
+        unsigned n = utf8_length(s);
+        if (!n)
+            return false;
+        for (unsigned i = 0; n > 1 && i < n; i++)
+            control |= (unsigned char)s.p[i] < 0xa0;
+        any |= n > 1;
+        s = slice_from(s, n);
+    }
+    return any && (control || r->in.interchange.charset == CHARSET_LATIN1 ||
+                   r->in.interchange.charset == CHARSET_LATIN9);
+}
+
+static bool has_high_byte(struct slice s)
+{
+    for (size_t i = 0; i < s.n; i++)
+        if ((unsigned char)s.p[i] >= 0x80)
+            return true;
+    return false;
+}
+
+static bool make_room(struct edi_reader *r, size_t bytes, size_t n_at)
+{
+    struct rewritten *c = &r->copy;
+    if (c->room < bytes + PADDING) {
+        char *text = realloc(c->text, bytes + PADDING);
+        if (!text)
+            return false;
+        c->text = text;
+        c->room = bytes + PADDING;
+    }
+    if (c->n_at < n_at) {
+        uint32_t *at = realloc(c->at, n_at * sizeof(*at));
+        if (!at)
+            return false;
+        c->at = at;
+        c->n_at = n_at;
+    }
+    return true;
+}
+
+static struct slice tag_alone(const struct edi_reader *r, const struct segment *s)
+{
+    struct slice tag = segment_tag(s), rest;
+    bool found;
+    return r->syntax.component ? slice_cut(tag, r->syntax.component, &rest, &found) : tag;
+}
+
+uint32_t reader_mend_tag(const struct edi_reader *r, const struct segment *s, uint32_t tag)
+{
+    struct slice alone = tag_alone(r, s);
+    uint32_t mended = 0;
+    if (alone.n > 3)
+        return tag;
+    for (size_t i = 0; i < alone.n; i++) {
+        unsigned char c = (unsigned char)alone.p[i];
+        mended |= (uint32_t)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c) << 8 * i;
+    }
+    return mended;
+}
+
+/* What is said once for each interchange. */
+static void tell(struct edi_reader *r, const struct segment *s, bool nested, bool small_letters, bool is_utf8)
+{
+    /* a document that begins here is not counted yet: the finding is the interchange's */
+    if (nested && !r->nesting_told) {
+        r->nesting_told = true;
+        reader_find(r, FINDING_TAG_NESTING, s, 0, "the tag is followed by the numbers of its nesting",
+                    "a tag alone; the numbers are ignored");
+    }
+    if (small_letters && !r->case_told) {
+        r->case_told = true;
+        reader_find(r, FINDING_TAG_CASE, s, 0, "the tag is written in small letters", "capital letters");
+    }
+    if (is_utf8 && !r->charset_told) {
+        char found[80];
+        r->charset_told = true;
+        snprintf(found, sizeof(found), "the text is UTF-8, and the interchange says %s",
+                 charset_name(r->in.interchange.charset));
+        reader_find(r, FINDING_CHARSET_OTHER, s, 0, found, "text in the character set that UNB01 names");
+    }
+}
+
+const struct segment *reader_rewrite(struct edi_reader *r, const struct segment *s)
+{
+    struct rewritten *c = &r->copy;
+    struct slice bytes, tag, alone;
+    bool high, is_utf8, small_letters = false;
+    size_t n = 0;
+
+    if (s->flags & SEGMENT_REWRITTEN)
+        return s;
+    bytes = segment_bytes(s);
+    tag = segment_tag(s);
+    alone = tag_alone(r, s);
+    high = s->flags & SEGMENT_ESCAPE && r->has_page && has_high_byte(bytes);
+    is_utf8 = high && looks_like_utf8(r, bytes);
+    for (size_t i = 0; i < alone.n && alone.n <= 3; i++)
+        small_letters |= alone.p[i] >= 'a' && alone.p[i] <= 'z';
+    if (!(s->flags & SEGMENT_RELEASE) && !high && !small_letters && alone.n == tag.n)
+        return s;
+    if (!make_room(r, bytes.n * GROWS, s->n + 1)) {
+        reader_stop(r, err_nomem(r->err));
+        return NULL;
+    }
+    for (size_t i = 0; i < alone.n; i++)
+        c->text[n++] = small_letters && alone.p[i] >= 'a' && alone.p[i] <= 'z' ? (char)(alone.p[i] - 'a' + 'A')
+                                                                               : alone.p[i];
+    c->at[0] = (uint32_t)n;
+    for (unsigned k = 1; k <= s->n; k++) {
+        struct slice v = segment_element(s, k);
+        size_t taken;
+        c->text[n++] = r->syntax.element;
+        n += put_element(r, v.p, v.n, is_utf8, c->text + n, SIZE_MAX, &taken);
+        c->at[k] = (uint32_t)n;
+    }
+    memset(c->text + n, 0, PADDING);
+    c->segment = (struct segment){ c->text, c->at, 0, s->n, s->flags | SEGMENT_REWRITTEN };
+    c->of = s;
+    tell(r, s, alone.n < tag.n, small_letters, is_utf8);
+    return r->stopped ? NULL : &c->segment;
+}
+
+struct slice reader_original(const struct edi_reader *r, const struct segment *s, struct slice value)
+{
+    const struct segment *of = r->copy.of;
+    char scratch[64];
+    if (!(s->flags & SEGMENT_REWRITTEN) || !value.n || value.p < s->base || value.p > s->base + s->at[s->n])
+        return value;
+    for (unsigned k = 1; k <= s->n; k++) {
+        struct slice whole = segment_element(of, k), v = segment_element(s, k);
+        bool is_utf8 = r->has_page && looks_like_utf8(r, segment_bytes(of));
+        size_t from, at = 0, done = 0, begin = 0;
+        if (value.p < v.p || value.p > v.p + v.n)
+            continue;
+        from = (size_t)(value.p - v.p);
+        while (at < whole.n && done < from + value.n) {
+            size_t taken;
+            if (done == from)
+                begin = at;
+            /* one character at a time */
+            done += put_element(r, whole.p + at, whole.n - at, is_utf8, scratch, 1, &taken);
+            at += taken;
+        }
+        return slice(whole.p + begin, at - begin);
+    }
+    return value;
+}
