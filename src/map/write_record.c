@@ -265,6 +265,7 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
     if (code < 0)
         return write_failed(w);
     w->syntax = w->mark.state.syntax;
+    w->decimal = '.';
     if (run == RUN_FREE)
         edi_writer_release(out);
     check_begin(&w->checker, w->plan->guide);

@@ -18,6 +18,7 @@
 
 #include "failing_malloc.h"
 #include "map/coverage.h"
+#include "map/period.h"
 #include "map/read.h"
 #include "map/write.h"
 
@@ -1589,9 +1590,158 @@ static void test_beside_the_partners_map(void **state)
     }
 }
 
+/* A qualifier that is a component. What holds more goes to the list behind, if that has a place for it. */
+static void test_component_qualifiers(void **state)
+{
+    static const char map[] = HEAD BEG_LINES "  REF[01=ZZ 04-1=CO].REF02 <-> vendor_name\n"
+                                   "  REF[01=ZZ 04-1=CO].REF04-2 <-> vendor\n  REF <-> references[]\n"
+                                   "    REF01 <-> kind\n    REF02 <-> value\n    REF04-1 <-> related_kind\n"
+                                   "    REF04-2 <-> related_value\n" PO1_LINES;
+
+    (void)state;
+    goes(map, BEG "REF*ZZ*1**CO>77~REF*ZZ*2**PO>78~" PO1,
+         "{" BEG_JSON ",\"vendor_name\":\"1\",\"vendor\":\"77\",\"references\":[{\"kind\":\"ZZ\",\"value\":\"2\","
+         "\"related_kind\":\"PO\",\"related_value\":\"78\"}]," LINES_JSON "}");
+    goes(map, BEG "REF*ZZ*1**CO>77>DP>9~" PO1,
+         "{" BEG_JSON ",\"vendor_name\":\"1\",\"vendor\":\"77\"," LINES_JSON ",\"unmapped\":["
+         "{\"path\":\"REF[01=ZZ 04-1=CO].REF04-3\",\"value\":\"DP\"},"
+         "{\"path\":\"REF[01=ZZ 04-1=CO].REF04-4\",\"value\":\"9\"}]}");
+    /* without names: the segment's qualifier and what stands behind it */
+    goes(HEAD BEG_LINES "  MEA[PD LN].MEA03 <-> weight decimal\n" PO1_LINES, BEG "MEA*PD*LN*2.5~" PO1,
+         "{" BEG_JSON ",\"weight\":\"2.5\"," LINES_JSON "}");
+}
+
+/* What is missing, either way. */
+static void test_or(void **state)
+{
+    static const char map[] = HEAD BEG_LINES "  BEG04 <-> vendor or NONE\n" PO1_LINES;
+
+    (void)state;
+    reads(map, BEG PO1, "{" BEG_JSON ",\"vendor\":\"NONE\"," LINES_JSON "}");
+    writes(map, "{" BEG_JSON "," LINES_JSON "}", "BEG*00*SA*4711*NONE*20260115~" PO1);
+    goes(map, "BEG*00*SA*4711*7*20260115~" PO1,
+         "{\"purpose\":\"00\",\"type\":\"SA\",\"number\":\"4711\",\"ordered_on\":\"2026-01-15\",\"vendor\":\"7\","
+         LINES_JSON "}");
+}
+
+/* A list whose items stand in two segments. */
+static void test_shared_list(void **state)
+{
+    static const char map[] = HEAD BEG_LINES "  PO1 <-> lines[]\n    PO101 <-> number\n    PO102 <-> quantity decimal\n"
+                                   "    PO103 <-> unit\n    PO104 <-> price decimal\n"
+                                   "    PO106..PO107 pairs <-> items[].(scheme id)\n"
+                                   "    LIN02..LIN31 pairs <-> items[].(scheme id)\n";
+
+    (void)state;
+    goes(map, BEG PO1 "LIN**VP*A*BP*B~",
+         "{" BEG_JSON ",\"lines\":[{\"number\":\"1\",\"quantity\":\"5\",\"unit\":\"EA\",\"price\":\"9.5\",\"items\":["
+         "{\"scheme\":\"UP\",\"id\":\"123456789012\"},{\"scheme\":\"VP\",\"id\":\"A\"},"
+         "{\"scheme\":\"BP\",\"id\":\"B\"}]}]}");
+    goes(map, BEG PO1, "{" BEG_JSON "," LINES_JSON "}");
+}
+
+/* A standard's own table goes before the one for all. */
+static void test_table_of_a_standard(void **state)
+{
+    char path[256];
+
+    (void)state;
+    snprintf(path, sizeof(path), "%s/tables/x12", folder);
+    assert_int_equal(mkdir(path, 0700), 0);
+    write_file("tables/x12/unit.table", "table unit\n  EA  each\n");
+    goes(HEAD BEG_LINES "  PO1 <-> lines[]\n    PO101 <-> number\n    PO102 <-> quantity decimal\n"
+              "    PO103 <-> unit code unit\n    PO104 <-> price decimal\n    PO106..PO125 pairs <-> items[].(scheme id)\n",
+         BEG PO1,
+         "{" BEG_JSON ",\"lines\":[{\"number\":\"1\",\"quantity\":\"5\",\"unit\":\"each\",\"price\":\"9.5\","
+         "\"items\":[{\"scheme\":\"UP\",\"id\":\"123456789012\"}]}]}");
+    snprintf(path, sizeof(path), "%s/tables/x12/unit.table", folder);
+    assert_int_equal(unlink(path), 0);
+    snprintf(path, sizeof(path), "%s/tables/x12", folder);
+    assert_int_equal(rmdir(path), 0);
+}
+
+/* The first segment of a loop that a field takes whole is no item of the list as well. */
+static void test_field_or_list(void **state)
+{
+    static const char map[] = HEAD BEG_LINES "  N1[VN].N103 <-> vendor_name\n  N1[VN].N104 <-> vendor\n"
+                                   "  N1 <-> parties[]\n    N101 <-> role\n    N102 <-> name\n    N103 <-> city\n"
+                                   "    N104 <-> id\n" PO1_LINES;
+
+    (void)state;
+    goes(map, BEG "N1*VN**92*77~N1*ST*Store*92*99~" PO1,
+         "{" BEG_JSON ",\"vendor_name\":\"92\",\"vendor\":\"77\",\"parties\":[{\"role\":\"ST\",\"name\":\"Store\","
+         "\"city\":\"92\",\"id\":\"99\"}]," LINES_JSON "}");
+    goes(map, BEG "N1*VN*Vendor*92*77~" PO1,
+         "{" BEG_JSON ",\"parties\":[{\"role\":\"VN\",\"name\":\"Vendor\",\"city\":\"92\",\"id\":\"77\"}],"
+         LINES_JSON "}");
+}
+
+/* ---- dates with their form ---- */
+
+static void reads_period(const char *value, const char *form, const char *from, const char *until, bool plain)
+{
+    struct period p;
+    char to[PERIOD_ROOM];
+    struct slice written;
+    const char *why;
+    size_t n;
+
+    assert_int_equal(period_read(slice_of(value), slice_of(form), &p), 1);
+    assert_true(slice_is(p.from, from));
+    assert_true(slice_is(p.until, until));
+    assert_int_equal(p.plain, plain);
+    n = period_write(p.from, p.until, slice_of(plain ? "" : form), to, &written, &why);
+    assert_true(slice_is(written, form));
+    assert_true(n == strlen(value) && memcmp(to, value, n) == 0);
+}
+
+static void test_periods(void **state)
+{
+    static const struct {
+        const char *value, *form;
+        int expected;
+    } none[] = { { "20261301", "102", -1 }, { "2026011", "102", -1 }, { "202601152460", "203", -1 }, { "30", "804", 0 },
+                 { "202603", "610", 0 },    { "20260115", "999", 0 }, { "2026011520260", "718", -1 }, { "x", "", 0 } };
+    struct period p;
+    char to[PERIOD_ROOM];
+    struct slice form;
+    const char *why;
+
+    (void)state;
+    reads_period("20260115", "102", "2026-01-15", "", true);
+    reads_period("202601151230", "203", "2026-01-15T12:30", "", true);
+    reads_period("20260115123045", "204", "2026-01-15T12:30:45", "", true);
+    reads_period("202601151230UTC", "303", "2026-01-15T12:30Z", "", true);
+    reads_period("20260115123045EST", "304", "2026-01-15T12:30:45[EST]", "", true);
+    reads_period("202601151230+0200", "205", "2026-01-15T12:30+02:00", "", true);
+    reads_period("2026011520260131", "718", "2026-01-15", "2026-01-31", true);
+    reads_period("202601150800202601151200", "719", "2026-01-15T08:00", "2026-01-15T12:00", true);
+    reads_period("150126", "2", "2026-01-15", "", false);
+    reads_period("260115", "101", "2026-01-15", "", false);
+    reads_period("2601151230", "201", "2026-01-15T12:30", "", false);
+    reads_period("26011508002601151200", "713", "2026-01-15T08:00", "2026-01-15T12:00", false);
+    /* with the hyphen of the list, too, and without a form where the length tells it */
+    assert_int_equal(period_read(SLICE("20260115-20260131"), SLICE("718"), &p), 1);
+    assert_true(slice_is(p.until, "2026-01-31") && !p.plain);
+    assert_int_equal(period_read(SLICE("202601151230"), SLICE(""), &p), 1);
+    assert_true(slice_is(p.from, "2026-01-15T12:30"));
+    for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
+        assert_int_equal(period_read(slice_of(none[i].value), slice_of(none[i].form), &p), none[i].expected);
+    /* the form that is wanted, where it says all */
+    assert_int_equal(period_write(SLICE("2026-01-15T12:30"), SLICE(""), SLICE("101"), to, &form, &why), 12);
+    assert_true(slice_is(form, "203"));
+    assert_int_equal(period_write(SLICE("2026-01-15T12:30[ET]"), SLICE(""), SLICE(""), to, &form, &why), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_component_qualifiers),
+        cmocka_unit_test(test_or),
+        cmocka_unit_test(test_shared_list),
+        cmocka_unit_test(test_table_of_a_standard),
+        cmocka_unit_test(test_field_or_list),
+        cmocka_unit_test(test_periods),
         cmocka_unit_test(test_names),
         cmocka_unit_test(test_beside_the_partners_map),
         cmocka_unit_test(test_shapes),
