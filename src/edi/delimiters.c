@@ -199,6 +199,11 @@ enum found delimiters_of_unb(const char *p, size_t n, bool last, struct edi_synt
         return NOT_FOUND;
     p += at;
     n -= at;
+    if (una.present && p[3] != x.element) { /* the UNA does not speak of what follows */
+        x = (struct edi_syntax){ '+', '\'', ':', 0, '?' };
+        una = (struct edi_una){ .is_wrong = true };
+        reserved = 0;
+    }
     if (!una.present) {
         next = before_next(p, n, p[3]);
         if (!next && !last && n < EDI_ENVELOPE_TEXT)

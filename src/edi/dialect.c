@@ -117,7 +117,6 @@ const struct dialect dialect_x12 = {
     .tag = { { "ISA", ROLE_INTERCHANGE }, { "IEA", ROLE_INTERCHANGE_END }, { "GS", ROLE_GROUP }, { "GE", ROLE_GROUP_END },
              { "ST", ROLE_DOCUMENT }, { "SE", ROLE_DOCUMENT_END }, { "BIN", ROLE_BINARY }, { "BDS", ROLE_BINARY } },
     .key = KEY('I', 'S', 'A'),
-    .odd_tag = 0xff000000,
     .first = LETTER('I') | LETTER('G') | LETTER('S') | LETTER('B'),
     .second = LETTER('S') | LETTER('E') | LETTER('T') | LETTER('I') | LETTER('D'),
     .level = { { "ISA", "IEA", 13, "ISA13" }, { "GS", "GE", 6, "GS06" }, { "ST", "SE", 2, "ST02" } },

@@ -258,7 +258,7 @@ static int open_interchange(struct edi_reader *r, const struct segment *s)
         i->element[k] = slice(r->in.interchange_text, 0);
     if (s) {
         i->offset = r->base_offset + (uint64_t)(s->base + s->start - r->buf);
-        if (r->una.present && r->una_at < i->offset)
+        if ((r->una.present || r->una.is_wrong) && r->una_at < i->offset)
             i->offset = r->una_at;
         if (r->dialect == &dialect_edifact && !charset_of_syntax(segment_part(s, &r->syntax, 1, 1), &i->charset))
             i->charset = CHARSET_LATIN1; /* IATB and the like */
@@ -415,12 +415,14 @@ static void check_unb(struct edi_reader *r, const struct segment *s)
     struct slice id = segment_part(s, &r->syntax, 1, 1), version = r->in.interchange.version;
     char found[80], shown[20];
     r->isa_irregular = false;
-    if (r->una.is_short)
+    if (r->una.is_wrong)
+        reader_find(r, FINDING_UNA, s, 0, "the UNA before it has other separators", "those of the segments that follow it");
+    else if (r->una.is_short)
         reader_find(r, FINDING_UNA, s, 0, "the UNA before it has five characters",
                     "six: the fifth is a blank or the repetition separator, the last one the terminator");
     else if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r')
         reader_find(r, FINDING_UNA, s, 0, "the segments end at line breaks", "a terminator such as '");
-    r->una.is_short = false;
+    r->una.is_short = r->una.is_wrong = false;
     if (id.n && !charset_of_syntax(id, &set)) {
         safe_text(r, id, 16, shown, sizeof(shown));
         snprintf(found, sizeof(found), "names the character set %s, which is read as ISO 8859-1", shown);
@@ -911,11 +913,13 @@ static enum found find_syntax(struct edi_reader *r, bool last)
         dialect = dialect_at(p, n, r->garbage);
         if (dialect)
             found = find_delimiters(r, dialect, p, n, last, &before);
-        if (found == NOT_FOUND && dialect && (dialect == &dialect_edifact || delimiters_envelope(p, n, "ISA")))
+        if (found == NOT_FOUND && dialect && (dialect == &dialect_edifact || delimiters_envelope(p, n, "ISA"))) {
+            r->dialect = dialect;
             reader_find(r, FINDING_INTERCHANGE_ELEMENT_SEPARATOR, NULL, 0,
                         dialect == &dialect_x12 ? "the ISA has no usable delimiters" : "there are no usable delimiters",
                         dialect == &dialect_x12 ? "16 elements, then the component separator and the segment terminator"
                                                 : "a UNA with six different ones, or a UNB with the usual ones");
+        }
         if (found == FOUND) {
             r->dialect = dialect;
             r->from += before;
@@ -969,7 +973,7 @@ static int grow(struct edi_reader *r)
 }
 
 /* Another interchange begins: are the delimiters in force its own, too? */
-static bool same_syntax(const struct edi_reader *r, const struct segment *s)
+static bool same_syntax(const struct edi_reader *r, const struct segment *s, bool last)
 {
     struct edi_syntax x;
     const char *p = s->base + s->start;
@@ -980,7 +984,7 @@ static bool same_syntax(const struct edi_reader *r, const struct segment *s)
         /* right behind its UNA, which was looked at */
         if (r->una.present && r->syntax_at == r->base_offset + (uint64_t)(p - r->buf))
             return true;
-        return delimiters_of_unb(p, n, true, &x, &una, &length) == FOUND && !una.present &&
+        return delimiters_of_unb(p, n, last, &x, &una, &length) == FOUND && !una.present &&
                memcmp(&x, &r->syntax, sizeof(x)) == 0;
     }
     return s->at[0] - s->start == 3 && s->n == 16 && delimiters_of_isa(p, n, true, &x) == FOUND &&
@@ -1082,7 +1086,8 @@ static enum walk take_package(struct edi_reader *r, const struct segment *s, siz
 static int take_package_end(struct edi_reader *r, const struct segment *s)
 {
     uint64_t n;
-    if (!(s = reader_readable(r, s)))
+    reader_close_document_early(r);
+    if (r->stopped || !(s = reader_readable(r, s)))
         return r->stopped;
     if (!r->package)
         return reader_find(r, FINDING_INTERCHANGE_STRUCTURE, s, 0, "a UNP without a UNO", "a UNO segment first");
@@ -1208,30 +1213,27 @@ static bool begins_envelope(const struct edi_reader *r, const struct segment *s,
            delimiters_envelope(s->base + s->start, s->at[s->n] - s->start, r->dialect->level[0].begin);
 }
 
-/* An interchange of the other dialect, or an UNA, where a segment of this one belongs: the trailers are missing. */
-static bool begins_other(const struct edi_reader *r, const struct segment *s)
+enum found reader_begins_other(const struct edi_reader *r, const char *p, bool last)
 {
-    const char *p = s->base + s->start;
     size_t n = r->n - (size_t)(p - r->buf);
     const struct dialect *d = dialect_at(p, n, true);
     struct edi_syntax x;
     struct edi_una una;
     size_t length;
     if (!d || (d == r->dialect && !delimiters_envelope(p, n, "UNA")))
-        return false;
-    return d == &dialect_x12 ? delimiters_of_isa(p, n, true, &x) == FOUND
-                             : delimiters_of_unb(p, n, true, &x, &una, &length) == FOUND;
+        return NOT_FOUND;
+    return d == &dialect_x12 ? delimiters_of_isa(p, n, last, &x) : delimiters_of_unb(p, n, last, &x, &una, &length);
 }
 
 /* A UNA behind an interchange, and it says what is in force already: the walk goes on. */
-static bool pass_una(struct edi_reader *r, const struct segment *s)
+static bool pass_una(struct edi_reader *r, const struct segment *s, bool last)
 {
     const char *p = s->base + s->start;
     struct edi_syntax x;
     struct edi_una una;
     size_t length;
     if (r->dialect != &dialect_edifact || s->at[s->n] - s->start != 8 || !delimiters_envelope(p, 8, "UNA") ||
-        delimiters_of_unb(p, r->n - (size_t)(p - r->buf), false, &x, &una, &length) != FOUND || una.is_short ||
+        delimiters_of_unb(p, r->n - (size_t)(p - r->buf), last, &x, &una, &length) != FOUND || una.is_short || una.is_wrong ||
         memcmp(&x, &r->syntax, sizeof(x)) != 0)
         return false;
     r->una = una;
@@ -1316,13 +1318,16 @@ enum walk reader_walk(struct edi_reader *r, bool last)
         if (__builtin_expect(flags & SEGMENT_ESCAPE, 0) && memchr(base + start, 0, tag_end - start))
             tag = UINT32_MAX;
         if (__builtin_expect(tag & odd_tag, 0) && start != end) {
-            if (r->level == OUTSIDE && pass_una(r, &s)) {
+            if (r->level == OUTSIDE && pass_una(r, &s, last)) {
                 d = number + 1;
                 from = end + 1;
                 r->from = origin + from;
                 continue;
             }
-            if (begins_other(r, &s)) {
+            const enum found other = reader_begins_other(r, base + start, last || r->joined);
+            if (other == NEED_MORE)
+                return WALK_MORE;
+            if (other == FOUND) {
                 if (r->level != OUTSIDE)
                     close_interchange_early(r);
                 r->has_syntax = false;
@@ -1420,7 +1425,7 @@ enum walk reader_walk(struct edi_reader *r, bool last)
             } else if (role == ROLE_INTERCHANGE || delimiters_envelope(base + start, end - start,
                                                                        r->dialect->level[DIALECT_INTERCHANGE].begin)) {
                 r->from = origin + s.start;
-                if (!same_syntax(r, &s)) {
+                if (!same_syntax(r, &s, last)) {
                     close_interchange_early(r);
                     r->has_syntax = false;
                     return WALK_AGAIN;

@@ -115,6 +115,8 @@ bool reader_is_new_set(struct edi_reader *r, struct slice set);
 void reader_close_told(struct edi_reader *r, bool interchange);
 /* The document ends without its SE. */
 int reader_close_document_early(struct edi_reader *r);
+/* Does an interchange of the other dialect begin at p, or a UNA, where a segment of this one belongs? */
+enum found reader_begins_other(const struct edi_reader *r, const char *p, bool last);
 /* The next line between p and end that begins like a segment, NULL when none does. */
 const char *reader_next_line(const struct edi_reader *r, const struct guide *guide, const char *p, const char *end);
 /* Passes over binary data that are not kept. */

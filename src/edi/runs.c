@@ -32,14 +32,16 @@ static enum dialect_role role_at(const struct edi_reader *r, const char *p)
 /* Can a segment that begins so only be one inside a document: no envelope, nothing binary? Most are. */
 static inline bool is_inner(const struct edi_reader *r, char first)
 {
-    return first >= 'A' && first <= 'Z' && !(r->dialect->first >> (first & 31) & 1) && first != r->syntax.terminator;
+    return first >= 'A' && first <= 'Z' && !(r->dialect->first >> (first & 31) & 1) && first != 'I' &&
+           first != r->syntax.terminator;
 }
 
 /* An interchange, or an UNA before one, that begins at p. */
-static bool begins_interchange(const struct edi_reader *r, const char *p, size_t n)
+static bool begins_interchange(const struct edi_reader *r, const char *p, size_t n, bool last)
 {
-    return delimiters_envelope(p, n, "ISA") || (r->dialect == &dialect_edifact && (delimiters_envelope(p, n, "UNA") ||
-                                                                                   delimiters_envelope(p, n, "UNB")));
+    if (r->dialect == &dialect_x12)
+        return delimiters_envelope(p, n, "ISA");
+    return role_at(r, p) == ROLE_INTERCHANGE || reader_begins_other(r, p, last) == FOUND;
 }
 
 /* Where the segment at p ends (behind its terminator), NULL when that is not in the buffer. Of a binary segment that
@@ -97,6 +99,8 @@ static int hand_over_run(struct edi_reader *r, struct edi_run *run, size_t start
         r->in.interchange.bare++;
     else
         r->in.group.documents += run->documents;
+    if (!run->bare && r->in.group.implied)
+        r->in.interchange.documents += run->documents;
     r->run_open = !ends;
     *run = (struct edi_run){ .begins = true };
     r->from = end;
@@ -151,7 +155,7 @@ static const char *lost_line(const struct edi_reader *r, const char *p, const ch
             return NULL;
     }
     if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r' ||
-        begins_interchange(r, p, (size_t)(end - p)))
+        begins_interchange(r, p, (size_t)(end - p), true))
         return NULL;
     role = role_at(r, p);
     if (role != ROLE_INNER && role != ROLE_DOCUMENT_END && role != ROLE_GROUP_END)
@@ -214,7 +218,7 @@ enum walk runs_split(struct edi_reader *r, bool last)
             at++;
         p = r->buf + at;
         next = at < r->n ? segment_end(r, p, last, &r->run_skip) : NULL;
-        if (!next)
+        if (!next || (r->dialect == &dialect_edifact && !is_inner(r, *p) && reader_begins_other(r, p, last) == NEED_MORE))
             break;
         const bool behind_lost = lost;
         lost = false;
@@ -244,7 +248,7 @@ enum walk runs_split(struct edi_reader *r, bool last)
             open = false;
             whole = whole_end = (size_t)(next - r->buf);
         } else if (next > p + 1 && (!open || (role != ROLE_INNER && role != ROLE_BINARY) ||
-                                    (!is_inner(r, *p) && begins_interchange(r, p, (size_t)(next - 1 - p))))) {
+                                    (!is_inner(r, *p) && begins_interchange(r, p, (size_t)(next - 1 - p), last)))) {
             r->run_skip = 0;
             run.lost_terminator = behind_lost;
             hand_over_run(r, &run, start, at, true);

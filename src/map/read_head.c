@@ -88,6 +88,7 @@ static int make_head(struct map_reader *r, const struct edi_document *d)
     add_moment(b, "group_sent_at", g->date, g->time);
     r->head_of = (struct head_key){ r->plan, d->interchange->ordinal, d->group->ordinal };
     snprintf(r->head_set, sizeof(r->head_set), "%.*s", SLICE_FMT(d->set));
+    snprintf(r->head_version, sizeof(r->head_version), "%.*s", SLICE_FMT(d->version));
     return read_failed(r, b);
 }
 
@@ -95,7 +96,7 @@ int read_head(struct map_reader *r, const struct edi_document *d)
 {
     struct buf *b = &r->out;
     if (r->head_of.plan != r->plan || r->head_of.interchange != d->interchange->ordinal ||
-        r->head_of.group != d->group->ordinal || !slice_is(d->set, r->head_set))
+        r->head_of.group != d->group->ordinal || !slice_is(d->set, r->head_set) || !slice_is(d->version, r->head_version))
         if (make_head(r, d) < 0)
             return r->stopped;
     buf_add(b, r->head.p, r->head_cut[0]);

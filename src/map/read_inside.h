@@ -86,6 +86,7 @@ struct map_reader {
     size_t head_cut[2];
     struct head_key head_of;
     char head_set[16];
+    char head_version[24];
     struct edi_document document;       /* as it began */
     uint64_t records, n_refused;
     uint16_t header, trailer;           /* nodes of the first and the last segment, ST and SE; 0: there are none */

@@ -261,6 +261,26 @@ static void test_usual(void **state)
              "interchange at 0 " FROM_TO ORDERS READ ENDED "ends with 0 groups, 1 documents\n");
 }
 
+/* Whoever cuts documents out counts them, too. */
+static void test_counts_in_runs(void **state)
+{
+    static const char text[] = UNB UNH BODY END UNH BODY "UNT+7+1'" "UNZ+2+1'";
+    char *said = traced(slice(text, sizeof(text) - 1), SIZE_MAX, true, true);
+    (void)state;
+    assert_null(strstr(said, "UCI-29"));
+    assert_non_null(strstr(said, "ends with 0 groups, 2 documents"));
+    free(said);
+}
+
+/* A UNA that does not speak of the UNB behind it. */
+static void test_wrong_una(void **state)
+{
+    (void)state;
+    READS_AS("UNA@.?  ~" UNB UNH BODY END "UNZ+1+1'",
+             "interchange at 0 " FROM_TO "! UNA 1:10 UNB: the UNA before it has other separators (expected those of the segments "
+             "that follow it)\n" ORDERS READ ENDED "ends with 0 groups, 1 documents\n");
+}
+
 static void test_delimiters(void **state)
 {
     struct edi_syntax x;
@@ -492,6 +512,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_usual),          cmocka_unit_test(test_delimiters),
+        cmocka_unit_test(test_counts_in_runs), cmocka_unit_test(test_wrong_una),
         cmocka_unit_test(test_una_of_the_field), cmocka_unit_test(test_release),
         cmocka_unit_test(test_character_sets), cmocka_unit_test(test_groups),
         cmocka_unit_test(test_package),        cmocka_unit_test(test_several),
