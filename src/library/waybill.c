@@ -208,7 +208,7 @@ int library_plan_to_read(struct waybill *w, const struct library_choice *choice,
         if (slice_eq(map_set(choice->map[i - 1]), set))
             map = choice->map[i - 1];
     if (!map) {
-        rc = maps_by_set(w->maps, SLICE("x12"), set, c, &map, err);
+        rc = maps_by_set(w->maps, guide->standard, set, c, &map, err);
         if (rc == ERR_MISSING)
             rc = 0;
     }

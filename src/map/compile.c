@@ -258,7 +258,8 @@ static bool settle_path(struct compiling *x, struct map_line *l, const struct se
         return true;
     }
     p->range = true;
-    for (unsigned at = e->element; p->n_elements < PATH_ELEMENTS && follows(def->use, def->n, at, def->use[at - 1].element->id);)
+    for (unsigned at = e->element;
+         p->n_elements < PATH_ELEMENTS && follows(def->use, def->n, at, def->use[at - 1].element->id);)
         p->element[p->n_elements++] = (struct path_element){ .element = (uint8_t)++at };
     return true;
 }

@@ -185,7 +185,8 @@ const struct map_table *maps_table(struct maps *m, const struct map *map, struct
     if (!safe)
         return NULL;
     for (t = m->table; t; t = t->next)
-        if (slice_eq(t->name, name) && (slice_eq(t->standard, standard) || (standard.n && slice_eq(t->without, standard))))
+        if (slice_eq(t->name, name) &&
+            (slice_eq(t->standard, standard) || (standard.n && slice_eq(t->without, standard))))
             return t;
     t = (struct map_table *)(standard.n ? shared_table(m, standard, name, c) : NULL);
     if (t || c->nomem)

@@ -1,6 +1,6 @@
 /*
- * period: see period.h. The forms are those of code list 2379 that are dates; C Y M D h m s are digits of century, year,
- * month, day, hour, minute and second, z is a zone of three letters, o one such as +0200. Ranges are sent with and
+ * period: see period.h. The forms are those of code list 2379 that are dates; C Y M D h m s are digits of century,
+ * year, month, day, hour, minute and second, z is a zone of three letters, o one such as +0200. Ranges are sent with and
  * without the hyphen that the list prints.
  */
 #include "map/period.h"
@@ -11,31 +11,21 @@
 struct form {
     const char *code;
     const char *digits;
-    bool range;                 /* two of these */
-    bool usual;                 /* of its precision the one that is written */
+    bool range; /* two of these */
+    bool usual; /* of its precision the one that is written */
 };
 
 static const struct form forms[] = {
-    { "102", "CCYYMMDD", false, true },
-    { "203", "CCYYMMDDhhmm", false, true },
-    { "204", "CCYYMMDDhhmmss", false, true },
-    { "303", "CCYYMMDDhhmmz", false, true },
-    { "304", "CCYYMMDDhhmmssz", false, true },
-    { "205", "CCYYMMDDhhmmo", false, true },
-    { "718", "CCYYMMDD", true, true },
-    { "719", "CCYYMMDDhhmm", true, true },
-    { "2", "DDMMYY", false, false },
-    { "3", "MMDDYY", false, false },
-    { "4", "DDMMCCYY", false, false },
-    { "5", "DDMMCCYYhhmm", false, false },
-    { "101", "YYMMDD", false, false },
-    { "201", "YYMMDDhhmm", false, false },
-    { "202", "YYMMDDhhmmss", false, false },
-    { "301", "YYMMDDhhmmz", false, false },
-    { "302", "YYMMDDhhmmssz", false, false },
-    { "711", "CCYYMMDD", true, false },
-    { "713", "YYMMDDhhmm", true, false },
-    { "717", "YYMMDD", true, false },
+    { "102", "CCYYMMDD", false, true },        { "203", "CCYYMMDDhhmm", false, true },
+    { "204", "CCYYMMDDhhmmss", false, true },  { "303", "CCYYMMDDhhmmz", false, true },
+    { "304", "CCYYMMDDhhmmssz", false, true }, { "205", "CCYYMMDDhhmmo", false, true },
+    { "718", "CCYYMMDD", true, true },         { "719", "CCYYMMDDhhmm", true, true },
+    { "2", "DDMMYY", false, false },           { "3", "MMDDYY", false, false },
+    { "4", "DDMMCCYY", false, false },         { "5", "DDMMCCYYhhmm", false, false },
+    { "101", "YYMMDD", false, false },         { "201", "YYMMDDhhmm", false, false },
+    { "202", "YYMMDDhhmmss", false, false },   { "301", "YYMMDDhhmmz", false, false },
+    { "302", "YYMMDDhhmmssz", false, false },  { "711", "CCYYMMDD", true, false },
+    { "713", "YYMMDDhhmm", true, false },      { "717", "YYMMDD", true, false },
 };
 enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
 

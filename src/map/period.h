@@ -9,10 +9,10 @@
 
 /* A date of C507: what it says, as a record has it. */
 struct period {
-    struct slice from, until;       /* both in `text`; until is empty where it is no range */
+    struct slice from, until; /* both in `text`; until is empty where it is no range */
     bool zone;
-    bool plain;                     /* period_write() would choose the same form */
-    const char *why;                /* what was expected */
+    bool plain;      /* period_write() would choose the same form */
+    const char *why; /* what was expected */
     char text[80];
 };
 

@@ -679,14 +679,14 @@ static __attribute__((noinline)) bool leaves_date(const struct map_reader *r, co
 {
     struct period c;
     for (unsigned i = 0; i < t->n_ops; i++)
-        if (t->op[i].period && !t->op[i].period->other.field && part_of(r, s, t->op[i].element[0], t->op[i].component).n &&
-            find_period(r, &t->op[i], s, &c) <= 0)
+        if (t->op[i].period && !t->op[i].period->other.field &&
+            part_of(r, s, t->op[i].element[0], t->op[i].component).n && find_period(r, &t->op[i], s, &c) <= 0)
             return true;
     return false;
 }
 
-static __attribute__((noinline)) char *run_period(struct map_reader *r, const struct map_op *op, const struct segment *s,
-                                                  char *p)
+static __attribute__((noinline)) char *run_period(struct map_reader *r, const struct map_op *op,
+                                                  const struct segment *s, char *p)
 {
     const struct map_period *period = op->period;
     const struct slice form = part_of(r, s, period->element, period->component);
@@ -722,8 +722,8 @@ static __attribute__((noinline)) char *run_period(struct map_reader *r, const st
 }
 
 /* One text in several components. A piece that is shorter than it could be, and not the last, ends a line of it. */
-static __attribute__((noinline)) char *run_folded(struct map_reader *r, const struct map_op *op, const struct segment *s,
-                                                  char *p)
+static __attribute__((noinline)) char *run_folded(struct map_reader *r, const struct map_op *op,
+                                                  const struct segment *s, char *p)
 {
     unsigned last = 0;
     uint32_t width = 0;
@@ -1095,10 +1095,12 @@ static bool leaves_parts(const struct map_reader *r, const struct map_take *t, c
 static bool better_later(const struct map_reader *r, const struct instance *i, const struct map_take *t,
                          const struct segment *s, uint64_t present)
 {
-    for (t = t->next; t; t = t->next)
+    for (t = t->next; t; t = t->next) {
+        const struct map_take *own = t->kind == TAKE_SCOPE && t->scope->owner ? t->scope->owner : t;
         if ((t->kind == TAKE_SCOPE || t->kind == TAKE_SEGMENT) && available(r, i, t, s) && !(present & ~t->covered) &&
-            !(s->flags & SEGMENT_PARTS && leaves_parts(r, t->kind == TAKE_SCOPE && t->scope->owner ? t->scope->owner : t, s)))
+            !(s->flags & SEGMENT_PARTS && leaves_parts(r, own, s)))
             return true;
+    }
     return false;
 }
 

@@ -1650,7 +1650,8 @@ static void test_table_of_a_standard(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     write_file("tables/x12/unit.table", "table unit\n  EA  each\n");
     goes(HEAD BEG_LINES "  PO1 <-> lines[]\n    PO101 <-> number\n    PO102 <-> quantity decimal\n"
-              "    PO103 <-> unit code unit\n    PO104 <-> price decimal\n    PO106..PO125 pairs <-> items[].(scheme id)\n",
+              "    PO103 <-> unit code unit\n    PO104 <-> price decimal\n"
+              "    PO106..PO125 pairs <-> items[].(scheme id)\n",
          BEG PO1,
          "{" BEG_JSON ",\"lines\":[{\"number\":\"1\",\"quantity\":\"5\",\"unit\":\"each\",\"price\":\"9.5\","
          "\"items\":[{\"scheme\":\"UP\",\"id\":\"123456789012\"}]}]}");
