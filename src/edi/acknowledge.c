@@ -11,6 +11,7 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "edi/dialect.h"
 
 enum { CODES = 5, NOTES_OF_SEGMENT = 99, COPY_MOST = 99, LOOP_NAME_MOST = 6, GROUP_FINDINGS = 16 };
 
@@ -566,7 +567,10 @@ static int on_interchange(void *ctx, const struct edi_interchange *i)
     a->interchange = i;
     a->interchange_code = NULL;
     a->interchange_error = a->interchange_noted = a->technical = false;
-    choose_syntax(a, i);
+    if (i->dialect == &dialect_x12)
+        choose_syntax(a, i);
+    else if (a->totals.unanswered++ == 0)
+        err_set(&a->err, ERR_DATA, "an interchange of %s is not answered: a CONTRL cannot be written yet", i->dialect->name);
     return a->stopped;
 }
 
@@ -578,6 +582,8 @@ static int on_interchange_end(void *ctx, const struct edi_interchange *i)
 
     if (result < 0 || a->stopped)
         return result < 0 ? result : a->stopped;
+    if (i->dialect != &dialect_x12)
+        return 0;
     /* 2 and 3 ask for one only when there is something to say; and who sent nothing readable must hear of it */
     if (asked && i->element[14].p[0] != '1')
         asked = a->interchange_noted;
@@ -623,7 +629,7 @@ static int on_group(void *ctx, const struct edi_group *g)
     a->answering = false;
     a->received = a->accepted = a->noted = 0;
     a->group_trailer = true;
-    if (g->implied || slice_is(g->element[1], "FA"))
+    if (g->implied || a->interchange->dialect != &dialect_x12 || slice_is(g->element[1], "FA"))
         return 0;
     if (a->interchange->element[13].n == 0 && a->interchange->element[6].n == 0) {
         if (a->totals.unanswered++ == 0)
