@@ -582,8 +582,10 @@ static int on_interchange_end(void *ctx, const struct edi_interchange *i)
 
     if (result < 0 || a->stopped)
         return result < 0 ? result : a->stopped;
-    if (i->dialect != &dialect_x12)
+    if (i->dialect != &dialect_x12) {
+        a->interchange = NULL;
         return 0;
+    }
     /* 2 and 3 ask for one only when there is something to say; and who sent nothing readable must hear of it */
     if (asked && i->element[14].p[0] != '1')
         asked = a->interchange_noted;
