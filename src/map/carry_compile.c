@@ -16,6 +16,14 @@ struct named {
     unsigned frame;
 };
 
+/* Whether one object has all that another has, to some depth. */
+struct compared {
+    struct compared *next;
+    const struct record_object *from, *to;
+    unsigned depth;
+    bool all;
+};
+
 struct compiling_carry {
     struct maps *maps;
     struct arena *arena;
@@ -28,6 +36,7 @@ struct compiling_carry {
     struct named named[NAMES];
     unsigned n_named;
     unsigned n_lines;                                   /* with those of blocks, wherever they are used */
+    struct compared *compared;
 };
 
 /* What the lines of one level work on. */
@@ -56,11 +65,25 @@ bool carry_is_envelope(struct slice name)
     return false;
 }
 
+/* Is `path` in `pattern`? */
+static bool is_inside(struct slice path, struct slice pattern)
+{
+    return path.n > pattern.n && slice_starts(path, pattern) && path.p[pattern.n] == '.';
+}
+
 bool carry_is_dropped(const struct carry_plan *plan, struct slice pattern)
 {
     for (const struct carry_fate *f = plan->fate; f; f = f->next)
-        if (f->dropped && slice_starts(pattern, f->pattern) &&
-            (pattern.n == f->pattern.n || pattern.p[f->pattern.n] == '.'))
+        if (f->dropped && (slice_eq(pattern, f->pattern) || is_inside(pattern, f->pattern)))
+            return true;
+    return false;
+}
+
+bool carry_is_taken(const struct carry_plan *plan, struct slice path)
+{
+    for (const struct carry_fate *f = plan->fate; f; f = f->next)
+        if (!f->dropped && (slice_eq(f->pattern, path) || is_inside(f->pattern, path) ||
+                            (f->whole && is_inside(path, f->pattern))))
             return true;
     return false;
 }
@@ -68,7 +91,7 @@ bool carry_is_dropped(const struct carry_plan *plan, struct slice pattern)
 bool carry_drops_inside(const struct carry_plan *plan, struct slice pattern)
 {
     for (const struct carry_fate *f = plan->fate; f; f = f->next)
-        if (f->dropped && slice_starts(f->pattern, pattern) && f->pattern.n > pattern.n && f->pattern.p[pattern.n] == '.')
+        if (f->dropped && is_inside(f->pattern, pattern))
             return true;
     return false;
 }
@@ -126,6 +149,35 @@ static struct carry_fate *add_fate(struct compiling_carry *x, struct slice patte
     return f;
 }
 
+/* Types hold each other by many ways, so each pair is looked at once a depth. */
+static bool has_all(struct compiling_carry *x, const struct record_object *from, const struct record_object *to,
+                    unsigned depth)
+{
+    struct compared *p;
+    bool all = true;
+
+    if (depth > COPY_DEPTH)
+        return true;
+    for (p = x->compared; p; p = p->next)
+        if (p->from == from && p->to == to && p->depth == depth)
+            return p->all;
+    for (unsigned i = 0; i < from->n && all; i++) {
+        const struct record_object *inner = from->field[i].object;
+        int k;
+        if (slice_is(from->field[i].name, "unmapped"))
+            continue;
+        k = record_field_find(to, from->field[i].name);
+        all = k >= 0 && (!inner || !to->field[k].object || has_all(x, inner, to->field[k].object, depth + 1));
+    }
+    p = ARENA_NEW(x->arena, struct compared);
+    if (!p)
+        nomem(x);
+    else
+        *p = (struct compared){ x->compared, from, to, depth, all };
+    x->compared = p ? p : x->compared;
+    return all;
+}
+
 /* What two objects have in common is taken. How much that is. */
 static unsigned add_common(struct compiling_carry *x, struct slice pattern, const struct record_object *from,
                            const struct record_object *to, unsigned depth)
@@ -143,7 +195,8 @@ static unsigned add_common(struct compiling_carry *x, struct slice pattern, cons
         inner = join(x, pattern, from->field[i].name);
         if (!inner.p)
             return common;
-        if (from->field[i].object && to->field[k].object && depth < COPY_DEPTH) {
+        if (from->field[i].object && to->field[k].object && depth < COPY_DEPTH &&
+            !has_all(x, from->field[i].object, to->field[k].object, depth + 1)) {
             add_common(x, inner, from->field[i].object, to->field[k].object, depth + 1);
         } else {
             struct carry_fate *f = add_fate(x, inner, false);
@@ -835,14 +888,9 @@ static void compile_split(struct compiling_carry *x)
 static void check_must(struct compiling_carry *x, const struct carry_line *line)
 {
     for (; line; line = line->next) {
-        const struct carry_fate *f;
         if (line->kind != CARRY_MUST)
             continue;
-        for (f = x->plan->fate; f; f = f->next)
-            if (!f->dropped && slice_starts(f->pattern, line->right) &&
-                (f->pattern.n == line->right.n || f->pattern.p[line->right.n] == '.'))
-                break;
-        if (!f)
+        if (!carry_is_taken(x->plan, line->right))
             REFUSE(x, &line->at, "no line takes %.*s, which must be mapped", SLICE_FMT(line->right));
     }
 }

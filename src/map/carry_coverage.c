@@ -30,18 +30,6 @@ static size_t add_name(struct covering *x, struct slice name)
     return at;
 }
 
-/* Is the field taken, or anything in it? */
-static bool is_taken(const struct covering *x)
-{
-    struct slice path = buf_slice(&x->path);
-
-    for (const struct carry_fate *f = x->plan->fate; f; f = f->next)
-        if (!f->dropped && ((slice_starts(f->pattern, path) && (f->pattern.n == path.n || f->pattern.p[path.n] == '.')) ||
-                            (f->whole && slice_starts(path, f->pattern) && path.p[f->pattern.n] == '.')))
-            return true;
-    return false;
-}
-
 static int cover_source(struct covering *x, const struct record_object *type, unsigned depth)
 {
     int rc = 0;
@@ -55,7 +43,7 @@ static int cover_source(struct covering *x, const struct record_object *type, un
         x->n->fields += !f->object;
         if (carry_is_dropped(x->plan, buf_slice(&x->path))) {
             x->n->dropped += !f->object;
-        } else if (!is_taken(x)) {
+        } else if (!carry_is_taken(x->plan, buf_slice(&x->path))) {
             rc = tell(x, false, f->object != NULL);
         } else if (!f->object) {
             x->n->taken++;

@@ -76,6 +76,8 @@ struct carry_plan {
 /* Compiles map, whose kinds are set. Complains of all that is wrong. ERR_CONFIG, ERR_NOMEM. */
 int carry_compile(struct maps *maps, struct arena *arena, const struct map *map, struct complaints *c,
                   struct carry_plan **plan_r, struct err *err);
+/* Does a line take this field of the source, or anything in it? */
+bool carry_is_taken(const struct carry_plan *plan, struct slice path);
 /* Is the field `pattern`, or one that it is in, dropped on purpose? */
 bool carry_is_dropped(const struct carry_plan *plan, struct slice pattern);
 /* Is something in it? */
