@@ -79,13 +79,20 @@ bool carry_is_dropped(const struct carry_plan *plan, struct slice pattern)
     return false;
 }
 
+bool carry_is_taken_whole(const struct carry_plan *plan, struct slice path)
+{
+    for (const struct carry_fate *f = plan->fate; f; f = f->next)
+        if (f->whole && (slice_eq(f->pattern, path) || is_inside(path, f->pattern)))
+            return true;
+    return false;
+}
+
 bool carry_is_taken(const struct carry_plan *plan, struct slice path)
 {
     for (const struct carry_fate *f = plan->fate; f; f = f->next)
-        if (!f->dropped && (slice_eq(f->pattern, path) || is_inside(f->pattern, path) ||
-                            (f->whole && is_inside(path, f->pattern))))
+        if (!f->dropped && (slice_eq(f->pattern, path) || is_inside(f->pattern, path)))
             return true;
-    return false;
+    return carry_is_taken_whole(plan, path);
 }
 
 bool carry_drops_inside(const struct carry_plan *plan, struct slice pattern)

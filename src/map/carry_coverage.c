@@ -30,6 +30,7 @@ static size_t add_name(struct covering *x, struct slice name)
     return at;
 }
 
+/* What is taken with all that is in it counts once. */
 static int cover_source(struct covering *x, const struct record_object *type, unsigned depth)
 {
     int rc = 0;
@@ -37,15 +38,17 @@ static int cover_source(struct covering *x, const struct record_object *type, un
     for (unsigned i = 0; rc >= 0 && i < type->n; i++) {
         const struct record_field *f = &type->field[i];
         size_t at;
+        bool one;
         if (slice_is(f->name, "unmapped") || (depth == 0 && carry_is_envelope(f->name)))
             continue;
         at = add_name(x, f->name);
-        x->n->fields += !f->object;
+        one = !f->object || carry_is_taken_whole(x->plan, buf_slice(&x->path));
+        x->n->fields += one;
         if (carry_is_dropped(x->plan, buf_slice(&x->path))) {
-            x->n->dropped += !f->object;
+            x->n->dropped += one;
         } else if (!carry_is_taken(x->plan, buf_slice(&x->path))) {
             rc = tell(x, false, f->object != NULL);
-        } else if (!f->object) {
+        } else if (one) {
             x->n->taken++;
         } else if (depth < DEPTH) {
             rc = cover_source(x, f->object, depth + 1);

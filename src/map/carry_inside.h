@@ -78,6 +78,8 @@ int carry_compile(struct maps *maps, struct arena *arena, const struct map *map,
                   struct carry_plan **plan_r, struct err *err);
 /* Does a line take this field of the source, or anything in it? */
 bool carry_is_taken(const struct carry_plan *plan, struct slice path);
+/* Does a line take it with all that is in it, or is it in what is taken so? */
+bool carry_is_taken_whole(const struct carry_plan *plan, struct slice path);
 /* Is the field `pattern`, or one that it is in, dropped on purpose? */
 bool carry_is_dropped(const struct carry_plan *plan, struct slice pattern);
 /* Is something in it? */
