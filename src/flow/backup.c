@@ -394,22 +394,25 @@ int backup_hash_file(const char *path, char hash_r[2 * OBJECT_HASH + 1], struct 
     return rc;
 }
 
-/* What SQLite leaves beside a ledger that was read. */
-static void remove_beside(const char *folder)
+/* What SQLite leaves beside a ledger that was read. With it the folder would be no backup. */
+static int remove_beside(const char *folder, struct err *err)
 {
     static const char *const names[] = { "ledger-wal", "ledger-shm", "ledger-journal" };
     char path[PATH + 20];
 
     for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
         snprintf(path, sizeof(path), "%s/%s", folder, names[i]);
-        unlink(path);
+        if (unlink(path) < 0 && errno != ENOENT)
+            return err_system(err, "%s", path);
     }
+    return 0;
 }
 
 static int copy_all(struct copying *k, struct err *err)
 {
     char path[PATH + 20];
-    int rc;
+    struct err why;
+    int rc, left;
 
     snprintf(path, sizeof(path), "%s/ledger", k->ledger);
     rc = store_backup(k->a->store, path, err);
@@ -424,7 +427,8 @@ static int copy_all(struct copying *k, struct err *err)
     if (rc == 0)
         rc = put_numbered(k, &k->archives, false, err);
     store_close(&k->copy);
-    remove_beside(k->ledger);
+    left = remove_beside(k->ledger, rc == 0 ? err : &why);
+    rc = rc == 0 ? left : rc;
     if (rc == 0 && k->tar)
         rc = put_path(k, AT_FDCWD, path, "spool/ledger", err);
     return rc == 0 ? put_home(k, err) : rc;
