@@ -135,7 +135,8 @@ static void test_release(void **state)
                     if (x.n_segments == 2)
                         assert_int_equal(x.end[1] & 7, 0);
                 }
-    index_with(LEXER_PLAIN, &x, "A+??", 4, &syntax);
+    memcpy(block, "A+??", 4);
+    index_with(LEXER_PLAIN, &x, block, 4, &syntax);
     assert_int_equal(x.open_flags, SEGMENT_RELEASE);
     lexer_index_deinit(&x);
 }
