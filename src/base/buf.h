@@ -65,6 +65,8 @@ static inline struct slice buf_slice(const struct buf *b)
 
 /* The length of the UTF-8 sequence that starts s (1 to 4), 0 when the bytes are not UTF-8. */
 unsigned utf8_length(struct slice s);
+/* Writes a character: 1 to 4 bytes, which it returns. */
+unsigned utf8_put(uint32_t c, char *to);
 /* How many characters s has; a byte that is not UTF-8 is one (it is read as Latin-1). */
 size_t utf8_characters(struct slice s);
 

@@ -1,12 +1,12 @@
 /*
  * charset: which characters may stand in an interchange, and with what others a lacking one is written.
  *
- * Sources: X12.6 Application Control Structure, 3.3 (basic and extended character set; lower-case letters are in
- * the extended one only); ISO 9735 (syntax levels A and B) and ISO 9735-1 (data element 0001); ISO 8859. Letters that are written with two others follow the transliteration of
- * machine-readable travel documents, ICAO Doc 9303 part 3, section 6 A: Ä AE, Å AA, Æ AE, Ö OE, Ø OE, Ü UE, ß SS,
- * Þ TH, Œ OE, Ĳ IJ, Ð and Đ D. All other Latin letters lose their accents. So a name keeps the form in which
- * carriers and customs know it; the price is that a value may grow by a letter and no longer fit its element,
- * which the checker then says.
+ * Sources: X12.6 Application Control Structure, 3.3 (basic and extended character set; lower-case letters are in the
+ * extended one only); ISO 9735 (syntax levels A and B) and ISO 9735-1 (data element 0001); ISO 8859. Letters that are
+ * written with two others follow the transliteration of machine-readable travel documents, ICAO Doc 9303 part 3,
+ * section 6 A: Ä AE, Å AA, Æ AE, Ö OE, Ø OE, Ü UE, ß SS, Þ TH, Œ OE, Ĳ IJ, Ð and Đ D. All other Latin letters lose
+ * their accents. So a name keeps the form in which carriers and customs know it; the price is that a value may grow by
+ * a letter and no longer fit its element, which the checker then says.
  */
 #ifndef WAYBILL_EDI_CHARSET_H
 #define WAYBILL_EDI_CHARSET_H

@@ -626,8 +626,8 @@ static inline bool is_right_composite(struct checker *c, const struct element *e
 static __attribute__((noinline)) uint64_t check_parts(struct checker *c, const struct segment *s,
                                                       const struct segment_def *def)
 {
-    const char separator = segment_component_separator(s, c->syntax);
-    const char repetition = c->syntax->repetition ? segment_repetition_separator(s, c->syntax) : separator;
+    const char separator = segment_component_separator(s->flags, c->syntax);
+    const char repetition = c->syntax->repetition ? segment_repetition_separator(s->flags, c->syntax) : separator;
     const struct element_use *use = def->use;
     const uint32_t *at = s->at;
     unsigned n = s->n < def->n ? s->n : def->n;
@@ -956,7 +956,7 @@ static void check_composite(struct checker *c, const struct segment *s, struct r
                             struct slice value)
 {
     uint64_t present = 0;
-    const char separator = segment_component_separator(s, c->syntax);
+    const char separator = segment_component_separator(s->flags, c->syntax);
     struct slice rest = value;
     unsigned k = 0;
     bool more = true;
@@ -1022,7 +1022,8 @@ static void check_composite(struct checker *c, const struct segment *s, struct r
 static void check_one(struct checker *c, const struct segment *s, const struct element_use *use, unsigned k,
                       struct slice value)
 {
-    const char separator = segment_repetition_separator(s, c->syntax), component = segment_component_separator(s, c->syntax);
+    const char separator = segment_repetition_separator(s->flags, c->syntax);
+    const char component = segment_component_separator(s->flags, c->syntax);
     struct slice rest = value;
     unsigned repetition = 0;
     bool more = true;

@@ -25,17 +25,6 @@ enum dialect_role dialect_find_role(const struct dialect *d, uint32_t tag)
     return ROLE_INNER;
 }
 
-struct slice dialect_part(struct slice value, char separator, unsigned part)
-{
-    struct slice rest = value;
-    bool found = true;
-    if (!separator)
-        return part == 1 ? value : slice(NULL, 0);
-    for (; part && found; part--)
-        value = slice_cut(rest, separator, &rest, &found);
-    return part ? slice(NULL, 0) : value;
-}
-
 /* ---- X12 ---- */
 
 static void x12_interchange(struct edi_interchange *i)
@@ -137,22 +126,17 @@ const struct dialect dialect_x12 = {
 
 /* ---- EDIFACT ---- */
 
-static char separator_of(unsigned flags, const struct edi_syntax *syntax)
-{
-    return flags & SEGMENT_REWRITTEN ? (char)REWRITTEN_COMPONENT : syntax->component;
-}
-
 static void edifact_interchange(struct edi_interchange *i)
 {
     const struct slice *e = i->element;
-    const char c = separator_of(i->flags, &i->syntax);
-    i->version = dialect_part(e[1], c, 2);
-    i->sender = slice_trim(dialect_part(e[2], c, 1));
-    i->sender_qualifier = slice_trim(dialect_part(e[2], c, 2));
-    i->receiver = slice_trim(dialect_part(e[3], c, 1));
-    i->receiver_qualifier = slice_trim(dialect_part(e[3], c, 2));
-    i->date = dialect_part(e[4], c, 1);
-    i->time = dialect_part(e[4], c, 2);
+    const char c = segment_component_separator(i->flags, &i->syntax);
+    i->version = value_part(e[1], c, 2);
+    i->sender = slice_trim(value_part(e[2], c, 1));
+    i->sender_qualifier = slice_trim(value_part(e[2], c, 2));
+    i->receiver = slice_trim(value_part(e[3], c, 1));
+    i->receiver_qualifier = slice_trim(value_part(e[3], c, 2));
+    i->date = value_part(e[4], c, 1);
+    i->time = value_part(e[4], c, 2);
     i->control = e[5];
     i->usage = e[11].n && !slice_is(e[11], "0") ? SLICE("T") : SLICE("P");
 }
@@ -160,31 +144,31 @@ static void edifact_interchange(struct edi_interchange *i)
 static void edifact_group(struct edi_group *g, const struct edi_interchange *i)
 {
     const struct slice *e = g->element;
-    const char c = separator_of(g->flags, &i->syntax);
+    const char c = segment_component_separator(g->flags, &i->syntax);
     g->code = e[1];
-    g->sender = dialect_part(e[2], c, 1);
-    g->receiver = dialect_part(e[3], c, 1);
-    g->date = dialect_part(e[4], c, 1);
-    g->time = dialect_part(e[4], c, 2);
+    g->sender = value_part(e[2], c, 1);
+    g->receiver = value_part(e[3], c, 1);
+    g->date = value_part(e[4], c, 1);
+    g->time = value_part(e[4], c, 2);
     g->control = e[5];
     g->version = e[7];
 }
 
 static void edifact_document(struct edi_document *d, const struct slice *element, unsigned flags, char *text, size_t room)
 {
-    const char c = separator_of(flags, &d->interchange->syntax);
+    const char c = segment_component_separator(flags, &d->interchange->syntax);
     struct slice type = element[2], release;
     int n;
     d->control = element[1];
-    d->set = dialect_part(type, c, 1);
-    d->version = dialect_part(type, c, 2);
-    release = dialect_part(type, c, 3);
+    d->set = value_part(type, c, 1);
+    d->version = value_part(type, c, 2);
+    release = value_part(type, c, 3);
     if (!d->version.n && !release.n) { /* the group says it for all */
-        const char gc = separator_of(d->group->flags, &d->interchange->syntax);
-        d->version = dialect_part(d->group->version, gc, 1);
-        release = dialect_part(d->group->version, gc, 2);
+        const char gc = segment_component_separator(d->group->flags, &d->interchange->syntax);
+        d->version = value_part(d->group->version, gc, 1);
+        release = value_part(d->group->version, gc, 2);
     }
-    d->association = dialect_part(type, c, 5);
+    d->association = value_part(type, c, 5);
     n = snprintf(text, room, "%.*s%s%.*s", SLICE_FMT(d->version), d->version.n && release.n ? "." : "",
                  SLICE_FMT(release));
     d->version = slice(text, n < 0 ? 0 : (size_t)n < room ? (size_t)n : room - 1);

@@ -82,7 +82,4 @@ static inline enum dialect_role dialect_role(const struct dialect *d, uint32_t t
     return dialect_may_have_role(d->first, d->second, tag) ? dialect_find_role(d, tag) : ROLE_INNER;
 }
 
-/* Component `part` of a value, from 1. */
-struct slice dialect_part(struct slice value, char separator, unsigned part);
-
 #endif

@@ -156,8 +156,7 @@ static void add_line(const struct explain_segment *s, const struct explain_optio
 
 static char component_of(const struct explain_segment *s, const struct explain_options *o)
 {
-    const struct segment flags = { .flags = s->flags };
-    return o->syntax ? segment_component_separator(&flags, o->syntax) : 0;
+    return o->syntax ? segment_component_separator(s->flags, o->syntax) : 0;
 }
 
 /* A composite, or what looks like one. */
@@ -178,9 +177,8 @@ static void add_element(const struct explain_segment *s, const struct explain_op
                         struct element_use *use, struct slice value, struct buf *out)
 {
     bool composite = use && use->element->type == TYPE_COMPOSITE;
-    const struct segment flags = { .flags = s->flags };
     const char component = component_of(s, o);
-    char repeat = o->syntax && (!use || use->repeat > 1) ? segment_repetition_separator(&flags, o->syntax) : 0;
+    char repeat = o->syntax && (!use || use->repeat > 1) ? segment_repetition_separator(s->flags, o->syntax) : 0;
     bool binary = use && use->element->type == TYPE_B;
     bool more = true;
 

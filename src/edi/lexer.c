@@ -44,19 +44,26 @@ void lexer_index_deinit(struct lexer_index *x)
     *x = (struct lexer_index){ .room = 0 };
 }
 
+struct slice value_part(struct slice value, char separator, unsigned part)
+{
+    struct slice rest = value;
+    bool found = true;
+    if (!separator)
+        return part == 1 ? value : slice(NULL, 0);
+    for (; part && found; part--)
+        value = slice_cut(rest, separator, &rest, &found);
+    return part ? slice(NULL, 0) : value;
+}
+
 struct slice segment_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k, unsigned part)
 {
-    struct slice v = segment_element(s, k), rest = v;
-    bool found = true;
+    struct slice v = segment_element(s, k), rest;
+    bool found;
     if (!part || !(s->flags & SEGMENT_PARTS))
         return part <= 1 ? v : slice(NULL, 0);
     if (syntax->repetition)
-        v = slice_cut(v, segment_repetition_separator(s, syntax), &rest, &found);
-    if (!syntax->component)
-        return part == 1 ? v : slice(NULL, 0);
-    for (rest = v, found = true; part && found; part--)
-        v = slice_cut(rest, segment_component_separator(s, syntax), &rest, &found);
-    return part ? slice(NULL, 0) : v;
+        v = slice_cut(v, segment_repetition_separator(s->flags, syntax), &rest, &found);
+    return value_part(v, segment_component_separator(s->flags, syntax), part);
 }
 
 struct masks {

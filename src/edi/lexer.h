@@ -71,21 +71,23 @@ static inline struct slice segment_tag(const struct segment *s)
     return slice(s->base + s->start, s->at[0] - s->start);
 }
 
-/* What separates the components of a segment's elements, and the repetitions of an element. A segment that holds release
- * characters, or text of another character set than UTF-8, is handed out as a copy without them, in UTF-8. In the copy a
- * component separator may be text; so those that separate are bytes there that UTF-8 never has. */
+/* What separates the components of an element, and its repetitions, in a segment with these flags. A segment that holds
+ * release characters, or text of another character set than UTF-8, is handed out as a copy without them, in UTF-8. In the
+ * copy a component separator may be text; so those that separate are bytes there that UTF-8 never has. */
 enum { REWRITTEN_COMPONENT = 0xff, REWRITTEN_REPETITION = 0xfe };
 
-static inline char segment_component_separator(const struct segment *s, const struct edi_syntax *syntax)
+static inline char segment_component_separator(unsigned flags, const struct edi_syntax *syntax)
 {
-    return s->flags & SEGMENT_REWRITTEN && syntax->component ? (char)REWRITTEN_COMPONENT : syntax->component;
+    return flags & SEGMENT_REWRITTEN && syntax->component ? (char)REWRITTEN_COMPONENT : syntax->component;
 }
 
-static inline char segment_repetition_separator(const struct segment *s, const struct edi_syntax *syntax)
+static inline char segment_repetition_separator(unsigned flags, const struct edi_syntax *syntax)
 {
-    return s->flags & SEGMENT_REWRITTEN && syntax->repetition ? (char)REWRITTEN_REPETITION : syntax->repetition;
+    return flags & SEGMENT_REWRITTEN && syntax->repetition ? (char)REWRITTEN_REPETITION : syntax->repetition;
 }
 
+/* Component `part` of an element's value, from 1; no separator: it is the first. */
+struct slice value_part(struct slice value, char separator, unsigned part);
 /* Component `part` of element k (its first repetition); 0: the whole element. */
 struct slice segment_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k, unsigned part);
 

@@ -12,8 +12,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
-
 /* The most bytes that one becomes. */
 enum { GROWS = 3 };
 
@@ -23,23 +21,6 @@ void reader_set_rewriting(struct edi_reader *r)
     r->has_page = charset_page(r->in.interchange.charset, r->page);
     if (r->dialect == &dialect_edifact)
         r->rewrite |= SEGMENT_ESCAPE;
-}
-
-static size_t put_character(char *to, uint32_t c)
-{
-    if (c < 0x80) {
-        to[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        to[0] = (char)(0xc0 | c >> 6);
-        to[1] = (char)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    to[0] = (char)(0xe0 | c >> 12);
-    to[1] = (char)(0x80 | (c >> 6 & 0x3f));
-    to[2] = (char)(0x80 | (c & 0x3f));
-    return 3;
 }
 
 /* Writes what the bytes of an element become, until `most` bytes are written or all is read; *read_r: how many were. */
@@ -71,7 +52,7 @@ static size_t put_element(const struct edi_reader *r, const char *p, size_t n, b
                 uint32_t u = (unsigned char)c;
                 if (r->has_page && u >= 0xa0 && r->page[u - 0xa0])
                     u = r->page[u - 0xa0];
-                written += put_character(to + written, u);
+                written += utf8_put(u, to + written);
             }
         }
     }
@@ -211,11 +192,12 @@ struct slice reader_original(const struct edi_reader *r, const struct segment *s
 {
     const struct segment *of = r->copy.of;
     char scratch[64];
+    bool is_utf8;
     if (!(s->flags & SEGMENT_REWRITTEN) || !value.n || value.p < s->base || value.p > s->base + s->at[s->n])
         return value;
+    is_utf8 = r->has_page && looks_like_utf8(r, segment_bytes(of));
     for (unsigned k = 1; k <= s->n; k++) {
         struct slice whole = segment_element(of, k), v = segment_element(s, k);
-        bool is_utf8 = r->has_page && looks_like_utf8(r, segment_bytes(of));
         size_t from, at = 0, done = 0, begin = 0;
         if (value.p < v.p || value.p > v.p + v.n)
             continue;

@@ -136,7 +136,7 @@ static void look_at_header(struct edi_reader *r, const char *p, const char *next
     first = slice_cut(rest, r->syntax.element, &rest, &more);
     second = slice_cut(rest, r->syntax.element, &rest, &more);
     number = r->dialect->set == 1 ? second : first;
-    set = r->dialect->set == 1 ? first : dialect_part(second, r->syntax.component, 1);
+    set = r->dialect->set == 1 ? first : value_part(second, r->syntax.component, 1);
     *fresh_r = number.n && numbers_add(&r->numbers, number.n > ENVELOPE_TEXT ? slice(number.p, ENVELOPE_TEXT) : number);
     *used_r = number.n && !*fresh_r;
     *new_r = reader_is_new_set(r, set);

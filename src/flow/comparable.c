@@ -686,7 +686,7 @@ struct placing {
     struct growing g;
     const struct comparable_document *d;
     struct compare_node **loop;     /* the occurrence at hand of each loop, by its node */
-    struct segment flags;           /* of the segment at hand: what separates its components */
+    unsigned flags;                 /* of the segment at hand: what separates its components */
 };
 
 static struct slice element_place(struct arena *arena, struct slice tag, unsigned element, unsigned component)
@@ -724,7 +724,7 @@ static void add_parts(struct placing *x, struct compare_node *parent, struct sli
     bool more = true;
 
     for (unsigned k = 1; more && x->g.failed == 0; k++) {
-        struct slice part = slice_cut(value, segment_component_separator(&x->flags, &x->d->syntax), &value, &more);
+        struct slice part = slice_cut(value, segment_component_separator(x->flags, &x->d->syntax), &value, &more);
         const struct element_use *part_use = k <= use->element->n_parts ? &use->element->part[k - 1] : NULL;
         struct slice name = element_place(x->g.arena, tag, element, k);
         if (!name.p)
@@ -739,7 +739,7 @@ static void add_element(struct placing *x, struct compare_node *segment, struct 
 {
     bool composite = use && use->element->type == TYPE_COMPOSITE;
     char repetition = use && use->repeat > 1 && use->element->type != TYPE_B
-                                ? segment_repetition_separator(&x->flags, &x->d->syntax)
+                                ? segment_repetition_separator(x->flags, &x->d->syntax)
                                 : 0;
     struct slice name = element_place(x->g.arena, tag, element, 0);
     struct compare_node *parent = segment;
@@ -842,7 +842,7 @@ static void add_segment(struct placing *x, const struct kept *k, const struct sl
     struct compare_node *segment;
     bool levels = slice_is(tag, "HL");
 
-    x->flags.flags = k->flags;
+    x->flags = k->flags;
 
     if (!tag.p || (!node && guide && guide_find_segment(guide, tag, &def) == ERR_NOMEM)) {
         x->g.failed = ERR_NOMEM;

@@ -243,7 +243,8 @@ static struct slice component_of(const struct map_reader *r, const struct segmen
                                  unsigned component)
 {
     const struct edi_syntax *x = &r->document.interchange->syntax;
-    const char separator = segment_component_separator(s, x), repetition = segment_repetition_separator(s, x);
+    const char separator = segment_component_separator(s->flags, x);
+    const char repetition = segment_repetition_separator(s->flags, x);
     struct slice rest = v, part = v;
     bool found = true;
     if (repetition)
@@ -1079,7 +1080,7 @@ static bool leaves_parts(const struct map_reader *r, const struct map_take *t, c
 {
     for (unsigned k = 1; t->components && k <= s->n && k <= 64; k++) {
         const uint32_t named = t->components[k - 1];
-        const char separator = segment_component_separator(s, &r->document.interchange->syntax);
+        const char separator = segment_component_separator(s->flags, &r->document.interchange->syntax);
         struct slice rest = segment_element(s, k);
         bool more = named != 0 && separator && rest.n;
         for (unsigned c = 0; more; c++) {

@@ -94,7 +94,8 @@ static bool keep_parts(struct map_reader *r, struct instance *home, const struct
                        uint32_t named)
 {
     const struct edi_syntax *x = &r->document.interchange->syntax;
-    const char separator = segment_component_separator(s, x), repetition = segment_repetition_separator(s, x);
+    const char separator = segment_component_separator(s->flags, x);
+    const char repetition = segment_repetition_separator(s->flags, x);
     struct slice others = segment_element(s, element), rest;
     bool again = true, any = false;
 
@@ -152,7 +153,7 @@ int read_left_stray(void *ctx, const struct segment *s)
 {
     struct map_reader *r = ctx;
     struct instance *home = r->depth ? keeper(r) : NULL;
-    const char separator = r->plan ? segment_component_separator(s, &r->document.interchange->syntax) : 0;
+    const char separator = r->plan ? segment_component_separator(s->flags, &r->document.interchange->syntax) : 0;
     bool any = false;
 
     if (!r->plan || r->stopped || !home)

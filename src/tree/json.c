@@ -598,30 +598,6 @@ int json_parse_first(struct json_tape *tape, struct slice text, size_t *end_r, s
 
 /* --- strings and keys --- */
 
-static unsigned put_utf8(uint32_t c, char *to)
-{
-    if (c < 0x80) {
-        to[0] = (char)c;
-        return 1;
-    }
-    if (c < 0x800) {
-        to[0] = (char)(0xc0 | c >> 6);
-        to[1] = (char)(0x80 | (c & 0x3f));
-        return 2;
-    }
-    if (c < 0x10000) {
-        to[0] = (char)(0xe0 | c >> 12);
-        to[1] = (char)(0x80 | (c >> 6 & 0x3f));
-        to[2] = (char)(0x80 | (c & 0x3f));
-        return 3;
-    }
-    to[0] = (char)(0xf0 | c >> 18);
-    to[1] = (char)(0x80 | (c >> 12 & 0x3f));
-    to[2] = (char)(0x80 | (c >> 6 & 0x3f));
-    to[3] = (char)(0x80 | (c & 0x3f));
-    return 4;
-}
-
 /* Takes one byte, or one escape where there are escapes, from raw and writes what it means: up to four bytes. */
 static unsigned take(struct slice *raw, bool escaped, char *to)
 {
@@ -647,7 +623,7 @@ static unsigned take(struct slice *raw, bool escaped, char *to)
         c = 0x10000 + ((c - 0xd800) << 10) + ((uint32_t)hex4(slice_from(*raw, 2)) - 0xdc00);
         *raw = slice_from(*raw, 6);
     }
-    return put_utf8(c, to);
+    return utf8_put(c, to);
 }
 
 size_t json_decode(struct slice raw, char *to)

@@ -116,9 +116,9 @@ static int add_segment(struct trace *t, const struct segment *s, const char *bef
         struct slice v = segment_element(s, k);
         buf_add_char(&t->text, '+');
         for (size_t i = 0; i < v.n; i++) {
-            if (x->component && v.p[i] == segment_component_separator(s, x))
+            if (x->component && v.p[i] == segment_component_separator(s->flags, x))
                 buf_add_text(&t->text, "|");
-            else if (x->repetition && v.p[i] == segment_repetition_separator(s, x))
+            else if (x->repetition && v.p[i] == segment_repetition_separator(s->flags, x))
                 buf_add_text(&t->text, "^");
             else
                 buf_add_char(&t->text, v.p[i]);
