@@ -10,12 +10,25 @@
 
 #include "cli/maps.h"
 #include "cli/reading.h"
+#include "edi/dialect.h"
 #include "flow/agreement.h"
 #include "flow/home.h"
 
 enum { SHOWN_CEILING = 1 << 20, VALUES_CEILING = 64 << 10, PATH_CEILING = 4096 };
 
 /* --- waybill partner check ------------------------------------------------------------- */
+
+/* What the first identity for a document type says of it; NULL: there is none. */
+static const struct partner_group *group_of(const struct partner *p, struct slice set)
+{
+    for (unsigned i = 0; i < p->n_identities; i++) {
+        const struct partner_identity *x = &p->identity[i];
+        for (unsigned k = 0; k < x->n_groups && x->dialect == dialect_of_set(set); k++)
+            if (partner_group_is_for(&x->group[k], set))
+                return &x->group[k];
+    }
+    return NULL;
+}
 
 /* The guide that a route's documents are read and written by. 0 with NULL: there is none yet. */
 static int guide_of(struct reading *r, const struct agreement *a, const struct map *map, const struct guide **guide_r,
@@ -24,6 +37,9 @@ static int guide_of(struct reading *r, const struct agreement *a, const struct m
     const struct partner *p = agreement_partner(a);
     unsigned n;
     const struct guide *const *guides = agreement_guides(a, &n);
+    const struct dialect *dialect = dialect_of_set(map_set(map));
+    const struct partner_group *group = group_of(p, map_set(map));
+    char room[GUIDE_DIRECTORY];
     int rc = ERR_MISSING;
 
     *guide_r = NULL;
@@ -32,9 +48,9 @@ static int guide_of(struct reading *r, const struct agreement *a, const struct m
             *guide_r = guides[i];
             return 0;
         }
-    if (p->n_x12 && p->x12[0].n_groups && p->x12[0].group[0].version.n)
-        rc = guides_find(r->guides, SLICE("x12"), p->x12[0].group[0].version, map_set(map), &r->complaints, guide_r,
-                         err);
+    if (group && group->version.n)
+        rc = guides_find(r->guides, slice_of(dialect->standard), dialect->folder(group->version, group->association, room),
+                         map_set(map), &r->complaints, guide_r, err);
     if (rc == ERR_MISSING)
         rc = guides_by_id(r->guides, map_guide(map, 0), &r->complaints, guide_r, err);
     return rc == ERR_MISSING ? 0 : rc;
@@ -386,8 +402,8 @@ static const char man_head[] =
     "sender and receiver are those that the record came with; otherwise the caller gives them. A record from a test\n"
     "stays a test.\n"
     ".PP\n"
-    "An interchange that is read is to be one from the partner to us, or from us to the partner, as a line x12 says\n"
-    "it. One of others is refused with all that is in it; \\fBallow other\\-partner\\fR makes that a warning.\n"
+    "An interchange that is read is to be one from the partner to us, or from us to the partner, as a line x12 or\n"
+    "edifact says it. One of others is refused with all that is in it; \\fBallow other\\-partner\\fR makes that a warning.\n"
     ".SH KEYWORDS\n";
 
 /* Text for roff: nothing in it may be taken for a request or an escape. */

@@ -291,7 +291,7 @@ void reading_options(struct reading *r, struct edi_reader_options *options_r)
         .partner = r->partner,
         .n_partner = r->n_partner,
         .between = r->partner_file ? r->partner_file->parties : NULL,
-        .n_between = r->partner_file ? r->partner_file->n_x12 : 0,
+        .n_between = r->partner_file ? r->partner_file->n_identities : 0,
         .policy = r->policy,
         .complaints = &r->complaints,
     };

@@ -25,6 +25,11 @@ enum dialect_role dialect_find_role(const struct dialect *d, uint32_t tag)
     return ROLE_INNER;
 }
 
+const struct dialect *dialect_of_set(struct slice set)
+{
+    return set.n == 3 ? &dialect_x12 : &dialect_edifact;
+}
+
 /* ---- X12 ---- */
 
 static void x12_interchange(struct edi_interchange *i)
@@ -85,6 +90,13 @@ static bool x12_version(const struct edi_document *d, char *name_r, size_t room)
     return known || !d->version.n;
 }
 
+static struct slice x12_folder(struct slice version, struct slice association, char room[GUIDE_DIRECTORY])
+{
+    (void)association;
+    (void)room;
+    return version;
+}
+
 static bool x12_same_version(const struct edi_document *d, const struct guide *guide)
 {
     struct slice asked = d->version;
@@ -120,6 +132,7 @@ const struct dialect dialect_x12 = {
     .group_facts = x12_group,
     .document_facts = x12_document,
     .version = x12_version,
+    .folder = x12_folder,
     .same_version = x12_same_version,
     .later = x12_later,
 };
@@ -175,13 +188,18 @@ static void edifact_document(struct edi_document *d, const struct slice *element
     d->implementation = slice(text, 0);
 }
 
+static struct slice edifact_folder(struct slice version, struct slice association, char room[GUIDE_DIRECTORY])
+{
+    struct slice release;
+    bool found;
+    version = slice_cut(version, '.', &release, &found);
+    return guide_directory(version, release, association, room);
+}
+
 /* The folder of a document's directory: d96a, d96a-ean008, 2-2; empty: it names none. */
 static struct slice directory_of(const struct edi_document *d, char room[GUIDE_DIRECTORY])
 {
-    struct slice release, version;
-    bool found;
-    version = slice_cut(d->version, '.', &release, &found);
-    return guide_directory(version, release, d->association, room);
+    return edifact_folder(d->version, d->association, room);
 }
 
 static bool edifact_version(const struct edi_document *d, char *name_r, size_t room)
@@ -232,6 +250,7 @@ const struct dialect dialect_edifact = {
     .group_facts = edifact_group,
     .document_facts = edifact_document,
     .version = edifact_version,
+    .folder = edifact_folder,
     .same_version = edifact_same_version,
     .later = edifact_later,
 };

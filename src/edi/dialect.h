@@ -5,12 +5,12 @@
 #ifndef WAYBILL_EDI_DIALECT_H
 #define WAYBILL_EDI_DIALECT_H
 
+#include "edi/guide.h"
 #include "edi/lexer.h"
 
 struct edi_interchange;
 struct edi_group;
 struct edi_document;
-struct guide;
 
 /* What a segment is for the reader. */
 enum dialect_role {
@@ -61,6 +61,8 @@ struct dialect {
     /* The name of the version as our folders have it, from what interchange, group and document say; false: they name
      * none, then it is a usual one. */
     bool (*version)(const struct edi_document *d, char *name_r, size_t room);
+    /* What guides_find() takes, from how partner files and records have it: "004010VICS"; "D.96A" with "EAN008". */
+    struct slice (*folder)(struct slice version, struct slice association, char room[GUIDE_DIRECTORY]);
     /* Is the document's version that of the guide? */
     bool (*same_version)(const struct edi_document *d, const struct guide *guide);
     /* The document's version where it is later than the guide's; else empty. */
@@ -68,6 +70,9 @@ struct dialect {
 };
 
 extern const struct dialect dialect_x12, dialect_edifact;
+
+/* Whose a document type is, by its name: those of X12 have three characters (850, TA1), messages six. */
+const struct dialect *dialect_of_set(struct slice set);
 
 enum dialect_role dialect_find_role(const struct dialect *d, uint32_t tag);
 

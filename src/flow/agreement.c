@@ -8,6 +8,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "edi/dialect.h"
 
 struct kept_text {
     struct kept_text *next;
@@ -155,7 +156,7 @@ void agreement_free(struct agreement **agreement)
 /* "x12" or "edifact": whose document type it is. */
 static struct slice standard_of(struct slice document)
 {
-    return document.n == 3 && is_digit(document.p[0]) ? SLICE("x12") : SLICE("edifact");
+    return slice_of(dialect_of_set(document)->standard);
 }
 
 /* Is there any map for the document type? */

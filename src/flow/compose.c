@@ -13,6 +13,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "edi/check.h"
+#include "edi/dialect.h"
 
 enum { CHOICES = 16, MEMORY = 1 << 20, NUMBER_MOST = 999999999 };
 
@@ -32,7 +33,7 @@ struct choice {
     struct map_writer *writer;
 };
 
-/* A writer for each line `x12` of the partner file, for bodies. */
+/* A writer for each identity of the partner file, for bodies. */
 struct output {
     struct edi_writer *writer;
     char version[ENVELOPE_TEXT_MOST];   /* of the interchange and group that are open in it; empty: none are */
@@ -79,29 +80,24 @@ void composed_deinit(struct composed *m)
 
 unsigned compose_outputs(const struct produce_options *o)
 {
-    return o->agreement ? agreement_partner(o->agreement)->n_x12 : 1;
+    return o->agreement ? agreement_partner(o->agreement)->n_identities : 1;
 }
 
-const struct partner_x12 *compose_x12(const struct produce_options *o, unsigned output)
+const struct partner_identity *compose_identity(const struct produce_options *o, unsigned output)
 {
-    return o->agreement ? &agreement_partner(o->agreement)->x12[output] : NULL;
+    return o->agreement ? &agreement_partner(o->agreement)->identity[output] : NULL;
 }
 
 int compose_writer(const struct produce_options *o, unsigned output, bool gathers, struct edi_writer **writer_r,
                    struct err *err)
 {
-    const struct partner_x12 *x = compose_x12(o, output);
+    const struct partner_identity *x = compose_identity(o, output);
     struct edi_write_options write = o->write;
 
     if (gathers)
         write.write = NULL;
-    if (x) {
-        write.syntax = x->syntax;
-        write.line_end = x->line_end;
-        write.charset = x->charset;
-        write.transliterate = x->transliterate;
-        write.replace = x->replace;
-    }
+    if (x)
+        partner_write_options(x, &write);
     write.transliterate = write.transliterate || o->transliterate;
     return edi_writer_new(&write, writer_r, err);
 }
@@ -406,21 +402,13 @@ struct address {
     bool bare;          /* without a group */
 };
 
-static bool group_is_for(const struct partner_group *g, struct slice set)
-{
-    for (unsigned i = 0; i < g->n_documents; i++)
-        if (slice_eq(g->document[i], set))
-            return true;
-    return g->n_documents == 0;
-}
-
-/* The group of an x12 line for a document: the one that the record came with, else the first. */
-static const struct partner_group *choose_group(const struct partner_x12 *x, struct slice set, struct slice code)
+/* The group of an identity for a document: the one that the record came with, else the first. */
+static const struct partner_group *choose_group(const struct partner_identity *x, struct slice set, struct slice code)
 {
     const struct partner_group *first = NULL;
 
     for (unsigned i = 0; i < x->n_groups; i++) {
-        if (!group_is_for(&x->group[i], set))
+        if (!partner_group_is_for(&x->group[i], set))
             continue;
         if (code.n && slice_eq(x->group[i].them, code))
             return &x->group[i];
@@ -445,6 +433,9 @@ static void choose_address(struct composer *c, const struct source *s, const str
                            const struct map *map, struct address *a)
 {
     const struct slice set = map_set(map);
+    const struct dialect *dialect = dialect_of_set(set);
+    char words[60];
+    bool any = false;
 
     *a = (struct address){ .from_us = !route || route->send, .output = -1 };
     if (!c->options->agreement) {
@@ -453,12 +444,15 @@ static void choose_address(struct composer *c, const struct source *s, const str
         return;
     }
     for (unsigned i = 0; i < c->n_outputs; i++) {
-        const struct partner_x12 *x = compose_x12(c->options, i);
+        const struct partner_identity *x = compose_identity(c->options, i);
         struct slice them = a->from_us ? s->receiver : s->sender, us = a->from_us ? s->sender : s->receiver;
         bool back = party_is(them, x->qualifier, x->id) && party_is(us, x->our_qualifier, x->our_id);
         const struct partner_group *group =
             choose_group(x, set, !back ? slice(NULL, 0) : a->from_us ? s->group_receiver : s->group_sender);
 
+        if (x->dialect != dialect)
+            continue;
+        any = true;
         if (x->n_groups && !group && !is_bare(c, map))
             continue;
         if (a->output < 0 || (back && !a->back)) {
@@ -467,10 +461,12 @@ static void choose_address(struct composer *c, const struct source *s, const str
             a->back = back;
         }
     }
-    if (a->output < 0 && c->n_outputs)
+    if (a->output < 0 && any) {
         refuse(c, "ENVELOPE", "record", set, "is no document that a group of the partner file is for", "");
-    else if (a->output < 0)
-        refuse(c, "ENVELOPE", "record", slice(NULL, 0), "the partner file has no line \"x12\"", "");
+    } else if (a->output < 0) {
+        snprintf(words, sizeof(words), "the partner file has no line \"%s\"", dialect->standard);
+        refuse(c, "ENVELOPE", "record", slice(NULL, 0), words, "");
+    }
 }
 
 static char usage_of(const struct partner_group *group, const struct source *s)
@@ -484,7 +480,7 @@ static char usage_of(const struct partner_group *group, const struct source *s)
 
 static void address_envelope(struct composer *c, const struct address *a, const struct source *s, struct envelope *e)
 {
-    const struct partner_x12 *x = compose_x12(c->options, (unsigned)a->output);
+    const struct partner_identity *x = compose_identity(c->options, (unsigned)a->output);
     enum envelope_text them = a->from_us ? RECEIVER_QUALIFIER : SENDER_QUALIFIER;
     enum envelope_text us = a->from_us ? SENDER_QUALIFIER : RECEIVER_QUALIFIER;
     enum envelope_text group_them = a->from_us ? GROUP_RECEIVER : GROUP_SENDER;
@@ -706,7 +702,7 @@ void compose_envelope(struct composer *c, const struct record *record, struct co
 /* An interchange and a group for bodies of that version. ERR_DATA: it is no version that could be in an envelope. */
 static int open_around(struct composer *c, const struct composed *m, struct edi_writer *writer, struct err *err)
 {
-    const struct partner_x12 *x = compose_x12(c->options, m->output);
+    const struct partner_identity *x = compose_identity(c->options, m->output);
     const struct edi_envelope e = {
         .at = m->envelope.at,
         .sender = SLICE("A"),

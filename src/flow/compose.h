@@ -59,7 +59,7 @@ struct composed {
     struct err err;
     bool addressed;             /* output and envelope are known; if not, it is refused */
     bool bare;                  /* without group, ST and SE: the body is all there is */
-    unsigned output;            /* which line x12 of the partner file, from 0; 0 without one */
+    unsigned output;            /* which identity of the partner file, from 0; 0 without one */
     struct envelope envelope;
     struct slice set;           /* ST01; the guide's */
     struct slice document;      /* ST02, where it is the record's own */
@@ -84,13 +84,13 @@ int composer_new(const struct produce_options *options, pthread_mutex_t *lock, s
                  struct err *err);
 void composer_free(struct composer **composer);
 
-/* The edi_writer for a line x12 of the partner file (without one: for all), set up as the options say; one that
+/* The edi_writer for an identity of the partner file (without one: for all), set up as the options say; one that
  * `gathers` gives nothing to their `write`. */
 int compose_writer(const struct produce_options *options, unsigned output, bool gathers, struct edi_writer **writer_r,
                    struct err *err);
 unsigned compose_outputs(const struct produce_options *options);
 /* The line itself; NULL without a partner file. */
-const struct partner_x12 *compose_x12(const struct produce_options *options, unsigned output);
+const struct partner_identity *compose_identity(const struct produce_options *options, unsigned output);
 
 /* Everything of a record that is not streamed. */
 void compose(struct composer *c, const struct record *record, struct composed *m);

@@ -21,9 +21,9 @@
 
 enum { NUMBER_MOST = 999999999, PIECE = 32 << 10, JOBS = 4, JOB_MOST = 128 << 10, SAID = 16 };
 
-/* A writer for each line `x12` of the partner file: each has its own delimiters and character set. */
+/* A writer for each identity of the partner file: each has its own delimiters and character set. */
 struct output {
-    const struct partner_x12 *x12;      /* NULL: no partner file */
+    const struct partner_identity *identity; /* NULL: no partner file */
     struct edi_writer *writer;
 };
 
@@ -209,7 +209,7 @@ int produce_new(const struct produce_options *options, struct produce **p_r, str
     if (rc == 0 && !p->output)
         rc = err_nomem(err);
     for (unsigned i = 0; rc == 0 && i < p->n_outputs; i++) {
-        p->output[i].x12 = compose_x12(&p->options, i);
+        p->output[i].identity = compose_identity(&p->options, i);
         rc = compose_writer(&p->options, i, false, &p->output[i].writer, err);
     }
     if (rc < 0)
@@ -443,7 +443,7 @@ static void refuse_envelope(struct produce *p, const struct output *o)
         if (slice_is(place, places[i].place)) {
             f.place = place;
             f.found = slice_trim(rest).p;
-            if (!o->x12)
+            if (!o->identity)
                 f.path = slice_of(places[i].path);
         }
     take_finding(p, &f);
@@ -480,8 +480,8 @@ static int open_envelope(struct produce *p, struct output *o, const struct compo
     b->opened = true;
 
     fill_envelope(e, &to);
-    if (o->x12)
-        to.interchange_version = o->x12->version;
+    if (o->identity)
+        to.interchange_version = o->identity->version;
     if (p->at && (rc = interchange ? close_interchange(p) : close_group(p)) < 0)
         return writer_error(p->at, rc, err);
     p->at = o;

@@ -15,6 +15,7 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "edi/acknowledge.h"
+#include "edi/dialect.h"
 #include "flow/unpack.h"
 #include "map/read.h"
 
@@ -139,6 +140,45 @@ static int too_many_documents(struct err *err)
     return err_set(err, ERR_LIMIT, "it holds more than %u documents", LIMIT_DOCUMENTS);
 }
 
+/* The partner's identity of that standard, the first of them; NULL: he has none. */
+static const struct partner_identity *identity_of(const struct partner *p, const struct dialect *d)
+{
+    for (unsigned i = 0; i < p->n_identities; i++)
+        if (p->identity[i].dialect == d)
+            return &p->identity[i];
+    return NULL;
+}
+
+static void add_party(struct buf *words, struct slice qualifier, struct slice id)
+{
+    buf_add_slice(words, qualifier);
+    buf_add_text(words, qualifier.n ? ":" : "");
+    buf_add_slice(words, id);
+}
+
+/* Why an interchange between others is not read. */
+static int say_foreign(struct reading *k, const struct edi_interchange *i, const struct received *d)
+{
+    const struct partner *p = k->r->partner;
+    const struct partner_identity *x = identity_of(p, i->dialect);
+
+    buf_clear(&k->line);
+    buf_add_text(&k->line, "the envelope is from ");
+    buf_add_safe(&k->line, d->sender, 60);
+    buf_add_text(&k->line, " to ");
+    buf_add_safe(&k->line, d->receiver, 60);
+    buf_printf(&k->line, x ? ", and %.*s is " : ", and the file of %.*s has no line \"", SLICE_FMT(p->name));
+    if (x) {
+        add_party(&k->line, x->qualifier, x->id);
+        buf_add_text(&k->line, ", we are ");
+        add_party(&k->line, x->our_qualifier, x->our_id);
+    } else {
+        buf_printf(&k->line, "%s\"", i->dialect->standard);
+    }
+    k->foreign = arena_copy(&k->r->arena, buf_slice(&k->line));
+    return k->foreign.p ? 0 : ERR_NOMEM;
+}
+
 static int on_document(void *ctx, const struct edi_document *d)
 {
     struct reading *k = ctx;
@@ -183,19 +223,8 @@ static int on_document(void *ctx, const struct edi_document *d)
     }
     if (!now->sender.p || !now->receiver.p)
         return ERR_NOMEM;
-    if (i->foreign && !k->foreign.n) {
-        buf_clear(&k->line);
-        buf_add_text(&k->line, "the envelope is from ");
-        buf_add_safe(&k->line, now->sender, 60);
-        buf_add_text(&k->line, " to ");
-        buf_add_safe(&k->line, now->receiver, 60);
-        buf_printf(&k->line, ", and %.*s is %.*s:%.*s, we are %.*s:%.*s", SLICE_FMT(r->partner->name),
-                   SLICE_FMT(r->partner->x12[0].qualifier), SLICE_FMT(r->partner->x12[0].id),
-                   SLICE_FMT(r->partner->x12[0].our_qualifier), SLICE_FMT(r->partner->x12[0].our_id));
-        k->foreign = arena_copy(&r->arena, buf_slice(&k->line));
-        if (!k->foreign.p)
-            return ERR_NOMEM;
-    }
+    if (i->foreign && !k->foreign.n && say_foreign(k, i, now) < 0)
+        return ERR_NOMEM;
     r->n++;
     return 0;
 }
@@ -231,6 +260,7 @@ static int reading_open(struct reading *k, struct err *err)
 {
     struct receiving *r = k->r;
     const struct partner *p = r->partner;
+    const struct partner_identity *x12 = identity_of(p, &dialect_x12);
     unsigned n_guides = 0;
     const struct guide *const *guides = r->agreement ? agreement_guides(r->agreement, &n_guides) : NULL;
     bool foreign_passes = r->t->passes & HELD_PARTNER;
@@ -238,7 +268,7 @@ static int reading_open(struct reading *k, struct err *err)
                                           .partner = guides,
                                           .n_partner = n_guides,
                                           .between = foreign_passes ? NULL : p->parties,
-                                          .n_between = foreign_passes ? 0 : p->n_x12,
+                                          .n_between = foreign_passes ? 0 : p->n_identities,
                                           .complaints = &k->complaints };
     struct map_read_options map = { .choose = choose_plan,
                                     .write = on_record,
@@ -249,7 +279,7 @@ static int reading_open(struct reading *k, struct err *err)
     struct acknowledge_options answer = { .at = appliance_time(store_now(r->a->store)),
                                           .next_control = next_control,
                                           .control_ctx = k,
-                                          .line_end = p->n_x12 ? p->x12[0].line_end : "\n",
+                                          .line_end = x12 ? x12->line_end : "\n",
                                           .implementation =
                                               (p->acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999,
                                           .ta1 = p->acknowledge & PARTNER_TA1,

@@ -1,6 +1,8 @@
 /* route: see route.h. */
 #include "flow/route.h"
 
+#include "edi/dialect.h"
+
 int route_meets(const struct partner_route *route, const struct json_tape *tape, struct arena *arena, bool *meets_r,
                 struct err *err)
 {
@@ -33,7 +35,7 @@ static int kind_of(struct home *h, const struct partner *p, unsigned i, struct s
     map = agreement_map(agreement, i);
     if (!map) {
         complaints_init(&c);
-        rc = maps_by_set(home_maps(h), SLICE("x12"), route->document, &c, &map, err);
+        rc = maps_by_set(home_maps(h), slice_of(dialect_of_set(route->document)->standard), route->document, &c, &map, err);
         complaints_deinit(&c);
     }
     if (rc == 0 && map)

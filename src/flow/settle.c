@@ -7,6 +7,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include "edi/dialect.h"
 #include "flow/route.h"
 
 enum { SHOWN = 4, REASON = 400, TEXTS = 256 << 20 };
@@ -36,15 +37,18 @@ static bool takes_tests(const struct partner *p, struct slice set)
 {
     if (p->takes_tests)
         return true;
-    for (unsigned i = 0; i < p->n_x12; i++)
-        for (unsigned k = 0; k < p->x12[i].n_groups; k++) {
-            const struct partner_group *g = &p->x12[i].group[k];
-            bool meant = g->n_documents == 0;
-            for (unsigned d = 0; d < g->n_documents; d++)
-                meant = meant || slice_eq(g->document[d], set);
-            if (meant && g->usage == 'T')
+    for (unsigned i = 0; i < p->n_identities; i++) {
+        const struct partner_identity *x = &p->identity[i];
+        for (unsigned k = 0; k < x->n_groups; k++) {
+            if (!partner_group_is_for(&x->group[k], set))
+                continue;
+            if (x->group[k].usage == 'T')
                 return true;
+            /* of several groups one may be for tests; of lines `message` the first one counts */
+            if (!x->dialect->groups)
+                break;
         }
+    }
     return false;
 }
 

@@ -48,14 +48,42 @@ const struct partner_keyword partner_keywords[] = {
     { .name = "replace delimiters", .in = IN_X12, .arguments = "", .otherwise = "delimiters in data are errors",
       .help = "write a blank for a delimiter that stands in data" },
 
-    { .name = "edifact", .in = IN_PARTNER, .opens = IN_EDIFACT, .arguments = "QUALIFIER:ID",
+    { .name = "edifact", .in = IN_PARTNER, .opens = IN_EDIFACT, .arguments = "[QUALIFIER:]ID[:ROUTING]",
       .value = { VALUE_EDIFACT_PARTY }, .least = 1, .most = 1, .repeats = true,
-      .help = "the partner's identity in EDIFACT interchanges (UNB S002, S003)" },
-    { .name = "us", .in = IN_EDIFACT, .arguments = "QUALIFIER:ID", .value = { VALUE_EDIFACT_PARTY }, .least = 1,
-      .most = 1, .required = true, .help = "our own identity towards this partner" },
-    { .name = "charset", .in = IN_EDIFACT, .arguments = "UNOA…UNOY", .value = { VALUE_CHOICE }, .least = 1, .most = 1,
-      .choice = "UNOA|UNOB|UNOC|UNOD|UNOE|UNOF|UNOG|UNOH|UNOI|UNOJ|UNOK|UNOW|UNOX|UNOY", .otherwise = "UNOC",
-      .help = "the syntax identifier: which characters may be written" },
+      .help = "the partner's identity in EDIFACT interchanges (UNB02, UNB03): data elements 0007, 0004 or 0010, 0008 or 0014" },
+    { .name = "us", .in = IN_EDIFACT, .arguments = "[QUALIFIER:]ID[:ROUTING]", .value = { VALUE_EDIFACT_PARTY },
+      .least = 1, .most = 1, .required = true, .help = "our own identity towards this partner" },
+    { .name = "message", .in = IN_EDIFACT, .opens = IN_MESSAGE, .arguments = "TYPE, …", .value = { VALUE_DOCUMENT },
+      .least = 1, .most = PARTNER_MANY, .repeats = true, .otherwise = "what the line edifact says",
+      .help = "message types that are written otherwise than the line edifact says" },
+    { .name = "version", .in = IN_MESSAGE, .arguments = "DIRECTORY", .value = { VALUE_DIRECTORY }, .least = 1, .most = 1,
+      .otherwise = "that of the line edifact",
+      .help = "the directory written in UNH02, such as D.96A; its guide is the one messages are written by" },
+    { .name = "association", .in = IN_MESSAGE, .arguments = "CODE", .value = { VALUE_ASSOCIATION }, .least = 1, .most = 1,
+      .otherwise = "none", .help = "the association assigned code in UNH02, such as EAN008" },
+    { .name = "usage", .in = IN_MESSAGE, .arguments = "production|test", .value = { VALUE_CHOICE }, .least = 1, .most = 1,
+      .choice = "production|test", .otherwise = "that of the line edifact", .help = "the test indicator (UNB11)" },
+    { .name = "version", .in = IN_EDIFACT, .arguments = "DIRECTORY", .value = { VALUE_DIRECTORY }, .least = 1, .most = 1,
+      .otherwise = "that of the message a record came from, else that of the map",
+      .help = "the directory written in UNH02, such as D.96A; its guide is the one messages are written by" },
+    { .name = "usage", .in = IN_EDIFACT, .arguments = "production|test", .value = { VALUE_CHOICE }, .least = 1, .most = 1,
+      .choice = "production|test", .otherwise = "production",
+      .help = "the test indicator (UNB11); a record from a test stays a test" },
+    { .name = "application", .in = IN_EDIFACT, .arguments = "REFERENCE", .value = { VALUE_REFERENCE }, .least = 1,
+      .most = 1, .otherwise = "none", .help = "the application reference (UNB07)" },
+    { .name = "separators", .in = IN_EDIFACT, .arguments = "ELEMENT COMPONENT TERMINATOR [RELEASE] [newline|crlf|none]",
+      .value = { VALUE_SEPARATOR }, .least = 3, .most = 5, .otherwise = "+ : ' ? newline",
+      .help = "the delimiters written, then how lines end; each a character, newline, return or 0xHH" },
+    { .name = "decimal", .in = IN_EDIFACT, .arguments = "point|comma", .value = { VALUE_CHOICE }, .least = 1, .most = 1,
+      .choice = "point|comma", .otherwise = "point", .help = "the decimal mark written; either is read" },
+    { .name = "una", .in = IN_EDIFACT, .arguments = "always|needed", .value = { VALUE_CHOICE }, .least = 1, .most = 1,
+      .choice = "always|needed", .otherwise = "always",
+      .help = "whether a UNA goes before each interchange, or only where delimiters or decimal mark are not the usual ones" },
+    { .name = "transliterate", .in = IN_EDIFACT, .arguments = "", .otherwise = "such characters are errors",
+      .help = "write characters that the set lacks with others: Ü as UE" },
+    { .name = "charset", .in = IN_EDIFACT, .arguments = "UNOA…UNOW", .value = { VALUE_CHOICE }, .least = 1, .most = 1,
+      .choice = "UNOA|UNOB|UNOC|UNOD|UNOE|UNOF|UNOG|UNOH|UNOI|UNOJ|UNOK|UNOL|UNOW", .otherwise = "UNOC",
+      .help = "the syntax identifier: which characters may be written; UNOC is ISO 8859-1, UNOW UTF-8" },
     { .name = "syntax", .in = IN_EDIFACT, .arguments = "NUMBER", .value = { VALUE_NUMBER }, .least = 1, .most = 1,
       .least_number = 1, .most_number = 4, .otherwise = "3", .help = "the version of the syntax" },
 
@@ -181,7 +209,7 @@ const struct partner_keyword partner_keywords[] = {
 
 static const char *const scope_names[PARTNER_SCOPES] = {
     [IN_NOTHING] = "",   [IN_FILE] = "",       [IN_PARTNER] = "partner", [IN_X12] = "x12",
-    [IN_GROUP] = "group", [IN_EDIFACT] = "edifact", [IN_AS2] = "as2",    [IN_SFTP] = "sftp",
+    [IN_GROUP] = "group", [IN_EDIFACT] = "edifact", [IN_MESSAGE] = "message", [IN_AS2] = "as2", [IN_SFTP] = "sftp",
     [IN_HTTP] = "http",  [IN_PICK_UP] = "pick up", [IN_RECEIVE] = "receive", [IN_SEND] = "send",
     [IN_EXPECT] = "expect", [IN_RETRY] = "retry",
 };
@@ -315,9 +343,14 @@ static bool check_x12_party(struct slice s)
     return is_party(s, 2, 2, 15);
 }
 
+/* 14:4012345000009, 14:4012345000009:BRANCH, or NORTHWIND */
 static bool check_edifact_party(struct slice s)
 {
-    return is_party(s, 1, 4, 35);
+    struct slice rest, routing;
+    bool found, routed = false;
+    struct slice first = slice_cut(s, ':', &rest, &found), id = found ? slice_cut(rest, ':', &routing, &routed) : first;
+
+    return (!found || made_of(first, 1, 4, "")) && is_printable(id, 1, 35) && (!routed || is_printable(routing, 1, 14));
 }
 
 static bool check_code(struct slice s)
@@ -329,6 +362,26 @@ static bool check_version(struct slice s)
 {
     uint64_t number;
     return made_of(s, 6, 12, "") && slice_number(slice(s.p, 6), 999999, &number);
+}
+
+/* D.96A, 2.2, 1.911 */
+static bool check_directory(struct slice s)
+{
+    struct slice release;
+    bool found;
+    struct slice version = slice_cut(s, '.', &release, &found);
+
+    return found && made_of(version, 1, 3, "") && made_of(release, 1, 3, "");
+}
+
+static bool check_association(struct slice s)
+{
+    return is_printable(s, 1, 6);
+}
+
+static bool check_reference(struct slice s)
+{
+    return is_printable(s, 1, 14);
 }
 
 static bool check_interchange_version(struct slice s)
@@ -422,9 +475,13 @@ static const struct {
     [VALUE_CHOICE] = { NULL, "one of these words" },
     [VALUE_X12_PARTY] = { check_x12_party, "a qualifier of two characters, a colon, and an id of at most 15 (ZZ:NORTHWIND)" },
     [VALUE_EDIFACT_PARTY] = { check_edifact_party,
-                              "a qualifier, a colon, and an id of at most 35 characters (14:4012345000009)" },
+                              "a qualifier, a colon, and an id of at most 35 characters (14:4012345000009), perhaps another "
+                              "colon and an address of at most 14" },
     [VALUE_CODE] = { check_code, "a code of 2 to 15 characters" },
     [VALUE_VERSION] = { check_version, "a version of six digits, perhaps with letters behind (004010VICS)" },
+    [VALUE_DIRECTORY] = { check_directory, "a version, a point and a release (D.96A)" },
+    [VALUE_ASSOCIATION] = { check_association, "a code of at most 6 characters (EAN008)" },
+    [VALUE_REFERENCE] = { check_reference, "a text of at most 14 characters" },
     [VALUE_INTERCHANGE_VERSION] = { check_interchange_version, "a version of five digits (00401)" },
     [VALUE_SEPARATOR] = { check_separator, "one character, newline, return, tab or 0xHH" },
     [VALUE_NUMBER] = { NULL, "a number" },

@@ -11,7 +11,7 @@
 
 #include "base/file.h"
 #include "base/lines.h"
-#include "edi/write.h"
+#include "edi/dialect.h"
 #include "partner/keywords.h"
 
 enum { PARTNER_MEMORY = 64 << 20, PATH_MOST = 4096, SCOPES_OPEN = 8, COLUMN = 18 };
@@ -371,13 +371,23 @@ static bool make_array(struct reading *r, const struct partner_setting *owner, c
     return array ? true : none(r);
 }
 
-static void split_party(struct slice word, struct slice *qualifier_r, struct slice *id_r)
+/* "ZZ:NORTHWIND"; in EDIFACT also "NORTHWIND" and "14:4012345000009:BRANCH". */
+static void split_party(const struct dialect *d, struct slice word, struct slice *qualifier_r, struct slice *id_r,
+                        struct slice *routing_r)
 {
     bool found;
+
+    *routing_r = slice(NULL, 0);
     *qualifier_r = slice_cut(word, ':', id_r, &found);
+    if (!found) {
+        *id_r = word;
+        *qualifier_r = slice(NULL, 0);
+    } else if (d == &dialect_edifact) {
+        *id_r = slice_cut(*id_r, ':', routing_r, &found);
+    }
 }
 
-static bool make_groups(struct reading *r, const struct partner_setting *owner, struct partner_x12 *x)
+static bool make_groups(struct reading *r, const struct partner_setting *owner, struct partner_identity *x)
 {
     struct partner_group *g;
 
@@ -406,16 +416,65 @@ static bool make_groups(struct reading *r, const struct partner_setting *owner, 
     return true;
 }
 
-/* The delimiters are held against what the writer can do with them. */
-static void make_separators(struct reading *r, const struct partner_setting *s, struct partner_x12 *x)
+/* Lines `message`, and what the line `edifact` says of all others. */
+static bool make_messages(struct reading *r, const struct partner_setting *owner, struct partner_identity *x)
+{
+    struct partner_group *g;
+    const struct partner_group rest = { .version = value_of(owner, "version"),
+                                        .usage = slice_is(value_of(owner, "usage"), "test") ? 'T' : 'P',
+                                        .line = owner->at.line };
+
+    if (!make_array(r, owner, "message", sizeof(*g), &g))
+        return false;
+    x->group = g;
+    for (const struct partner_setting *s = owner->first; s; s = s->next) {
+        struct slice usage = value_of(s, "usage"), version = value_of(s, "version");
+
+        if (strcmp(s->keyword->name, "message") != 0)
+            continue;
+        *g++ = (struct partner_group){
+            .version = version.n ? version : rest.version,
+            .association = value_of(s, "association"),
+            .usage = slice_is(usage, "test") ? 'T' : usage.n ? 'P' : rest.usage,
+            .document = s->value,
+            .n_documents = s->n,
+            .line = s->at.line,
+        };
+        x->n_groups++;
+    }
+    *g = rest;
+    x->n_groups++;
+    return true;
+}
+
+bool partner_group_is_for(const struct partner_group *g, struct slice document)
+{
+    for (unsigned i = 0; i < g->n_documents; i++)
+        if (slice_eq(g->document[i], document))
+            return true;
+    return g->n_documents == 0;
+}
+
+void partner_write_options(const struct partner_identity *x, struct edi_write_options *o)
+{
+    o->syntax = x->syntax;
+    o->line_end = x->line_end;
+    o->charset = x->charset;
+    o->transliterate = x->transliterate;
+    o->replace = x->replace;
+}
+
+/* The delimiters are held against what the writer can do with them. The fourth is the standard's own. */
+static void make_separators(struct reading *r, const struct partner_setting *s, struct partner_identity *x)
 {
     struct edi_write_options options;
     struct edi_writer *writer = NULL;
     struct err err = { 0 };
+    const bool releases = x->dialect == &dialect_edifact;
     char *const delimiter[] = { &x->syntax.element, &x->syntax.component, &x->syntax.terminator,
-                                &x->syntax.repetition };
+                                releases ? &x->syntax.release : &x->syntax.repetition };
     struct place at = s->value_at;
-    bool repetition = false;
+    bool fourth = false;
 
     x->line_end = "";
     for (unsigned i = 0; i < s->n; i++)
@@ -427,21 +486,19 @@ static void make_separators(struct reading *r, const struct partner_setting *s, 
             complain(r->c, &at, "\"%.*s\" is not a separator", SLICE_FMT(s->value[i]));
             return;
         }
-        repetition = repetition || (is_separator && i == 3);
-        if (!is_separator && i == 4 && (!repetition || !partner_line_end(s->value[i], &x->line_end))) {
+        fourth = fourth || (is_separator && i == 3);
+        if (!is_separator && i == 4 && (!fourth || !partner_line_end(s->value[i], &x->line_end))) {
             complain(r->c, &at, "behind the separators stands how lines end: newline, crlf or none, and not \"%.*s\"",
                      SLICE_FMT(s->value[i]));
             return;
         }
     }
     /* the one nobody chose gives way to those that were chosen */
-    if (!repetition && (x->syntax.element == '^' || x->syntax.component == '^' || x->syntax.terminator == '^'))
+    if (!fourth && !releases && (x->syntax.element == '^' || x->syntax.component == '^' || x->syntax.terminator == '^'))
         x->syntax.repetition = x->syntax.element != '`' && x->syntax.component != '`' && x->syntax.terminator != '`' ? '`'
                                                                                                                 : '!';
     edi_write_options_init(&options);
-    options.syntax = x->syntax;
-    options.line_end = x->line_end;
-    options.charset = x->charset;
+    partner_write_options(x, &options);
     if (edi_writer_new(&options, &writer, &err) == ERR_NOMEM)
         none(r);
     else if (!writer)
@@ -449,21 +506,53 @@ static void make_separators(struct reading *r, const struct partner_setting *s, 
     edi_writer_free(&writer);
 }
 
-/* How interchanges are written. */
-static void make_syntax(struct reading *r, const struct partner_setting *s, struct partner_x12 *x)
+static void make_x12_syntax(const struct partner_setting *s, struct partner_identity *x)
 {
     static const char *const charsets[] = { "basic", "extended", "latin1", "utf8" };
-    const struct partner_setting *separators = find_setting(s, "separators");
     struct slice charset = value_of(s, "charset");
     struct edi_write_options defaults;
 
     edi_write_options_init(&defaults);
     x->syntax = defaults.syntax;
     x->charset = defaults.charset;
-    x->line_end = "\n";
+    x->decimal = '.';
     for (unsigned i = 0; i < sizeof(charsets) / sizeof(charsets[0]); i++)
         if (slice_is(charset, charsets[i]))
             x->charset = (enum edi_charset)i;
+    x->version = value_of(s, "version");
+}
+
+static void make_edifact_syntax(const struct partner_setting *s, struct partner_identity *x)
+{
+    x->version = value_of(s, "syntax");
+    if (!x->version.n)
+        x->version = SLICE("3");
+    x->syntax = (struct edi_syntax){ '+', '\'', ':', slice_is(x->version, "4") ? '*' : 0, '?' };
+    x->charset = CHARSET_LATIN1;
+    charset_of_syntax(value_of(s, "charset"), &x->charset);
+    x->decimal = slice_is(value_of(s, "decimal"), "comma") ? ',' : '.';
+    x->una = !slice_is(value_of(s, "una"), "needed");
+    x->application = value_of(s, "application");
+}
+
+/* The dialect of a line `x12` or `edifact`; NULL: it is another. */
+static const struct dialect *dialect_of(const struct partner_setting *s)
+{
+    return strcmp(s->keyword->name, dialect_x12.standard) == 0       ? &dialect_x12
+           : strcmp(s->keyword->name, dialect_edifact.standard) == 0 ? &dialect_edifact
+                                                                     : NULL;
+}
+
+/* How interchanges are written. */
+static void make_syntax(struct reading *r, const struct partner_setting *s, struct partner_identity *x)
+{
+    const struct partner_setting *separators = find_setting(s, "separators");
+
+    *x = (struct partner_identity){ .dialect = dialect_of(s), .line_end = "\n", .line = s->at.line };
+    if (x->dialect == &dialect_x12)
+        make_x12_syntax(s, x);
+    else
+        make_edifact_syntax(s, x);
     x->transliterate = find_setting(s, "transliterate") != NULL;
     x->replace = find_setting(s, "replace delimiters") != NULL;
     if (separators)
@@ -480,37 +569,36 @@ static void check_block(struct reading *r, const struct partner_setting *owner)
             !find_setting(owner, k->name))
             complain(r->c, &owner->at, "\"%s\" needs \"%s %s\"", owner->keyword->name, k->name, k->arguments);
     for (const struct partner_setting *s = owner->first; s; s = s->next) {
-        struct partner_x12 x;
+        struct partner_identity x;
 
         if (s->keyword->opens != IN_NOTHING)
             check_block(r, s);
-        if (strcmp(s->keyword->name, "x12") == 0)
+        if (dialect_of(s))
             make_syntax(r, s, &x);
     }
 }
 
-static bool make_x12(struct reading *r, const struct partner_setting *owner, struct partner *p)
+static bool make_identities(struct reading *r, const struct partner_setting *owner, struct partner *p)
 {
-    struct edi_parties *parties;
-    struct partner_x12 *x;
+    unsigned n = count_settings(owner, dialect_x12.standard) + count_settings(owner, dialect_edifact.standard);
+    struct partner_identity *x = arena_array(r->arena, n + 1, sizeof(*x));
+    struct edi_parties *parties = arena_array(r->arena, n + 1, sizeof(*parties));
 
-    if (!make_array(r, owner, "x12", sizeof(*x), &x) || !make_array(r, owner, "x12", sizeof(*parties), &parties))
-        return false;
-    p->x12 = x;
+    if (!x || !parties)
+        return none(r);
+    p->identity = x;
     p->parties = parties;
     for (const struct partner_setting *s = owner->first; s; s = s->next) {
-        if (strcmp(s->keyword->name, "x12") != 0)
+        if (!dialect_of(s))
             continue;
         make_syntax(r, s, x);
-        x->line = s->at.line;
-        x->version = value_of(s, "version");
-        split_party(s->value[0], &x->qualifier, &x->id);
-        split_party(value_of(s, "us"), &x->our_qualifier, &x->our_id);
-        *parties++ = (struct edi_parties){ x->qualifier, x->id, x->our_qualifier, x->our_id, NULL };
-        if (!make_groups(r, s, x))
+        split_party(x->dialect, s->value[0], &x->qualifier, &x->id, &x->routing);
+        split_party(x->dialect, value_of(s, "us"), &x->our_qualifier, &x->our_id, &x->our_routing);
+        *parties++ = (struct edi_parties){ x->qualifier, x->id, x->our_qualifier, x->our_id, x->dialect };
+        if (!(x->dialect->groups ? make_groups(r, s, x) : make_messages(r, s, x)))
             return false;
         x++;
-        p->n_x12++;
+        p->n_identities++;
     }
     return !r->nomem;
 }
@@ -696,7 +784,7 @@ static bool make_partner(struct reading *r, const struct partner_setting *s, str
     if (!p->retry_for)
         p->retry_for = 2 * 86400;
     p->keep = duration_of(s, "keep", 90 * 86400);
-    return (r->further || make_x12(r, s, p)) && make_routes(r, s, p) && make_pick_ups(r, s, p) && make_lists(r, s, p);
+    return (r->further || make_identities(r, s, p)) && make_routes(r, s, p) && make_pick_ups(r, s, p) && make_lists(r, s, p);
 }
 
 /* --- Reading --------------------------------------------------------------------------- */

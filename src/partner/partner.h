@@ -26,6 +26,7 @@
 #include "edi/finding.h"
 #include "edi/lexer.h"
 #include "edi/reader.h"
+#include "edi/write.h"
 
 /* --- The language ------------------------------------------------------------------- */
 
@@ -37,6 +38,7 @@ enum partner_scope {
     IN_X12,
     IN_GROUP,
     IN_EDIFACT,
+    IN_MESSAGE,
     IN_AS2,
     IN_SFTP,
     IN_HTTP,
@@ -55,9 +57,12 @@ enum partner_value {
     VALUE_TEXT,
     VALUE_CHOICE,           /* one of partner_keyword.choice */
     VALUE_X12_PARTY,        /* ZZ:NORTHWIND */
-    VALUE_EDIFACT_PARTY,    /* 14:4012345000009 */
+    VALUE_EDIFACT_PARTY,    /* 14:4012345000009, 14:4012345000009:BRANCH, NORTHWIND */
     VALUE_CODE,             /* of a group's sender or receiver */
     VALUE_VERSION,          /* 004010VICS */
+    VALUE_DIRECTORY,        /* D.96A */
+    VALUE_ASSOCIATION,      /* EAN008 */
+    VALUE_REFERENCE,        /* of up to 14 characters */
     VALUE_INTERCHANGE_VERSION,  /* 00401 */
     VALUE_SEPARATOR,        /* *, newline, 0x1c */
     VALUE_NUMBER,           /* from least to most */
@@ -111,24 +116,31 @@ struct partner_setting {
     struct place value_at;                  /* of its first value */
 };
 
-/* A line `group`: the partner's and our codes in the GS. */
+/* A line `group`: the partner's and our codes in the GS. Under `edifact` a line `message`, without codes; the last one is
+ * for all messages, as the line `edifact` says it. */
 struct partner_group {
     struct slice them, us;          /* `us` may be empty: as in the ISA */
-    struct slice version;           /* GS08; empty: not said */
-    char usage;                     /* ISA15: P, T, I */
-    const struct slice *document;   /* the transaction sets that it is for; none: all */
+    struct slice version;           /* GS08, or the directory "D.96A"; empty: not said */
+    struct slice association;       /* UNH02-5; may be empty */
+    char usage;                     /* ISA15: P, T, I; UNB11 */
+    const struct slice *document;   /* the document types that it is for; none: all */
     unsigned n_documents;
     uint32_t line;
 };
 
-/* A line `x12`: two identities, and how interchanges between them are written. */
-struct partner_x12 {
-    struct slice qualifier, id;         /* the partner */
+/* A line `x12` or `edifact`: two identities, and how interchanges between them are written. */
+struct partner_identity {
+    const struct dialect *dialect;      /* which of them */
+    struct slice qualifier, id;         /* the partner; an empty qualifier in EDIFACT: none is written */
     struct slice our_qualifier, our_id; /* us */
-    struct slice version;               /* ISA12; empty: the first five characters of the group's */
+    struct slice routing, our_routing;  /* UNB: addresses behind the identities, of either; may be empty */
+    struct slice application;           /* UNB07; may be empty */
+    struct slice version;               /* ISA12; empty: the first five characters of the group's. UNB01: "3" */
     const struct partner_group *group;
     unsigned n_groups;
     struct edi_syntax syntax;
+    char decimal;                       /* the decimal mark */
+    bool una;                           /* a UNA goes before each interchange, needed or not */
     const char *line_end;               /* "", "\n", "\r\n": behind each terminator */
     enum edi_charset charset;
     bool transliterate;
@@ -185,9 +197,9 @@ enum partner_acknowledgment {
 struct partner {
     struct slice file;          /* its path, as given */
     struct slice name, title, role;
-    const struct partner_x12 *x12;
-    const struct edi_parties *parties;      /* of each line `x12`, once more: for edi_reader_options.between */
-    unsigned n_x12;
+    const struct partner_identity *identity;    /* lines `x12` and `edifact`, in the order of the file */
+    const struct edi_parties *parties;      /* of each of them, once more: for edi_reader_options.between */
+    unsigned n_identities;
     const struct partner_route *route;
     unsigned n_routes;
     const struct partner_guide *guide;
@@ -218,6 +230,11 @@ int partner_load(const char *path, struct complaints *c, struct partner **partne
  * far as they were understood. With ERR_CONFIG it is good for agreement_new() and partner_free() and nothing else. */
 int partner_load_to_check(const char *path, struct complaints *c, struct partner **partner_r, struct err *err);
 void partner_free(struct partner **partner);
+
+/* Is this group, or line `message`, for a document type? */
+bool partner_group_is_for(const struct partner_group *g, struct slice document);
+/* How the writer is to write interchanges by that line. */
+void partner_write_options(const struct partner_identity *x, struct edi_write_options *o);
 
 /* Makes warnings of what `allow` names. */
 void partner_allow(const struct partner *p, struct finding_policy *policy);

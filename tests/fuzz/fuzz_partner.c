@@ -5,6 +5,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 
+#include "edi/dialect.h"
 #include "partner/partner.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
@@ -42,8 +43,11 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!p)
         return 0;
     require(p->name.n > 0);
-    for (unsigned i = 0; i < p->n_x12; i++)
-        require(p->x12[i].id.n && p->x12[i].id.n <= 15 && p->x12[i].our_id.n && p->x12[i].our_id.n <= 15);
+    for (unsigned i = 0; i < p->n_identities; i++) {
+        const struct partner_identity *x = &p->identity[i];
+        const size_t most = x->dialect->groups ? 15 : 35;
+        require(x->id.n && x->id.n <= most && x->our_id.n && x->our_id.n <= most);
+    }
     finding_policy_init(&policy);
     partner_allow(p, &policy);
     partner_route_of_record(p, SLICE("order"));
@@ -57,7 +61,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!memmem(shown.p, shown.n, "\\", 1)) {
         again = read_text(buf_slice(&shown), &rc);
         require(again != NULL);
-        require(again->n_x12 == p->n_x12 && again->n_routes == p->n_routes && again->n_allow == p->n_allow &&
+        require(again->n_identities == p->n_identities && again->n_routes == p->n_routes && again->n_allow == p->n_allow &&
                 again->n_guides == p->n_guides && again->acknowledge == p->acknowledge);
         partner_show(again, &shown_again);
         require(slice_eq(buf_slice(&shown), buf_slice(&shown_again)));

@@ -12,6 +12,7 @@
 
 #include "base/limits.h"
 #include "failing_malloc.h"
+#include "edi/dialect.h"
 #include "partner/keywords.h"
 
 /* All keywords, each at least once. */
@@ -26,6 +27,11 @@ static const char everything[] =
     "    charset latin1  transliterate  replace delimiters  version 00400\n"
     "  x12       12:8025550175  us ZZ:ACMECORP  separators 0x1d 0x1f newline ^\n"
     "  edifact   14:4012345000009         us 14:4098765000005  charset UNOC  syntax 3\n"
+    "    message ORDERS, ORDCHG  version D.96A  association EAN008\n"
+    "    message DESADV usage production\n"
+    "    version D.01B  usage test  application RECADV  decimal comma  una needed  transliterate\n"
+    "    separators + : 0x27 ? crlf\n"
+    "  edifact   NORTHWIND  us 14:4098765000005:STORE  syntax 4  charset UNOW\n"
     "  as2       \"NORTHWIND EDI\" us ACME        url https://edi.northwind.example/as2\n"
     "    certificate northwind.pem  sign sha-256  encrypt aes-256-cbc  compress  mdn signed sync\n"
     "  sftp      edi.northwind.example    user acme  key northwind.key  port 2222 password-file p \\\n"
@@ -77,13 +83,13 @@ static void is_slice(struct slice found, const char *expected)
 static void test_everything(void **state)
 {
     struct partner *p = read_good(everything);
-    const struct partner_x12 *x = p->x12;
+    const struct partner_identity *x = p->identity;
 
     (void)state;
     is_slice(p->name, "northwind");
     is_slice(p->title, "Northwind \"Nord\" Traders");
     is_slice(p->role, "retailer");
-    assert_int_equal(p->n_x12, 2);
+    assert_int_equal(p->n_identities, 4);
     is_slice(x->qualifier, "ZZ");
     is_slice(x->id, "NORTHWIND");
     is_slice(x->our_qualifier, "ZZ");
@@ -121,13 +127,49 @@ static void test_everything(void **state)
     assert_false(x->transliterate);
     assert_false(x->replace);
     assert_int_equal(x->n_groups, 0);
+    assert_ptr_equal(x->dialect, &dialect_x12);
+    x++;
+    assert_ptr_equal(x->dialect, &dialect_edifact);
+    is_slice(x->qualifier, "14");
+    is_slice(x->id, "4012345000009");
+    is_slice(x->routing, "");
+    is_slice(x->version, "3");
+    is_slice(x->application, "RECADV");
+    assert_int_equal(x->charset, CHARSET_LATIN1);
+    assert_int_equal(x->syntax.release, '?');
+    assert_int_equal(x->syntax.repetition, 0);
+    assert_int_equal(x->decimal, ',');
+    assert_string_equal(x->line_end, "\r\n");
+    assert_false(x->una);
+    assert_true(x->transliterate);
+    assert_int_equal(x->n_groups, 3);
+    is_slice(x->group[0].version, "D.96A");
+    is_slice(x->group[0].association, "EAN008");
+    assert_int_equal(x->group[0].usage, 'T');
+    assert_int_equal(x->group[0].n_documents, 2);
+    is_slice(x->group[0].document[1], "ORDCHG");
+    is_slice(x->group[1].version, "D.01B");
+    assert_int_equal(x->group[1].usage, 'P');
+    assert_false(partner_group_is_for(&x->group[1], SLICE("INVRPT")));
+    assert_true(partner_group_is_for(&x->group[2], SLICE("INVRPT")));
+    assert_int_equal(x->group[2].usage, 'T');
+    x++;
+    is_slice(x->qualifier, "");
+    is_slice(x->id, "NORTHWIND");
+    is_slice(x->our_id, "4098765000005");
+    is_slice(x->our_routing, "STORE");
+    assert_int_equal(x->syntax.repetition, '*');
+    assert_int_equal(x->charset, CHARSET_UTF8);
+    assert_true(x->una);
+    assert_string_equal(x->line_end, "\n");
+    assert_int_equal(x->n_groups, 1);
     assert_int_equal(p->n_routes, 5);
     assert_false(p->route[0].send);
     is_slice(p->route[0].document, "850");
     is_slice(p->route[0].record, "order");
     is_slice(p->route[0].map, "northwind/850");
     is_slice(p->route[0].guide, "northwind/850.guide");
-    assert_int_equal(p->route[0].map_at.line, 17);
+    assert_int_equal(p->route[0].map_at.line, 22);
     assert_int_equal(p->route[0].map_at.column, 32);
     is_slice(p->route[1].document, "850");
     assert_int_equal(p->route[1].map.n, 0);
@@ -187,15 +229,15 @@ static void test_defaults(void **state)
     (void)state;
     is_slice(p->title, "erp");
     is_slice(p->role, "other");
-    assert_string_equal(p->x12->line_end, "\n");
-    assert_int_equal(p->x12->syntax.element, '*');
-    assert_int_equal(p->x12->group->usage, 'P');
-    assert_int_equal(p->x12->group->us.n, 0);
+    assert_string_equal(p->identity->line_end, "\n");
+    assert_int_equal(p->identity->syntax.element, '*');
+    assert_int_equal(p->identity->group->usage, 'P');
+    assert_int_equal(p->identity->group->us.n, 0);
     assert_int_equal(p->n_routes, 0);
     assert_null(partner_route_of_record(p, SLICE("order")));
     partner_free(&p);
     p = read_good("partner erp \"ERP\"\n");
-    assert_int_equal(p->n_x12, 0);
+    assert_int_equal(p->n_identities, 0);
     partner_free(&p);
 }
 
@@ -224,11 +266,11 @@ static void test_separators(void **state)
 
         snprintf(text, sizeof(text), "partner a\n  x12 ZZ:A us ZZ:B\n    separators %s\n", cases[i].line);
         p = read_good(text);
-        assert_int_equal(p->x12->syntax.element, cases[i].element);
-        assert_int_equal(p->x12->syntax.component, cases[i].component);
-        assert_int_equal(p->x12->syntax.terminator, cases[i].terminator);
-        assert_int_equal(p->x12->syntax.repetition, cases[i].repetition);
-        assert_string_equal(p->x12->line_end, cases[i].end);
+        assert_int_equal(p->identity->syntax.element, cases[i].element);
+        assert_int_equal(p->identity->syntax.component, cases[i].component);
+        assert_int_equal(p->identity->syntax.terminator, cases[i].terminator);
+        assert_int_equal(p->identity->syntax.repetition, cases[i].repetition);
+        assert_string_equal(p->identity->line_end, cases[i].end);
         partner_free(&p);
     }
 }
@@ -363,7 +405,7 @@ static void test_show(void **state)
     assert_string_equal(buf_text(&first), buf_text(&second));
     assert_int_equal(again->n_routes, p->n_routes);
     is_slice(again->title, "Northwind \"Nord\" Traders");
-    assert_int_equal(again->x12[1].syntax.element, 0x1d);
+    assert_int_equal(again->identity[1].syntax.element, 0x1d);
     assert_non_null(strstr(first.p, "\n    when          ship_to.id = \"0042, Door 7\"\n"));
     assert_non_null(strstr(first.p, "\n    to            erp, shop\n"));
     buf_deinit(&first);
@@ -415,6 +457,14 @@ static const struct {
       "3:16: the segment terminator cannot be 0xE9 where text is UTF-8" },
     { "  x12 ZZ:A us ZZ:B version 4010\n", "2:28: \"4010\" is not a version of five digits (00401)" },
     { "  edifact 14:1 us 14:2 syntax 9\n", "2:31: \"9\" is not a number from 1 to 4" },
+    { "  edifact 14: us 14:2\n",
+      "2:11: \"14:\" is not a qualifier, a colon, and an id of at most 35 characters (14:4012345000009), perhaps another "
+      "colon and an address of at most 14" },
+    { "  edifact 14:1 us 14:2\n    message ORDERS version 96A association EAN0080\n",
+      "3:28: \"96A\" is not a version, a point and a release (D.96A)\n"
+      "3:44: \"EAN0080\" is not a code of at most 6 characters (EAN008)" },
+    { "  edifact 14:1 us 14:2\n    separators + : ' '\n",
+      "3:16: segment terminator and release character are the same (0x27)" },
     { "  sftp h port 0 host-key MD5:1\n",
       "2:15: \"0\" is not a number from 1 to 65535\n"
       "2:26: \"MD5:1\" is not a fingerprint as ssh-keygen -l shows it (SHA256: and 43 characters)" },
