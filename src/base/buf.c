@@ -173,6 +173,19 @@ void buf_add_safe(struct buf *b, struct slice s, size_t most)
         buf_add_text(b, "…");
 }
 
+static inline bool is_plain(char c)
+{
+    return c >= 0x20 && c < 0x7f && c != '"' && c != '\\';
+}
+
+bool json_is_plain(struct slice s)
+{
+    size_t n = 0;
+    while (n < s.n && is_plain(s.p[n]))
+        n++;
+    return n == s.n;
+}
+
 void buf_add_json(struct buf *b, struct slice s)
 {
     while (s.n) {
@@ -188,8 +201,7 @@ void buf_add_json(struct buf *b, struct slice s)
         } else if (c < 0x20 || c == 0x7f) {
             buf_printf(b, "\\u%04x", c);
         } else if (c < 0x80) {
-            while (n < s.n && (unsigned char)s.p[n] >= 0x20 && (unsigned char)s.p[n] < 0x7f && s.p[n] != '"' &&
-                   s.p[n] != '\\')
+            while (n < s.n && is_plain(s.p[n]))
                 n++;
             buf_add(b, s.p, n);
         } else if ((n = utf8_length(s)) > 0) {

@@ -38,6 +38,8 @@ void buf_printf(struct buf *b, const char *format, ...) __attribute__((format(pr
 void buf_add_safe(struct buf *b, struct slice s, size_t most);
 /* As the inside of a JSON string: escaped, UTF-8 kept, bytes that are not UTF-8 taken as Latin-1. */
 void buf_add_json(struct buf *b, struct slice s);
+/* Is it ASCII that buf_add_json() takes over as it is? */
+bool json_is_plain(struct slice s);
 /* Drops the first n bytes. */
 void buf_drop(struct buf *b, size_t n);
 /* NUL behind the content, not counted; "" when memory is out. */

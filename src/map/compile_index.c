@@ -46,7 +46,6 @@ bool compile_make_texts(struct compiling *x, struct map_op *op)
     for (unsigned i = 0; i < op->table->n; i++) {
         const struct map_table_row *row = &op->table->row[i];
         bool beside = op->beside && !row->same;
-        struct buf code;
         texts[i].p = p;
         if (op->fallback.n && slice_eq(row->word, op->fallback))
             continue; /* left out */
@@ -58,13 +57,7 @@ bool compile_make_texts(struct compiling *x, struct map_op *op)
         *p++ = '"';
         *p++ = ',';
         if (beside) {
-            buf_init(&code, 64);
-            buf_add_json(&code, row->code);
-            bool out = code.failed == ERR_NOMEM, plain = !code.failed && code.n == row->code.n;
-            buf_deinit(&code);
-            if (out)
-                return compile_nomem(x) != NULL;
-            if (!plain) /* a code that must be escaped: the slow way writes it */
+            if (!json_is_plain(row->code)) /* the slow way writes it */
                 return true;
             memcpy(p, op->beside_key, op->beside_n);
             p += op->beside_n;

@@ -17,18 +17,19 @@ const struct map_table_row *map_table_word(const struct map_table *t, struct sli
 /* The inside of a JSON string, with room behind it for copies of fixed size. */
 static struct slice json_text(struct arena *arena, struct slice word)
 {
-    struct slice out = slice(NULL, 0);
+    struct slice escaped = word;
     struct buf b;
     char *p;
     buf_init(&b, LIMIT_CONFIG_FILE);
-    buf_add_json(&b, word);
-    p = b.failed ? NULL : arena_alloc(arena, b.n + 32);
-    if (p && b.n) {
-        memcpy(p, b.p, b.n);
-        out = slice(p, b.n);
+    if (!json_is_plain(word)) {
+        buf_add_json(&b, word);
+        escaped = buf_slice(&b);
     }
+    p = b.failed ? NULL : arena_alloc(arena, escaped.n + 32);
+    if (p && escaped.n)
+        memcpy(p, escaped.p, escaped.n);
     buf_deinit(&b);
-    return out;
+    return slice(p, p ? escaped.n : 0);
 }
 
 struct map_table *map_table_read(struct lines *lines, const struct line *heading, struct arena *arena)

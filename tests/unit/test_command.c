@@ -54,6 +54,8 @@ static const char other_record[] = "{\"record\":\"order\",\"version\":1,\"number
 static const char delta[] = "guide northwind/850 from x12/004010/850\n"
                             "  BEG02 only SA DS\n"
                             "  N1[ST].N104 length 13 13\n";
+static const char small_delta[] = "guide northwind/997 from x12/004010/997\n"
+                                  "  AK101 only PO\n";
 
 static void test_tables_are_sound(void **state)
 {
@@ -164,7 +166,7 @@ static void test_memory_may_run_out(void **state)
         { { "guide", "show", "DELTA" }, NULL, 0 },
         { { "guide", "list" }, NULL, 0 },
         { { "guide", "check", "DELTA" }, NULL, 0 },
-        { { "guide", "document", "DELTA" }, NULL, 0 },
+        { { "guide", "document", "SMALL" }, NULL, 0 },
         { { "guide", "document", "--format", "html", "--codes", "x12/004010/997" }, NULL, 0 },
         { { "diff", "--by", "guide", "--numbers", "-", "OTHER" }, order, EXIT_CODE_DIFFERENT },
         { { "diff", "--json", "RECORD", "-" }, other_record, EXIT_CODE_DIFFERENT },
@@ -175,12 +177,13 @@ static void test_memory_may_run_out(void **state)
     };
     static const struct {
         const char *name, *text;
-    } files[] = { { "DELTA", delta }, { "OTHER", other_order }, { "RECORD", record } };
-    char path[3][64];
-    int file[3], stdin_kept = dup(0);
+    } files[] = { { "DELTA", delta }, { "OTHER", other_order }, { "RECORD", record }, { "SMALL", small_delta } };
+    enum { FILES = sizeof(files) / sizeof(files[0]) };
+    char path[FILES][64];
+    int file[FILES], stdin_kept = dup(0);
 
     (void)state;
-    for (unsigned i = 0; i < 3; i++) {
+    for (unsigned i = 0; i < FILES; i++) {
         file[i] = temporary(files[i].text);
         snprintf(path[i], sizeof(path[i]), "/proc/self/fd/%d", file[i]);
     }
@@ -192,14 +195,14 @@ static void test_memory_may_run_out(void **state)
             close(fd);
         }
         for (unsigned k = 0; line.word[k]; k++)
-            for (unsigned f = 0; f < 3; f++)
+            for (unsigned f = 0; f < FILES; f++)
                 if (strcmp(line.word[k], files[f].name) == 0)
                     line.word[k] = path[f];
         assert_true(fail_each_allocation(run_line, &line) > 0);
     }
     assert_int_equal(dup2(stdin_kept, 0), 0);
     close(stdin_kept);
-    for (unsigned i = 0; i < 3; i++)
+    for (unsigned i = 0; i < FILES; i++)
         close(file[i]);
 }
 
