@@ -319,7 +319,7 @@ int charset_substitute(enum edi_charset set, uint32_t c, uint32_t previous, uint
             small = (char)(small - 'A' + 'a');
         two[0] = small;
         two[1] = 0;
-        if (set == CHARSET_BASIC && !(piece = basic(small, two)))
+        if (!charset_has(set, (unsigned char)small) && !(piece = basic(small, two)))
             return -1;
         for (; *piece; piece++) {
             if (n == CHARSET_SUBSTITUTE_MOST)

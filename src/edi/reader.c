@@ -63,8 +63,7 @@ void edi_reader_free(struct edi_reader **reader)
     numbers_deinit(&r->group_numbers);
     numbers_deinit(&r->interchange_numbers);
     lexer_index_deinit(&r->index);
-    free(r->copy.text);
-    free(r->copy.at);
+    rewritten_deinit(&r->copy);
     free(r->buf);
     free(r);
     *reader = NULL;

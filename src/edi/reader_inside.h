@@ -15,21 +15,13 @@
 #include "edi/dialect.h"
 #include "edi/numbers.h"
 #include "edi/reader.h"
+#include "edi/rewrite.h"
 
 enum { SETS_SEEN = 8, SEGMENTS_MISSED = 8 };
 enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, RUN_BYTES = 32 << 10, ENVELOPE_TEXT = EDI_ENVELOPE_TEXT, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
 enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
 
 #define MOST_BINARY ((uint64_t)1 << 50)    /* bytes that the length of binary data may claim */
-
-/* A segment without release characters, in UTF-8; grows with the largest one. */
-struct rewritten {
-    char *text;
-    uint32_t *at;
-    size_t room, n_at;
-    struct segment segment;         /* lies in text and at */
-    const struct segment *of;       /* as it stands in the buffer */
-};
 
 struct cached_guide {
     const struct guide *guide;

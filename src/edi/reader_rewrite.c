@@ -1,19 +1,14 @@
 /*
  * reader_rewrite: segments that cannot be handed out as they stand in the file: with release characters, in another
  * character set than UTF-8, with a tag in small letters or with the numbers of its nesting behind it. A copy of those is
- * made: text without release characters in UTF-8, whose components are separated by bytes that UTF-8 does not have
- * (segment_component_separator()).
+ * made (rewrite.h).
  *
- * The copy lies in the reader until the next one is made and grows with the largest; edi_reader_free() frees it.
- * Sources: ISO 9735 (release character; explicit indication of nesting), ISO 9735-1 (character sets).
+ * The copy lies in the reader until the next one is made; edi_reader_free() frees it.
+ * Source: ISO 9735 (explicit indication of nesting).
  */
 #include "edi/reader_inside.h"
 
 #include <stdio.h>
-#include <stdlib.h>
-
-/* The most bytes that one becomes. */
-enum { GROWS = 3 };
 
 void reader_set_rewriting(struct edi_reader *r)
 {
@@ -23,41 +18,10 @@ void reader_set_rewriting(struct edi_reader *r)
         r->rewrite |= SEGMENT_ESCAPE;
 }
 
-/* Writes what the bytes of an element become, until `most` bytes are written or all is read; *read_r: how many were. */
-static size_t put_element(const struct edi_reader *r, const char *p, size_t n, bool is_utf8, char *to, size_t most,
-                          size_t *read_r)
+/* What the bytes from A0 on are in a segment. */
+static const uint16_t *page_of(const struct edi_reader *r, bool is_utf8)
 {
-    const struct edi_syntax *x = &r->syntax;
-    size_t i = 0, written = 0;
-    while (i < n && written < most) {
-        char c = p[i++];
-        bool released = false;
-        if (x->release && c == x->release && i < n) {
-            c = p[i++];
-            released = true;
-        }
-        if (!released && x->component && c == x->component) {
-            to[written++] = (char)REWRITTEN_COMPONENT;
-        } else if (!released && x->repetition && c == x->repetition) {
-            to[written++] = (char)REWRITTEN_REPETITION;
-        } else if ((unsigned char)c < 0x80) {
-            to[written++] = c;
-        } else {
-            unsigned length = r->has_page && !is_utf8 ? 0 : utf8_length(slice(p + i - 1, n - i + 1));
-            if (length) {
-                memcpy(to + written, p + i - 1, length);
-                written += length;
-                i += length - 1;
-            } else {
-                uint32_t u = (unsigned char)c;
-                if (r->has_page && u >= 0xa0 && r->page[u - 0xa0])
-                    u = r->page[u - 0xa0];
-                written += utf8_put(u, to + written);
-            }
-        }
-    }
-    *read_r = i;
-    return written;
+    return r->has_page && !is_utf8 ? r->page : NULL;
 }
 
 /* Bytes that are UTF-8 although the interchange says otherwise. By chance that can hardly be in the Latin sets whose
@@ -84,26 +48,6 @@ static bool has_high_byte(struct slice s)
         if ((unsigned char)s.p[i] >= 0x80)
             return true;
     return false;
-}
-
-static bool make_room(struct edi_reader *r, size_t bytes, size_t n_at)
-{
-    struct rewritten *c = &r->copy;
-    if (c->room < bytes + PADDING) {
-        char *text = realloc(c->text, bytes + PADDING);
-        if (!text)
-            return false;
-        c->text = text;
-        c->room = bytes + PADDING;
-    }
-    if (c->n_at < n_at) {
-        uint32_t *at = realloc(c->at, n_at * sizeof(*at));
-        if (!at)
-            return false;
-        c->at = at;
-        c->n_at = n_at;
-    }
-    return true;
 }
 
 static struct slice tag_alone(const struct edi_reader *r, const struct segment *s)
@@ -150,10 +94,9 @@ static void tell(struct edi_reader *r, const struct segment *s, bool nested, boo
 
 const struct segment *reader_rewrite(struct edi_reader *r, const struct segment *s)
 {
-    struct rewritten *c = &r->copy;
+    const struct segment *copy;
     struct slice bytes, tag, alone;
     bool high, is_utf8, small_letters = false;
-    size_t n = 0;
 
     if (s->flags & SEGMENT_REWRITTEN)
         return s;
@@ -166,36 +109,23 @@ const struct segment *reader_rewrite(struct edi_reader *r, const struct segment 
         small_letters |= alone.p[i] >= 'a' && alone.p[i] <= 'z';
     if (!(s->flags & SEGMENT_RELEASE) && !high && !small_letters && alone.n == tag.n)
         return s;
-    if (!make_room(r, bytes.n * GROWS, s->n + 1)) {
+    copy = rewrite_segment(&r->copy, &r->syntax, page_of(r, is_utf8), s, alone);
+    if (!copy) {
         reader_stop(r, err_nomem(r->err));
         return NULL;
     }
-    for (size_t i = 0; i < alone.n; i++)
-        c->text[n++] = small_letters && alone.p[i] >= 'a' && alone.p[i] <= 'z' ? (char)(alone.p[i] - 'a' + 'A')
-                                                                               : alone.p[i];
-    c->at[0] = (uint32_t)n;
-    for (unsigned k = 1; k <= s->n; k++) {
-        struct slice v = segment_element(s, k);
-        size_t taken;
-        c->text[n++] = r->syntax.element;
-        n += put_element(r, v.p, v.n, is_utf8, c->text + n, SIZE_MAX, &taken);
-        c->at[k] = (uint32_t)n;
-    }
-    memset(c->text + n, 0, PADDING);
-    c->segment = (struct segment){ c->text, c->at, 0, s->n, s->flags | SEGMENT_REWRITTEN };
-    c->of = s;
     tell(r, s, alone.n < tag.n, small_letters, is_utf8);
-    return r->stopped ? NULL : &c->segment;
+    return r->stopped ? NULL : copy;
 }
 
 struct slice reader_original(const struct edi_reader *r, const struct segment *s, struct slice value)
 {
     const struct segment *of = r->copy.of;
     char scratch[64];
-    bool is_utf8;
+    const uint16_t *page;
     if (!(s->flags & SEGMENT_REWRITTEN) || !value.n || value.p < s->base || value.p > s->base + s->at[s->n])
         return value;
-    is_utf8 = r->has_page && looks_like_utf8(r, segment_bytes(of));
+    page = page_of(r, r->has_page && looks_like_utf8(r, segment_bytes(of)));
     for (unsigned k = 1; k <= s->n; k++) {
         struct slice whole = segment_element(of, k), v = segment_element(s, k);
         size_t from, at = 0, done = 0, begin = 0;
@@ -207,7 +137,7 @@ struct slice reader_original(const struct edi_reader *r, const struct segment *s
             if (done == from)
                 begin = at;
             /* one character at a time */
-            done += put_element(r, whole.p + at, whole.n - at, is_utf8, scratch, 1, &taken);
+            done += rewrite_element(&r->syntax, page, whole.p + at, whole.n - at, scratch, 1, &taken);
             at += taken;
         }
         return slice(whole.p + begin, at - begin);

@@ -9,58 +9,27 @@
  * Outside of a segment, and after a failure, `last` is NOWHERE: so the one comparison that every element needs
  * also finds misuse.
  */
-#include "edi/write.h"
+#include "edi/write_inside.h"
 
 #include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "base/limits.h"
-
 enum {
     FLUSH_AT = 64 << 10,
-    SLACK = LIMIT_ELEMENTS + 64,    /* separators, terminator, line end, and the overhang of short copies */
+    SLACK = LIMIT_ELEMENTS + 64, /* separators, terminator, line end, and the overhang of short copies */
     NOWHERE = INT_MAX
 };
-
-/* How far the envelopes are open. */
-enum { OPEN_NOTHING, OPEN_INTERCHANGE, OPEN_GROUP, OPEN_DOCUMENT };
 
 enum { ESCAPES_UNKNOWN, ESCAPES_NONE, ESCAPES_SOME };
 
 #define ALWAYS_INLINE inline __attribute__((always_inline))
-#define LIKELY(x) __builtin_expect(!!(x), 1)
-#define UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define LIKELY(x)     __builtin_expect(!!(x), 1)
+#define UNLIKELY(x)   __builtin_expect(!!(x), 0)
 
-typedef uint8_t bytes16 __attribute__((vector_size(16)));
 typedef int8_t signed16 __attribute__((vector_size(16)));
 typedef uint64_t words2 __attribute__((vector_size(16)));
-
-struct edi_writer {
-    struct buf out;
-    struct buf scratch;             /* one value after conversion */
-    bytes16 delimiter[4];
-    struct edi_syntax syntax;       /* in force: the repetition separator only where the version has one */
-    bool narrow;                    /* more is unusual: the basic set, or a release character */
-    bool substance;                 /* the segment holds more than constants */
-    bool in_segment;
-    bool parts;
-    uint8_t escapes;                /* ESCAPES_…: does the segment at hand hold bytes that JSON escapes? */
-    unsigned held;                  /* marks */
-    uint64_t given;                 /* bytes that are no longer in out */
-    bool broken;                    /* output failed: nothing mends that */
-    unsigned last;                  /* element written last */
-    unsigned repetition, component; /* and its part */
-    char ending[4];                 /* terminator and line end */
-    unsigned ending_n;
-    int failed;
-    size_t start;                   /* of the segment at hand, in out */
-    uint32_t at[LIMIT_ELEMENTS + 1];
-    struct edi_write_state state;
-    struct edi_write_options options;
-    struct err err;
-};
 
 void edi_write_options_init(struct edi_write_options *o)
 {
@@ -71,10 +40,23 @@ void edi_write_options_init(struct edi_write_options *o)
     };
 }
 
+void edi_write_options_edifact(struct edi_write_options *o)
+{
+    *o = (struct edi_write_options){
+        .dialect = &dialect_edifact,
+        .syntax = { .element = '+', .terminator = '\'', .component = ':', .release = '?' },
+        .decimal = '.',
+        .una = true,
+        .line_end = "",
+        .charset = CHARSET_LATIN1,
+    };
+}
+
 /* --- Delimiters ------------------------------------------------------------------------------------------- */
 
-static int check_syntax(const struct edi_syntax *s, enum edi_charset charset, struct err *err)
+static int check_options(const struct edi_write_options *o, struct err *err)
 {
+    const struct edi_syntax *s = &o->syntax;
     const char all[] = { s->element, s->terminator, s->component, s->repetition, s->release };
     static const char *const names[] = { "element separator", "segment terminator", "component separator",
                                          "repetition separator", "release character" };
@@ -87,24 +69,37 @@ static int check_syntax(const struct edi_syntax *s, enum edi_charset charset, st
             continue;
         if (is_digit(c) || (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z') || c == ' ' || c == '.' || c == '-')
             return err_set(err, ERR_USAGE, "the %s cannot be \"%c\": data are full of it", names[i], c);
-        if ((unsigned char)c > 0x7e && charset == CHARSET_UTF8)
-            return err_set(err, ERR_USAGE, "the %s cannot be 0x%02X where text is UTF-8", names[i], (unsigned char)c);
+        if ((unsigned char)c > 0x7e && (o->charset == CHARSET_UTF8 || o->dialect == &dialect_edifact))
+            return err_set(err, ERR_USAGE, "the %s cannot be 0x%02X where text is %s", names[i], (unsigned char)c,
+                           charset_name(o->charset));
         for (unsigned j = 0; j < i; j++)
             if (all[j] == c)
-                return err_set(err, ERR_USAGE, "%s and %s are the same (0x%02X)", names[j], names[i],
-                               (unsigned char)c);
+                return err_set(err, ERR_USAGE, "%s and %s are the same (0x%02X)", names[j], names[i], (unsigned char)c);
     }
+    if (o->decimal && o->decimal != '.' && o->decimal != ',')
+        return err_set(err, ERR_USAGE, "the decimal mark is a point or a comma");
+    if (o->decimal && memchr(all, o->decimal, sizeof(all)))
+        return err_set(err, ERR_USAGE, "the decimal mark cannot separate as well");
+    if (o->dialect == &dialect_edifact && !charset_syntax(o->charset))
+        return err_set(err, ERR_USAGE, "EDIFACT has no name for the %s character set", charset_name(o->charset));
+    if (o->line_end && strlen(o->line_end) > 2)
+        return err_set(err, ERR_USAGE, "a line end has at most two characters");
     return 0;
 }
 
-/* Puts a syntax in force. */
-static void use_syntax(struct edi_writer *w, const struct edi_syntax *s)
+/* Lacks some of the printable characters of ASCII? */
+static bool is_narrow(enum edi_charset set)
+{
+    return set == CHARSET_BASIC || set == CHARSET_UNOA || set == CHARSET_UNOB;
+}
+
+void writer_use_syntax(struct edi_writer *w, const struct edi_syntax *s)
 {
     const char all[] = { s->element, s->terminator, s->component, s->repetition };
     const char *line_end = w->options.line_end ? w->options.line_end : "";
 
     w->syntax = *s;
-    w->narrow = w->options.charset == CHARSET_BASIC || s->release;
+    w->narrow = is_narrow(w->options.charset) || s->release;
     for (unsigned i = 0; i < 4; i++)
         for (unsigned j = 0; j < 16; j++)
             w->delimiter[i][j] = (uint8_t)(all[i] ? all[i] : s->terminator);
@@ -137,17 +132,22 @@ static const char *delimiter_name(const struct edi_writer *w, char c)
 
 /* --- The writer ------------------------------------------------------------------------------------------- */
 
+static void set_options(struct edi_writer *w, const struct edi_write_options *options)
+{
+    w->options = *options;
+    w->dialect = options->dialect ? options->dialect : &dialect_x12;
+    w->has_page = charset_page(options->charset, w->page);
+}
+
 int edi_writer_new(const struct edi_write_options *options, struct edi_writer **writer_r, struct err *err)
 {
     struct edi_writer *w;
     size_t ceiling = options->ceiling ? options->ceiling : LIMIT_ITEM;
-    int code = check_syntax(&options->syntax, options->charset, err);
+    int code = check_options(options, err);
 
     *writer_r = NULL;
     if (code)
         return code;
-    if (options->line_end && strlen(options->line_end) > 2)
-        return err_set(err, ERR_USAGE, "a line end has at most two characters");
     w = calloc(1, sizeof(*w));
     if (!w)
         return err_nomem(err);
@@ -155,7 +155,7 @@ int edi_writer_new(const struct edi_write_options *options, struct edi_writer **
         ceiling = UINT32_MAX / 2;
     buf_init(&w->out, ceiling);
     buf_init(&w->scratch, (size_t)LIMIT_SEGMENT * 4);
-    w->options = *options;
+    set_options(w, options);
     edi_writer_clear(w);
     *writer_r = w;
     return 0;
@@ -169,6 +169,7 @@ void edi_writer_free(struct edi_writer **writer)
         return;
     buf_deinit(&w->out);
     buf_deinit(&w->scratch);
+    rewritten_deinit(&w->copy);
     free(w);
     *writer = NULL;
 }
@@ -182,7 +183,7 @@ void edi_writer_clear(struct edi_writer *w)
 {
     buf_clear(&w->out);
     w->state = (struct edi_write_state){ .syntax = w->options.syntax };
-    use_syntax(w, &w->options.syntax);
+    writer_use_syntax(w, &w->options.syntax);
     w->failed = 0;
     w->broken = w->in_segment = false;
     w->held = 0;
@@ -192,20 +193,43 @@ void edi_writer_clear(struct edi_writer *w)
     w->err.text[0] = 0;
 }
 
-int edi_writer_syntax(struct edi_writer *w, const struct edi_syntax *syntax)
+int edi_writer_options(struct edi_writer *w, const struct edi_write_options *options)
 {
+    struct edi_write_options o = *options;
     int code;
 
     if (w->failed)
         return w->failed;
     if (w->state.open != OPEN_NOTHING || w->in_segment)
         return err_set(&w->err, ERR_USAGE, "delimiters change between interchanges only");
-    code = check_syntax(syntax, w->options.charset, &w->err);
+    code = check_options(&o, &w->err);
     if (code)
         return code;
-    w->options.syntax = w->state.syntax = *syntax;
-    use_syntax(w, syntax);
+    o.ceiling = w->options.ceiling;
+    o.write = w->options.write;
+    o.ctx = w->options.ctx;
+    set_options(w, &o);
+    w->state.syntax = o.syntax;
+    writer_use_syntax(w, &o.syntax);
     return 0;
+}
+
+int edi_writer_syntax(struct edi_writer *w, const struct edi_syntax *syntax)
+{
+    struct edi_write_options o = w->options;
+
+    o.syntax = *syntax;
+    return edi_writer_options(w, &o);
+}
+
+char edi_writer_decimal(const struct edi_writer *w)
+{
+    return w->options.decimal ? w->options.decimal : '.';
+}
+
+const struct dialect *edi_writer_dialect(const struct edi_writer *w)
+{
+    return w->dialect;
 }
 
 /* Nothing goes on after this until a rewind. */
@@ -216,14 +240,14 @@ static int fail(struct edi_writer *w, int code, const char *words)
     return err_set(&w->err, code, "%s", words);
 }
 
-static int fail_buffer(struct edi_writer *w, const struct buf *b)
+int writer_fail_buffer(struct edi_writer *w, const struct buf *b)
 {
     if (b->failed == ERR_LIMIT)
         return fail(w, ERR_LIMIT, "a document takes more memory than it may");
     return fail(w, ERR_NOMEM, "out of memory");
 }
 
-static int misused(struct edi_writer *w, const char *words)
+int writer_misused(struct edi_writer *w, const char *words)
 {
     return w->failed ? w->failed : fail(w, ERR_USAGE, words);
 }
@@ -237,7 +261,7 @@ int edi_writer_flush(struct edi_writer *w)
     if (w->failed)
         return w->failed;
     if (w->held || w->in_segment)
-        return misused(w, "output is held and cannot be flushed");
+        return writer_misused(w, "output is held and cannot be flushed");
     if (!w->options.write || w->out.n == 0)
         return 0;
     w->err.code = 0;
@@ -279,7 +303,7 @@ int edi_writer_mark(struct edi_writer *w, struct edi_mark *mark_r)
     if (w->failed)
         return w->failed;
     if (w->in_segment)
-        return misused(w, "a mark is set between segments");
+        return writer_misused(w, "a mark is set between segments");
     if (w->out.n >= FLUSH_AT && !w->held && (code = edi_writer_flush(w)) < 0)
         return code;
     mark_r->at = w->out.n;
@@ -299,7 +323,7 @@ void edi_writer_rewind(struct edi_writer *w, const struct edi_mark *mark)
     w->held = mark->held;
     w->failed = 0;
     w->last = NOWHERE;
-    use_syntax(w, &w->state.syntax);
+    writer_use_syntax(w, &w->state.syntax);
 }
 
 void edi_writer_release(struct edi_writer *w)
@@ -330,6 +354,11 @@ static ALWAYS_INLINE signed16 unusual_bytes(const struct edi_writer *w, bytes16 
         if (w->options.charset == CHARSET_BASIC)
             bad |= (signed16)(s > 'Z') | ((signed16)(s > '"') & (signed16)(s < '&')) | (signed16)(s == '<') |
                    (signed16)(s == '>') | (signed16)(s == '@');
+        else if (w->options.charset == CHARSET_UNOA)
+            bad |= (signed16)(s > 'Z') | (signed16)(s == '#') | (signed16)(s == '$') | (signed16)(s == '@');
+        else if (w->options.charset == CHARSET_UNOB)
+            bad |= ((signed16)(s > 'Z') & (signed16)(s < 'a')) | (signed16)(s > 'z') | (signed16)(s == '#') |
+                   (signed16)(s == '$') | (signed16)(s == '@');
         if (w->syntax.release)
             bad |= (signed16)(v == (uint8_t)w->syntax.release);
     }
@@ -391,10 +420,10 @@ static inline bool has_room(struct edi_writer *w, size_t n)
     return w->out.room - w->out.n >= n + SLACK || buf_reserve(&w->out, n + SLACK) != NULL;
 }
 
-/* The name of a place in the segment at hand, "N104" or "REF04-2, repetition 3". */
-static void name_place(const struct edi_writer *w, unsigned element, unsigned repetition, unsigned component,
-                       char *text, size_t size)
+void writer_place(const struct edi_writer *w, unsigned element, unsigned repetition, unsigned component,
+                  char text[WRITER_PLACE])
 {
+    const size_t size = WRITER_PLACE;
     const char *tag = w->out.p + w->start;
     int n = 0;
 
@@ -407,11 +436,7 @@ static void name_place(const struct edi_writer *w, unsigned element, unsigned re
         snprintf(text + n, size - (size_t)n, ", repetition %u", repetition);
 }
 
-/* A value is refused; the rest may go on. */
-static int refuse(struct edi_writer *w, const char *place, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
-static int refuse(struct edi_writer *w, const char *place, const char *format, ...)
+int writer_refuse(struct edi_writer *w, const char *place, const char *format, ...)
 {
     char words[300];
     va_list args;
@@ -427,22 +452,22 @@ static int refuse(struct edi_writer *w, const char *place, const char *format, .
 static int convert_one(struct edi_writer *w, uint32_t c, const char *place)
 {
     if (is_delimiter(w, c)) {
+        w->odd |= w->syntax.release != 0;
         if (w->syntax.release)
             buf_add_char(&w->scratch, w->syntax.release);
         else if (w->options.replace)
             c = ' ';
         else if (c < 0x20 || c > 0x7e)
-            return refuse(w, place, "the value holds the character 0x%02X, which is %s", (unsigned)c,
-                          delimiter_name(w, (char)c));
+            return writer_refuse(w, place, "the value holds the character 0x%02X, which is %s", (unsigned)c,
+                                 delimiter_name(w, (char)c));
         else
-            return refuse(w, place, "the value holds \"%c\", which is %s", (char)c, delimiter_name(w, (char)c));
+            return writer_refuse(w, place, "the value holds \"%c\", which is %s", (char)c, delimiter_name(w, (char)c));
     }
     buf_add_char(&w->scratch, (char)c);
     return 0;
 }
 
-/* A value in the partner's character set, into scratch. */
-static int convert(struct edi_writer *w, struct slice value, const char *place)
+int writer_convert(struct edi_writer *w, struct slice value, const char *place)
 {
     enum edi_charset set = w->options.charset;
     uint32_t previous = 0;
@@ -450,7 +475,7 @@ static int convert(struct edi_writer *w, struct slice value, const char *place)
 
     buf_clear(&w->scratch);
     if (value.n > LIMIT_SEGMENT)
-        return refuse(w, place, "the value is larger than a segment may be");
+        return writer_refuse(w, place, "the value is larger than a segment may be");
     while (value.n) {
         char with[CHARSET_SUBSTITUTE_MOST];
         uint32_t c, next = 0;
@@ -458,28 +483,30 @@ static int convert(struct edi_writer *w, struct slice value, const char *place)
         int with_n;
 
         if (!charset_decode(value, &c, &n))
-            return refuse(w, place, "the value is not UTF-8: it holds the byte 0x%02X", (unsigned char)value.p[0]);
+            return writer_refuse(w, place, "the value is not UTF-8: it holds the byte 0x%02X",
+                                 (unsigned char)value.p[0]);
         if (is_delimiter(w, c)) {
             code = convert_one(w, c, place);
         } else if (charset_control(c)) {
             if (!w->options.replace)
-                return refuse(w, place, "the value holds %s (U+%04X)",
-                              c == '\n' || c == '\r' ? "a line break" : "a control character", (unsigned)c);
+                return writer_refuse(w, place, "the value holds %s (U+%04X)",
+                                     c == '\n' || c == '\r' ? "a line break" : "a control character", (unsigned)c);
             buf_add_char(&w->scratch, ' ');
         } else if (charset_has(set, c)) {
+            w->odd |= w->has_page && c > 0x7f;
             if (set == CHARSET_UTF8)
                 buf_add(&w->scratch, value.p, n);
             else
-                buf_add_char(&w->scratch, (char)c);
+                buf_add_char(&w->scratch, (char)(w->has_page ? charset_byte(set, c) : (int)c));
         } else {
             struct slice rest = slice_from(value, n);
             if (rest.n && !charset_decode(rest, &next, &next_n))
                 next = 0;
             with_n = w->options.transliterate ? charset_substitute(set, c, previous, next, with) : -1;
             if (with_n < 0)
-                return refuse(w, place, "the character \"%.*s\" (U+%04X) is not in the %s character set%s", (int)n,
-                              value.p, (unsigned)c, charset_name(set),
-                              w->options.transliterate ? ", and nothing stands for it" : "");
+                return writer_refuse(w, place, "the character \"%.*s\" (U+%04X) is not in the %s character set%s",
+                                     (int)n, value.p, (unsigned)c, charset_name(set),
+                                     w->options.transliterate ? ", and nothing stands for it" : "");
             for (int i = 0; i < with_n && !code; i++)
                 code = convert_one(w, (unsigned char)with[i], place);
         }
@@ -489,7 +516,7 @@ static int convert(struct edi_writer *w, struct slice value, const char *place)
         value = slice_from(value, n);
     }
     if (w->scratch.failed)
-        return fail_buffer(w, &w->scratch);
+        return writer_fail_buffer(w, &w->scratch);
     return 0;
 }
 
@@ -497,7 +524,7 @@ static int misplaced(struct edi_writer *w, unsigned element)
 {
     if (!w->failed && element > LIMIT_ELEMENTS)
         return fail(w, ERR_LIMIT, "a segment has too many elements");
-    return misused(w, "elements are written in ascending order, between edi_write_begin and edi_write_end");
+    return writer_misused(w, "elements are written in ascending order, between edi_write_begin and edi_write_end");
 }
 
 /* Writes the separators before an element; returns where its value goes. */
@@ -517,18 +544,18 @@ static ALWAYS_INLINE char *separate(struct edi_writer *w, unsigned element)
 /* The slow way of an element; `to` is where its value goes. */
 static int element_slowly(struct edi_writer *w, unsigned element, struct slice value)
 {
-    char place[40];
+    char place[WRITER_PLACE];
     char *to;
     int code;
 
-    name_place(w, element, 0, 0, place, sizeof(place));
-    code = convert(w, value, place);
+    writer_place(w, element, 0, 0, place);
+    code = writer_convert(w, value, place);
     if (code < 0)
         return code;
     if (w->scratch.n == 0)
         return 0;
     if (!has_room(w, w->scratch.n))
-        return fail_buffer(w, &w->out);
+        return writer_fail_buffer(w, &w->out);
     to = separate(w, element);
     memcpy(to, w->scratch.p, w->scratch.n);
     w->out.n = (size_t)(to + w->scratch.n - w->out.p);
@@ -547,7 +574,7 @@ static ALWAYS_INLINE int write_element(struct edi_writer *w, unsigned element, s
     if (value.n == 0)
         return 0;
     if (UNLIKELY(!has_room(w, value.n)))
-        return fail_buffer(w, &w->out);
+        return writer_fail_buffer(w, &w->out);
     to = separate(w, element);
     if (UNLIKELY(copy(w, to, value.p, value.n)))
         return element_slowly(w, element, value);
@@ -592,7 +619,7 @@ int edi_write_elements(struct edi_writer *w, uint64_t mask, const struct slice *
     for (uint64_t left = mask; left; left &= left - 1)
         n += ((const struct slice *)(values + (size_t)__builtin_ctzll(left) * stride))->n;
     if (UNLIKELY(!has_room(w, n)))
-        return fail_buffer(w, &w->out);
+        return writer_fail_buffer(w, &w->out);
     p = w->out.p;
     for (uint64_t left = mask; left; left &= left - 1) {
         unsigned element = (unsigned)__builtin_ctzll(left);
@@ -634,8 +661,7 @@ int edi_write_constant(struct edi_writer *w, unsigned element, struct slice valu
     return code < 0 ? code : 0;
 }
 
-int edi_write_part(struct edi_writer *w, unsigned element, unsigned repetition, unsigned component,
-                   struct slice value)
+int edi_write_part(struct edi_writer *w, unsigned element, unsigned repetition, unsigned component, struct slice value)
 {
     bool same = element == w->last && w->repetition;
     unsigned from_repetition = same ? w->repetition : 1, from_component = same ? w->component : 1;
@@ -647,7 +673,7 @@ int edi_write_part(struct edi_writer *w, unsigned element, unsigned repetition, 
         return misplaced(w, element);
     if (repetition < from_repetition || (repetition == from_repetition && component < from_component) ||
         (same && repetition == from_repetition && component == from_component))
-        return misused(w, "repetitions and components are written in ascending order");
+        return writer_misused(w, "repetitions and components are written in ascending order");
     if (value.n == 0)
         return 0;
     if (repetition > from_repetition)
@@ -656,15 +682,15 @@ int edi_write_part(struct edi_writer *w, unsigned element, unsigned repetition, 
     if (separators > 1000)
         return fail(w, ERR_LIMIT, "an element has too many repetitions or components");
     if (!has_room(w, value.n + separators))
-        return fail_buffer(w, &w->out);
+        return writer_fail_buffer(w, &w->out);
     if ((repetition > 1 && !w->syntax.repetition) || (component > 1 && !w->syntax.component) ||
         value.n > LIMIT_SEGMENT) {
-        char place[40];
-        name_place(w, element, repetition, component, place, sizeof(place));
+        char place[WRITER_PLACE];
+        writer_place(w, element, repetition, component, place);
         if (value.n > LIMIT_SEGMENT)
-            return refuse(w, place, "the value is larger than a segment may be");
-        return refuse(w, place, "this interchange has no %s separator",
-                      repetition > 1 && !w->syntax.repetition ? "repetition" : "component");
+            return writer_refuse(w, place, "the value is larger than a segment may be");
+        return writer_refuse(w, place, "this interchange has no %s separator",
+                             repetition > 1 && !w->syntax.repetition ? "repetition" : "component");
     }
     to = same ? w->out.p + w->out.n : separate(w, element);
     for (; from_repetition < repetition; from_repetition++)
@@ -673,16 +699,16 @@ int edi_write_part(struct edi_writer *w, unsigned element, unsigned repetition, 
         *to++ = w->syntax.component;
     if (copy(w, to, value.p, value.n)) {
         size_t offset = (size_t)(to - w->out.p);
-        char place[40];
+        char place[WRITER_PLACE];
         int code;
-        name_place(w, element, repetition, component, place, sizeof(place));
-        code = convert(w, value, place);
+        writer_place(w, element, repetition, component, place);
+        code = writer_convert(w, value, place);
         if (code < 0 || w->scratch.n == 0)
             return code;
         /* what stands before offset is past out.n: kept by hand, reserving only moves what is counted */
         w->out.n = offset;
         if (!has_room(w, w->scratch.n))
-            return fail_buffer(w, &w->out);
+            return writer_fail_buffer(w, &w->out);
         memcpy(w->out.p + offset, w->scratch.p, w->scratch.n);
         w->out.n = offset + w->scratch.n;
     } else {
@@ -715,7 +741,7 @@ int edi_write_binary(struct edi_writer *w, unsigned element, struct slice value)
     if (value.n == 0)
         return 0;
     if (!has_room(w, value.n))
-        return fail_buffer(w, &w->out);
+        return writer_fail_buffer(w, &w->out);
     to = separate(w, element);
     memcpy(to, value.p, value.n);
     w->out.n = (size_t)(to + value.n - w->out.p);
@@ -736,7 +762,7 @@ int edi_write_begin(struct edi_writer *w, struct slice tag)
     if (UNLIKELY(w->failed))
         return w->failed;
     if (UNLIKELY(w->in_segment || tag.n - 1 > 2))
-        return misused(w, "a segment begins where another has ended, and its tag has up to three characters");
+        return writer_misused(w, "a segment begins where another has ended, and its tag has up to three characters");
     if (UNLIKELY(n >= FLUSH_AT) && w->options.write && !w->held) {
         code = edi_writer_flush(w);
         if (code < 0)
@@ -744,7 +770,7 @@ int edi_write_begin(struct edi_writer *w, struct slice tag)
         n = 0;
     }
     if (UNLIKELY(!has_room(w, 1024)))
-        return fail_buffer(w, &w->out);
+        return writer_fail_buffer(w, &w->out);
     p = w->out.p + n;
     p[0] = tag.p[0];
     p[tag.n >> 1] = tag.p[tag.n >> 1];
@@ -753,7 +779,7 @@ int edi_write_begin(struct edi_writer *w, struct slice tag)
     w->out.n = n + tag.n;
     w->last = w->repetition = w->component = 0;
     w->in_segment = true;
-    w->substance = w->parts = false;
+    w->substance = w->parts = w->odd = false;
     w->escapes = ESCAPES_UNKNOWN;
     return 0;
 }
@@ -785,14 +811,32 @@ static bool escape_flag(const char *p, size_t n)
     return any(bad);
 }
 
+/* The flags of a segment written value by value, and the copy where it is not to be shown as it stands. */
+static __attribute__((noinline)) int look_back(struct edi_writer *w, struct segment *s)
+{
+    const struct segment *shown;
+
+    if (escape_flag(s->base + s->start, s->at[s->n] - s->start))
+        s->flags |= SEGMENT_ESCAPE;
+    if (!w->odd)
+        return 1;
+    w->raw = *s;
+    shown = rewrite_segment(&w->copy, &w->syntax, w->has_page ? w->page : NULL, &w->raw, segment_tag(s));
+    if (!shown)
+        return fail(w, ERR_NOMEM, "out of memory");
+    *s = *shown;
+    return 1;
+}
+
 int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r)
 {
+    const unsigned n = w->last;
     size_t end = w->out.n;
 
     if (segment_r)
         *segment_r = (struct segment){ 0 };
     if (!w->in_segment)
-        return misused(w, "edi_write_end without edi_write_begin");
+        return writer_misused(w, "edi_write_end without edi_write_begin");
     if (w->failed) {
         edi_write_cancel(w);
         return w->failed;
@@ -805,22 +849,24 @@ int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r)
         edi_write_cancel(w);
         return fail(w, ERR_LIMIT, "a segment is larger than it may be");
     }
-    w->at[w->last] = (uint32_t)end;
+    w->at[n] = (uint32_t)end;
     memcpy(w->out.p + end, w->ending, sizeof(w->ending));
     w->out.n = end + w->ending_n;
+    w->in_segment = false;
+    w->last = NOWHERE;
+    w->state.segments++;
     if (segment_r) {
         segment_r->base = w->out.p;
         segment_r->at = w->at;
         segment_r->start = (uint32_t)w->start;
-        segment_r->n = w->last;
+        segment_r->n = n;
         segment_r->flags = w->parts ? SEGMENT_PARTS : 0;
-        if (w->escapes == ESCAPES_UNKNOWN ? escape_flag(w->out.p + w->start, end - w->start)
-                                          : w->escapes == ESCAPES_SOME)
+        /* what was written in one go holds nothing odd */
+        if (w->escapes == ESCAPES_SOME)
             segment_r->flags |= SEGMENT_ESCAPE;
+        else if (w->escapes == ESCAPES_UNKNOWN)
+            return look_back(w, segment_r);
     }
-    w->in_segment = false;
-    w->last = NOWHERE;
-    w->state.segments++;
     return 1;
 }
 
@@ -829,298 +875,10 @@ int edi_write_segments(struct edi_writer *w, struct slice bytes, uint64_t n)
     if (w->failed)
         return w->failed;
     if (w->in_segment)
-        return misused(w, "segments are added behind one that has ended");
+        return writer_misused(w, "segments are added behind one that has ended");
     buf_add_slice(&w->out, bytes);
     if (w->out.failed)
-        return fail_buffer(w, &w->out);
+        return writer_fail_buffer(w, &w->out);
     w->state.segments += n;
     return 0;
-}
-
-/* --- Envelopes -------------------------------------------------------------------------------------------- */
-
-static struct slice or_else(struct slice s, const char *other)
-{
-    return s.n ? s : slice_of(other);
-}
-
-/* Refused envelopes leave nothing behind and are not held against the document. */
-static int refuse_envelope(struct edi_writer *w, int code)
-{
-    edi_write_cancel(w);
-    w->state.refused = 0;
-    return code;
-}
-
-/* An element of an envelope: between `least` and `most` bytes after conversion, padded with blanks to `pad`. */
-static int envelope_element(struct edi_writer *w, unsigned element, struct slice value, size_t least, size_t most,
-                            size_t pad, const char *what)
-{
-    char place[40];
-    int code;
-
-    name_place(w, element, 0, 0, place, sizeof(place));
-    code = convert(w, value, place);
-    if (code < 0)
-        return code;
-    if (w->scratch.n < least || w->scratch.n > most) {
-        if (w->scratch.n == 0)
-            return refuse(w, place, "%s is missing", what);
-        if (least == most)
-            return refuse(w, place, "%s has %zu characters and not %zu", what, w->scratch.n, least);
-        return refuse(w, place, "%s has %zu characters and must have %zu to %zu", what, w->scratch.n, least, most);
-    }
-    while (w->scratch.n < pad && !w->scratch.failed)
-        buf_add_char(&w->scratch, ' ');
-    if (w->scratch.failed)
-        return fail_buffer(w, &w->scratch);
-    return edi_write_binary(w, element, buf_slice(&w->scratch));
-}
-
-/* A control number of `least` to nine digits (zeros put before it), kept for the trailer. */
-static int control_number(struct edi_writer *w, unsigned element, struct slice value, size_t least, unsigned level,
-                          const char *what)
-{
-    char place[40], *kept = w->state.control[level - 1];
-    uint64_t number;
-    size_t n = value.n < least ? least : value.n;
-
-    name_place(w, element, 0, 0, place, sizeof(place));
-    if (!slice_number(value, 999999999, &number) || value.n > 9)
-        return refuse(w, place, "%s must be a number of at most nine digits", what);
-    memset(kept, '0', n);
-    memcpy(kept + n - value.n, value.p, value.n);
-    kept[n] = 0;
-    return edi_write_binary(w, element, slice(kept, n));
-}
-
-static bool real_time(const struct edi_time *t)
-{
-    static const int days[] = { 31, 28, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31 };
-    bool leap = (t->year % 4 == 0 && t->year % 100 != 0) || t->year % 400 == 0;
-
-    return t->year >= 1 && t->year <= 9999 && t->month >= 1 && t->month <= 12 && t->day >= 1 &&
-           t->day <= days[t->month - 1] + (t->month == 2 && leap) && t->hour >= 0 && t->hour < 24 &&
-           t->minute >= 0 && t->minute < 60 && t->second < 60;
-}
-
-/* Date and time as elements `element` and `element` + 1. */
-static int date_and_time(struct edi_writer *w, unsigned element, const struct edi_time *t, bool century, bool seconds)
-{
-    char text[40];
-    int code;
-
-    if (!real_time(t)) {
-        char place[40];
-        name_place(w, element, 0, 0, place, sizeof(place));
-        return refuse(w, place, "%04d-%02d-%02d %02d:%02d is not a date and time", t->year, t->month, t->day,
-                      t->hour, t->minute);
-    }
-    snprintf(text, sizeof(text), "%04d%02d%02d", t->year, t->month, t->day);
-    code = edi_write_binary(w, element, slice_of(text + (century ? 0 : 2)));
-    if (code < 0)
-        return code;
-    if (seconds && t->second >= 0)
-        snprintf(text, sizeof(text), "%02d%02d%02d", t->hour, t->minute, t->second);
-    else
-        snprintf(text, sizeof(text), "%02d%02d", t->hour, t->minute);
-    return edi_write_binary(w, element + 1, slice_of(text));
-}
-
-static int end_segment(struct edi_writer *w)
-{
-    int code = edi_write_end(w, true, NULL);
-    return code < 0 ? code : 0;
-}
-
-/* The first `n` digits of a version as a number; 0 when they are none. */
-static unsigned version_number(struct slice version, size_t n)
-{
-    uint64_t number = 0;
-
-    if (version.n < n || !slice_number(slice(version.p, n), 999999, &number))
-        return 0;
-    return (unsigned)number;
-}
-
-int edi_write_interchange(struct edi_writer *w, const struct edi_envelope *e)
-{
-    struct slice version = e->interchange_version.n ? e->interchange_version
-                                                    : slice(e->version.p, e->version.n < 5 ? e->version.n : 5);
-    unsigned number = version_number(version, 5);
-    struct edi_syntax syntax = w->options.syntax;
-    char usage = e->usage ? e->usage : 'P';
-    int code;
-
-    if (w->state.open != OPEN_NOTHING)
-        return misused(w, "an interchange begins where another has ended");
-    if (!syntax.component)
-        return misused(w, "an X12 interchange needs a component separator");
-    if (number < 402)
-        syntax.repetition = 0;
-    use_syntax(w, &syntax);
-    code = edi_write_begin(w, SLICE("ISA"));
-    if (code < 0)
-        return code;
-    code = envelope_element(w, 1, or_else(e->authorization_qualifier, "00"), 2, 2, 2, "the authorization qualifier");
-    if (!code)
-        code = envelope_element(w, 2, e->authorization, 0, 10, 10, "the authorization");
-    if (!code)
-        code = envelope_element(w, 3, or_else(e->security_qualifier, "00"), 2, 2, 2, "the security qualifier");
-    if (!code)
-        code = envelope_element(w, 4, e->security, 0, 10, 10, "the security information");
-    if (!code)
-        code = envelope_element(w, 5, or_else(e->sender_qualifier, "ZZ"), 2, 2, 2, "the sender's qualifier");
-    if (!code)
-        code = envelope_element(w, 6, e->sender, 1, 15, 15, "the sender's id");
-    if (!code)
-        code = envelope_element(w, 7, or_else(e->receiver_qualifier, "ZZ"), 2, 2, 2, "the receiver's qualifier");
-    if (!code)
-        code = envelope_element(w, 8, e->receiver, 1, 15, 15, "the receiver's id");
-    if (!code)
-        code = date_and_time(w, 9, &e->at, false, false);
-    if (!code)
-        code = edi_write_binary(w, 11, syntax.repetition ? slice(&syntax.repetition, 1) : SLICE("U"));
-    if (!code && (version.n != 5 || number == 0))
-        code = refuse(w, "ISA12", "the version \"%.*s\" does not begin with five digits", SLICE_FMT(version));
-    if (!code)
-        code = edi_write_binary(w, 12, version);
-    if (!code)
-        code = control_number(w, 13, e->interchange_control, 9, OPEN_INTERCHANGE, "the interchange control number");
-    if (!code)
-        code = edi_write_binary(w, 14, e->acknowledgment ? SLICE("1") : SLICE("0"));
-    if (!code && usage != 'P' && usage != 'T' && usage != 'I')
-        code = refuse(w, "ISA15", "the usage is P, T or I");
-    if (!code)
-        code = edi_write_binary(w, 15, slice(&usage, 1));
-    if (!code)
-        code = edi_write_binary(w, 16, slice(&syntax.component, 1));
-    if (!code)
-        code = end_segment(w);
-    if (code < 0)
-        return refuse_envelope(w, code);
-    w->state.syntax = syntax;
-    w->state.open = OPEN_INTERCHANGE;
-    w->state.groups = 0;
-    w->state.interchanges++;
-    return 0;
-}
-
-/* The trailer of a level: its count and its control number. */
-static int write_trailer(struct edi_writer *w, struct slice tag, uint64_t count, unsigned level)
-{
-    char text[24];
-    int code;
-
-    if (w->failed)
-        return w->failed;
-    if (w->state.open != level || w->in_segment)
-        return misused(w, "envelopes end from the inner to the outer, and only what was begun");
-    snprintf(text, sizeof(text), "%llu", (unsigned long long)count);
-    code = edi_write_begin(w, tag);
-    if (!code)
-        code = edi_write_binary(w, 1, slice_of(text));
-    if (!code)
-        code = edi_write_binary(w, 2, slice_of(w->state.control[level - 1]));
-    if (!code)
-        code = end_segment(w);
-    if (code < 0)
-        return code;
-    w->state.open = level - 1;
-    return 0;
-}
-
-int edi_write_interchange_end(struct edi_writer *w)
-{
-    int code = write_trailer(w, SLICE("IEA"), w->state.groups, OPEN_INTERCHANGE);
-
-    if (!code) {
-        w->state.syntax = w->options.syntax;
-        use_syntax(w, &w->state.syntax);
-    }
-    return code;
-}
-
-int edi_write_group(struct edi_writer *w, const struct edi_envelope *e)
-{
-    unsigned number = version_number(e->version, 6);
-    int code;
-
-    if (w->state.open != OPEN_INTERCHANGE)
-        return misused(w, "a group stands inside an interchange, outside of other groups");
-    code = edi_write_begin(w, SLICE("GS"));
-    if (code < 0)
-        return code;
-    code = envelope_element(w, 1, e->group, 2, 2, 2, "the functional identifier code");
-    if (!code)
-        code = envelope_element(w, 2, e->group_sender.n ? e->group_sender : e->sender, 1, 15, 0, "the sender's code");
-    if (!code)
-        code = envelope_element(w, 3, e->group_receiver.n ? e->group_receiver : e->receiver, 1, 15, 0,
-                                "the receiver's code");
-    /* element 373 has a century from 004010 on */
-    if (!code)
-        code = date_and_time(w, 4, &e->at, number == 0 || number >= 4010, true);
-    if (!code)
-        code = control_number(w, 6, e->group_control, 1, OPEN_GROUP, "the group control number");
-    if (!code)
-        code = envelope_element(w, 7, or_else(e->agency, "X"), 1, 2, 0, "the responsible agency");
-    if (!code)
-        code = envelope_element(w, 8, e->version, 1, 12, 0, "the version");
-    if (!code)
-        code = end_segment(w);
-    if (code < 0)
-        return refuse_envelope(w, code);
-    w->state.open = OPEN_GROUP;
-    w->state.documents = 0;
-    w->state.groups++;
-    return 0;
-}
-
-int edi_write_group_end(struct edi_writer *w)
-{
-    return write_trailer(w, SLICE("GE"), w->state.documents, OPEN_GROUP);
-}
-
-int edi_write_document(struct edi_writer *w, struct slice set, struct slice control, struct slice implementation)
-{
-    struct slice digits = control;
-    uint64_t number;
-    int code;
-
-    if (w->state.open != OPEN_GROUP)
-        return misused(w, "a transaction set stands inside a group, outside of other sets");
-    code = edi_write_begin(w, SLICE("ST"));
-    if (code < 0)
-        return code;
-    code = envelope_element(w, 1, set, 3, 3, 0, "the transaction set");
-    if (!code && slice_number(digits, 999999999, &number) && digits.n <= 9) {
-        code = control_number(w, 2, control, 4, OPEN_DOCUMENT, "the control number");
-    } else if (!code) {
-        code = envelope_element(w, 2, control, 4, 9, 0, "the control number");
-        if (!code) {
-            memcpy(w->state.control[OPEN_DOCUMENT - 1], w->scratch.p, w->scratch.n);
-            w->state.control[OPEN_DOCUMENT - 1][w->scratch.n] = 0;
-        }
-    }
-    if (!code && implementation.n)
-        code = envelope_element(w, 3, implementation, 1, 35, 0, "the implementation convention");
-    if (!code)
-        code = end_segment(w);
-    if (code < 0)
-        return refuse_envelope(w, code);
-    w->state.open = OPEN_DOCUMENT;
-    w->state.segments = 1;
-    w->state.refused = 0;
-    w->state.documents++;
-    return 0;
-}
-
-int edi_write_document_end(struct edi_writer *w)
-{
-    if (w->failed)
-        return w->failed;
-    if (w->state.open == OPEN_DOCUMENT && w->state.refused)
-        return err_set(&w->err, ERR_DATA, "%u value%s of the document cannot be written", w->state.refused,
-                       w->state.refused == 1 ? "" : "s");
-    return write_trailer(w, SLICE("SE"), w->state.segments + 1, OPEN_DOCUMENT);
 }

@@ -1,9 +1,9 @@
 /*
- * write: X12 put together from slices: segments, envelopes, counts.
+ * write: X12 and EDIFACT put together from slices: segments, envelopes, counts.
  *
- * The writer knows syntax, not meaning: which characters may go out, where separators stand, what ISA, GS, ST and
- * their trailers say. Whether a segment belongs where it is written is for the caller to know; edi_write_end()
- * hands out the bytes just written as a `struct segment`, so that a checker can look at them.
+ * The writer knows syntax, not meaning: which characters may go out, where separators stand, what ISA, GS, ST (UNB, UNG,
+ * UNH) and their trailers say. Whether a segment belongs where it is written is for the caller to know; edi_write_end()
+ * hands out what was just written as a `struct segment`, so that a checker can look at it as the reader would show it.
  *
  *     edi_write_interchange(w, &envelope);
  *     edi_write_group(w, &envelope);
@@ -14,11 +14,14 @@
  *     edi_write_end(w, false, NULL);                       BEG*00**4711~
  *     edi_write_document_end(w); edi_write_group_end(w); edi_write_interchange_end(w);
  *
- * Empty elements, components and repetitions at the end are never written, and a segment without any element is
- * not written at all. Values come as UTF-8 and go out in the partner's character set. The writer never asks the
- * clock and invents no control number.
+ * In EDIFACT a group is written only where somebody asks for one; a message stands in the interchange itself.
  *
- * Sources: X12.5 Interchange Control Structures, X12.6 Application Control Structure (character sets: 3.3).
+ * Empty elements, components and repetitions at the end are never written, and a segment without any element is
+ * not written at all. Values come as UTF-8 and go out in the partner's character set; where the syntax has a
+ * release character, delimiters in them are released. The writer never asks the clock and invents no control number.
+ *
+ * Sources: X12.5 Interchange Control Structures, X12.6 Application Control Structure (character sets: 3.3); ISO 9735
+ * versions 1 to 3, ISO 9735-1 and -2 version 4 (service segments, service string advice).
  *
  * Functions return 0 or a negative code; the words are in edi_writer_error(). ERR_DATA speaks of one value: that
  * value was left out, the caller may go on to find further errors, but the document can then only be rewound:
@@ -33,8 +36,14 @@
 #include "edi/charset.h"
 #include "edi/lexer.h"
 
+struct dialect;
+
 struct edi_write_options {
-    struct edi_syntax syntax;       /* repetition is used from ISA12 00402 on only; release: 0 for X12 */
+    const struct dialect *dialect;  /* NULL: X12 */
+    struct edi_syntax syntax;       /* repetition is used from ISA12 00402, UNB S001 version 4 on only; release: 0 for X12 */
+    char decimal;                   /* the mark in numbers: '.' or ','; 0: '.'. UNA says it; whoever gives numbers to the
+                                       writer gives them so */
+    bool una;                       /* UNA also where the delimiters and the mark are the usual ones */
     const char *line_end;           /* behind each terminator: "", "\n" or "\r\n"; must outlive the writer. None is
                                        written where the terminator is a line end itself */
     enum edi_charset charset;
@@ -46,8 +55,10 @@ struct edi_write_options {
     void *ctx;
 };
 
-/* * ~ > ^, no line ends, extended, nothing allowed. */
+/* X12: * ~ > ^, no line ends, extended, nothing allowed. */
 void edi_write_options_init(struct edi_write_options *o);
+/* EDIFACT: UNA:+.? ' no line ends, UNOC, nothing allowed; in syntax version 4 repetitions are separated by an asterisk. */
+void edi_write_options_edifact(struct edi_write_options *o);
 
 /* A civil date and time, as the caller's clock and zone say it. */
 struct edi_time {
@@ -56,29 +67,45 @@ struct edi_time {
     int second;                     /* negative: GS05 has hours and minutes only */
 };
 
-/* What ISA and GS say. Empty slices and 0 take what is written behind them. */
+/* What UNH says of a message's type, besides the message's name: S009, 0052 to 0057. */
+struct edi_message_type {
+    struct slice version;           /* "D" */
+    struct slice release;           /* "96A" */
+    struct slice agency;            /* "UN" */
+    struct slice association;       /* "EAN008", may be empty */
+};
+
+/* What ISA and GS, or UNB and UNG say. Empty slices and 0 take what is written behind them. What the other dialect has
+ * no place for is not looked at. */
 struct edi_envelope {
-    struct edi_time at;
-    /* ISA */
+    struct edi_time at;             /* in UNB and UNG with a year of two digits below syntax version 4 */
+    /* ISA, UNB */
     struct slice authorization_qualifier, authorization;    /* "00", blanks */
-    struct slice security_qualifier, security;              /* "00", blanks */
-    struct slice sender_qualifier, sender;                  /* "ZZ" */
-    struct slice receiver_qualifier, receiver;              /* "ZZ" */
-    struct slice interchange_version;                       /* ISA12: the first five characters of `version` */
-    struct slice interchange_control;                       /* ISA13: 1 to 9 digits */
-    bool acknowledgment;                                    /* ISA14: 1, a TA1 is asked for */
-    char usage;                                             /* ISA15: P, T or I; 'P' */
-    /* GS */
-    struct slice group;                                     /* GS01: "PO" */
+    struct slice security_qualifier, security;              /* "00", blanks; UNB S005: the password, left out */
+    struct slice sender_qualifier, sender;                  /* "ZZ"; UNB S002: left out */
+    struct slice receiver_qualifier, receiver;              /* "ZZ"; UNB S003: left out */
+    struct slice sender_routing, receiver_routing;          /* UNB 0008, 0014: inside the partner's house; left out */
+    struct slice character_set;                             /* UNB 0001: another name of the writer's, such as UNOY */
+    struct slice interchange_version;                       /* ISA12: the first five characters of `version`; UNB 0002: "3" */
+    struct slice interchange_control;                       /* ISA13: 1 to 9 digits; UNB05: 1 to 14 characters */
+    struct slice application;                               /* UNB07, such as ORDERS; left out */
+    struct slice agreement;                                 /* UNB10; left out */
+    bool acknowledgment;                                    /* ISA14: 1, a TA1 is asked for; UNB09 */
+    char usage;                                             /* ISA15: P, T or I; 'P'. UNB11: 1 for T */
+    /* GS, UNG */
+    struct slice group;                                     /* GS01: "PO"; UNG01: "ORDERS" */
+    struct slice group_sender_qualifier, group_receiver_qualifier;  /* UNG02, UNG03; left out */
     struct slice group_sender, group_receiver;              /* as in the ISA */
-    struct slice group_control;                             /* GS06: 1 to 9 digits */
-    struct slice agency;                                    /* GS07: "X" */
+    struct slice group_control;                             /* GS06: 1 to 9 digits; UNG05: 1 to 14 characters */
+    struct slice agency;                                    /* GS07: "X"; UNG06: "UN" */
     struct slice version;                                   /* GS08: "004010" */
+    struct edi_message_type message;                        /* UNG07, and UNH02 until edi_writer_message() */
 };
 
 struct edi_writer;
 
-/* Makes a writer. ERR_USAGE when the delimiters cannot serve: two alike, or a letter, digit, blank, point or hyphen. */
+/* Makes a writer. ERR_USAGE when the delimiters cannot serve: two alike, or a letter, digit, blank, point or hyphen; or
+ * when the character set has no name in EDIFACT. */
 int edi_writer_new(const struct edi_write_options *options, struct edi_writer **writer_r, struct err *err);
 void edi_writer_free(struct edi_writer **writer);
 /* The words of the last error. */
@@ -87,14 +114,21 @@ const struct err *edi_writer_error(const struct edi_writer *w);
 void edi_writer_clear(struct edi_writer *w);
 /* Other delimiters, between two interchanges. */
 int edi_writer_syntax(struct edi_writer *w, const struct edi_syntax *syntax);
+/* The same, and dialect, decimal mark, UNA, character set, and what is allowed; ceiling and output stay. */
+int edi_writer_options(struct edi_writer *w, const struct edi_write_options *options);
+/* What numbers are to be written with: '.' or ','. */
+char edi_writer_decimal(const struct edi_writer *w);
+const struct dialect *edi_writer_dialect(const struct edi_writer *w);
 
-/* The envelopes. SE01, GE01 and IEA01 are counted, the control numbers repeated. ISA13 is padded with zeros to
- * nine digits, a numeric ST02 to four. Inner envelopes are ended first. */
+/* The envelopes. SE01, GE01 and IEA01 (UNT01, UNE01, UNZ01) are counted, the control numbers repeated. ISA13 is padded with
+ * zeros to nine digits, a numeric ST02 to four; in EDIFACT all stay as they are given. Inner envelopes are ended first. */
 int edi_write_interchange(struct edi_writer *w, const struct edi_envelope *e);
 int edi_write_interchange_end(struct edi_writer *w);
 int edi_write_group(struct edi_writer *w, const struct edi_envelope *e);
 int edi_write_group_end(struct edi_writer *w);
-/* implementation: ST03, may be empty */
+/* The type of the messages that follow; until then it is that of the interchange, or of the group. X12: nothing. */
+int edi_writer_message(struct edi_writer *w, const struct edi_message_type *type);
+/* control: ST02, UNH01. implementation: ST03, may be empty; EDIFACT: not looked at */
 int edi_write_document(struct edi_writer *w, struct slice set, struct slice control, struct slice implementation);
 int edi_write_document_end(struct edi_writer *w);
 
@@ -116,7 +150,8 @@ int edi_write_repeat(struct edi_writer *w, unsigned element, unsigned repetition
 /* The bytes of a BIN or BDS: as they are, no character is looked at. */
 int edi_write_binary(struct edi_writer *w, unsigned element, struct slice value);
 /* 1: the segment was written. 0: it held nothing and was left out; `always` writes it even so. *segment_r (may be
- * NULL) shows its bytes until the next call of the writer; base is NULL when it was left out. */
+ * NULL) shows it until the next call of the writer, as the reader would: text that was released or is of another character
+ * set than UTF-8 in a copy (rewrite.h). base is NULL when it was left out. */
 int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r);
 /* Segments written elsewhere in the same syntax: their bytes, terminators included, and how many they are. */
 int edi_write_segments(struct edi_writer *w, struct slice bytes, uint64_t n);
@@ -124,6 +159,8 @@ int edi_write_segments(struct edi_writer *w, struct slice bytes, uint64_t n);
 void edi_write_cancel(struct edi_writer *w);
 
 /* The state of a writer at some moment between two segments. */
+enum { EDI_CONTROL_MOST = 44, EDI_TYPE_MOST = 16 };
+
 struct edi_mark {
     size_t at;
     unsigned held;          /* marks around it */
@@ -132,7 +169,9 @@ struct edi_mark {
         unsigned refused;
         unsigned open;
         struct edi_syntax syntax;
-        char control[3][12];
+        char syntax_version;                /* of EDIFACT: '1' to '4' */
+        char control[3][EDI_CONTROL_MOST];
+        char message[4][EDI_TYPE_MOST];     /* struct edi_message_type */
     } state;
 };
 
