@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/file.h"
+#include "edi/dialect.h"
 #include "flow/produce.h"
 #include "flow/recall.h"
 #include "flow/route.h"
@@ -427,7 +428,6 @@ struct looking_at {
     store_id transmission;
     size_t member;
     uint32_t of_member, ordinal;
-    store_time within;
     struct err *err;
 };
 
@@ -453,9 +453,8 @@ static int on_written(void *ctx, const struct edi_document *d)
                                   .interchange = d->interchange->control,
                                   .group = d->group->control,
                                   .control = d->control,
-                                  .test = slice_is(d->interchange->usage, "T"),
-                                  .within = k->within };
-    char sender[40], receiver[40];
+                                  .test = slice_is(d->interchange->usage, "T") };
+    char sender[80], receiver[80];
     store_id id;
 
     snprintf(sender, sizeof(sender), "%.*s:%.*s", SLICE_FMT(d->interchange->sender_qualifier),
@@ -464,7 +463,9 @@ static int on_written(void *ctx, const struct edi_document *d)
              SLICE_FMT(d->interchange->receiver));
     row.sender = slice_of(sender);
     row.receiver = slice_of(receiver);
-    row.state = k->within ? DOCUMENT_AWAITED : DOCUMENT_WRITTEN;
+    if (k->m->partner->expect & (d->interchange->dialect == &dialect_x12 ? PARTNER_997 | PARTNER_999 : PARTNER_CONTRL))
+        row.within = (store_time)k->m->partner->expect_within * 1000;
+    row.state = row.within ? DOCUMENT_AWAITED : DOCUMENT_WRITTEN;
     if (i) {
         row.kind = i->d.kind;
         row.number = i->number;
@@ -481,8 +482,6 @@ static int look_at(struct making *m, const struct payload *payload, store_id tra
     struct looking_at k = { .m = m, .transmission = transmission, .err = err };
     const struct edi_sink sink = { .ctx = &k, .document_end = on_written };
 
-    if (m->partner->expect & (PARTNER_997 | PARTNER_999))
-        k.within = (store_time)m->partner->expect_within * 1000;
     return appliance_read_sent(m->a, payload, &sink, err);
 }
 
@@ -529,9 +528,10 @@ static int open_produce(struct making *m, uint64_t interchange, uint64_t group, 
 static int write_documents(struct making *m, uint64_t *control_r, struct err *err)
 {
     uint64_t control = 0, group = 0, more;
+    bool groups = dialect_of_set(m->route->document)->groups;
     int rc = take_control(m, "interchange", &control, err);
 
-    if (rc == 0)
+    if (rc == 0 && groups)
         rc = take_control(m, "group", &group, err);
     if (rc == 0)
         rc = open_produce(m, control, group, err);
@@ -544,7 +544,7 @@ static int write_documents(struct making *m, uint64_t *control_r, struct err *er
         rc = produce_end(m->produce, err);
     for (uint64_t i = 1; rc == 0 && i < produce_counts(m->produce)->interchanges; i++)
         rc = take_control(m, "interchange", &more, err);
-    for (uint64_t i = 1; rc == 0 && i < produce_counts(m->produce)->groups; i++)
+    for (uint64_t i = 1; rc == 0 && groups && i < produce_counts(m->produce)->groups; i++)
         rc = take_control(m, "group", &more, err);
     if (rc < 0) /* something may be open in it */
         produce_free(&m->produce);
@@ -570,7 +570,7 @@ static int put_down(struct making *m, const struct payload *payload, uint64_t co
     struct store_transmission t = { .direction = STORE_OUT,
                                     .partner = m->partner->name,
                                     .way = m->route->way,
-                                    .format = m->route->as_record ? SLICE("json") : SLICE("x12"),
+                                    .format = m->route->as_record ? SLICE("json") : slice_of(dialect_of_set(m->route->document)->standard),
                                     .payload = *payload,
                                     .priority = 2 };
     struct buf target, name;

@@ -15,7 +15,6 @@
 #include "base/file.h"
 #include "base/limits.h"
 #include "edi/acknowledge.h"
-#include "edi/dialect.h"
 #include "flow/unpack.h"
 #include "map/read.h"
 
@@ -196,7 +195,10 @@ static int on_document(void *ctx, const struct edi_document *d)
     before = r->n ? &grown[r->n - 1] : NULL;
     r->document = grown;
     now = &grown[r->n];
-    *now = (struct received){ .errors = d->errors,
+    if (!r->n)
+        r->standard = i->dialect->standard;
+    *now = (struct received){ .dialect = i->dialect,
+                              .errors = d->errors,
                               .warnings = d->warnings,
                               .reason = k->first_error,
                               .at = k->from,
@@ -432,24 +434,24 @@ static int hold(struct receiving *r, unsigned why, struct slice reason, struct e
 static int check_envelope(struct receiving *r, const struct received *d, bool group, struct err *err)
 {
     struct store_envelope e = { .partner = r->t->partner,
-                                .level = group ? SLICE("group") : SLICE("interchange"),
+                                .level = SLICE("interchange"),
                                 .sender = group ? d->group_sender : d->sender,
                                 .receiver = group ? d->group_receiver : d->receiver,
                                 .control = group ? d->group : d->interchange,
                                 .transmission = r->t->id };
     store_id before = 0;
     struct buf words;
-    char level[32];
+    char level[48];
     int rc = 0;
 
     if (!e.control.n)
         return 0;
-    /* partners count the groups of each kind by themselves */
-    if (group) {
-        snprintf(level, sizeof(level), "group %.*s", (int)(d->group_code.n < 20 ? d->group_code.n : 20),
-                 d->group_code.p);
-        e.level = slice_of(level);
-    }
+    /* partners count what they send in each standard by itself, and the groups of each kind */
+    snprintf(level, sizeof(level), "%s%s", d->dialect == &dialect_x12 ? "" : "edifact ", group ? "group " : "interchange");
+    if (group)
+        snprintf(level + strlen(level), sizeof(level) - strlen(level), "%.*s",
+                 (int)(d->group_code.n < 20 ? d->group_code.n : 20), d->group_code.p);
+    e.level = slice_of(level);
     if (!(r->t->passes & HELD_CONTROL) && !r->t->replays)
         rc = store_find_envelope(r->a->store, &e, &before, err);
     if (rc < 0)
@@ -491,7 +493,7 @@ static int bury_unknown(struct receiving *r, struct slice head, struct err *err)
 {
     struct slice s = slice_trim(head);
     const char *words = slice_starts(s, SLICE("UNA")) || slice_starts(s, SLICE("UNB"))
-                            ? "it is EDIFACT, which this version does not read"
+                            ? "it begins as an interchange of EDIFACT, and is none"
                         : slice_starts(s, SLICE("<")) ? "it is XML, which this version does not read"
                         : s.n == 0                    ? "it is empty"
                                                       : "it holds neither an interchange nor records";
@@ -808,13 +810,14 @@ static int receive_bytes(struct receiving *r, int fd, struct err *err)
         return rc;
     text = slice_trim(slice_starts(head, SLICE("\xef\xbb\xbf")) ? slice_from(head, 3) : head);
     json = text.n && (text.p[0] == '{' || text.p[0] == '[');
+    r->standard = slice_starts(text, SLICE("UN")) ? dialect_edifact.standard : dialect_x12.standard;
     if (!r->t->replays && !(r->t->passes & HELD_CONTROL))
         rc = store_find_same(r->a->store, r->t->partner, r->t->payload.hash, r->t->id, &same, err);
     if (rc < 0)
         return rc;
     bundle = unpack_format(head);
     if (same)
-        return receive_again(r, json || bundle ? -1 : fd, bundle ? bundle : json ? "json" : "x12", same, err);
+        return receive_again(r, json || bundle ? -1 : fd, bundle ? bundle : json ? "json" : r->standard, same, err);
     if (bundle)
         return receive_bundle(r, fd, bundle, err);
     return json ? receive_records(r, fd, err) : receive_documents(r, fd, head, err);

@@ -5,11 +5,13 @@
 #ifndef WAYBILL_FLOW_RECEIVE_H
 #define WAYBILL_FLOW_RECEIVE_H
 
+#include "edi/dialect.h"
 #include "flow/appliance.h"
 #include "flow/facts.h"
 
 /* A document as it was read. Texts are in the arena. */
 struct received {
+    const struct dialect *dialect;
     struct slice set, version, sender, receiver, interchange, group, control;
     struct slice group_sender, group_receiver, group_code; /* GS02, GS03, GS01 */
     struct slice reason;                                   /* its first error */
@@ -28,6 +30,7 @@ struct receiving {
     struct received *document;
     size_t n, room;
     struct payload records, findings; /* size 0: none */
+    const char *standard;             /* of its first interchange */
     bool json;                        /* records came as records: `records` is what arrived */
 };
 

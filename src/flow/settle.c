@@ -7,7 +7,6 @@
 #include <stdio.h>
 #include <unistd.h>
 
-#include "edi/dialect.h"
 #include "flow/route.h"
 
 enum { SHOWN = 4, REASON = 400, TEXTS = 256 << 20 };
@@ -489,7 +488,7 @@ static int settle_next(struct settling *s, size_t i, struct record_reader *reade
 
 int settle(struct receiving *r, struct err *err)
 {
-    struct store_transmission t = { .format = r->json ? SLICE("json") : SLICE("x12"),
+    struct store_transmission t = { .format = r->json ? SLICE("json") : slice_of(r->standard),
                                     .records = r->records,
                                     .findings = r->findings,
                                     .documents = (uint32_t)r->n };
