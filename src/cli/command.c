@@ -306,6 +306,23 @@ const struct command commands[] = {
         .run = command_map_check,
     },
     {
+        .name = "map loss",
+        .arguments = "FROM TO",
+        .min = 2,
+        .max = 2,
+        .completes = COMPLETES_MAP,
+        .help = "tell what is lost from one document type to another",
+        .description =
+            "Tells, by name, what a document loses that FROM reads and TO writes: the fields of the record that the one map "
+            "fills and the other does not write. Both are maps of the same kind of record, each with the first guide that it "
+            "names. What a certain record has of these fields, `waybill translate` says when it writes it (MAP-LOSS).",
+        .example = {
+            { "waybill map loss edifact/ORDERS-order x12/850-order", "what an ORDERS holds that an 850 cannot" },
+        },
+        .option = { OPTION_GUIDE, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .run = command_map_loss,
+    },
+    {
         .name = "init",
         .arguments = "FOLDER",
         .min = 1,

@@ -164,6 +164,7 @@ int command_guide_show(struct command_context *c);
 int command_guide_document(struct command_context *c);
 int command_guide_check(struct command_context *c);
 int command_map_check(struct command_context *c);
+int command_map_loss(struct command_context *c);
 int command_map_list(struct command_context *c);
 int command_partner_check(struct command_context *c);
 int command_partner_show(struct command_context *c);

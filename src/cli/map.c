@@ -1,5 +1,5 @@
 /*
- * waybill map check and map list: errors in maps, and what they leave out.
+ * waybill map check, map loss and map list: errors in maps, what they leave out, and what is lost between two of them.
  *
  * What is left out is no error: a map need not take all that a guide allows. A line that can never do anything is.
  */
@@ -19,6 +19,7 @@ struct checking {
     unsigned checked;
     /* of the map at hand */
     const struct map *map;
+    const struct map *from;     /* of a pair: what reads */
     const struct guide *guide;
     struct buf gaps;            /* as text, behind the counts */
 };
@@ -353,6 +354,103 @@ int command_map_check(struct command_context *c)
         command_say(c, "%s: there are no maps", buf_text(&k.reading.maps));
         code = EXIT_CODE_CONFIG;
     }
+    checking_deinit(&k);
+    return code;
+}
+
+/* ---- loss ---- */
+
+static int take_loss(void *ctx, const struct coverage_gap *gap)
+{
+    struct checking *k = ctx;
+    struct printer *p = k->c->out;
+
+    if (p->json) {
+        printer_field(p, "from", map_name(k->from), 0);
+        printer_field(p, "to", map_name(k->map), 0);
+        printer_field(p, "missing", slice_of(gap_names[gap->kind]), 0);
+        printer_field(p, "path", gap->path, 0);
+        printer_field(p, "name", gap->name, 0);
+        printer_end_row(p);
+        return printer_failed(p) ? ERR_STOP : 0;
+    }
+    buf_add_text(&k->gaps, "  ");
+    buf_add_slice(&k->gaps, gap->path);
+    if (gap->name.n) {
+        buf_add_text(&k->gaps, "  ");
+        buf_add_safe(&k->gaps, gap->name, 120);
+    }
+    buf_add_char(&k->gaps, '\n');
+    return k->gaps.failed;
+}
+
+/* A map with the first guide that it names. */
+static int plan_first(struct checking *k, const struct map *map, const struct map_plan **plan_r, const struct guide **guide_r)
+{
+    struct err err = { 0 };
+    int code = find_guide(k, map_guide(map, 0), guide_r), rc;
+
+    if (code)
+        return code;
+    rc = map_plan_for(k->maps, map, *guide_r, &k->reading.complaints, plan_r, &err);
+    return rc < 0 ? say_why(k, rc, &err) : EXIT_CODE_OK;
+}
+
+static int show_loss(struct checking *k)
+{
+    struct printer *p = k->c->out;
+    const struct map_plan *from, *to;
+    const struct guide *from_guide, *to_guide;
+    struct coverage n;
+    struct err err = { 0 };
+    int code = plan_first(k, k->from, &from, &from_guide), rc;
+
+    if (code == EXIT_CODE_OK)
+        code = plan_first(k, k->map, &to, &to_guide);
+    if (code)
+        return code;
+    buf_clear(&k->gaps);
+    rc = map_coverage_between(from, to, take_loss, k, &n, &err);
+    if (rc == ERR_STOP)
+        return EXIT_CODE_OK;
+    if (rc < 0) {
+        if (!err.text[0])
+            err_set(&err, rc, "%s", err_name(rc));
+        return command_fail(k->c, &err);
+    }
+    if (p->json)
+        return EXIT_CODE_OK;
+    printer_safe(p, from_guide->id);
+    printer_text(p, " to ");
+    printer_safe(p, to_guide->id);
+    printer_printf(p, ": of %u fields of ", n.fields);
+    printer_safe(p, map_kind(k->map)->name);
+    printer_printf(p, " that are filled %u are not written\n", n.fields - n.given);
+    printer_raw(p, buf_slice(&k->gaps));
+    return EXIT_CODE_OK;
+}
+
+int command_map_loss(struct command_context *c)
+{
+    struct checking k;
+    int code = checking_init(c, &k);
+
+    if (code)
+        return code;
+    code = reading_map(c, &k.reading, k.maps, c->argument[0], &k.from);
+    if (code == EXIT_CODE_OK)
+        code = reading_map(c, &k.reading, k.maps, c->argument[1], &k.map);
+    complain_once(&k);
+    if (code == EXIT_CODE_OK && (map_between_records(k.from) || map_between_records(k.map))) {
+        command_say(c, "a map between records has no guide; `waybill map check` says what it carries");
+        code = EXIT_CODE_USAGE;
+    } else if (code == EXIT_CODE_OK && map_kind(k.from) != map_kind(k.map)) {
+        command_say(c, "the one map is of the record %.*s, the other of %.*s", SLICE_FMT(map_kind(k.from)->name),
+                    SLICE_FMT(map_kind(k.map)->name));
+        code = EXIT_CODE_USAGE;
+    }
+    if (code == EXIT_CODE_OK)
+        code = show_loss(&k);
     checking_deinit(&k);
     return code;
 }

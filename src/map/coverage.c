@@ -528,6 +528,25 @@ static bool is_envelope(struct slice name, bool root)
     return false;
 }
 
+/* What makes or writes a field; what is inside of it goes to `inside`. */
+static unsigned look_all(struct covering *x, const struct sources *sources, const struct record_field *field,
+                         struct sources *inside)
+{
+    unsigned directions = 0;
+
+    for (size_t i = 0; i < sources->n; i++) {
+        const struct source *s = &sources->source[i];
+        if (s->scope)
+            for (unsigned k = 0; k < s->scope->n_order; k++)
+                directions |= look(x, s->scope->order[k], field, inside);
+        else
+            for (unsigned k = 0; k < s->pairs->n_ops; k++)
+                if (s->pairs->op[k].field == field || s->pairs->op[k].beside == field)
+                    directions |= s->pairs->op[k].direction;
+    }
+    return directions;
+}
+
 static void cover_object(struct covering *x, const struct record_object *object, const struct sources *sources,
                          unsigned depth)
 {
@@ -535,20 +554,11 @@ static void cover_object(struct covering *x, const struct record_object *object,
     for (unsigned f = 0; f < object->n && !x->failed; f++) {
         const struct record_field *field = &object->field[f];
         struct sources inside = { .n = 0 };
-        unsigned directions = 0;
+        unsigned directions;
 
         if (is_envelope(field->name, before == 0))
             continue;
-        for (size_t i = 0; i < sources->n; i++) {
-            const struct source *s = &sources->source[i];
-            if (s->scope)
-                for (unsigned k = 0; k < s->scope->n_order; k++)
-                    directions |= look(x, s->scope->order[k], field, &inside);
-            else
-                for (unsigned k = 0; k < s->pairs->n_ops; k++)
-                    if (s->pairs->op[k].field == field || s->pairs->op[k].beside == field)
-                        directions |= s->pairs->op[k].direction;
-        }
+        directions = look_all(x, sources, field, &inside);
         if (before)
             buf_add_char(&x->path, '.');
         buf_add_slice(&x->path, field->name);
@@ -564,6 +574,58 @@ static void cover_object(struct covering *x, const struct record_object *object,
         }
         x->path.n = before;
     }
+}
+
+/* The same object, as one map makes it and as another writes it. */
+static void compare_object(struct covering *x, const struct record_object *object, const struct sources *from,
+                           const struct sources *to, unsigned depth)
+{
+    size_t before = x->path.n;
+
+    for (unsigned f = 0; f < object->n && !x->failed; f++) {
+        const struct record_field *field = &object->field[f];
+        struct sources made = { .n = 0 }, written = { .n = 0 };
+        bool given;
+
+        if (is_envelope(field->name, before == 0) || !(look_all(x, from, field, &made) & DIRECTION_READ))
+            continue;
+        given = look_all(x, to, field, &written) & DIRECTION_WRITE;
+        if (before)
+            buf_add_char(&x->path, '.');
+        buf_add_slice(&x->path, field->name);
+        if (made.n && written.n && field->object && depth) {
+            compare_object(x, field->object, &made, &written, depth - 1);
+        } else {
+            x->count.fields++;
+            x->count.given += given;
+            if (!given)
+                tell(x, field->object ? GAP_OBJECT : GAP_FIELD, field->description, false, true, 0);
+        }
+        x->path.n = before;
+    }
+}
+
+int map_coverage_between(const struct map_plan *from, const struct map_plan *to, coverage_gap_fn *function, void *ctx,
+                         struct coverage *coverage_r, struct err *err)
+{
+    struct covering x = { .plan = from, .guide = from->guide, .function = function, .ctx = ctx };
+    struct sources made = { .n = 0 }, written = { .n = 0 };
+
+    *coverage_r = (struct coverage){ 0 };
+    if (from->root->object != to->root->object)
+        return err_set(err, ERR_USAGE, "the maps are of different kinds of record");
+    arena_init(&x.arena, MEMORY);
+    buf_init(&x.path, PATH_CEILING);
+    if (!buf_reserve(&x.path, 256))
+        stop(&x, ERR_NOMEM);
+    add_source(&x, &made, from->root, NULL);
+    add_source(&x, &written, to->root, NULL);
+    if (!x.failed)
+        compare_object(&x, from->root->object, &made, &written, LIMIT_LOOP_DEPTH);
+    buf_deinit(&x.path);
+    arena_deinit(&x.arena);
+    *coverage_r = x.count;
+    return x.failed == ERR_NOMEM ? err_nomem(err) : x.failed;
 }
 
 int map_coverage(const struct map_plan *plan, coverage_gap_fn *function, void *ctx, struct coverage *coverage_r,

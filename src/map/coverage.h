@@ -46,6 +46,11 @@ typedef int coverage_gap_fn(void *ctx, const struct coverage_gap *gap);
 int map_coverage(const struct map_plan *plan, coverage_gap_fn *function, void *ctx, struct coverage *coverage_r,
                  struct err *err);
 
+/* Of two maps of one kind of record: tells of every field that `from` fills and `to` does not write, in the schema's order.
+ * coverage_r->fields are those that `from` fills; given: which of these `to` writes. */
+int map_coverage_between(const struct map_plan *from, const struct map_plan *to, coverage_gap_fn *function, void *ctx,
+                         struct coverage *coverage_r, struct err *err);
+
 /* After the map was compiled for all guides that it names: complains of each line whose left side none of them
  * has. False when there was one. Of a map made from another only its own lines are looked at. */
 bool map_lines_found(const struct map *map, struct complaints *c);

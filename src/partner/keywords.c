@@ -81,9 +81,9 @@ const struct partner_keyword partner_keywords[] = {
       .help = "whether a UNA goes before each interchange, or only where delimiters or decimal mark are not the usual ones" },
     { .name = "transliterate", .in = IN_EDIFACT, .arguments = "", .otherwise = "such characters are errors",
       .help = "write characters that the set lacks with others: Ü as UE" },
-    { .name = "charset", .in = IN_EDIFACT, .arguments = "UNOA…UNOW", .value = { VALUE_CHOICE }, .least = 1, .most = 1,
-      .choice = "UNOA|UNOB|UNOC|UNOD|UNOE|UNOF|UNOG|UNOH|UNOI|UNOJ|UNOK|UNOL|UNOW", .otherwise = "UNOC",
-      .help = "the syntax identifier: which characters may be written; UNOC is ISO 8859-1, UNOW UTF-8" },
+    { .name = "charset", .in = IN_EDIFACT, .arguments = "UNOA…UNOY", .value = { VALUE_CHOICE }, .least = 1, .most = 1,
+      .choice = "UNOA|UNOB|UNOC|UNOD|UNOE|UNOF|UNOG|UNOH|UNOI|UNOJ|UNOK|UNOL|UNOW|UNOY", .otherwise = "UNOC",
+      .help = "the syntax identifier: which characters may be written; UNOC is ISO 8859-1, UNOW and UNOY UTF-8" },
     { .name = "syntax", .in = IN_EDIFACT, .arguments = "NUMBER", .value = { VALUE_NUMBER }, .least = 1, .most = 1,
       .least_number = 1, .most_number = 4, .otherwise = "3", .help = "the version of the syntax" },
 

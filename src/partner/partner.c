@@ -457,7 +457,10 @@ bool partner_group_is_for(const struct partner_group *g, struct slice document)
 
 void partner_write_options(const struct partner_identity *x, struct edi_write_options *o)
 {
+    o->dialect = x->dialect;
     o->syntax = x->syntax;
+    o->decimal = x->decimal;
+    o->una = x->una;
     o->line_end = x->line_end;
     o->charset = x->charset;
     o->transliterate = x->transliterate;
@@ -529,7 +532,8 @@ static void make_edifact_syntax(const struct partner_setting *s, struct partner_
         x->version = SLICE("3");
     x->syntax = (struct edi_syntax){ '+', '\'', ':', slice_is(x->version, "4") ? '*' : 0, '?' };
     x->charset = CHARSET_LATIN1;
-    charset_of_syntax(value_of(s, "charset"), &x->charset);
+    x->character_set = value_of(s, "charset");
+    charset_of_syntax(x->character_set, &x->charset);
     x->decimal = slice_is(value_of(s, "decimal"), "comma") ? ',' : '.';
     x->una = !slice_is(value_of(s, "una"), "needed");
     x->application = value_of(s, "application");

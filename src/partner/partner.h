@@ -135,6 +135,7 @@ struct partner_identity {
     struct slice our_qualifier, our_id; /* us */
     struct slice routing, our_routing;  /* UNB: addresses behind the identities, of either; may be empty */
     struct slice application;           /* UNB07; may be empty */
+    struct slice character_set;         /* UNB01: its name as written, such as UNOY; may be empty */
     struct slice version;               /* ISA12; empty: the first five characters of the group's. UNB01: "3" */
     const struct partner_group *group;
     unsigned n_groups;

@@ -1497,6 +1497,8 @@ static int attempt_compile(void *arg)
     if (code == 0) {
         struct coverage n;
         code = map_coverage(s.plan, NULL, NULL, &n, &s.err);
+        if (code == 0)
+            code = map_coverage_between(s.plan, s.plan, NULL, NULL, &n, &s.err);
     }
     clean_up(&s);
     return code;
@@ -1543,6 +1545,9 @@ static void test_no_memory(void **state)
     /* guides read their files when first asked */
     compile_well(&s, everything, everything_partner);
     assert_int_equal(map_coverage(s.plan, NULL, NULL, &n, &err), 0);
+    /* what a line reads only is lost even to the same map */
+    assert_int_equal(map_coverage_between(s.plan, s.plan, NULL, NULL, &n, &err), 0);
+    assert_int_equal(n.fields, n.given + 1);
     reading_init(&r, s.plan);
     assert_int_equal(read_document(&r, all_of_it, &err), 0);
     assert_string_equal(buf_text(&r.findings), "");
