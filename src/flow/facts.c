@@ -110,16 +110,6 @@ struct numbers {
     struct err *err;
 };
 
-/* Which objects of a kind hold a traced field, at any depth, is asked again and again; a kind is shallow. */
-static bool is_traced(const struct record_object *object, unsigned depth)
-{
-    for (unsigned i = 0; i < object->n; i++)
-        if (object->field[i].traced ||
-            (object->field[i].object && depth < DEPTH && is_traced(object->field[i].object, depth + 1)))
-            return true;
-    return false;
-}
-
 static int tell(struct numbers *n, const struct json_tape *tape, uint32_t node)
 {
     struct slice field, value;
@@ -178,7 +168,7 @@ static int look_into(struct numbers *n, const struct record_object *object, cons
     for (uint32_t c = json_first(node); rc == 0 && c < json_end(tape, node); c = json_next(tape, c)) {
         int i = record_field_of(object, tape, c);
         const struct record_field *field = i < 0 ? NULL : &object->field[i];
-        if (!field || !(field->traced || (field->object && is_traced(field->object, 0))))
+        if (!field || !(field->traced || (field->object && field->object->traced)))
             continue;
         if (mark)
             buf_add_char(&n->path, '.');

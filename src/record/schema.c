@@ -763,6 +763,29 @@ static bool parse(struct loader *l)
     return l->object_of && l->seen ? true : out_of_memory(l);
 }
 
+/* Passes on, from the objects inside others, that something in them is traced. True: some object learnt it now. Objects
+ * may hold themselves, and each other by many ways: so this goes over all of them, not down from the root. */
+static bool pass_on_traced(struct loader *l)
+{
+    bool news = false;
+    for (uint32_t i = 0; i < l->tape.n; i++) {
+        struct record_object *o = l->object_of[i];
+        for (unsigned k = 0; o && !o->traced && k < o->n; k++)
+            news |= o->traced = o->field[k].traced || (o->field[k].object && o->field[k].object->traced);
+    }
+    return news;
+}
+
+static void mark_traced(struct loader *first)
+{
+    bool news = true;
+    while (news) {
+        news = pass_on_traced(first);
+        for (struct loader *l = first->beside; l; l = l->beside)
+            news |= pass_on_traced(l);
+    }
+}
+
 static bool load(struct loader *l, struct record_kind *kind)
 {
     struct record_field root;
@@ -778,6 +801,7 @@ static bool load(struct loader *l, struct record_kind *kind)
         return true;
     }
     kind->root = root.object;
+    mark_traced(l);
     read_name(l, kind);
     title = json_member(&l->tape, 0, SLICE("title"));
     return !title || l->tape.node[title].type != JSON_STRING || keep_value(l, title, &kind->title);

@@ -69,6 +69,7 @@ struct record_object {
     const struct record_field *field;   /* [n], in the order of the schema */
     bool open;                          /* other keys are allowed, too */
     const struct record_field *other;   /* what they must be; NULL: anything */
+    bool traced;                        /* a field of it is, or one inside it at any depth */
     struct slice description;
     /* private */
     const struct record_key *key;       /* [n], and one when there is none */

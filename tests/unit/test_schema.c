@@ -295,6 +295,44 @@ static void write_file(const char *folder, const char *name, const char *text)
 }
 
 /* What several kinds share lies in a schema beside them. */
+/* Each of thirty objects holds the next by three fields, and the last the first: what is inside them is known without
+ * going down each of the ways. */
+static void test_traced_by_many_ways(void **state)
+{
+    static const char *const ends[] = { "\"x-trace\": true", "\"minLength\": 1" };
+    (void)state;
+    for (unsigned traced = 0; traced < 2; traced++) {
+        struct record_kind *kind;
+        struct complaints c;
+        struct buf b;
+        const struct record_field *field;
+        buf_init(&b, 100000);
+        buf_add_text(
+            &b, "{\"type\": \"object\", \"properties\": {\"record\": {\"type\": \"string\", \"const\": \"x\"}, "
+                "\"version\": {\"type\": \"integer\", \"const\": 1}, \"in\": {\"$ref\": \"#/$defs/o0\"}, "
+                "\"beside\": {\"type\": \"object\", \"properties\": {\"n\": {\"type\": \"string\"}}}}, \"$defs\": {");
+        for (unsigned i = 0; i < 30; i++) {
+            unsigned next = (i + 1) % 30;
+            buf_printf(&b, "%s\"o%u\": {\"type\": \"object\", \"properties\": {", i ? ", " : "", i);
+            for (char k = 'a'; k <= 'c'; k++)
+                buf_printf(&b, "\"%c\": {\"$ref\": \"#/$defs/o%u\"}, ", k, next);
+            buf_printf(&b, "\"id\": {\"type\": \"string\", %s}}}", i == 29 ? ends[traced] : ends[1]);
+        }
+        buf_add_text(&b, "}}");
+        complaints_init(&c);
+        assert_int_equal(record_kind_new(&kind, SLICE("x.json"), buf_slice(&b), &c), 0);
+        complaints_deinit(&c);
+        buf_deinit(&b);
+        assert_int_equal(kind->root->traced, !traced);
+        field = record_field_at(kind, SLICE("in.a.b.c"));
+        assert_non_null(field);
+        assert_int_equal(field->object->traced, !traced);
+        field = record_field_at(kind, SLICE("beside"));
+        assert_false(field->object->traced);
+        record_kind_free(&kind);
+    }
+}
+
 static void test_references_beside(void **state)
 {
     static const char head[] =
@@ -575,6 +613,7 @@ int main(void)
         cmocka_unit_test(test_wrong_schemas),
         cmocka_unit_test(test_all_errors_at_once),
         cmocka_unit_test(test_file_name), cmocka_unit_test(test_references_beside),
+        cmocka_unit_test(test_traced_by_many_ways),
         cmocka_unit_test(test_decimals),
         cmocka_unit_test(test_dates_and_times),
         cmocka_unit_test(test_checks),
