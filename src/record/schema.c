@@ -55,23 +55,24 @@ static const struct word_row {
     int is;
     const char *expected;
 } words[] = {
+    /* the usual ones first: each word of each schema is looked for */
     { "type", WORD_TYPE, OF_ALL, IS_STRING, "the name of one type" },
+    { "description", WORD_DESCRIPTION, OF_ALL, IS_STRING, "a string" },
+    { "$ref", WORD_REFERENCE, OF_ALL, IS_STRING, "a reference such as \"#/$defs/party\"" },
+    { "items", WORD_ITEMS, OF_ARRAY, IS_OBJECT | 1 << JSON_TRUE, "a schema" },
+    { "format", WORD_FORMAT, OF_STRING, IS_STRING, "a string" },
     { "properties", WORD_PROPERTIES, OF_OBJECT, IS_OBJECT, "an object" },
     { "required", WORD_REQUIRED, OF_OBJECT, IS_ARRAY, "an array of names" },
     { "additionalProperties", WORD_ADDITIONAL, OF_OBJECT, IS_BOOLEAN | IS_OBJECT, "false, true or a schema" },
-    { "items", WORD_ITEMS, OF_ARRAY, IS_OBJECT | 1 << JSON_TRUE, "a schema" },
     { "minItems", WORD_MIN_ITEMS, OF_ARRAY, IS_NUMBER, "a number" },
     { "maxItems", WORD_MAX_ITEMS, OF_ARRAY, IS_NUMBER, "a number" },
     { "enum", WORD_ENUM, OF_STRING | OF_OTHER, IS_ARRAY, "an array of values" },
     { "const", WORD_CONST, OF_STRING | OF_OTHER, IS_STRING | IS_NUMBER | IS_BOOLEAN, "a string, number or boolean" },
     { "pattern", WORD_PATTERN, OF_STRING, IS_STRING, "a string" },
-    { "format", WORD_FORMAT, OF_STRING, IS_STRING, "a string" },
     { "minLength", WORD_MIN_LENGTH, OF_STRING, IS_NUMBER, "a number" },
     { "maxLength", WORD_MAX_LENGTH, OF_STRING, IS_NUMBER, "a number" },
-    { "description", WORD_DESCRIPTION, OF_ALL, IS_STRING, "a string" },
     { "x-codes", WORD_CODES, OF_STRING, IS_STRING, "the name of a set of codes" },
     { "x-trace", WORD_TRACE, OF_STRING, IS_BOOLEAN, "true or false" },
-    { "$ref", WORD_REFERENCE, OF_ALL, IS_STRING, "a reference such as \"#/$defs/party\"" },
     { "$defs", WORD_ANNOTATION, OF_ALL, IS_OBJECT, "an object" },
     { "$schema", WORD_ANNOTATION, OF_ALL, IS_STRING, "a string" },
     { "$id", WORD_ANNOTATION, OF_ALL, IS_STRING, "a string" },
@@ -191,7 +192,7 @@ static bool parse(struct loader *l);
 static struct loader *look_beside(struct loader *l, struct slice name, uint32_t reference)
 {
     struct slice folder = l->first->file;
-    struct place place = place_of_value(l, reference);
+    struct place place;
     struct loader *other;
     struct err err;
     int r;
@@ -201,6 +202,7 @@ static struct loader *look_beside(struct loader *l, struct slice name, uint32_t 
     for (other = l->first->beside; other; other = other->beside)
         if (slice_eq(slice_from(other->file, folder.n), name))
             return other;
+    place = place_of_value(l, reference);
     if (!l->first->opens || name.n > 100 || memchr(name.p, '/', name.n) || name.p[0] == '.') {
         complain(l->complaints, &place, "a reference must look like \"#/$defs/NAME\", or \"KIND.VERSION.schema.json#/$defs/NAME\"");
         return NULL;
@@ -278,7 +280,7 @@ static const struct word_row *find_word(struct loader *l, uint32_t member)
     struct place place;
 
     for (unsigned i = 0; i < WORDS; i++)
-        if (slice_is(key, words[i].name))
+        if (key.n && key.p[0] == words[i].name[0] && slice_is(key, words[i].name))
             return &words[i];
     if (slice_starts(key, SLICE("x-")))
         return NULL;
@@ -489,8 +491,9 @@ static void read_format(struct loader *l, uint32_t node, struct record_field *f)
             f->type = (uint8_t)formats[i].type;
             return;
         }
-        suggest(name, slice_of(formats[i].name), &best, &distance);
     }
+    for (unsigned i = 0; i < sizeof(formats) / sizeof(formats[0]); i++)
+        suggest(name, slice_of(formats[i].name), &best, &distance);
     place = place_of_value(l, node);
     complain(l->complaints, &place, "the format must be decimal, date, time or partial-datetime");
     if (best.n)

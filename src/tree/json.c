@@ -667,14 +667,12 @@ int json_key(const struct json_tape *tape, uint32_t node, struct arena *arena, s
     return decoded(json_raw_key(tape, node), tape->node[node].flags & JSON_KEY_ESCAPED, arena, key_r);
 }
 
-/* Two keys, each of them perhaps with escapes. */
-static bool same(struct slice a, bool a_escaped, struct slice b, bool b_escaped)
+/* Two keys, of which one has escapes. */
+static bool same_decoded(struct slice a, bool a_escaped, struct slice b, bool b_escaped)
 {
     char x[4], y[4];
     unsigned x_n = 0, x_at = 0, y_n = 0, y_at = 0;
 
-    if (!a_escaped && !b_escaped)
-        return slice_eq(a, b);
     for (;;) {
         if (x_at == x_n && a.n) {
             x_n = take(&a, a_escaped, x);
@@ -691,6 +689,14 @@ static bool same(struct slice a, bool a_escaped, struct slice b, bool b_escaped)
     }
 }
 
+/* Most keys differ in length or in their first byte. */
+static inline bool same(struct slice a, bool a_escaped, struct slice b, bool b_escaped)
+{
+    if (__builtin_expect(a_escaped | b_escaped, 0))
+        return same_decoded(a, a_escaped, b, b_escaped);
+    return a.n == b.n && (a.n == 0 || (a.p[0] == b.p[0] && memcmp(a.p, b.p, a.n) == 0));
+}
+
 bool json_same_key(const struct json_tape *tape, uint32_t a, uint32_t b)
 {
     return same(json_raw_key(tape, a), tape->node[a].flags & JSON_KEY_ESCAPED, json_raw_key(tape, b),
@@ -699,11 +705,11 @@ bool json_same_key(const struct json_tape *tape, uint32_t a, uint32_t b)
 
 uint32_t json_member(const struct json_tape *tape, uint32_t object, struct slice key)
 {
-    uint32_t c;
+    uint32_t c, end;
 
     if (tape->node[object].type != JSON_OBJECT)
         return 0;
-    for (c = json_first(object); c < json_end(tape, object); c = json_next(tape, c))
+    for (c = json_first(object), end = json_end(tape, object); c < end; c = json_next(tape, c))
         if (same(json_raw_key(tape, c), tape->node[c].flags & JSON_KEY_ESCAPED, key, false))
             return c;
     return 0;
