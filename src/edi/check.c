@@ -596,61 +596,56 @@ static inline bool is_right(struct checker *c, const struct element_use *use, co
     }
 }
 
-/* Is a composite right? It holds no repetition separator. */
-static inline bool is_right_composite(struct checker *c, const struct element *e, const char *p, const char *end,
-                                      char separator, char repetition)
+/* Is a composite right? at: where its components begin, and in the end what is behind the last. */
+static inline bool is_right_composite(struct checker *c, const struct element *e, const char *base, const uint32_t *at,
+                                      unsigned n)
 {
     const struct element_use *part = e->part;
-    uint64_t present = 0;
-    for (unsigned k = 0;; k++, part++) {
-        const char *start = p;
-        while (p < end && *p != separator && *p != repetition)
-            p++;
-        if (p > start) {
-            if (k >= e->n_parts || k >= 64 || !is_right(c, part, start, (uint32_t)(p - start)))
-                return false;
-            present |= 1ull << k;
-        } else if (p == end && k && c->comma) {
+    uint64_t present = 0, bit = 1;
+    if (n > e->n_parts || n > 64)
+        return false;
+    for (unsigned k = 0; k < n; k++, part++, bit <<= 1) {
+        const uint32_t size = at[k + 1] - at[k] - 1;
+        if (size == 0)
+            continue;
+        if (!is_right(c, part, base + at[k], size))
             return false;
-        }
-        if (p == end)
-            break;
-        if (*p != separator)
-            return false;
-        p++;
+        present |= bit;
     }
-    return (present & e->mandatory) == e->mandatory && notes_hold(e->note, e->n_notes, present);
+    return (!c->comma || n == 1 || present & bit >> 1) && (present & e->mandatory) == e->mandatory &&
+           notes_hold(e->note, e->n_notes, present);
 }
 
 /* The elements of a segment in which there are components or repetitions. */
 static __attribute__((noinline)) uint64_t check_parts(struct checker *c, const struct segment *s,
                                                       const struct segment_def *def)
 {
-    const char separator = segment_component_separator(s->flags, c->syntax);
-    const char repetition = c->syntax->repetition ? segment_repetition_separator(s->flags, c->syntax) : separator;
+    const struct segment_parts *parts = s->parts;
     const struct element_use *use = def->use;
     const uint32_t *at = s->at;
+    struct segment_parts own;
     unsigned n = s->n < def->n ? s->n : def->n;
-    bool wrong = (s->n > def->n) | ((s->flags & SEGMENT_ESCAPE) != 0) | (s->n && at[s->n] - at[s->n - 1] == 1) |
-                 !separator;
     uint64_t present = 0;
+    bool wrong;
 
+    if (!parts && segment_find_parts(s, c->syntax, &own))
+        parts = &own;
+    wrong = !parts | (s->n > def->n) | ((s->flags & SEGMENT_ESCAPE) != 0) | (s->n && at[s->n] - at[s->n - 1] == 1);
     if (n > 64)
         n = 64;
     for (unsigned k = 0; k < n; k++, use++) {
-        const char *p = s->base + at[k] + 1, *end = s->base + at[k + 1];
-        if (p == end)
+        const uint32_t size = at[k + 1] - at[k] - 1;
+        if (size == 0)
             continue;
         present |= 1ull << k;
         if (wrong)
             continue;
-        if (use->element->type == TYPE_COMPOSITE) {
-            wrong = !is_right_composite(c, use->element, p, end, separator, repetition);
-        } else {
-            wrong = !is_right(c, use, p, (uint32_t)(end - p));
-            for (; p < end && use->quick != TYPE_B; p++)
-                wrong |= (*p == separator) | (*p == repetition);
-        }
+        if (use->element->type == TYPE_COMPOSITE)
+            wrong = !is_right_composite(c, use->element, s->base, parts->at + parts->first[k],
+                                        (unsigned)parts->first[k + 1] - parts->first[k]);
+        else
+            wrong = !is_right(c, use, s->base + at[k] + 1, size) ||
+                    (parts->first[k + 1] - parts->first[k] != 1 && use->quick != TYPE_B);
     }
     wrong |= (present & def->mandatory) != def->mandatory || (present & def->not_used) ||
              ((present ^ present >> 1) & def->pairs) || !notes_hold(def->note, def->n_single, present);

@@ -30,6 +30,14 @@ const struct dialect *dialect_of_set(struct slice set)
     return set.n == 3 ? &dialect_x12 : &dialect_edifact;
 }
 
+/* Each document says its version. */
+static void put_name(struct slice name, char *name_r, size_t room)
+{
+    size_t n = name.n < room - 1 ? name.n : room - 1;
+    memcpy(name_r, name.p, n);
+    name_r[n] = 0;
+}
+
 /* ---- X12 ---- */
 
 static void x12_interchange(struct edi_interchange *i)
@@ -86,7 +94,7 @@ static bool x12_version(const struct edi_document *d, char *name_r, size_t room)
         version = slice_of("004010");
     if (version.n > 6)
         version.n = 6;
-    snprintf(name_r, room, "%.*s", SLICE_FMT(version));
+    put_name(version, name_r, room);
     return known || !d->version.n;
 }
 
@@ -206,7 +214,7 @@ static bool edifact_version(const struct edi_document *d, char *name_r, size_t r
 {
     char own[GUIDE_DIRECTORY];
     struct slice directory = directory_of(d, own);
-    snprintf(name_r, room, "%.*s", SLICE_FMT(directory.n ? directory : SLICE("d96a")));
+    put_name(directory.n ? directory : SLICE("d96a"), name_r, room);
     return directory.n || !d->version.n;
 }
 

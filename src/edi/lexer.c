@@ -55,7 +55,7 @@ struct slice value_part(struct slice value, char separator, unsigned part)
     return part ? slice(NULL, 0) : value;
 }
 
-struct slice segment_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k, unsigned part)
+struct slice segment_look_for_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k, unsigned part)
 {
     struct slice v = segment_element(s, k), rest;
     bool found;
@@ -64,6 +64,53 @@ struct slice segment_part(const struct segment *s, const struct edi_syntax *synt
     if (syntax->repetition)
         v = slice_cut(v, segment_repetition_separator(s->flags, syntax), &rest, &found);
     return value_part(v, segment_component_separator(s->flags, syntax), part);
+}
+
+/* Bit 7 of each byte of eight that is c, the first byte lowest. */
+static inline uint64_t find_in_eight(const char *p, unsigned char c)
+{
+    const uint64_t low = 0x7f7f7f7f7f7f7f7f;
+    uint64_t v;
+    memcpy(&v, p, 8);
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+    v = __builtin_bswap64(v);
+#endif
+    v ^= 0x0101010101010101 * (uint64_t)c;
+    return ~(((v & low) + low) | v | low);
+}
+
+bool segment_find_parts(const struct segment *s, const struct edi_syntax *syntax, struct segment_parts *parts_r)
+{
+    const char separator = segment_component_separator(s->flags, syntax);
+    const char *base = s->base;
+    const uint32_t *at = s->at, from = at[0] + 1, end = at[s->n];
+    uint32_t *part = parts_r->at, *most = part + SEGMENT_PARTS_MOST - SEGMENT_ELEMENTS_MOST;
+    unsigned k = 0;
+
+    if (!separator || s->n > SEGMENT_ELEMENTS_MOST || s->n == 0 ||
+        (syntax->repetition && memchr(base + from, segment_repetition_separator(s->flags, syntax), end - from)))
+        return false;
+    for (uint32_t p = from; p < end; p += 8) {
+        for (uint64_t here = find_in_eight(base + p, (unsigned char)separator); here; here &= here - 1) {
+            const uint32_t position = p + ((uint32_t)__builtin_ctzll(here) >> 3);
+            if (position >= end)
+                break;
+            if (part >= most)
+                return false;
+            for (; at[k] < position; k++) {
+                parts_r->first[k] = (uint8_t)(part - parts_r->at);
+                *part++ = at[k] + 1;
+            }
+            *part++ = position + 1;
+        }
+    }
+    for (; k < s->n; k++) {
+        parts_r->first[k] = (uint8_t)(part - parts_r->at);
+        *part++ = at[k] + 1;
+    }
+    parts_r->first[k] = (uint8_t)(part - parts_r->at);
+    *part = end + 1;
+    return true;
 }
 
 struct masks {

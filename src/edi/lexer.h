@@ -50,6 +50,14 @@ typedef void lexer_function(struct lexer_index *x, const char *block, size_t n, 
 lexer_function *lexer_choose(enum lexer_kind kind);
 const char *lexer_name(lexer_function *f);
 
+/* Where the components of a segment stand: component j (from 1) of element k is number n = first[k-1] + j - 1 of them,
+ * base[at[n] … at[n+1]-1); first[k] is the first of the element behind it. */
+enum { SEGMENT_PARTS_MOST = 250, SEGMENT_ELEMENTS_MOST = 64 };
+struct segment_parts {
+    uint32_t at[SEGMENT_PARTS_MOST + 2];
+    uint8_t first[SEGMENT_ELEMENTS_MOST + 1];
+};
+
 /* One segment, borrowing from a block and its index. Element k (from 1) is base[at[k-1]+1 … at[k]). */
 struct segment {
     const char *base;
@@ -57,6 +65,7 @@ struct segment {
     uint32_t start;         /* of the tag */
     unsigned n;             /* elements */
     unsigned flags;
+    const struct segment_parts *parts;  /* NULL: its components have not been looked for */
 };
 
 static inline struct slice segment_element(const struct segment *s, unsigned k)
@@ -88,8 +97,23 @@ static inline char segment_repetition_separator(unsigned flags, const struct edi
 
 /* Component `part` of an element's value, from 1; no separator: it is the first. */
 struct slice value_part(struct slice value, char separator, unsigned part);
+/* Looks for the components once. False: there are too many, repetitions among them, or nothing separates any. There are
+ * eight bytes behind the segment that may be read. */
+bool segment_find_parts(const struct segment *s, const struct edi_syntax *syntax, struct segment_parts *parts_r);
+struct slice segment_look_for_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k, unsigned part);
+
 /* Component `part` of element k (its first repetition); 0: the whole element. */
-struct slice segment_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k, unsigned part);
+static inline struct slice segment_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k,
+                                        unsigned part)
+{
+    const struct segment_parts *parts = s->parts;
+    unsigned n;
+    if (!parts || part == 0)
+        return segment_look_for_part(s, syntax, k, part);
+    if (k > s->n || (n = parts->first[k - 1] + part - 1) >= parts->first[k])
+        return slice(NULL, 0);
+    return slice(s->base + parts->at[n], parts->at[n + 1] - parts->at[n] - 1);
+}
 
 /* All bytes without the terminator. */
 static inline struct slice segment_bytes(const struct segment *s)

@@ -647,15 +647,13 @@ static void tell_substitution(struct edi_reader *r, const struct segment *s)
     reader_find(r, FINDING_VERSION_SUBSTITUTED, s, 0, found, "");
 }
 
-static int take_segment(struct edi_reader *r, const struct segment *s)
+/* A segment of a document, counted, and readable as it stands. */
+static __attribute__((noinline)) int take_readable(struct edi_reader *r, const struct segment *s)
 {
     const struct guide_node *node;
     uint64_t present;
     int answer = 0;
 
-    r->document.segments++;
-    if (__builtin_expect(s->flags & r->rewrite, 0) && !(s = reader_rewrite(r, s)))
-        return r->stopped;
     if (!r->document.guide) {
         if (r->sink.stray)
             answer = r->sink.stray(r->sink.ctx, s);
@@ -672,6 +670,20 @@ static int take_segment(struct edi_reader *r, const struct segment *s)
     if (r->checker.stopped)
         answer = r->checker.stopped;
     return answer < 0 ? reader_stop(r, answer) : r->stopped;
+}
+
+static __attribute__((noinline)) int take_parts(struct edi_reader *r, const struct segment *s)
+{
+    struct segment with_parts = *s;
+    with_parts.parts = segment_find_parts(s, &r->syntax, &r->parts) ? &r->parts : NULL;
+    return take_readable(r, &with_parts);
+}
+
+static int take_segment(struct edi_reader *r, const struct segment *s)
+{
+    r->document.segments++;
+    s = reader_readable(r, s);
+    return !s ? r->stopped : s->flags & SEGMENT_PARTS ? take_parts(r, s) : take_readable(r, s);
 }
 
 /* A document needs a group around it: when there is none, one is implied. */
@@ -996,7 +1008,7 @@ static enum walk take_binary(struct edi_reader *r, const struct segment *s, size
 {
     unsigned length_at = s->base[s->start + 1] == 'I' ? 1 : 2;
     uint32_t at[4] = { s->at[0], 0, 0, 0 };
-    struct segment whole = { s->base, at, s->start, length_at + 1, SEGMENT_ESCAPE };
+    struct segment whole = { s->base, at, s->start, length_at + 1, SEGMENT_ESCAPE, NULL };
     size_t start = (size_t)(s->base - r->buf), data, end;
     uint64_t length;
 
@@ -1152,7 +1164,7 @@ static int take_broken(struct edi_reader *r, const struct segment *whole)
         const enum dialect_role role = dialect_role(r->dialect, tag);
         const bool se = role == ROLE_DOCUMENT_END, ge = role == ROLE_GROUP_END, iea = role == ROLE_INTERCHANGE_END;
         const bool inside = r->level == IN_DOCUMENT && !se && !ge;
-        struct segment part = { base, at, start, n, whole->flags };
+        struct segment part = { base, at, start, n, whole->flags, NULL };
         uint32_t kept = 0;
         if (!iea)
             next = reader_next_line(r, inside ? r->document.guide : NULL, base + at[0], end);
@@ -1276,6 +1288,7 @@ enum walk reader_walk(struct edi_reader *r, bool last)
     size_t n = r->n - origin;
     uint32_t d = 0, from = 0;
     const uint32_t first = r->dialect->first, second = r->dialect->second, odd_tag = r->dialect->odd_tag;
+    const uint32_t slow = SEGMENT_ESCAPE | SEGMENT_RELEASE;
     const bool line_terminator = r->syntax.terminator == '\n' || r->syntax.terminator == '\r';
 
     /* what lies in documents is not for this reader: the envelopes between them are short */
@@ -1293,19 +1306,22 @@ enum walk reader_walk(struct edi_reader *r, bool last)
         const uint32_t tag_end = at[0], end = x->delimiter[number];
         uint32_t start = from, tag = 0;
 
-        while (start < tag_end && delimiters_blank(base[start]))
+        if (base[start] == '\n' && start < tag_end)
             start++;
-        struct segment s = { base, at, start, number - d, flags };
-        r->from = origin + start;
         memcpy(&tag, base + start, 4);
         if (tag_end - start < 4)
             tag &= tag_bytes[tag_end - start];
-        /* nearly all are of a document, and nothing is odd about them */
-        if (__builtin_expect(r->level == IN_DOCUMENT && !(flags & SEGMENT_ESCAPE) && !(tag & odd_tag) &&
-                                 !dialect_may_have_role(first, second, tag) && start != end &&
-                                 (start == from || (start == from + 1 && base[from] == '\n')),
+        struct segment s = { base, at, start, number - d, flags, NULL };
+        /* nearly all are of a document, and nothing is odd about them: no blanks before them, for one */
+        if (__builtin_expect(!(flags & slow) && (tag & 0xff) > ' ' && !(tag & odd_tag) &&
+                                 !dialect_may_have_role(first, second, tag) && r->level == IN_DOCUMENT,
                              1)) {
-            take_segment(r, &s);
+            r->from = origin + start;
+            r->document.segments++;
+            if (flags & SEGMENT_PARTS)
+                take_parts(r, &s);
+            else
+                take_readable(r, &s);
             d = number + 1;
             from = end + 1;
             r->from = origin + from;
@@ -1313,6 +1329,13 @@ enum walk reader_walk(struct edi_reader *r, bool last)
                 return WALK_DONE;
             continue;
         }
+        while (start < tag_end && delimiters_blank(base[start]))
+            start++;
+        s.start = start;
+        r->from = origin + start;
+        memcpy(&tag, base + start, 4);
+        if (tag_end - start < 4)
+            tag &= tag_bytes[tag_end - start];
         /* a NUL in it must not make it look like a shorter one */
         if (__builtin_expect(flags & SEGMENT_ESCAPE, 0) && memchr(base + start, 0, tag_end - start))
             tag = UINT32_MAX;

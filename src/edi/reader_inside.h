@@ -62,6 +62,7 @@ struct edi_reader {
     uint16_t page[CHARSET_PAGE];
     unsigned rewrite;               /* flags of segments that are looked at more closely before they are handed out */
     struct rewritten copy;
+    struct segment_parts parts;     /* of the segment at hand */
     bool package;                   /* a UNP is to come */
     uint64_t package_length;
     bool nesting_told, case_told, charset_told;

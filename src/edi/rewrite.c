@@ -79,7 +79,7 @@ const struct segment *rewrite_segment(struct rewritten *c, const struct edi_synt
         c->at[k] = (uint32_t)n;
     }
     memset(c->text + n, 0, BEHIND);
-    c->segment = (struct segment){ c->text, c->at, 0, s->n, s->flags | SEGMENT_REWRITTEN };
+    c->segment = (struct segment){ c->text, c->at, 0, s->n, s->flags | SEGMENT_REWRITTEN, NULL };
     c->of = s;
     return &c->segment;
 }

@@ -729,6 +729,7 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
     for (unsigned i = 0; i < n_elements && i < 3; i++)
         op->element[i] = (uint8_t)elements[i].element;
     op->component = (uint8_t)elements[0].component;
+    op->odd = op->component > 1 ? ODD_LATER : 0;
     if (name.n) {
         op->field = find_field(x, object, name, &l->right_at);
         if (!op->field)
@@ -1461,8 +1462,10 @@ static void mark_counted(struct map_plan *plan, struct map_scope *s, const struc
     for (unsigned i = 0; i < s->n_order; i++) {
         struct map_take *t = s->order[i];
         for (unsigned k = 0; k < t->n_ops; k++)
-            if (t->op[k].field == field)
+            if (t->op[k].field == field) {
                 t->op[k].counted = true;
+                t->op[k].odd |= ODD_COUNTED;
+            }
         if (t->kind == TAKE_SCOPE && t->scope)
             mark_counted(plan, t->scope, field);
     }

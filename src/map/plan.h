@@ -75,6 +75,7 @@ struct map_op {
     uint8_t takes;              /* inherits from slot takes - 1 when it has no value of its own */
     bool marked;                /* the element is EDIFACT's: a decimal's mark may be a comma */
     bool counted;               /* its values are added up: check sum */
+    uint8_t odd;                /* ODD_…, for reading */
     bool kept;                  /* QUICK_CODE: a code without a row is written as it is, its word beside nothing */
     uint64_t needs;             /* elements without which reading it does nothing */
     const char *key;            /* "name":" and 32 readable bytes; "" for items of a list of scalars: just the quote */
@@ -109,6 +110,7 @@ enum quick_op {
     QUICK_SLOW,
     QUICK_NONE          /* writes only */
 };
+enum { ODD_COUNTED = 1, ODD_LATER = 2 };    /* it is `counted`; a component that is not the first */
 enum { DIRECTION_READ = 1, DIRECTION_WRITE = 2, DIRECTION_BOTH = 3 };
 
 struct map_select {

@@ -239,37 +239,10 @@ static void map_finding(struct map_reader *r, const struct segment *s, enum find
     }
 }
 
-static struct slice component_of(const struct map_reader *r, const struct segment *s, struct slice v,
-                                 unsigned component)
-{
-    const struct edi_syntax *x = &r->document.interchange->syntax;
-    const char separator = segment_component_separator(s->flags, x);
-    const char repetition = segment_repetition_separator(s->flags, x);
-    struct slice rest = v, part = v;
-    bool found = true;
-    if (repetition)
-        v = slice_cut(v, repetition, &rest, &found);
-    found = true;
-    if (!separator)
-        return component <= 1 ? v : slice(NULL, 0);
-    rest = v;
-    for (unsigned i = 0; i < component && found; i++) {
-        part = slice_cut(rest, separator, &rest, &found);
-        if (i + 1 < component && !found)
-            return slice(NULL, 0);
-    }
-    return part;
-}
-
 /* A component, 0: the element itself. */
 static struct slice part_of(const struct map_reader *r, const struct segment *s, unsigned element, unsigned component)
 {
-    struct slice v = segment_element(s, element);
-    if (component == 0 || v.n == 0)
-        return v;
-    if (s->flags & SEGMENT_PARTS)
-        return component_of(r, s, v, component);
-    return component == 1 ? v : slice(NULL, 0);
+    return segment_part(s, &r->document.interchange->syntax, element, component);
 }
 
 /* CTT01 and the like: what was counted against what is said. */
@@ -593,23 +566,11 @@ static __attribute__((noinline)) char *run_code(struct map_reader *r, const stru
     return p;
 }
 
-/* One field; element k is there. */
-static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, const struct map_op *op,
-                                                          const struct segment *s, unsigned k, char *p)
+/* One field of the value of element k, or of its component. */
+static inline __attribute__((always_inline)) char *put_op(struct map_reader *r, const struct map_op *op,
+                                                          const struct segment *s, unsigned k, const char *v, size_t size,
+                                                          char *p)
 {
-    const char *v = s->base + s->at[k - 1] + 1;
-    size_t size = s->at[k] - s->at[k - 1] - 1;
-    if (__builtin_expect((s->flags & SEGMENT_PARTS) != 0 || op->component > 1, 0)) {
-        struct slice part = s->flags & SEGMENT_PARTS
-                                ? (op->component ? component_of(r, s, slice(v, size), op->component) : slice(v, size))
-                                : slice(NULL, 0);
-        v = part.p;
-        size = part.n;
-        if (size == 0)
-            return p;
-    }
-    if (__builtin_expect(op->counted, 0))
-        add_total(&r->total, slice(v, size));
     if (__builtin_expect(op->quick <= QUICK_DECIMAL, 1)) {
         if (op->quick == QUICK_DECIMAL && __builtin_expect(!is_plain(v, size), 0))
             return run_exponent(r, op, s, k, slice(v, size), p);
@@ -653,6 +614,28 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
     }
     memcpy(p, "\",", 2);
     return p + 2;
+}
+
+/* One field; element k is there. parts: there may be components in the segment. */
+static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, const struct map_op *op,
+                                                          const struct segment *s, unsigned k, bool parts, char *p)
+{
+    const char *v = s->base + s->at[k - 1] + 1;
+    size_t size = s->at[k] - s->at[k - 1] - 1;
+    if (parts && op->component) {
+        const struct slice part = part_of(r, s, k, op->component);
+        v = part.p;
+        size = part.n;
+        if (size == 0)
+            return p;
+    }
+    if (__builtin_expect(op->odd != 0, 0)) {
+        if (op->odd & ODD_LATER && !parts)
+            return p;
+        if (op->odd & ODD_COUNTED)
+            add_total(&r->total, slice(v, size));
+    }
+    return put_op(r, op, s, k, v, size, p);
 }
 
 /* A date, or two, in the form that an element names. Does the op take it as such? */
@@ -771,15 +754,16 @@ static inline char *run_late(struct map_reader *r, const struct map_take *t, con
     }
 }
 
-/* The fields of one segment that has no list items of its own. */
-static char *run_ops(struct map_reader *r, const struct map_take *t, const struct segment *s, uint64_t present, char *p)
+static inline __attribute__((always_inline)) char *run_all(struct map_reader *r, const struct map_take *t,
+                                                           const struct segment *s, uint64_t present, bool parts,
+                                                           char *p)
 {
     uint64_t todo = present & t->quick;
     if (__builtin_expect(t->mixed, 0)) {
         for (const struct map_op *op = t->op, *end = op + t->n_ops; op < end; op++) {
             if (!(op->needs & present))
                 continue;
-            p = op->quick >= QUICK_DATETIME ? run_late(r, t, op, s, p) : run_op(r, op, s, op->element[0], p);
+            p = op->quick >= QUICK_DATETIME ? run_late(r, t, op, s, p) : run_op(r, op, s, op->element[0], parts, p);
         }
         return p;
     }
@@ -787,10 +771,10 @@ static char *run_ops(struct map_reader *r, const struct map_take *t, const struc
         unsigned k = (unsigned)__builtin_ctzll(todo);
         const struct map_op *op = &t->op[t->by_element[k] - 1];
         todo &= todo - 1;
-        p = run_op(r, op, s, k + 1, p);
-        while (__builtin_expect(op->next != 0, 0)) {
+        p = run_op(r, op, s, k + 1, parts, p);
+        while (__builtin_expect(op->next != 0, parts)) {
             op = &t->op[op->next - 1];
-            p = run_op(r, op, s, k + 1, p);
+            p = run_op(r, op, s, k + 1, parts, p);
         }
     }
     if (present & t->slow)
@@ -801,17 +785,69 @@ static char *run_ops(struct map_reader *r, const struct map_take *t, const struc
     return p;
 }
 
-/* The fields of an item of pairs: `offset` is added to the numbers of elements that are not shared. */
-static char *run_group(struct map_reader *r, const struct map_take *t, const struct segment *s, unsigned offset, char *p)
+static __attribute__((noinline)) char *run_all_parts(struct map_reader *r, const struct map_take *t,
+                                                     const struct segment *s, uint64_t present, char *p)
+{
+    return run_all(r, t, s, present, true, p);
+}
+
+/* The fields of one segment that has no list items of its own. */
+static char *run_ops(struct map_reader *r, const struct map_take *t, const struct segment *s, uint64_t present, char *p)
+{
+    return s->flags & SEGMENT_PARTS ? run_all_parts(r, t, s, present, p) : run_all(r, t, s, present, false, p);
+}
+
+static inline __attribute__((always_inline)) char *run_item(struct map_reader *r, const struct map_take *t,
+                                                            const struct segment *s, unsigned offset, bool parts,
+                                                            char *p)
 {
     const struct map_op *op = t->op, *end = op + t->n_ops, *shared = op + t->shared;
     for (; op < end; op++) {
         unsigned own = op < shared ? offset : 0, k = op->element[0] + own;
         if (k > s->n || s->at[k] - s->at[k - 1] == 1)
             continue;
-        p = op->quick >= QUICK_DATETIME ? run_slow(r, t, op, s, own, p) : run_op(r, op, s, k, p);
+        p = op->quick >= QUICK_DATETIME ? run_slow(r, t, op, s, own, p) : run_op(r, op, s, k, parts, p);
     }
     return p;
+}
+
+static __attribute__((noinline)) char *run_item_parts(struct map_reader *r, const struct map_take *t,
+                                                      const struct segment *s, unsigned offset, char *p)
+{
+    return run_item(r, t, s, offset, true, p);
+}
+
+/* The fields of an item of pairs: `offset` is added to the numbers of elements that are not shared. */
+static char *run_group(struct map_reader *r, const struct map_take *t, const struct segment *s, unsigned offset, char *p)
+{
+    return s->flags & SEGMENT_PARTS ? run_item_parts(r, t, s, offset, p) : run_item(r, t, s, offset, false, p);
+}
+
+/* Are there components that no op of the take names? */
+static __attribute__((noinline)) bool leaves_parts(const struct map_reader *r, const struct map_take *t,
+                                                   const struct segment *s)
+{
+    const struct segment_parts *parts = s->parts;
+    const char separator = parts ? 0 : segment_component_separator(s->flags, &r->document.interchange->syntax);
+    for (unsigned k = 1; t->components && k <= s->n && k <= 64; k++) {
+        const uint32_t named = t->components[k - 1];
+        if (!named)
+            continue;
+        if (parts) {
+            for (unsigned n = parts->first[k - 1], c = 0; n < parts->first[k]; n++, c++)
+                if (parts->at[n + 1] - parts->at[n] > 1 && (c > 31 || !(named >> c & 1)))
+                    return true;
+            continue;
+        }
+        struct slice rest = segment_element(s, k);
+        bool more = separator && rest.n;
+        for (unsigned c = 0; more; c++) {
+            struct slice part = slice_cut(rest, separator, &rest, &more);
+            if (part.n && (c > 31 || !(named >> c & 1)))
+                return true;
+        }
+    }
+    return false;
 }
 
 /* ---- objects and lists ---- */
@@ -1057,12 +1093,18 @@ static inline void close_top(struct map_reader *r)
 
 /* ---- segments ---- */
 
+static __attribute__((noinline)) struct slice selecting_part(const struct map_reader *r, const struct segment *s,
+                                                              const struct map_select *select)
+{
+    return part_of(r, s, select->element, select->component);
+}
+
 static inline bool selected(const struct map_reader *r, const struct map_take *t, const struct segment *s)
 {
     for (unsigned i = 0; i < t->n_select; i++) {
         struct slice v = segment_element(s, t->select[i].element);
         if (__builtin_expect(t->select[i].component != 0, 0))
-            v = part_of(r, s, t->select[i].element, t->select[i].component);
+            v = selecting_part(r, s, &t->select[i]);
         if (v.n == 0 || v.n > 8 || slice_key(v) != t->select[i].key)
             return false;
     }
@@ -1075,25 +1117,8 @@ static inline bool available(const struct map_reader *r, const struct instance *
     return !(t->once && i->once >> (t->once - 1) & 1) && (t->n_select == 0 || selected(r, t, s));
 }
 
-/* Are there components that no op of the take names? */
-static bool leaves_parts(const struct map_reader *r, const struct map_take *t, const struct segment *s)
-{
-    for (unsigned k = 1; t->components && k <= s->n && k <= 64; k++) {
-        const uint32_t named = t->components[k - 1];
-        const char separator = segment_component_separator(s->flags, &r->document.interchange->syntax);
-        struct slice rest = segment_element(s, k);
-        bool more = named != 0 && separator && rest.n;
-        for (unsigned c = 0; more; c++) {
-            struct slice part = slice_cut(rest, separator, &rest, &more);
-            if (part.n && (c > 31 || !(named >> c & 1)))
-                return true;
-        }
-    }
-    return false;
-}
-
 /* Would a list further down take the whole segment, where this take leaves something over? */
-static bool better_later(const struct map_reader *r, const struct instance *i, const struct map_take *t,
+static __attribute__((noinline)) bool better_later(const struct map_reader *r, const struct instance *i, const struct map_take *t,
                          const struct segment *s, uint64_t present)
 {
     for (t = t->next; t; t = t->next) {
@@ -1106,7 +1131,7 @@ static bool better_later(const struct map_reader *r, const struct instance *i, c
 }
 
 /* A list of texts in the components of one element. */
-static bool run_parts(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s)
+static __attribute__((noinline)) bool run_parts(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s)
 {
     const size_t most = most_of(t, s) + t->n_parts * 4u;
     struct buf *b = NULL;
@@ -1122,7 +1147,7 @@ static bool run_parts(struct map_reader *r, struct instance *i, const struct map
             if (!b || !(p = room_for(r, b, most * t->n_parts)))
                 return false;
         }
-        p = op.quick >= QUICK_DATETIME ? run_slow(r, t, &op, s, 0, p) : run_op(r, &op, s, t->first, p);
+        p = op.quick >= QUICK_DATETIME ? run_slow(r, t, &op, s, 0, p) : run_op(r, &op, s, t->first, true, p);
     }
     if (b)
         b->n = (size_t)(p - b->p);
@@ -1186,8 +1211,9 @@ static void run_fold(struct map_reader *r, struct instance *i, const struct map_
     buf_add_json(&k->content, v);
 }
 
-static inline void run_segment(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
-                        uint64_t present)
+static inline __attribute__((always_inline)) void run_segment(struct map_reader *r, struct instance *i,
+                                                              const struct map_take *t, const struct segment *s,
+                                                              uint64_t present)
 {
     struct buf *b = t->owner ? i->to : field_target(r, i, t);
     char *p = room_for(r, b, most_of(t, s));
@@ -1279,8 +1305,14 @@ static void run_leaf(struct map_reader *r, struct instance *i, const struct map_
     b->n = (size_t)(p + 2 - b->p);
 }
 
-static uint64_t run_node(struct map_reader *r, struct instance *i, const struct guide_node *node,
-                         const struct segment *s, uint64_t present);
+/* What a scope does with a segment. */
+static inline const struct map_take *takes_of(const struct instance *i, uint16_t ordinal)
+{
+    return i->scope->program[ordinal - i->scope->first];
+}
+
+static uint64_t run_node(struct map_reader *r, struct instance *i, const struct map_take *t,
+                         const struct guide_node *node, const struct segment *s, uint64_t present);
 
 /* An object that is made of one segment. */
 static __attribute__((noinline)) void run_child(struct map_reader *r, struct instance *i, const struct map_take *t,
@@ -1294,8 +1326,8 @@ static __attribute__((noinline)) void run_child(struct map_reader *r, struct ins
     if (!child)
         return;
     r->taken = NULL;
-    covered = run_node(r, child, node, s, present);
-    if ((present & ~covered) || (s->flags & SEGMENT_PARTS && r->taken && r->taken->components))
+    covered = run_node(r, child, takes_of(child, node->ordinal), node, s, present);
+    if ((present & ~covered) || (s->flags & SEGMENT_PARTS && r->taken && leaves_parts(r, r->taken, s)))
         read_left_rest(r, node, s, present & ~covered, present, r->taken);
     close_instance(r);
     r->taken = around; /* nothing is left for the scope around it */
@@ -1333,8 +1365,8 @@ static uint64_t run_takes(struct map_reader *r, struct instance *i, const struct
         case TAKE_SCOPE:
             if (node->loop)
                 continue;
-            if (t->scope->leaf && !(present & ~t->scope->owner->covered) && !(s->flags & SEGMENT_PARTS) &&
-                !(present & t->scope->owner->slow))
+            if (t->scope->leaf && !(present & ~t->scope->owner->covered) && !(present & t->scope->owner->slow) &&
+                !(s->flags & SEGMENT_PARTS && leaves_parts(r, t->scope->owner, s)))
                 run_leaf(r, i, t, s, present);
             else
                 run_child(r, i, t, node, s, present);
@@ -1358,20 +1390,23 @@ static uint64_t run_takes(struct map_reader *r, struct instance *i, const struct
     return 0;
 }
 
-/* Runs what a scope does with a segment. Returns the elements that were taken care of; by what, stands in r->taken. */
-static inline uint64_t run_node(struct map_reader *r, struct instance *i, const struct guide_node *node,
-                                const struct segment *s, uint64_t present)
+/* Returns the elements that were taken care of; by what, stands in r->taken. */
+static inline uint64_t run_node(struct map_reader *r, struct instance *i, const struct map_take *t,
+                                const struct guide_node *node, const struct segment *s, uint64_t present)
 {
-    const struct map_take *t = i->scope->program[node->ordinal - i->scope->first];
     if (!t)
         return 0;
     return t->owner ? run_owner(r, i, t, s, present) : run_takes(r, i, t, node, s, present);
 }
 
-/* Both single fields and a list name the first segment of a loop: what the fields take whole is theirs (*single_r), all
- * else is an item of the list. Fields that are only read change nothing for the list. */
-static bool goes_to_list(const struct map_reader *r, const struct instance *i, const struct map_take *t,
-                         const struct map_take *list, const struct segment *s, uint64_t present, bool *single_r)
+/* Whose the first segment of a loop is, where single fields and a list both name it. */
+enum whose { OF_BOTH, OF_FIELDS, OF_LIST };
+
+/* What the fields take whole is theirs, all else is an item of the list. Fields that are only read change nothing for the
+ * list. */
+static __attribute__((noinline)) enum whose whose_is(const struct map_reader *r, const struct instance *i,
+                                                     const struct map_take *t, const struct map_take *list,
+                                                     const struct segment *s, uint64_t present)
 {
     while (list && !(list->kind == TAKE_SCOPE && list->scope->list && available(r, i, list, s)))
         list = list->next;
@@ -1380,19 +1415,51 @@ static bool goes_to_list(const struct map_reader *r, const struct instance *i, c
             continue;
         if ((present & ~t->covered) || (t->picky && leaves_date(r, t, s)) ||
             (s->flags & SEGMENT_PARTS && leaves_parts(r, t, s)))
-            return true;
-        *single_r = true;
-        return false;
+            return OF_LIST;
+        return OF_FIELDS;
     }
-    return false;
+    return OF_BOTH;
+}
+
+/* The first segment of a loop. */
+static uint64_t take_first(struct map_reader *r, struct instance *top, const struct guide_node *node,
+                           const struct segment *s, uint64_t present)
+{
+    const struct map_take *t = takes_of(top, node->parent), *own;
+    struct instance *child = NULL;
+    uint64_t covered = 0;
+    enum whose whose = OF_BOTH;
+
+    if (__builtin_expect(top->scope->row && node->parent == top->scope->row, 0) && top->rows++ > 0) {
+        top = next_row(r);
+        if (!top)
+            return ~0ull;
+        top->rows = 1;
+    }
+    own = takes_of(top, node->ordinal);
+    if (own) {
+        if (!own->owner && t)
+            whose = whose_is(r, top, own, t, s, present);
+        if (whose != OF_LIST)
+            covered = run_node(r, top, own, node, s, present);
+    }
+    for (; t && !child; t = t->next)
+        if (t->kind == TAKE_SCOPE && available(r, top, t, s) && !(whose == OF_FIELDS && t->scope->list)) {
+            child = enter(r, top, t);
+            if (!child) {
+                r->taken = NULL;
+                return ~0ull;
+            }
+            covered |= run_node(r, child, takes_of(child, node->ordinal), node, s, present);
+        }
+    return covered;
 }
 
 static int take_segment(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present)
 {
     struct map_reader *r = ctx;
     struct instance *top;
-    uint64_t covered = 0;
-    bool single = false;
+    uint64_t covered;
 
     if (!r->plan || r->stopped)
         return r->stopped;
@@ -1411,30 +1478,10 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
         close_top(r);
         top = &r->stack[r->depth - 1];
     }
-    if (node->trigger) {
-        const struct map_take *t = top->scope->program[node->parent - top->scope->first];
-        struct instance *child = NULL;
-        if (__builtin_expect(top->scope->row && node->parent == top->scope->row, 0) && top->rows++ > 0) {
-            top = next_row(r);
-            if (!top)
-                return r->stopped;
-            top->rows = 1;
-        }
-        const struct map_take *own = top->scope->program[node->ordinal - top->scope->first];
-        if (!own || own->owner || !t || !goes_to_list(r, top, own, t, s, present, &single))
-            covered = run_node(r, top, node, s, present);
-        for (; t && !child; t = t->next)
-            if (t->kind == TAKE_SCOPE && !(single && t->scope->list) && available(r, top, t, s)) {
-                child = enter(r, top, t);
-                if (!child)
-                    return r->stopped;
-                covered |= run_node(r, child, node, s, present);
-            }
-    } else {
-        covered = run_node(r, top, node, s, present);
-    }
+    covered = node->trigger ? take_first(r, top, node, s, present)
+                            : run_node(r, top, takes_of(top, node->ordinal), node, s, present);
     if (__builtin_expect((present & ~covered) != 0 || (!covered && !r->taken) ||
-                             (s->flags & SEGMENT_PARTS && r->taken && r->taken->components), 0))
+                             (s->flags & SEGMENT_PARTS && r->taken && leaves_parts(r, r->taken, s)), 0))
         read_left_rest(r, node, s, present & ~covered, present, r->taken);
     if (__builtin_expect(r->out.n > r->options.flush + KEEP_BEHIND, 0))
         flush_out(r);

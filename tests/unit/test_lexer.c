@@ -147,7 +147,8 @@ static void test_parts(void **state)
     static const struct edi_syntax syntax = { '+', '\'', ':', '*', '?' };
     static const char text[] = "AAA+b:c*d:e+f+:g'", copy[] = "AAA+b:\xff" "c*\xfe" "d+e'";
     const uint32_t at[] = { 3, 11, 13, 16 }, at_copy[] = { 3, 11, 13 };
-    struct segment s = { text, at, 0, 3, SEGMENT_PARTS }, r = { copy, at_copy, 0, 2, SEGMENT_PARTS | SEGMENT_REWRITTEN };
+    struct segment s = { text, at, 0, 3, SEGMENT_PARTS, NULL };
+    struct segment r = { copy, at_copy, 0, 2, SEGMENT_PARTS | SEGMENT_REWRITTEN, NULL };
 
     (void)state;
     assert_true(slice_is(segment_part(&s, &syntax, 1, 0), "b:c*d:e"));
@@ -164,6 +165,56 @@ static void test_parts(void **state)
     s.flags = 0;
     assert_true(slice_is(segment_part(&s, &syntax, 2, 1), "f"));
     assert_true(slice_is(segment_part(&s, &syntax, 2, 2), ""));
+}
+
+/* Components that were found once are those that are looked for one by one. */
+static void test_find_parts(void **state)
+{
+    static const struct edi_syntax syntax = { '+', '\'', ':', 0, '?' }, repeats = { '+', '\'', ':', '*', '?' };
+    enum { MOST = 700 };
+    char text[MOST + 16];
+    uint32_t at[MOST + 1];
+    struct segment_parts parts;
+    uint32_t chance = 1;
+
+    (void)state;
+    for (unsigned round = 0; round < 3000; round++) {
+        const unsigned size = round % 40 == 0 ? MOST : 4 + round % 60, often = 2 + round % 7;
+        struct segment s = { text, at, 0, 0, SEGMENT_PARTS | (round % 3 ? 0 : SEGMENT_REWRITTEN), NULL };
+        const char separator = segment_component_separator(s.flags, &syntax);
+        unsigned found = 0;
+        memcpy(text, "AAA+", 4);
+        at[0] = 3;
+        for (unsigned i = 4; i < size; i++) {
+            chance = chance * 1103515245u + 12345u;
+            const unsigned kind = chance >> 16 & 15;
+            text[i] = kind < often ? separator : kind == 15 ? '+' : (char)('a' + kind);
+            if (kind == 15)
+                at[++s.n] = i;
+        }
+        at[++s.n] = size;
+        memset(text + size, separator, 16);
+        for (unsigned i = 4; i < size; i++)
+            found += text[i] == separator || text[i] == '+';
+        if (!segment_find_parts(&s, &syntax, &parts)) {
+            assert_true(s.n > SEGMENT_ELEMENTS_MOST || found >= SEGMENT_PARTS_MOST - SEGMENT_ELEMENTS_MOST);
+            continue;
+        }
+        for (unsigned k = 1; k <= s.n + 1; k++)
+            for (unsigned part = 0; part < 12; part++) {
+                struct slice looked = segment_look_for_part(&s, &syntax, k, part), quick;
+                s.parts = &parts;
+                quick = segment_part(&s, &syntax, k, part);
+                assert_true(slice_eq(looked, quick) && (!looked.n || looked.p == quick.p));
+                s.parts = NULL;
+            }
+    }
+    memcpy(text, "AAA+a:b*c", 9);
+    at[1] = 9;
+    struct segment s = { text, at, 0, 1, SEGMENT_PARTS, NULL };
+    assert_false(segment_find_parts(&s, &repeats, &parts));
+    at[1] = 7;
+    assert_true(segment_find_parts(&s, &repeats, &parts));
 }
 
 /* Every byte value, with every flag that it may set. */
@@ -240,7 +291,7 @@ static void test_elements(void **state)
 {
     char block[128] = "PO1*1**EA*~";
     uint32_t at[] = { 3, 5, 6, 9, 10 };
-    struct segment s = { block, at, 0, 4, 0 };
+    struct segment s = { block, at, 0, 4, 0, NULL };
 
     (void)state;
     assert_true(slice_is(segment_tag(&s), "PO1"));
@@ -281,6 +332,7 @@ int main(void)
         cmocka_unit_test(test_line_breaks), cmocka_unit_test(test_open),
         cmocka_unit_test(test_elements),    cmocka_unit_test(test_memory),
         cmocka_unit_test(test_release),     cmocka_unit_test(test_parts),
+        cmocka_unit_test(test_find_parts),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
