@@ -6,7 +6,7 @@
  *
  * Prints one line: name, bytes, segments, elements, bytes in elements, nanoseconds spent splitting (the time of
  * reading is left out; the whole process is timed by `measure`). Element separator and terminator are taken from
- * the ISA, as everybody does.
+ * the ISA, as everybody does, or from UNA.
  *
  * Two static blocks of main() are all its memory.
  */
@@ -19,16 +19,23 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { BLOCK = 128 << 10, ISA_LENGTH = 106, ISA_ELEMENT = 3, ISA_TERMINATOR = 105 };
+enum { BLOCK = 128 << 10, ISA_LENGTH = 106, ISA_ELEMENT = 3, ISA_TERMINATOR = 105, UNA_ELEMENT = 4, UNA_RELEASE = 6, UNA_TERMINATOR = 8 };
+
+/* release: EDIFACT's, or 0. */
+struct syntax {
+    char element, terminator, release;
+};
 
 /* What was counted. The length of each element is found, so that the loop does a tokeniser's work. */
 struct count {
     uint64_t segments, elements, element_bytes;
 };
 
-/* Both return how many bytes make up whole segments. */
-static size_t split_bytes(const char *block, size_t n, char element, char terminator, struct count *count)
+/* All return how many bytes make up whole segments. */
+static inline __attribute__((always_inline)) size_t split(const char *block, size_t n, struct syntax syntax,
+                                                          struct count *count, bool releases)
 {
+    const char element = syntax.element, terminator = syntax.terminator, release = syntax.release;
     size_t start = 0, whole = 0;
     bool tag = true;
     struct count c = *count;
@@ -36,6 +43,8 @@ static size_t split_bytes(const char *block, size_t n, char element, char termin
 
     for (size_t i = 0; i < n; i++) {
         char b = block[i];
+        if (releases && b == release)
+            i++;
         if (b != element && b != terminator)
             continue;
         if (!tag) {
@@ -55,18 +64,36 @@ static size_t split_bytes(const char *block, size_t n, char element, char termin
     return whole;
 }
 
-static size_t split_memchr(const char *block, size_t n, char element, char terminator, struct count *count)
+static size_t split_bytes(const char *block, size_t n, struct syntax syntax, struct count *count)
+{
+    return syntax.release ? split(block, n, syntax, count, true) : split(block, n, syntax, count, false);
+}
+
+/* The next such byte that is not released; NULL: none. */
+static inline const char *find(const char *block, const char *p, const char *end, char c, char release)
+{
+    for (; (p = memchr(p, c, (size_t)(end - p))) != NULL && release; p++) {
+        size_t before = 0;
+        while (p - before > block && *(p - before - 1) == release)
+            before++;
+        if (before % 2 == 0)
+            break;
+    }
+    return p;
+}
+
+static size_t split_memchr(const char *block, size_t n, struct syntax syntax, struct count *count)
 {
     const char *p = block, *end = block + n;
 
     for (;;) {
-        const char *stop = memchr(p, terminator, (size_t)(end - p));
+        const char *stop = find(block, p, end, syntax.terminator, syntax.release);
         if (!stop)
             return (size_t)(p - block);
         count->segments++;
-        const char *at = memchr(p, element, (size_t)(stop - p));
+        const char *at = find(block, p, stop, syntax.element, syntax.release);
         while (at) {
-            const char *next = memchr(at + 1, element, (size_t)(stop - at - 1));
+            const char *next = find(block, at + 1, stop, syntax.element, syntax.release);
             count->elements++;
             count->element_bytes += (uint64_t)((next ? next : stop) - at - 1);
             at = next;
@@ -89,7 +116,7 @@ int main(int argc, char **argv)
     uint64_t bytes = 0, spent_nsec = 0;
     size_t n = 0;
     bool use_memchr = false, known = false;
-    char element = '*', terminator = '~';
+    struct syntax syntax = { '*', '~', 0 };
     int fd = STDIN_FILENO, result = 0;
 
     if (argc > 1 && strcmp(argv[1], "--memchr") == 0) {
@@ -119,12 +146,14 @@ int main(int argc, char **argv)
         bytes += (uint64_t)got;
         n += (size_t)got;
         if (!known && n >= ISA_LENGTH) {
-            element = block[ISA_ELEMENT];
-            terminator = block[ISA_TERMINATOR];
+            if (memcmp(block, "UNA", 3) == 0)
+                syntax = (struct syntax){ block[UNA_ELEMENT], block[UNA_TERMINATOR], block[UNA_RELEASE] };
+            else
+                syntax = (struct syntax){ block[ISA_ELEMENT], block[ISA_TERMINATOR], 0 };
             known = true;
         }
         uint64_t start = now_nsec();
-        size_t whole = (use_memchr ? split_memchr : split_bytes)(block, n, element, terminator, &count);
+        size_t whole = (use_memchr ? split_memchr : split_bytes)(block, n, syntax, &count);
         spent_nsec += now_nsec() - start;
         if (whole == 0 && n == BLOCK) {
             fputs("baseline: no terminator in a whole block\n", stderr);

@@ -5,7 +5,8 @@
  *
  * What it writes is valid against our guide of its type, but for one 846 of more than 10,000 LIN loops: real dates,
  * right check digits, right counts, right control numbers, codes that are in the lists. Values vary as those of the
- * field do; names and addresses are invented. It never reads a file, a clock or the environment. A new type is a row of
+ * field do; names and addresses are invented. Files of EDIFACT are in Latin-1 (UNOC), with letters that are not ASCII and
+ * with release characters. It never reads a file, a clock or the environment. A new type is a row of
  * the table `types` and a function that writes one document.
  *
  * All memory is one block in main(), freed there.
@@ -53,9 +54,10 @@ struct generator {
 struct type {
     const char *name;
     const char *title;
-    const char *set;            /* ST01 */
-    const char *functional;     /* GS01 */
-    /* Writes what lies between ST and SE, about until `until` bytes were written in all. */
+    const char *set;            /* ST01, UNH02-1 */
+    const char *functional;     /* GS01; of EDIFACT what stands behind the set in UNH02 */
+    bool edifact;
+    /* Writes what lies between ST and SE or UNH and UNT, about until `until` bytes were written in all. */
     void (*body)(struct generator *g, uint64_t until, uint64_t line_bytes);
 };
 
@@ -175,7 +177,7 @@ static inline void segment_room(struct generator *g)
 
 static inline void segment_end(struct generator *g)
 {
-    put_char(g, '~');
+    put_char(g, g->type->edifact ? '\'' : '~');
     if (g->newline)
         put_char(g, '\n');
     g->segments++;
@@ -950,6 +952,363 @@ static void shipment_body(struct generator *g, uint64_t until, uint64_t line_byt
     segment_end(g);
 }
 
+/* --- What ORDERS and INVRPT share ---------------------------------------------- */
+
+/* Text as EDIFACT has it: what separates is released. */
+static void put_released(struct generator *g, const char *text)
+{
+    for (; *text; text++) {
+        if (strchr("+:'?", *text))
+            put_char(g, '?');
+        put_char(g, *text);
+    }
+}
+
+#define put_one_released(g, table) \
+    put_released((g), (table)[pick((g), (unsigned)(sizeof(table) / sizeof(table)[0]))])
+
+/* Names of the field have letters that are not ASCII; here they are Latin-1. */
+static const char *const persons_abroad[] = {
+    "J. M\xdcLLER", "Anna G\xf3mez", "DISPOSITION", "Chlo\xe9 Lef\xe8vre", "T. O'NEILL", "Order desk",
+};
+static const char *const streets_abroad[] = {
+    "Hafenstr. 12", "Am Kai 5", "Industrieweg 118", "Rue de l'\xc9glise 3", "Stationsplein 40", "Harbour Road 7",
+    "Via Roma 21", "Storgatan 8", "K\xf6nigsallee 77",
+};
+static const struct {
+    const char *city, *postal, *country;
+} places_abroad[] = {
+    { "Hamburg", "20095", "DE" }, { "K\xf6ln", "50667", "DE" },     { "Bremen", "28195", "DE" },   { "Lyon", "69002", "FR" },
+    { "Utrecht", "3511", "NL" },  { "Malm\xf6", "21119", "SE" },    { "Milano", "20121", "IT" },   { "Leeds", "LS1 4AP", "GB" },
+    { "Graz", "8010", "AT" },     { "Li\xe8ge", "4000", "BE" },
+};
+
+/* FTX: a line of text has 70 characters. */
+static void note_abroad(struct generator *g, const char *subject)
+{
+    const char *text = messages[pick(g, sizeof messages / sizeof messages[0])];
+    char line[71];
+    segment(g, "FTX+");
+    put_text(g, subject);
+    put(g, "+++");
+    for (bool again = false; *text; again = true) {
+        size_t n = strlen(text) < sizeof line - 1 ? strlen(text) : sizeof line - 1;
+        memcpy(line, text, n);
+        line[n] = 0;
+        if (again)
+            put(g, ":");
+        put_released(g, line);
+        text += n;
+    }
+    segment_end(g);
+}
+
+/* Thirteen digits: a GLN. */
+static void put_gln(struct generator *g, unsigned prefix, unsigned number)
+{
+    put_item_code(g, "4", prefix, number);
+}
+
+static void dated_102(struct generator *g, const char *qualifier, unsigned day)
+{
+    segment(g, "DTM+");
+    put_text(g, qualifier);
+    put(g, ":");
+    put_date(g, day);
+    put(g, ":102");
+    segment_end(g);
+}
+
+static void quantity(struct generator *g, const char *qualifier, uint64_t tenths, const char *unit)
+{
+    segment(g, "QTY+");
+    put_text(g, qualifier);
+    put(g, ":");
+    put_decimal(g, tenths, 1);
+    put(g, ":");
+    put_text(g, unit);
+    segment_end(g);
+}
+
+static void party_abroad(struct generator *g, const char *role, unsigned prefix, unsigned address)
+{
+    segment(g, "NAD+");
+    put_text(g, role);
+    put(g, "+");
+    put_gln(g, prefix, pick(g, 1000));
+    put(g, "::9");
+    if (percent(g, address)) {
+        unsigned i = pick(g, sizeof places_abroad / sizeof places_abroad[0]);
+        put(g, "++");
+        put_one_released(g, companies);
+        put(g, "+");
+        put_one_released(g, streets_abroad);
+        put(g, "+");
+        put_text(g, places_abroad[i].city);
+        put(g, "++");
+        put_text(g, places_abroad[i].postal);
+        put(g, "+");
+        put_text(g, places_abroad[i].country);
+    }
+    segment_end(g);
+}
+
+static void contact_abroad(struct generator *g)
+{
+    segment(g, "CTA+");
+    put_one(g, ((const char *const[]){ "OC", "PD", "IC" }));
+    put(g, "+:");
+    put_one_released(g, persons_abroad);
+    segment_end(g);
+    segment(g, "COM+49");
+    put_number(g, between(g, 10000000, 99999999), 0);
+    put(g, ":TE");
+    segment_end(g);
+}
+
+/* LIN with the item's numbers and its name. */
+static void item_abroad(struct generator *g, unsigned number, unsigned prefix)
+{
+    unsigned item = pick(g, 100000);
+    segment(g, "LIN+");
+    put_number(g, number, 0);
+    put(g, "++");
+    put_item_code(g, "4", prefix, item);
+    put(g, ":EN");
+    segment_end(g);
+    segment(g, "PIA+1+");
+    put_char(g, (char)('A' + item % 26));
+    put_char(g, (char)('A' + item / 26 % 26));
+    put(g, "-");
+    put_number(g, item, 5);
+    put(g, ":SA");
+    if (percent(g, 60)) {
+        put(g, "+");
+        put_number(g, 1000000u + item * 37u % 8999999u, 0);
+        put(g, ":IN");
+    }
+    segment_end(g);
+    if (percent(g, 85)) {
+        segment(g, "IMD+F++:::");
+        put_one_released(g, kinds);
+        put_one_released(g, things);
+        put_one_released(g, extents);
+        segment_end(g);
+    }
+}
+
+/* --- ORDERS -------------------------------------------------------------------- */
+
+/* One LIN with what belongs to it. Returns its amount in hundredths. */
+static uint64_t orders_line(struct generator *g, unsigned number, unsigned prefix, unsigned day, uint64_t line_bytes)
+{
+    static const char *const units[] = { "PCE", "PCE", "PCE", "PCE", "CT", "KGM" };
+    const char *unit = units[pick(g, sizeof units / sizeof units[0])];
+    uint64_t start = bytes_so_far(g);
+    unsigned tenths, cents = between(g, 49, 9999), store = 0;
+
+    item_abroad(g, number, prefix);
+    if (percent(g, 40)) {
+        segment(g, "IMD+C++CU::9");
+        segment_end(g);
+    }
+    if (percent(g, 15)) {
+        segment(g, "MEA+PD+AAL+KGM:");
+        put_decimal(g, between(g, 1, 640), 1);
+        segment_end(g);
+    }
+    tenths = unit[0] == 'K' ? between(g, 11, 9999) : (percent(g, 70) ? between(g, 1, 60) : between(g, 61, 4800)) * 10;
+    quantity(g, "21", tenths, unit);
+    if (percent(g, 30))
+        quantity(g, "59", between(g, 1, 48) * 10, "PCE");
+    if (percent(g, 25))
+        dated_102(g, "2", day + pick(g, 20));
+    if (percent(g, 60)) {
+        segment(g, "MOA+203:");
+        put_decimal(g, (uint64_t)tenths * cents / 10, 2);
+        segment_end(g);
+    }
+    if (percent(g, 6))
+        note_abroad(g, "LIN");
+    segment(g, "PRI+AAA:");
+    put_decimal(g, cents, 2);
+    segment_end(g);
+    if (percent(g, 25)) {
+        segment(g, "PRI+AAE:");
+        put_decimal(g, cents * 2, 2);
+        put(g, ":CT:SRP:1:PCE");
+        segment_end(g);
+    }
+    if (percent(g, 25)) {
+        segment(g, "RFF+CT:");
+        put_number(g, pick(g, 100000000), 8);
+        segment_end(g);
+    }
+    if (percent(g, 15)) {
+        segment(g, "PAC+");
+        put_number(g, between(g, 1, 40), 0);
+        put(g, "+1+CT");
+        segment_end(g);
+    }
+    if (percent(g, 20))
+        store = between(g, 2, 6);
+    for (; store || (line_bytes && bytes_so_far(g) - start < line_bytes && store < SDQ_MOST); store -= store > 0) {
+        segment(g, "LOC+7+");
+        put_gln(g, prefix, pick(g, 1000));
+        put(g, "::9");
+        segment_end(g);
+        quantity(g, "11", between(g, 1, 96) * 10, unit);
+        if (percent(g, 30))
+            dated_102(g, "2", day + pick(g, 20));
+    }
+    segment(g, "TAX+7+VAT+++:::");
+    put_one(g, ((const char *const[]){ "19+S", "7+S", "0+E" }));
+    segment_end(g);
+    if (percent(g, 12)) {
+        segment(g, "ALC+A++1++DI");
+        segment_end(g);
+        segment(g, "PCD+3:");
+        put_decimal(g, between(g, 10, 3000), 2);
+        segment_end(g);
+    }
+    return (uint64_t)tenths * cents / 10;
+}
+
+static void orders_body(struct generator *g, uint64_t until, uint64_t line_bytes)
+{
+    unsigned prefix = between(g, 300000, 899999), day = pick(g, DAYS - 200), line = 0;
+    unsigned lines = until ? LINES_MOST : between(g, 5, 35);
+    uint64_t end = until ? until : g->size, total = 0;
+
+    segment(g, "BGM+220::9+");
+    if (percent(g, 40))
+        put(g, "PO-");
+    put_number(g, pick(g, 1000000000), 8);
+    put(g, "+9");
+    segment_end(g);
+    segment(g, "DTM+137:");
+    put_date(g, day);
+    put_number(g, between(g, 6, 21), 2);
+    put_number(g, between(g, 0, 59), 2);
+    put(g, ":203");
+    segment_end(g);
+    dated_102(g, "2", day + between(g, 3, 60));
+    if (percent(g, 40))
+        dated_102(g, "64", day + 3);
+    if (percent(g, 50))
+        note_abroad(g, "DEL");
+    segment(g, "RFF+CT:K");
+    put_number(g, pick(g, 100000), 5);
+    segment_end(g);
+    dated_102(g, "171", day);
+    party_abroad(g, "BY", prefix, 80);
+    segment(g, "RFF+VA:DE");
+    put_number(g, between(g, 100000000, 999999999), 9);
+    segment_end(g);
+    contact_abroad(g);
+    party_abroad(g, "SU", prefix, 30);
+    segment(g, "RFF+IA:");
+    put_number(g, prefix, 6);
+    segment_end(g);
+    party_abroad(g, "DP", prefix, 90);
+    if (percent(g, 60))
+        party_abroad(g, "IV", prefix, 60);
+    segment(g, "CUX+2:EUR:9");
+    segment_end(g);
+    segment(g, "PAT+1++5:3:D:30");
+    segment_end(g);
+    if (percent(g, 40)) {
+        segment(g, "PAT+22++5:3:D:10");
+        segment_end(g);
+        segment(g, "PCD+12:");
+        put_decimal(g, between(g, 10, 40) * 5, 2);
+        segment_end(g);
+    }
+    segment(g, "TDT+20++30+31");
+    segment_end(g);
+    segment(g, "TOD+3++");
+    put_one(g, ((const char *const[]){ "DDP", "CIP", "EXW" }));
+    segment_end(g);
+
+    while (line < lines && (line == 0 || bytes_so_far(g) + 48 < end))
+        total += orders_line(g, ++line, prefix, day, line_bytes);
+
+    segment(g, "UNS+S");
+    segment_end(g);
+    segment(g, "MOA+79:");
+    put_decimal(g, total, 2);
+    segment_end(g);
+    segment(g, "CNT+2:");
+    put_number(g, line, 0);
+    segment_end(g);
+}
+
+/* --- INVRPT -------------------------------------------------------------------- */
+
+static void stock_abroad(struct generator *g, const char *state, unsigned prefix, unsigned day, unsigned more)
+{
+    quantity(g, state, percent(g, 12) ? 0 : between(g, 1, 900) * 10, "PCE");
+    if (percent(g, more / 3)) {
+        segment(g, "INV++");
+        put_one(g, ((const char *const[]){ "1++1", "2", "4" }));
+        segment_end(g);
+    }
+    if (percent(g, more / 2)) {
+        segment(g, "GIN+BX+L");
+        put_number(g, pick(g, 1000000), 6);
+        segment_end(g);
+    }
+    if (percent(g, more)) {
+        segment(g, "LOC+18+");
+        put_gln(g, prefix, pick(g, 1000));
+        put(g, "::9");
+        segment_end(g);
+    }
+    if (percent(g, more / 2))
+        dated_102(g, "361", day + between(g, 60, 180));
+}
+
+static void invrpt_line(struct generator *g, unsigned number, unsigned prefix, unsigned day)
+{
+    unsigned n = percent(g, 30) ? between(g, 2, 5) : 1;
+
+    item_abroad(g, number, prefix);
+    while (n--)
+        stock_abroad(g, "145", prefix, day, 60);
+    if (percent(g, 30)) {
+        stock_abroad(g, "21", prefix, day, 0);
+        dated_102(g, "44", day + between(g, 3, 90));
+    }
+    if (percent(g, 40))
+        stock_abroad(g, "66", prefix, day, 10);
+    if (percent(g, 15))
+        stock_abroad(g, "83", prefix, day, 0);
+}
+
+/* A document of a given size takes as many items as that needs: beyond 9,999 more than the guide allows. */
+static void invrpt_body(struct generator *g, uint64_t until, uint64_t line_bytes)
+{
+    unsigned prefix = between(g, 300000, 899999), day = pick(g, DAYS - 200);
+    unsigned lines = until ? UINT32_MAX : between(g, 5, 60), line = 0;
+    uint64_t end = until ? until : g->size;
+
+    (void)line_bytes;
+    segment(g, "BGM+35::9+INV-");
+    put_number(g, pick(g, 1000000000), 8);
+    put(g, "+9");
+    segment_end(g);
+    dated_102(g, "137", day);
+    dated_102(g, "366", day);
+    party_abroad(g, "BY", prefix, 30);
+    party_abroad(g, "SU", prefix, 30);
+    contact_abroad(g);
+    if (percent(g, 60))
+        party_abroad(g, "WH", prefix, 90);
+
+    while (line < lines && (line == 0 || bytes_so_far(g) + 48 < end))
+        invrpt_line(g, ++line, prefix, day);
+}
+
 /* --- The envelope of X12 ------------------------------------------------------ */
 
 static void x12_document(struct generator *g, uint64_t number, uint64_t until, uint64_t line_bytes)
@@ -1019,12 +1378,66 @@ static void x12_file(struct generator *g, uint64_t seed)
     flush(g);
 }
 
+/* --- The envelope of EDIFACT -------------------------------------------------- */
+
+static void edifact_message(struct generator *g, uint64_t number, uint64_t until, uint64_t line_bytes)
+{
+    g->segments = 0;
+    segment(g, "UNH+");
+    put_number(g, number, 0);
+    put(g, "+");
+    put_text(g, g->type->set);
+    put_text(g, g->type->functional);
+    segment_end(g);
+    g->type->body(g, until, line_bytes);
+    uint64_t segments = g->segments + 1;
+    segment(g, "UNT+");
+    put_number(g, segments, 0);
+    put(g, "+");
+    put_number(g, number, 0);
+    segment_end(g);
+}
+
+/* Groups are not used: all messages stand in one interchange. */
+static void edifact_file(struct generator *g, uint64_t seed)
+{
+    uint64_t number = 0;
+    bool more = true;
+
+    segment(g, "UNA:+.? ");
+    segment_end(g);
+    segment(g, "UNB+UNOC:3+4012345000009:14+4098765000005:14+261120:1200+");
+    put_number(g, seed % 1000000000, 0);
+    segment_end(g);
+    while (more) {
+        uint64_t until = 0, line_bytes = 0;
+        if (g->documents) {
+            uint64_t share = bytes_so_far(g) < g->size ? (g->size - bytes_so_far(g)) / (g->documents - number) : 0;
+            until = bytes_so_far(g) + share;
+            if (until == 0)
+                until = 1;
+            if (share / (LINES_MOST - LINES_MOST / 20) > 200)
+                line_bytes = share / (LINES_MOST - LINES_MOST / 20);
+        }
+        edifact_message(g, ++number, until, line_bytes);
+        more = !g->failed && (g->documents ? number < g->documents : bytes_so_far(g) + 2000 < g->size);
+    }
+    segment(g, "UNZ+");
+    put_number(g, number, 0);
+    put(g, "+");
+    put_number(g, seed % 1000000000, 0);
+    segment_end(g);
+    flush(g);
+}
+
 /* --- Arguments ---------------------------------------------------------------- */
 
 static const struct type types[] = {
-    { "850", "X12 004010 purchase orders", "850", "PO", order_body },
-    { "846", "X12 004010 inventory reports", "846", "IB", inventory_body },
-    { "856", "X12 004010 ship notices", "856", "SH", shipment_body },
+    { "850", "X12 004010 purchase orders", "850", "PO", false, order_body },
+    { "846", "X12 004010 inventory reports", "846", "IB", false, inventory_body },
+    { "856", "X12 004010 ship notices", "856", "SH", false, shipment_body },
+    { "ORDERS", "EDIFACT D.96A purchase orders", "ORDERS", ":D:96A:UN:EAN008", true, orders_body },
+    { "INVRPT", "EDIFACT D.96A inventory reports", "INVRPT", ":D:96A:UN:EAN004", true, invrpt_body },
 };
 
 static bool is_leap(unsigned year)
@@ -1134,7 +1547,10 @@ int main(int argc, char **argv)
         g->documents = 1;
     g->random = seed * 0x2545f4914f6cdd1du;
     dates_init(g);
-    x12_file(g, seed);
+    if (g->type->edifact)
+        edifact_file(g, seed);
+    else
+        x12_file(g, seed);
     result = 0;
     if (g->failed) {
         perror("generate: cannot write");

@@ -96,9 +96,12 @@ static int run(const char *path, lexer_function *lex, char *block, struct lexer_
         count.bytes += (uint64_t)got;
         n += (size_t)got;
         if (!known && n >= ISA_LENGTH) {
-            syntax.element = block[ISA_ELEMENT];
-            syntax.component = block[ISA_COMPONENT];
-            syntax.terminator = block[ISA_TERMINATOR];
+            if (memcmp(block, "UNA", 3) == 0)
+                syntax = (struct edi_syntax){ .element = block[4], .terminator = block[8], .component = block[3],
+                                              .release = block[6] };
+            else
+                syntax = (struct edi_syntax){ .element = block[ISA_ELEMENT], .terminator = block[ISA_TERMINATOR],
+                                              .component = block[ISA_COMPONENT] };
             known = true;
         }
         uint64_t start = now_nsec();
