@@ -105,6 +105,12 @@ static struct slice x12_folder(struct slice version, struct slice association, c
     return version;
 }
 
+static struct slice x12_written(struct slice folder, char room[GUIDE_DIRECTORY])
+{
+    (void)room;
+    return folder;
+}
+
 static bool x12_same_version(const struct edi_document *d, const struct guide *guide)
 {
     struct slice asked = d->version;
@@ -141,6 +147,7 @@ const struct dialect dialect_x12 = {
     .document_facts = x12_document,
     .version = x12_version,
     .folder = x12_folder,
+    .written = x12_written,
     .same_version = x12_same_version,
     .later = x12_later,
 };
@@ -204,6 +211,21 @@ static struct slice edifact_folder(struct slice version, struct slice associatio
     return guide_directory(version, release, association, room);
 }
 
+/* d96a, 4-1 */
+static struct slice edifact_written(struct slice folder, char room[GUIDE_DIRECTORY])
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < folder.n && n + 2 < GUIDE_DIRECTORY; i++) {
+        char c = folder.p[i];
+        if (c == '-' || (i == 1 && !memchr(folder.p, '-', folder.n)))
+            room[n++] = '.';
+        if (c != '-')
+            room[n++] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    }
+    return slice(room, n);
+}
+
 /* The folder of a document's directory: d96a, d96a-ean008, 2-2; empty: it names none. */
 static struct slice directory_of(const struct edi_document *d, char room[GUIDE_DIRECTORY])
 {
@@ -259,6 +281,7 @@ const struct dialect dialect_edifact = {
     .document_facts = edifact_document,
     .version = edifact_version,
     .folder = edifact_folder,
+    .written = edifact_written,
     .same_version = edifact_same_version,
     .later = edifact_later,
 };

@@ -29,7 +29,7 @@ struct choice {
     const struct guide *guide;
     bool unmapped;
     bool substituted;       /* the guide is of another version */
-    char version[ENVELOPE_TEXT_MOST];
+    char version[ENVELOPE_TEXT_MOST], association[ENVELOPE_TEXT_MOST];
     struct map_writer *writer;
 };
 
@@ -37,6 +37,7 @@ struct choice {
 struct output {
     struct edi_writer *writer;
     char version[ENVELOPE_TEXT_MOST];   /* of the interchange and group that are open in it; empty: none are */
+    char association[ENVELOPE_TEXT_MOST];
 };
 
 struct composer {
@@ -269,8 +270,9 @@ bool produce_time(struct slice text, struct edi_time *time_r)
 
 /* The map for a kind of record. 0 with NULL in *map_r: there is none. */
 static int choose_map(struct composer *c, struct slice kind, const struct source *s, const struct partner_route *route,
-                      const struct map **map_r, struct err *err)
+                      const struct dialect *dialect, const struct map **map_r, struct err *err)
 {
+    const struct slice standard = slice_of(dialect->standard);
     const struct partner *partner = c->options->agreement ? agreement_partner(c->options->agreement) : NULL;
     struct complaints *complaints = c->options->complaints;
     int rc = ERR_MISSING;
@@ -281,14 +283,14 @@ static int choose_map(struct composer *c, struct slice kind, const struct source
     if (*map_r)
         return 0;
     if (route) {
-        rc = maps_by_set(c->options->maps, SLICE("x12"), route->document, complaints, map_r, err);
-    } else if (s->set.n && slice_is(s->standard, "x12")) {
-        rc = maps_by_set(c->options->maps, SLICE("x12"), s->set, complaints, map_r, err);
+        rc = maps_by_set(c->options->maps, standard, route->document, complaints, map_r, err);
+    } else if (s->set.n && slice_eq(s->standard, standard)) {
+        rc = maps_by_set(c->options->maps, standard, s->set, complaints, map_r, err);
         if (rc == 0 && !slice_eq(map_kind(*map_r)->name, kind))
             rc = ERR_MISSING;
     }
     if (rc == ERR_MISSING && !route)
-        rc = maps_by_record(c->options->maps, SLICE("x12"), kind, complaints, map_r, err);
+        rc = maps_by_record(c->options->maps, standard, kind, complaints, map_r, err);
     if (rc == ERR_MISSING) {
         *map_r = NULL;
         return 0;
@@ -297,9 +299,12 @@ static int choose_map(struct composer *c, struct slice kind, const struct source
 }
 
 /* The guide that a document of this version is written by. */
-static int choose_guide(struct composer *c, struct slice set, struct slice version, const struct guide **guide_r,
-                        bool *substituted_r, struct err *err)
+static int choose_guide(struct composer *c, struct slice set, struct slice version, struct slice association,
+                        const struct guide **guide_r, bool *substituted_r, struct err *err)
 {
+    const struct dialect *dialect = dialect_of_set(set);
+    const struct edi_document d = { .version = version, .association = association };
+    char room[GUIDE_DIRECTORY];
     int rc;
 
     *substituted_r = false;
@@ -308,17 +313,18 @@ static int choose_guide(struct composer *c, struct slice set, struct slice versi
             *guide_r = c->options->guide[i];
             return 0;
         }
-    rc = guides_find(c->options->guides, SLICE("x12"), version, set, c->options->complaints, guide_r, err);
+    rc = guides_find(c->options->guides, slice_of(dialect->standard), dialect->folder(version, association, room), set,
+                     c->options->complaints, guide_r, err);
     if (rc == 0)
-        *substituted_r = version.n == 5 ? !slice_starts((*guide_r)->version, version) /* ISA12 */
-                                        : !slice_eq((*guide_r)->version, slice(version.p, version.n < 6 ? version.n : 6));
+        *substituted_r = !dialect->same_version(&d, *guide_r);
     return rc;
 }
 
 /* What a map with a version needs to be written, kept for the next record. ERR_DATA: refused. */
-static int choose(struct composer *c, const struct map *map, struct slice version, bool unmapped,
+static int choose(struct composer *c, const struct map *map, struct slice version, struct slice association, bool unmapped,
                   struct choice **choice_r, struct err *err)
 {
+    const struct edi_document d = { .version = version, .association = association };
     struct map_write_options how = { .write_unmapped = unmapped, .policy = c->options->policy,
                                      .short_dates = check_has_short_dates(version) };
     struct choice *k, made = { .map = map, .unmapped = unmapped };
@@ -327,16 +333,17 @@ static int choose(struct composer *c, const struct map *map, struct slice versio
 
     for (unsigned i = 0; i < c->n_choices; i++) {
         k = &c->choice[i];
-        if (k->map == map && k->unmapped == unmapped && slice_is(version, k->version)) {
+        if (k->map == map && k->unmapped == unmapped && slice_is(version, k->version) &&
+            slice_is(association, k->association)) {
             *choice_r = k;
             return 0;
         }
     }
-    if (version.n >= ENVELOPE_TEXT_MOST) {
+    if (version.n >= ENVELOPE_TEXT_MOST || association.n >= ENVELOPE_TEXT_MOST) {
         refuse(c, "ENVELOPE", "source.version", version, "is too long for a version", "");
         return ERR_DATA;
     }
-    rc = choose_guide(c, map_set(map), version, &made.guide, &made.substituted, err);
+    rc = choose_guide(c, map_set(map), version, association, &made.guide, &made.substituted, err);
     if (rc == ERR_MISSING) {
         refuse(c, "NO-GUIDE", "source.version", version, "is a version without a guide for this document", "");
         return ERR_DATA;
@@ -344,12 +351,14 @@ static int choose(struct composer *c, const struct map *map, struct slice versio
     if (rc == 0)
         rc = map_plan_for(c->options->maps, map, made.guide, c->options->complaints, &plan, err);
     if (rc == 0) {
-        how.later = check_later(version, made.guide);
+        how.later = dialect_of_set(map_set(map))->later(&d, made.guide);
         rc = map_writer_new(plan, &how, &made.writer, err);
     }
     if (rc < 0)
         return rc == ERR_DATA || rc == ERR_MISSING ? ERR_CONFIG : rc;
     memcpy(made.version, version.p, version.n);
+    if (association.n)
+        memcpy(made.association, association.p, association.n);
     if (c->n_choices < CHOICES) {
         k = &c->choice[c->n_choices++];
     } else {
@@ -379,7 +388,7 @@ static void put_party(struct composer *c, struct envelope *e, enum envelope_text
     bool found;
     struct slice before = slice_cut(party, ':', &id, &found);
 
-    if (!found || !before.n || !id.n) {
+    if (!found || (!before.n && e->dialect->groups) || !id.n) {
         refuse(c, "ENVELOPE", path, party, "is not a qualifier and an id with a colon between them", "ZZ:NORTHWIND");
         return;
     }
@@ -440,7 +449,7 @@ static void choose_address(struct composer *c, const struct source *s, const str
     *a = (struct address){ .from_us = !route || route->send, .output = -1 };
     if (!c->options->agreement) {
         a->output = 0;
-        a->back = true;
+        a->back = !s->standard.n || slice_is(s->standard, dialect->standard);
         return;
     }
     for (unsigned i = 0; i < c->n_outputs; i++) {
@@ -491,11 +500,14 @@ static void address_envelope(struct composer *c, const struct address *a, const 
         put(c, e, (enum envelope_text)(them + 1), x->id, "");
         put(c, e, us, x->our_qualifier, "");
         put(c, e, (enum envelope_text)(us + 1), x->our_id, "");
+        put(c, e, a->from_us ? RECEIVER_ROUTING : SENDER_ROUTING, x->routing, "");
+        put(c, e, a->from_us ? SENDER_ROUTING : RECEIVER_ROUTING, x->our_routing, "");
         if (a->group && !a->bare) {
             put(c, e, group_them, a->group->them, "");
             put(c, e, group_us, a->group->us, "");
         }
-        e->acknowledgment = agreement_partner(c->options->agreement)->expect & PARTNER_TA1;
+        e->acknowledgment = agreement_partner(c->options->agreement)->expect &
+                            (e->dialect == &dialect_x12 ? PARTNER_TA1 : PARTNER_CONTRL);
     } else {
         if (s->sender.n)
             put_party(c, e, SENDER_QUALIFIER, s->sender, "source.sender");
@@ -523,9 +535,10 @@ static void number_envelope(struct composer *c, const struct address *a, const s
         return;
     if (!a->back)
         refuse(c, "CONTROL-NUMBER", "", slice(NULL, 0), "no control number was given for what is sent", "");
-    else if (!s->interchange.n || (!a->bare && (!s->group.n || !s->document.n)))
+    else if (!s->interchange.n || (!a->bare && ((e->dialect->groups && !s->group.n) || !s->document.n)))
         refuse(c, "CONTROL-NUMBER",
-               !s->interchange.n ? "source.interchange" : !s->group.n ? "source.group" : "source.document",
+               !s->interchange.n ? "source.interchange"
+               : !s->group.n && e->dialect->groups ? "source.group" : "source.document",
                slice(NULL, 0), "is missing, and no control number was given", "");
 }
 
@@ -556,13 +569,13 @@ static uint64_t ordinal_of(const struct record *record)
     return ordinal;
 }
 
-/* A record's own ST02, which has four digits at least. */
-static struct slice own_number(struct arena *arena, struct slice document)
+/* A record's own UNH01 or ST02, which has four digits at least. */
+static struct slice own_number(struct arena *arena, const struct dialect *dialect, struct slice document)
 {
     char text[16];
     uint64_t number;
 
-    if (document.n >= 4 || !slice_number(document, NUMBER_MOST, &number))
+    if (!dialect->groups || document.n >= 4 || !slice_number(document, NUMBER_MOST, &number))
         return arena_copy(arena, document);
     return arena_copy(arena, slice(text, (size_t)snprintf(text, sizeof(text), "%04u", (unsigned)number)));
 }
@@ -586,6 +599,16 @@ static void warn_of_version(struct composer *c, const struct choice *k)
     c->nomem |= keep(c, &f, f.severity == SEVERITY_ERROR ? NULL : k->guide) < 0;
 }
 
+/* Whose document the record becomes. */
+static const struct dialect *dialect_for(const struct produce_options *o, const struct partner_route *route)
+{
+    if (o->dialect)
+        return o->dialect;
+    if (o->map)
+        return dialect_of_set(map_set(o->map));
+    return route ? dialect_of_set(route->document) : &dialect_x12;
+}
+
 /* All but the body. ERR_DATA: refused. */
 static int prepare(struct composer *c, const struct record *record, const struct source *s, struct err *err)
 {
@@ -595,8 +618,11 @@ static int prepare(struct composer *c, const struct record *record, const struct
     const struct partner_route *route;
     const struct map *map;
     const struct guide *guide;
+    const struct dialect *dialect;
     struct address a;
-    struct slice kind, version;
+    struct slice kind, version, association;
+    char room[GUIDE_DIRECTORY], words[80];
+    bool same_set;
     uint32_t rejected = json_member(record->tape, 0, SLICE("rejected"));
     int rc = member_text(c, record->tape, 0, "record", &kind, err);
 
@@ -610,33 +636,47 @@ static int prepare(struct composer *c, const struct record *record, const struct
         refuse(c, "RECORD-REJECTED", "rejected", slice(NULL, 0), "says that the record was refused when it was read", "");
         return ERR_DATA;
     }
-    route = partner ? partner_route_of_record(partner, kind) : NULL;
-    rc = choose_map(c, kind, s, route, &map, err);
+    route = c->options->route ? c->options->route
+            : partner         ? partner_route_of_record(partner, kind, c->options->dialect)
+                              : NULL;
+    dialect = dialect_for(c->options, route);
+    rc = choose_map(c, kind, s, route, dialect, &map, err);
     if (rc < 0)
         return rc;
     if (!map) {
-        refuse(c, "NO-MAP", "record", kind, "is a kind of record without a map to X12", "");
+        snprintf(words, sizeof(words), "is a kind of record without a map to %s", dialect->name);
+        refuse(c, "NO-MAP", "record", kind, words, "");
         return ERR_DATA;
     }
     if (!slice_eq(map_kind(map)->name, kind)) {
         refuse(c, "NO-MAP", "record", kind, "is not the kind of record that the map is for", "");
         return ERR_DATA;
     }
+    if (dialect_of_set(map_set(map)) != dialect) {
+        snprintf(words, sizeof(words), "is written by a map that is not one of %s", dialect->name);
+        refuse(c, "NO-MAP", "record", kind, words, "");
+        return ERR_DATA;
+    }
     choose_address(c, s, route, map, &a);
     if (c->refused)
         return ERR_DATA;
 
+    same_set = slice_is(s->standard, dialect->standard) && slice_eq(s->set, map_set(map));
     version = a.group ? a.group->version : slice(NULL, 0);
-    if (!version.n && slice_is(s->standard, "x12") && slice_eq(s->set, map_set(map)))
+    association = a.group ? a.group->association : slice(NULL, 0);
+    if (!version.n && same_set) {
         version = s->version;
+        if (!association.n && dialect == &dialect_edifact)
+            association = s->implementation;
+    }
     if (!version.n) {
         rc = guides_by_id(c->options->guides, map_guide(map, 0), c->options->complaints, &guide, err);
         if (rc < 0)
             return rc == ERR_MISSING ? ERR_CONFIG : rc;
-        version = guide->version;
+        version = dialect->written(guide->version, room);
     }
-    rc = choose(c, map, version,
-                a.back && slice_eq(s->set, map_set(map)) && slice_is(s->standard, "x12") &&
+    rc = choose(c, map, version, association,
+                a.back && same_set &&
                     slice_eq(slice(version.p, version.n < 6 ? version.n : 6),
                              slice(s->version.p, s->version.n < 6 ? s->version.n : 6)),
                 &c->chosen, err);
@@ -647,18 +687,25 @@ static int prepare(struct composer *c, const struct record *record, const struct
         warn_of_version(c, c->chosen);
     a.bare = m->bare = guide->bare;
 
+    e->dialect = dialect;
     address_envelope(c, &a, s, e);
-    put(c, e, GROUP_CODE, guide->group, "");
+    /* a group of EDIFACT is written where the message came in one */
+    if (dialect->groups)
+        put(c, e, GROUP_CODE, guide->group, "");
+    else if (a.back && s->group.n && !c->options->interchange)
+        put(c, e, GROUP_CODE, guide->set, "");
     put(c, e, VERSION, version, "source.version");
     number_envelope(c, &a, s, e);
     date_envelope(c, &a, s, e);
     e->usage = usage_of(a.group, s);
     m->output = (unsigned)a.output;
     m->set = guide->set;
-    m->document = own_number(&m->arena, s->document);
-    if (a.back && slice_eq(s->set, guide->set) && slice_eq(s->version, slice_of(c->chosen->version)))
-        m->implementation = arena_copy(&m->arena, s->implementation);
-    if ((s->document.n && !m->document.p) || (m->implementation.n && !m->implementation.p))
+    m->document = own_number(&m->arena, dialect, s->document);
+    if (dialect == &dialect_x12 && a.back && slice_eq(s->set, guide->set) &&
+        slice_eq(s->version, slice_of(c->chosen->version)))
+        association = s->implementation;
+    m->implementation = arena_copy(&m->arena, association);
+    if ((s->document.n && !m->document.p) || (association.n && !m->implementation.p))
         return err_nomem(err);
     /* ids count the documents of a group: one that does not go on belongs to another interchange that looks the same */
     m->ordinal = c->options->interchange ? 0 : ordinal_of(record);
@@ -699,6 +746,15 @@ void compose_envelope(struct composer *c, const struct record *record, struct co
 }
 
 
+struct edi_message_type compose_message(const struct composed *m)
+{
+    struct edi_message_type type = { .association = m->implementation };
+    bool found;
+
+    type.version = slice_cut(slice_of(m->envelope.text[VERSION]), '.', &type.release, &found);
+    return type;
+}
+
 /* An interchange and a group for bodies of that version. ERR_DATA: it is no version that could be in an envelope. */
 static int open_around(struct composer *c, const struct composed *m, struct edi_writer *writer, struct err *err)
 {
@@ -712,12 +768,13 @@ static int open_around(struct composer *c, const struct composed *m, struct edi_
         .group = SLICE("AB"),
         .group_control = SLICE("1"),
         .version = slice_of(m->envelope.text[VERSION]),
+        .message = compose_message(m),
     };
     int rc;
 
     edi_writer_clear(writer);
     rc = edi_write_interchange(writer, &e);
-    if (rc == 0)
+    if (rc == 0 && m->envelope.dialect->groups)
         rc = edi_write_group(writer, &e);
     return rc < 0 ? err_set(err, rc, "%s", edi_writer_error(writer)->text) : 0;
 }
@@ -732,7 +789,7 @@ static int open_like(struct composer *c, const struct composed *m, struct edi_wr
     if (!o->writer && (rc = compose_writer(c->options, m->output, true, &o->writer, err)) < 0)
         return rc;
     *writer_r = o->writer;
-    if (o->version[0] && strcmp(o->version, version) == 0)
+    if (o->version[0] && strcmp(o->version, version) == 0 && slice_is(m->implementation, o->association))
         return 0;
     o->version[0] = 0;
     rc = open_around(c, m, o->writer, err);
@@ -740,6 +797,7 @@ static int open_like(struct composer *c, const struct composed *m, struct edi_wr
         return rc;
     edi_writer_taken(o->writer);
     memcpy(o->version, version, sizeof(o->version));
+    snprintf(o->association, sizeof(o->association), "%.*s", SLICE_FMT(m->implementation));
     return 0;
 }
 

@@ -19,23 +19,26 @@
 
 enum { ENVELOPE_TEXT_MOST = 40 };
 
-/* What ISA and GS say of a record, by value: envelopes are compared as they are. */
+/* What ISA and GS, or UNB and UNH, say of a record, by value: envelopes are compared as they are. */
 enum envelope_text {
     SENDER_QUALIFIER,
     SENDER,
     RECEIVER_QUALIFIER,
     RECEIVER,
+    SENDER_ROUTING,
+    RECEIVER_ROUTING,
     INTERCHANGE_CONTROL,    /* of the record's source; empty where it is not written back */
     INTERCHANGE_TEXTS,
     GROUP_SENDER = INTERCHANGE_TEXTS,
     GROUP_RECEIVER,
     GROUP_CONTROL,
-    GROUP_CODE,
-    VERSION,
+    GROUP_CODE,             /* empty: no group is around the document */
+    VERSION,                /* of the group; in EDIFACT of the message: "D.96A" */
     ENVELOPE_TEXTS
 };
 
 struct envelope {
+    const struct dialect *dialect;
     char text[ENVELOPE_TEXTS][ENVELOPE_TEXT_MOST];
     struct edi_time at, group_at;
     char usage;
@@ -62,8 +65,8 @@ struct composed {
     unsigned output;            /* which identity of the partner file, from 0; 0 without one */
     struct envelope envelope;
     struct slice set;           /* ST01; the guide's */
-    struct slice document;      /* ST02, where it is the record's own */
-    struct slice implementation;        /* ST03, may be empty */
+    struct slice document;      /* ST02, UNH01, where it is the record's own */
+    struct slice implementation;        /* ST03, UNH02-5, may be empty */
     uint64_t ordinal;           /* the last part of the record's id: which document of its group (a bare one: of its
                                    interchange) it was; 0: not known */
     struct buf body;            /* between ST and SE, or the bare document */
@@ -91,6 +94,9 @@ int compose_writer(const struct produce_options *options, unsigned output, bool 
 unsigned compose_outputs(const struct produce_options *options);
 /* The line itself; NULL without a partner file. */
 const struct partner_identity *compose_identity(const struct produce_options *options, unsigned output);
+
+/* What its UNH says of the message's type. */
+struct edi_message_type compose_message(const struct composed *m);
 
 /* Everything of a record that is not streamed. */
 void compose(struct composer *c, const struct record *record, struct composed *m);

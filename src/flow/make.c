@@ -511,6 +511,7 @@ static int open_produce(struct making *m, uint64_t interchange, uint64_t group, 
     options.agreement = m->agreement;
     options.guide = agreement_guides(m->agreement, &options.n_guides);
     options.map = agreement_map(m->agreement, m->way.route);
+    options.route = m->route;
     options.interchange = interchange;
     options.group = group;
     options.now = now;

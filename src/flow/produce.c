@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "base/limits.h"
+#include "edi/dialect.h"
 #include "flow/compose.h"
 #include "flow/threads.h"
 
@@ -330,14 +331,19 @@ static bool same_texts(const struct envelope *a, const struct envelope *b, unsig
  * not put into one interchange, unless they came in one. */
 static bool same_interchange(const struct envelope *a, const struct envelope *b)
 {
-    return same_texts(a, b, 0, INTERCHANGE_TEXTS) && same_time(&a->at, &b->at) && a->usage == b->usage &&
-           a->acknowledgment == b->acknowledgment &&
-           (a->text[INTERCHANGE_CONTROL][0] || strncmp(a->text[VERSION], b->text[VERSION], 5) == 0);
+    return a->dialect == b->dialect && same_texts(a, b, 0, INTERCHANGE_TEXTS) && same_time(&a->at, &b->at) &&
+           a->usage == b->usage && a->acknowledgment == b->acknowledgment &&
+           (a->text[INTERCHANGE_CONTROL][0] || !a->dialect->groups ||
+            strncmp(a->text[VERSION], b->text[VERSION], 5) == 0);
 }
 
+/* Without a group each message has a version of its own. */
 static bool same_group(const struct envelope *a, const struct envelope *b)
 {
-    return same_texts(a, b, INTERCHANGE_TEXTS, ENVELOPE_TEXTS) && same_time(&a->group_at, &b->group_at);
+    bool version = a->dialect->groups || a->text[GROUP_CODE][0];
+
+    return same_texts(a, b, INTERCHANGE_TEXTS, version ? ENVELOPE_TEXTS : VERSION) &&
+           same_time(&a->group_at, &b->group_at);
 }
 
 /* --- Opening and closing --------------------------------------------------------------- */
@@ -379,7 +385,7 @@ static void go_back(struct output *o, const struct edi_mark *mark)
         edi_writer_rewind(o->writer, mark);
 }
 
-/* Bare documents are outside of groups. */
+/* Bare documents are outside of groups, and messages mostly. */
 static bool in_group(const struct produce *p)
 {
     return p->at && p->envelope.text[GROUP_CODE][0];
@@ -413,6 +419,8 @@ static void fill_envelope(const struct envelope *e, struct edi_envelope *to)
         .sender = text_of(e, SENDER),
         .receiver_qualifier = text_of(e, RECEIVER_QUALIFIER),
         .receiver = text_of(e, RECEIVER),
+        .sender_routing = text_of(e, SENDER_ROUTING),
+        .receiver_routing = text_of(e, RECEIVER_ROUTING),
         .acknowledgment = e->acknowledgment,
         .usage = e->usage,
         .group = text_of(e, GROUP_CODE),
@@ -431,7 +439,9 @@ static void refuse_envelope(struct produce *p, const struct output *o)
         { "ISA05", "source.sender" },      { "ISA06", "source.sender" },       { "ISA07", "source.receiver" },
         { "ISA08", "source.receiver" },    { "ISA12", "source.version" },      { "ISA13", "source.interchange" },
         { "GS02", "source.group_sender" }, { "GS03", "source.group_receiver" }, { "GS06", "source.group" },
-        { "GS08", "source.version" },
+        { "GS08", "source.version" },      { "UNB02", "source.sender" },       { "UNB03", "source.receiver" },
+        { "UNB05", "source.interchange" }, { "UNG02", "source.group_sender" },
+        { "UNG03", "source.group_receiver" }, { "UNG05", "source.group" },
     };
     struct map_write_finding f = { .code = "ENVELOPE", .severity = SEVERITY_ERROR, .expected = "" };
     struct slice rest, place;
@@ -440,7 +450,7 @@ static void refuse_envelope(struct produce *p, const struct output *o)
     f.found = edi_writer_error(o->writer)->text;
     place = slice_cut(slice_of(f.found), ':', &rest, &found);
     for (unsigned i = 0; found && i < sizeof(places) / sizeof(places[0]); i++)
-        if (slice_is(place, places[i].place)) {
+        if (slice_starts(place, slice_of(places[i].place))) {
             f.place = place;
             f.found = slice_trim(rest).p;
             if (!o->identity)
@@ -480,21 +490,28 @@ static int open_envelope(struct produce *p, struct output *o, const struct compo
     b->opened = true;
 
     fill_envelope(e, &to);
-    if (o->identity)
+    to.message = compose_message(m);
+    if (o->identity) {
         to.interchange_version = o->identity->version;
+        to.character_set = o->identity->character_set;
+        to.application = o->identity->application;
+    }
     if (p->at && (rc = interchange ? close_interchange(p) : close_group(p)) < 0)
         return writer_error(p->at, rc, err);
     p->at = o;
     p->envelope = *e;
     rc = 0;
     if (interchange) {
-        to.interchange_control = p->options.interchange ? take_number(p, &p->next_interchange, 9, number)
-                                                        : text_of(e, INTERCHANGE_CONTROL);
+        to.interchange_control = p->options.interchange
+                                     ? take_number(p, &p->next_interchange, e->dialect->groups ? 9 : 1, number)
+                                     : text_of(e, INTERCHANGE_CONTROL);
         rc = edi_write_interchange(o->writer, &to);
         p->counts.interchanges++;
         p->bare_ordinal = 0;
+        if (!p->options.document && !in_group(p))
+            p->next_document = 1;
     }
-    if (rc == 0 && !m->bare) {
+    if (rc == 0 && in_group(p)) {
         to.at = e->group_at;
         to.group_control = p->options.interchange ? take_number(p, &p->next_group, 1, number)
                                                   : text_of(e, GROUP_CONTROL);
@@ -552,10 +569,19 @@ static int add_file(struct output *o, const struct composed *m, struct err *err)
     return rc < 0 ? writer_error(o, rc, err) : 0;
 }
 
+/* ST, or UNH. */
+static int begin_document(struct output *o, const struct composed *m, struct slice control)
+{
+    const struct edi_message_type type = compose_message(m);
+    int rc = m->envelope.dialect->groups ? 0 : edi_writer_message(o->writer, &type);
+
+    return rc < 0 ? rc : edi_write_document(o->writer, m->set, control, m->implementation);
+}
+
 /* The same from ST to SE. No mark: the output could not hold it. */
 static int add_large_document(struct output *o, const struct composed *m, struct slice control, struct err *err)
 {
-    int rc = m->bare ? 0 : edi_write_document(o->writer, m->set, control, m->implementation);
+    int rc = m->bare ? 0 : begin_document(o, m, control);
 
     if (rc < 0)
         return writer_error(o, rc, err);
@@ -572,7 +598,7 @@ static int add_document(struct output *o, const struct composed *m, struct slice
     int rc = edi_writer_mark(o->writer, &mark);
 
     if (rc == 0 && !m->bare)
-        rc = edi_write_document(o->writer, m->set, control, m->implementation);
+        rc = begin_document(o, m, control);
     if (rc == 0)
         rc = edi_write_segments(o->writer, buf_slice(&m->body), m->segments);
     if (rc == 0 && !m->bare)
@@ -607,7 +633,8 @@ static int take_record(struct produce *p, struct composed *m, const struct recor
         if (rc == 0 && m->code < 0)
             rc = err_set(err, m->code, "%s", m->err.text);
         if (rc == 0) {
-            struct slice control = numbered ? take_number(p, &p->next_document, 4, number) : m->document;
+            struct slice control = numbered ? take_number(p, &p->next_document, m->envelope.dialect->groups ? 4 : 1, number)
+                                             : m->document;
             if (p->refused)
                 rc = ERR_DATA;
             else if (streamed)

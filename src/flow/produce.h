@@ -1,5 +1,5 @@
 /*
- * produce: records in, X12 interchanges out.
+ * produce: records in, interchanges of X12 or EDIFACT out.
  *
  * For each record the map is chosen (the caller's, the partner's, or the standard's own for the record's kind), then
  * the guide, then the envelope; consecutive records with the same envelope share a group and an interchange.
@@ -37,7 +37,9 @@ struct produce_options {
     struct guides *guides;
     struct maps *maps;
     struct complaints *complaints;              /* of guides and maps; not NULL */
+    const struct dialect *dialect;              /* which of them; NULL: as `map`, `route` or the partner's line say, else X12 */
     const struct map *map;                      /* for all records; NULL: chosen */
+    const struct partner_route *route;          /* the partner's line; NULL: the one for the record's kind */
     const struct agreement *agreement;          /* its maps have been read; NULL: no partner file */
     const struct guide *const *guide;           /* a partner's guides: before the standard's for their sets */
     unsigned n_guides;

@@ -105,7 +105,7 @@ int read_head(struct map_reader *r, const struct edi_document *d)
     buf_add(b, r->head.p + r->head_cut[0], r->head_cut[1] - r->head_cut[0]);
     add_field(b, "document", d->control);
     buf_add(b, r->head.p + r->head_cut[1], r->head.n - r->head_cut[1]);
-    add_field(b, "implementation", d->implementation);
+    add_field(b, "implementation", d->implementation.n ? d->implementation : d->association);
     read_close_bracket(b, '}');
     return read_failed(r, b);
 }

@@ -909,27 +909,28 @@ bool partner_allows(const struct partner *p, struct slice name)
 }
 
 static const struct partner_route *find_route(const struct partner *p, bool send, struct slice document,
-                                              struct slice record)
+                                              struct slice record, const struct dialect *dialect)
 {
     for (unsigned i = 0; i < p->n_routes; i++) {
         const struct partner_route *route = &p->route[i];
-        if (route->send == send && route->document.n &&
+        if (route->send == send && route->document.n && (!dialect || dialect_of_set(route->document) == dialect) &&
             (document.n ? slice_eq(route->document, document) : slice_eq(route->record, record)))
             return route;
     }
     return NULL;
 }
 
-const struct partner_route *partner_route_of_record(const struct partner *p, struct slice record)
+const struct partner_route *partner_route_of_record(const struct partner *p, struct slice record,
+                                                    const struct dialect *dialect)
 {
-    const struct partner_route *route = find_route(p, true, slice(NULL, 0), record);
-    return route ? route : find_route(p, false, slice(NULL, 0), record);
+    const struct partner_route *route = find_route(p, true, slice(NULL, 0), record, dialect);
+    return route ? route : find_route(p, false, slice(NULL, 0), record, dialect);
 }
 
 const struct partner_route *partner_route_of_document(const struct partner *p, struct slice document)
 {
-    const struct partner_route *route = find_route(p, false, document, slice(NULL, 0));
-    return route ? route : find_route(p, true, document, slice(NULL, 0));
+    const struct partner_route *route = find_route(p, false, document, slice(NULL, 0), NULL);
+    return route ? route : find_route(p, true, document, slice(NULL, 0), NULL);
 }
 
 bool partner_path(const struct partner *p, struct slice name, const char *suffix, struct buf *path_r)

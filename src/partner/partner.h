@@ -242,8 +242,10 @@ void partner_allow(const struct partner *p, struct finding_policy *policy);
 /* Whether `allow` holds this name. */
 bool partner_allows(const struct partner *p, struct slice name);
 
-/* The line for a kind of record: a `send` line goes before a `receive` line; NULL: none. */
-const struct partner_route *partner_route_of_record(const struct partner *p, struct slice record);
+/* The line for a kind of record: a `send` line goes before a `receive` line; NULL: none. With `dialect` only lines with
+ * documents of that one. */
+const struct partner_route *partner_route_of_record(const struct partner *p, struct slice record,
+                                                    const struct dialect *dialect);
 /* The line for a document type: a `receive` line goes before a `send` line; NULL: none. */
 const struct partner_route *partner_route_of_document(const struct partner *p, struct slice document);
 

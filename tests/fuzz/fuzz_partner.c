@@ -50,7 +50,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     }
     finding_policy_init(&policy);
     partner_allow(p, &policy);
-    partner_route_of_record(p, SLICE("order"));
+    partner_route_of_record(p, SLICE("order"), NULL);
     partner_route_of_document(p, SLICE("850"));
 
     buf_init(&shown, 64 << 20);

@@ -234,7 +234,7 @@ static void test_defaults(void **state)
     assert_int_equal(p->identity->group->usage, 'P');
     assert_int_equal(p->identity->group->us.n, 0);
     assert_int_equal(p->n_routes, 0);
-    assert_null(partner_route_of_record(p, SLICE("order")));
+    assert_null(partner_route_of_record(p, SLICE("order"), NULL));
     partner_free(&p);
     p = read_good("partner erp \"ERP\"\n");
     assert_int_equal(p->n_identities, 0);
@@ -285,9 +285,9 @@ static void test_routes(void **state)
                                   "  send 850 from stock\n");
 
     (void)state;
-    assert_ptr_equal(partner_route_of_record(p, SLICE("order")), &p->route[1]);
-    assert_ptr_equal(partner_route_of_record(p, SLICE("order_response")), &p->route[2]);
-    assert_null(partner_route_of_record(p, SLICE("shipment")));
+    assert_ptr_equal(partner_route_of_record(p, SLICE("order"), NULL), &p->route[1]);
+    assert_ptr_equal(partner_route_of_record(p, SLICE("order_response"), NULL), &p->route[2]);
+    assert_null(partner_route_of_record(p, SLICE("shipment"), NULL));
     assert_ptr_equal(partner_route_of_document(p, SLICE("850")), &p->route[1]);
     assert_ptr_equal(partner_route_of_document(p, SLICE("855")), &p->route[3]);
     assert_null(partner_route_of_document(p, SLICE("856")));
