@@ -32,6 +32,7 @@ static const char example[] =
     "  x12       ZZ:EXAMPLE        us ZZ:OURSELVES\n"
     "    group EXAMPLE us OURSELVES  version 004010  usage test\n"
     "    separators * > ~ newline\n"
+    "# edifact   14:4012345000009  us 14:4098765000005      # in EDIFACT: receive ORDERS, send DESADV, acknowledge contrl\n"
     "  receive   850 as order      to erp\n"
     "  send      856 from shipment by folder\n"
     "  acknowledge 997\n"
