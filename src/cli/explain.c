@@ -206,7 +206,7 @@ static int on_segment(void *ctx, const struct guide_node *node, const struct seg
     (void)present;
     explain_take(segment, &s);
     if (node->trigger && loop && loop->loop && node->depth > 1)
-        snprintf(name, sizeof(name), "loop %.*s", SLICE_FMT(loop->tag));
+        snprintf(name, sizeof(name), "%s %.*s", guide->words->loop, SLICE_FMT(loop->tag));
     show(x, &s, guide, node->def, &x->interchange->syntax, INSIDE + STEP * (node->depth ? node->depth - 1u : 0),
          *name ? name : NULL);
     return stopped(x);

@@ -150,7 +150,7 @@ static int take_gap(void *ctx, const struct coverage_gap *gap)
     buf_printf(&k->gaps, "  %-26s ", gap_words(gap));
     buf_add_safe(&k->gaps, gap->path, SIZE_MAX);
     if (gap->kind == GAP_LOOP)
-        buf_printf(&k->gaps, "  the whole loop, %u elements", gap->elements);
+        buf_printf(&k->gaps, "  the whole %s, %u elements", k->guide->words->loop, gap->elements);
     else if (gap->kind == GAP_SEGMENT)
         buf_printf(&k->gaps, "  the whole segment, %u elements", gap->elements);
     if (gap->name.n) {

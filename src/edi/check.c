@@ -237,8 +237,8 @@ static __attribute__((noinline)) const struct guide_node *no_place(struct checke
         else
             snprintf(r.found, sizeof(r.found), "no guide of version %.*s has this segment", SLICE_FMT(c->guide->version));
     } else if (c->at) {
-        snprintf(r.found, sizeof(r.found), "cannot follow %.*s%s%.*s", SLICE_FMT(c->at->tag), r.loop.n ? " in loop " : "",
-                 SLICE_FMT(r.loop));
+        snprintf(r.found, sizeof(r.found), "cannot follow %.*s%s%s%s%.*s", SLICE_FMT(c->at->tag), r.loop.n ? " in " : "",
+                 r.loop.n ? c->guide->words->loop : "", r.loop.n ? " " : "", SLICE_FMT(r.loop));
     } else {
         snprintf(r.found, sizeof(r.found), "the transaction set cannot begin with this segment");
     }
@@ -251,8 +251,8 @@ static __attribute__((noinline)) void say_over(struct checker *c, const struct s
 {
     struct remark r = { .code = counted->loop ? FINDING_LOOP_OVER_MAX : FINDING_SEGMENT_OVER_MAX };
     r.loop = loop_of(c->guide, counted);
-    snprintf(r.found, sizeof(r.found), "%s at least %u times", counted->loop ? "the loop occurs" : "occurs",
-             counted->max + 1);
+    snprintf(r.found, sizeof(r.found), "%s%s%soccurs at least %u times", counted->loop ? "the " : "",
+             counted->loop ? c->guide->words->loop : "", counted->loop ? " " : "", counted->max + 1);
     snprintf(r.expected, sizeof(r.expected), "at most %u", counted->max);
     say(c, s, &r);
 }
@@ -265,8 +265,8 @@ static void say_over_variant(struct checker *c, const struct segment *s, const s
     char which[120];
     r.loop = loop_of(c->guide, node);
     name_variant(c->guide, v, which, sizeof(which));
-    snprintf(r.found, sizeof(r.found), "%s at least %u times", node->trigger ? "the loop occurs" : "occurs",
-             v->max + 1);
+    snprintf(r.found, sizeof(r.found), "%s%s%soccurs at least %u times", node->trigger ? "the " : "",
+             node->trigger ? c->guide->words->loop : "", node->trigger ? " " : "", v->max + 1);
     snprintf(r.expected, sizeof(r.expected), "at most %u%s, as the partner's guide demands", v->max, which);
     say(c, s, &r);
 }

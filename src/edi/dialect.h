@@ -47,6 +47,7 @@ struct dialect {
     } level[DIALECT_LEVELS];
     bool groups;                    /* a document needs a group around it */
     const char *document, *documents;   /* "transaction set", "transaction sets" */
+    const char *loop;               /* "loop", "group" */
     const char *bare;               /* what may begin an interchange's content besides group and document */
     uint8_t set;                    /* the element of the header that names the set */
     const char *set_name;           /* "ST01" */

@@ -117,7 +117,7 @@ static void add_subject(const struct finding *f, struct buf *out)
     } else {
         buf_add_safe(out, f->tag, WORD_SHOWN);
         if (f->loop.n) {
-            buf_add_text(out, " in loop ");
+            buf_printf(out, " in %s ", f->dialect ? f->dialect->loop : dialect_x12.loop);
             buf_add_safe(out, f->loop, WORD_SHOWN);
         }
     }

@@ -199,10 +199,13 @@ int edi_reader_find(struct edi_reader *r, enum finding_code code, const struct s
     if (code == FINDING_SEGMENT_COUNT && was_missed(r, 0))
         return r->stopped;
     if (s && element)
-        f.value = segment_element(s, element);
+        f.value = segment_part(s, &r->syntax, element, component);
     if (s && node && node->def && element && element <= node->def->n && slice_eq(segment_tag(s), node->tag)) {
-        f.element_id = node->def->use[element - 1].element->id;
-        f.element_name = node->def->use[element - 1].element->name;
+        const struct element *e = node->def->use[element - 1].element;
+        if (component && component <= e->n_parts)
+            e = e->part[component - 1].element;
+        f.element_id = e->id;
+        f.element_name = e->name;
     }
     return reader_hand_over(r, s, &f);
 }

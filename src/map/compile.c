@@ -641,7 +641,8 @@ static void mark_node(struct compiling *x, const struct map_line *l, struct map_
         compile_refuse(x, &l->right_at, "`id` and `parent` of a tree are lines without conversions, written <->");
         return;
     }
-    op->conversion[op->n_conversions++] = (struct conversion){ .kind = id ? CONVERT_NODE : CONVERT_PARENT };
+    op->conversion[op->n_conversions++] = (struct conversion){ .kind = id ? CONVERT_NODE : CONVERT_PARENT,
+                                                               .number = { x->any_order } };
     x->tree_lines |= id ? 1 : 2;
 }
 
@@ -808,8 +809,9 @@ static bool begin_tree(struct compiling *x, const struct making *m, const struct
 {
     const struct record_object *o = field->object;
 
-    if (l->n_conversions != 1 || l->conversion[0].kind != CONVERT_TREE)
-        compile_refuse(x, &l->right_at, "a block has no conversion but `tree`");
+    x->any_order = l->n_conversions == 2 && l->conversion[1].kind == CONVERT_ANY_ORDER;
+    if (l->n_conversions != 1u + x->any_order || l->conversion[0].kind != CONVERT_TREE)
+        compile_refuse(x, &l->right_at, "a block has no conversion but `tree` and `tree any-order`");
     else if (!l->list || m->scope->parent || x->tree)
         compile_refuse(x, &l->right_at, "a tree is one list at the top of the record");
     else if (record_field_find(o, SLICE("id")) < 0 || record_field_find(o, SLICE("parent")) < 0)

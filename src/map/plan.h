@@ -31,6 +31,7 @@ enum conversion_kind {
     CONVERT_PERIOD,     /* text: the element that says the form of the date */
     CONVERT_INHERIT,    /* field: of the root */
     CONVERT_TREE,       /* of a list: its items are nodes of a hierarchy */
+    CONVERT_ANY_ORDER,  /* of a tree: a parent may stand behind its children */
     CONVERT_NODE,       /* a node's name: its number in the record; the compiler's own, for the field `id` of a tree */
     CONVERT_PARENT,     /* the name of a node before it, for `parent` */
     CONVERT_CHECK_COUNT,

@@ -29,6 +29,7 @@ int map_reader_new(const struct map_read_options *options, struct map_reader **r
     buf_init(&r->rejected, 1 << 20);
     buf_init(&r->scratch, LIMIT_ITEM);
     tree_init(&r->tree);
+    tree_init(&r->ahead);
     buf_init(&r->path, 4096);
     buf_init(&r->shared, LIMIT_ITEM);
     buf_init(&r->common.text, LIMIT_ITEM);
@@ -61,6 +62,7 @@ void map_reader_free(struct map_reader **reader)
     buf_deinit(&r->rejected);
     buf_deinit(&r->scratch);
     tree_deinit(&r->tree);
+    tree_deinit(&r->ahead);
     buf_deinit(&r->path);
     buf_deinit(&r->shared);
     buf_deinit(&r->common.text);
@@ -290,13 +292,52 @@ static bool guard_holds(struct map_reader *r, const struct map_take *t, const st
     return false;
 }
 
+/* The name in the record of a node that was named as a parent before it came, empty: it is none. With `names`, v names a
+ * parent, and is one from now on. */
+static struct slice name_ahead(struct map_reader *r, struct slice v, bool names, char room[80])
+{
+    struct slice name;
+    uint64_t n;
+
+    if (v.n > 79 || v.n == 0 || (!names && !r->ahead_open))
+        return slice(NULL, 0);
+    room[0] = '@';
+    memcpy(room + 1, v.p, v.n);
+    name = slice(room, v.n + 1);
+    n = r->ahead.n ? tree_find(&r->ahead, name) : 0;
+    if (names && n == 0 && tree_find(&r->tree, v) == 0) {
+        if (tree_add(&r->ahead, name) < 0)
+            read_stop(r, ERR_LIMIT);
+        r->ahead_open++;
+        return name;
+    }
+    if (n == 0 || (!names && tree_is_parent(&r->ahead, n)))
+        return slice(NULL, 0);
+    if (!names) {
+        if (tree_set_parent(&r->ahead, n) < 0)
+            read_stop(r, ERR_NOMEM);
+        r->ahead_open--;
+    }
+    return name;
+}
+
+static char *put_name(char *p, const struct map_op *op, struct slice name)
+{
+    p = put_key(p, op->key, op->key_n);
+    p = put_escaped(p, name.p, name.n);
+    *p++ = '"';
+    *p++ = ',';
+    return p;
+}
+
 /* A node's name or its parent's: in the record nodes are called by their numbers. */
 static __attribute__((noinline)) char *run_tree(struct map_reader *r, const struct map_op *op, const struct segment *s, char *p)
 {
     struct slice v = slice_trim(segment_element(s, op->element[0]));
-    bool parent = op->conversion[0].kind == CONVERT_PARENT;
+    bool parent = op->conversion[0].kind == CONVERT_PARENT, any_order = op->conversion[0].number[0];
     char room[40]; /* to copy sixteen bytes from any of the first twenty */
-    struct slice number;
+    char room_ahead[80];
+    struct slice number, ahead = slice(NULL, 0);
     uint64_t n;
 
     room[20] = 0;
@@ -313,12 +354,22 @@ static __attribute__((noinline)) char *run_tree(struct map_reader *r, const stru
             map_finding(r, s, FINDING_NODE_TWICE, op->element[0], 0, "was used before", slice_digits(n, room).p);
         else if (v.n && !tree_is_plain(&r->tree, n) && r->renamed++ == 0)
             map_finding(r, s, FINDING_NODE_NUMBER, op->element[0], 0, "is not the running number", number.p);
+        if (any_order && code == 0)
+            ahead = name_ahead(r, v, false, room_ahead);
+        if (ahead.n)
+            return put_name(p, op, ahead);
     } else {
         if (v.n == 0)
             return p;
+        if (any_order)
+            ahead = name_ahead(r, v, true, room_ahead);
+        if (ahead.n) {
+            r->disordered = true;
+            return put_name(p, op, ahead);
+        }
         n = tree_find(&r->tree, v);
         r->disordered |= n == 0 || n == r->tree.n;
-        if (n == r->tree.n) {
+        if (n == r->tree.n && !any_order) {
             map_finding(r, s, FINDING_NODE_PARENT, op->element[0], 0, "is the node itself", "its parent, or nothing");
             return p;
         }
@@ -361,6 +412,11 @@ static __attribute__((noinline)) void end_tree(struct map_reader *r, const struc
     char found[120], expected[40];
     uint64_t n, first;
 
+    if (r->ahead_open) {
+        snprintf(found, sizeof(found), "%llu parent%s named that no node is", (unsigned long long)r->ahead_open,
+                 r->ahead_open == 1 ? " is" : "s are");
+        map_finding(r, s, FINDING_NODE_PARENT, 0, 0, found, "a node of that number for each");
+    }
     if (r->renamed > 1) {
         snprintf(found, sizeof(found), "%llu of %llu nodes are not called by their running numbers",
                  (unsigned long long)r->renamed, (unsigned long long)r->tree.n);
@@ -1532,6 +1588,8 @@ static int take_document(void *ctx, const struct edi_document *d)
     memset(r->counts, 0, sizeof(r->counts));
     r->total = (struct total){ 0 };
     tree_clear(&r->tree);
+    tree_clear(&r->ahead);
+    r->ahead_open = 0;
     r->renamed = 0;
     r->disordered = r->denied = false;
     if (d->interchange->foreign) {

@@ -66,6 +66,9 @@ struct map_reader {
     uint64_t left;                      /* elements of the segment at hand that a line names but did not take */
     const struct map_take *taken;       /* what took it; NULL: nothing, or objects that it fills alone */
     struct tree tree;                   /* its nodes so far */
+    struct tree ahead;                  /* names of parents that had not come when they were named, behind a '@': so those
+                                           nodes are called in the record; a parent of that tree: it came */
+    uint64_t ahead_open;                /* how many of them have not come */
     uint64_t renamed;                   /* those not called by their number */
     bool disordered;                    /* a node is called as another, or has no parent: all else follows from that */
     bool denied;                        /* a node below one that denies it was told of */

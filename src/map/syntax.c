@@ -29,6 +29,7 @@ static const struct {
     { "const", CONVERT_CONST, 0, true, true },
     { "inherit", CONVERT_INHERIT, 0, true, true },
     { "tree", CONVERT_TREE, 0, false, true },
+    { "any-order", CONVERT_ANY_ORDER, 0, false, true },
 };
 
 static bool add_conversion(struct reading *r, struct map_line *l, size_t *room, struct conversion c)

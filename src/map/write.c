@@ -582,15 +582,20 @@ static int set_node(struct map_writer *w, const struct frame *f, const struct ac
         if (code)
             return code;
         n = tree_find(&w->tree, v);
-        if (n == 0 || n > f->index) {
-            write_refuse_value(w, a, f, 0, v, "is the id of no node before this one", "");
+        if (n == 0 || (n > f->index && !a->op->conversion[0].number[0])) {
+            write_refuse_value(w, a, f, 0, v,
+                               n == 0              ? "is the id of no node"
+                               : n == f->index + 1 ? "is the id of the node itself"
+                                                   : "is the id of no node before this one",
+                               "");
             return 0;
         }
     }
     p = room_for(w, 24);
     if (!p)
         return no_room(w);
-    return set_cell(w, a, a->element, f, 0, slice_digits(n, p), true);
+    /* a node of which there is nothing to say is there all the same: others name it */
+    return set_cell(w, a, a->element, f, 0, slice_digits(n, p), a->kind != ACTION_NODE);
 }
 
 /* What has a guard, may be inherited, or has something to say even when it is absent. 1: go on as always. */

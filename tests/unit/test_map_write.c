@@ -641,6 +641,57 @@ static void read_sample(const char *name, const char *ending, struct buf *out)
     fclose(f);
 }
 
+/* Nodes of a tree: each is written, whatever else it holds; a parent may stand behind its children where the map says so. */
+static void hierarchies(void **state)
+{
+    static const char map[] = "map t \"t\"\n  between guide x12/004010/856 and record shipment 1\n  must map HL01\n"
+                              "  BSN01 <-> purpose\n  BSN02 <-> number\n  BSN.(BSN03 BSN04) <-> created_at datetime\n"
+                              "  HL <-> nodes[] tree%s\n    HL01 <-> id\n    HL02 <-> parent\n    HL03 <-> level\n";
+    static const struct {
+        const char *nodes, *ordered, *any_order;
+    } rows[] = {
+        { "{\"id\":\"1\",\"level\":\"S\"},{\"id\":\"2\",\"parent\":\"1\",\"level\":\"O\"}", "HL*1**S\nHL*2*1*O\n",
+          "HL*1**S\nHL*2*1*O\n" },
+        { "{\"id\":\"a\",\"parent\":\"b\",\"level\":\"O\"},{\"id\":\"b\",\"level\":\"S\"}",
+          "nodes[0].parent: \"b\" is the id of no node before this one", "HL*1*2*O\nHL*2**S\n" },
+        { "{\"id\":\"a\",\"parent\":\"a\",\"level\":\"O\"}", "nodes[0].parent: \"a\" is the id of the node itself",
+          "HL*1*1*O\n" },
+        { "{\"id\":\"a\",\"parent\":\"c\",\"level\":\"O\"}", "nodes[0].parent: \"c\" is the id of no node",
+          "nodes[0].parent: \"c\" is the id of no node" },
+        { "{\"id\":\"1\"},{\"id\":\"2\",\"parent\":\"1\",\"level\":\"O\"}", "nodes[0].level: missing",
+          "nodes[0].level: missing" },
+    };
+    struct maps *own;
+    struct err err;
+    char text[600], json[600];
+
+    (void)state;
+    for (unsigned any = 0; any < 2; any++) {
+        const struct map_plan *plan;
+        assert_int_equal(maps_new(directory, &own, &err), 0);
+        snprintf(text, sizeof(text), map, any ? " any-order" : "");
+        plan = plan_from(own, text, "x12/004010/856");
+        for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+            const char *expected = any ? rows[i].any_order : rows[i].ordered;
+            struct run r;
+            run_init(&r, plan);
+            snprintf(json, sizeof(json),
+                     "{\"record\":\"shipment\",\"version\":1,\"source\":{\"standard\":\"x12\"},\"purpose\":\"00\","
+                     "\"number\":\"77\",\"created_at\":\"2026-01-02T10:00\",\"nodes\":[%s]}", rows[i].nodes);
+            run_ok(&r, json);
+            if (slice_starts(slice_of(expected), SLICE("HL*"))) {
+                assert_string_equal(buf_text(&r.said.text), "");
+                assert_non_null(strstr(buf_text(&r.out), expected));
+            } else {
+                if (!strstr(buf_text(&r.said.text), expected))
+                    fail_msg("%s\n%s", expected, buf_text(&r.said.text));
+            }
+            run_deinit(&r);
+        }
+        maps_free(&own);
+    }
+}
+
 static void samples(void **state)
 {
     static const char *const names[] = { "minimal", "retail", "fashion", "dropship", "grocery", "everything" };
@@ -805,6 +856,7 @@ int main(void)
         cmocka_unit_test(plain_orders),  cmocka_unit_test(values),      cmocka_unit_test(lists),
         cmocka_unit_test(codes_for_words),
         cmocka_unit_test(wrong_records), cmocka_unit_test(conversions), cmocka_unit_test(inherited),
+        cmocka_unit_test(hierarchies),
         cmocka_unit_test(told_apart),    cmocka_unit_test(misread),     cmocka_unit_test(leftovers),
         cmocka_unit_test(samples),       cmocka_unit_test(refusals),    cmocka_unit_test(memory),
         cmocka_unit_test(expressions),
