@@ -126,8 +126,8 @@ WAYBILL_API void waybill_reader_free(struct waybill_reader **reader);
  *              gets its record; on_json may have got parts of it by then.
  * on_document  each document at its end: what it was, and whether it is right.
  * on_acknowledgment
- *              the answer, an X12 file with a 997 for each functional group and TA1s where asked for, in pieces,
- *              the last of them from waybill_reader_end(). "at" must be set.
+ *              the answer: a 997 for each functional group of X12 and TA1s where asked for, a CONTRL for each interchange
+ *              of EDIFACT, in pieces, the last of them from waybill_reader_end(). "at" must be set.
  */
 WAYBILL_API void waybill_reader_on_record(struct waybill_reader *reader, waybill_record_fn function, void *ctx);
 WAYBILL_API void waybill_reader_on_json(struct waybill_reader *reader, waybill_bytes_fn function, void *ctx);

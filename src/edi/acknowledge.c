@@ -1,98 +1,16 @@
 /*
- * acknowledge: see acknowledge.h.
- *
- * Segments go to the writer as they become known: AK2 when a set begins, AK3 and AK4 as findings come, AK5 at its
- * end, AK9 at the group's. Element findings of one segment stand under one AK3. All that comes from the partner
- * passes clean(): printable ASCII without our delimiters.
+ * acknowledge: see acknowledge.h. Here is the sink, which each dialect's way of answering stands behind:
+ * acknowledge_x12.c and acknowledge_contrl.c, and what both need.
  */
-#include "edi/acknowledge.h"
-
 #include <stdio.h>
 #include <stdlib.h>
 
 #include "base/limits.h"
-#include "edi/dialect.h"
-
-enum { CODES = 5, NOTES_OF_SEGMENT = 99, COPY_MOST = 99, LOOP_NAME_MOST = 6, GROUP_FINDINGS = 16 };
-
-/* What differs between the acknowledgments of X12. */
-struct form {
-    const char *set;
-    const char *group;              /* GS01 */
-    const char *version;            /* GS08 and ST03; NULL: the version answered, and no ST03 */
-    const char *segment_note;       /* AK3, IK3 */
-    const char *element_note;       /* AK4, IK4 */
-    const char *set_trailer;        /* AK5, IK5 */
-    unsigned loop_name;             /* characters of AK303, IK303 */
-};
-static const struct form form_997 = { "997", "FA", NULL, "AK3", "AK4", "AK5", 4 };
-static const struct form form_999 = { "999", "FA", "005010X231A1", "IK3", "IK4", "IK5", LOOP_NAME_MOST };
-
-/* Codes where the versions differ: the others are those of finding_rows. NULL: the version has none, and then the
- * finding is not noted. */
-static const struct {
-    enum finding_code finding;
-    unsigned element;               /* 0: any */
-    const char *before_5010, *from_5010;
-} codes[] = {
-    { FINDING_ELEMENT_REPEATS, 0, "3", "12" },
-    { FINDING_ELEMENT_COMPONENTS, 0, "3", "13" },
-    { FINDING_ELEMENT_TRAILING, 0, NULL, "10" },
-    { FINDING_SET_GROUP, 0, "6", "18" },
-    { FINDING_GROUP_SYNTAX, 2, NULL, "7" },
-    { FINDING_GROUP_SYNTAX, 3, NULL, "8" },
-    { FINDING_GROUP_SYNTAX, 4, NULL, "30" },
-    { FINDING_GROUP_SYNTAX, 5, NULL, "31" },
-    { FINDING_GROUP_SYNTAX, 6, "6", "6" },
-    { FINDING_GROUP_SYNTAX, 7, NULL, "9" },
-    { FINDING_GROUP_SYNTAX, 8, "2", "2" },
-    { FINDING_GROUP_SYNTAX, 0, NULL, NULL },
-};
-
-/* Up to five different codes, in the order they came. */
-struct code_list {
-    char code[CODES][4];
-    unsigned n;
-};
-
-struct acknowledge {
-    struct acknowledge_options options;
-    struct edi_sink sink, next;
-    struct edi_writer *writer;
-    struct edi_syntax syntax;           /* of what is written */
-    const struct form *form;
-    struct acknowledge_totals totals;
-    uint64_t control[2];
-    int stopped;
-    struct err err;                     /* what stopped it, or why something is unanswered */
-
-    const struct edi_interchange *interchange;
-    bool open;                          /* our interchange is begun */
-    const char *interchange_code;       /* TA105 of the first error, or else of the first warning */
-    bool interchange_error, interchange_noted;
-    bool technical;                     /* it holds a TA1: nobody answers answers */
-
-    bool answering;                     /* the group at hand is */
-    unsigned version;                   /* of the group, 4010 */
-    struct {
-        enum finding_code finding;
-        unsigned element;
-    } of_group[GROUP_FINDINGS];         /* also of a group whose GS is just being read and whose version is not known */
-    unsigned n_of_group;
-    bool group_error, group_noted, group_trailer;
-    uint64_t received, accepted, noted;
-
-    bool in_document;
-    struct code_list set_codes;
-    uint64_t notes;                     /* of the set, AK3 and AK4 */
-    bool set_noted;
-    uint64_t noted_segment;             /* the AK3 at hand is for it, with code 8; 0: there is none */
-    unsigned element_notes;             /* below it */
-};
+#include "edi/acknowledge_inside.h"
 
 /* --- Small parts ------------------------------------------------------------------------------------------ */
 
-static int stop(struct acknowledge *a, int code, const char *words)
+int acknowledge_stop(struct acknowledge *a, int code, const char *words)
 {
     if (!a->stopped) {
         a->stopped = code;
@@ -101,21 +19,18 @@ static int stop(struct acknowledge *a, int code, const char *words)
     return a->stopped;
 }
 
-/* The result of a writer's function. */
-static int wrote(struct acknowledge *a, int code)
+int acknowledge_wrote(struct acknowledge *a, int code)
 {
-    return code < 0 ? stop(a, code, edi_writer_error(a->writer)->text) : 0;
+    return code < 0 ? acknowledge_stop(a, code, edi_writer_error(a->to)->text) : 0;
 }
 
-static bool is_delimiter(const struct edi_syntax *s, char c)
+bool acknowledge_is_delimiter(const struct edi_syntax *s, char c)
 {
     return c == s->element || c == s->terminator || (s->component && c == s->component) ||
            (s->repetition && c == s->repetition);
 }
 
-/* Partner bytes as printable ASCII without our delimiters and without blanks at the end, at most `most` of them,
- * in `to`, which has room for that. Bytes that are not UTF-8 are taken as Latin-1. */
-static struct slice clean(const struct acknowledge *a, struct slice value, char *to, size_t most)
+struct slice acknowledge_clean(const struct acknowledge *a, struct slice value, char *to, size_t most)
 {
     size_t n = 0;
     uint32_t previous = 0;
@@ -139,7 +54,7 @@ static struct slice clean(const struct acknowledge *a, struct slice value, char 
             }
         }
         for (int i = 0; i < with_n && n < most; i++)
-            to[n++] = is_delimiter(&a->syntax, with[i]) ? ' ' : with[i];
+            to[n++] = acknowledge_is_delimiter(&a->syntax, with[i]) ? ' ' : with[i];
         previous = c;
     }
     while (n && to[n - 1] == ' ')
@@ -147,11 +62,10 @@ static struct slice clean(const struct acknowledge *a, struct slice value, char 
     return slice(to, n);
 }
 
-/* The same for an identifier: not shorter than `least`; what is missing or stands for nothing is a mark. */
-static struct slice clean_id(const struct acknowledge *a, struct slice value, char *to, size_t least, size_t most)
+struct slice acknowledge_clean_id(const struct acknowledge *a, struct slice value, char *to, size_t least, size_t most)
 {
-    struct slice s = clean(a, slice_trim(value), to, most);
-    char mark = is_delimiter(&a->syntax, '?') ? 'X' : '?';
+    struct slice s = acknowledge_clean(a, slice_trim(value), to, most);
+    char mark = acknowledge_is_delimiter(&a->syntax, '?') ? 'X' : '?';
 
     for (size_t i = 0; i < s.n; i++)
         if (to[i] == ' ')
@@ -161,59 +75,41 @@ static struct slice clean_id(const struct acknowledge *a, struct slice value, ch
     return s;
 }
 
-static void add_code(struct code_list *list, const char *code)
+void acknowledge_put(struct acknowledge *a, unsigned element, struct slice value)
 {
-    for (unsigned i = 0; i < list->n; i++)
-        if (strcmp(list->code[i], code) == 0)
-            return;
-    if (list->n < CODES)
-        snprintf(list->code[list->n++], sizeof(list->code[0]), "%s", code);
+    acknowledge_wrote(a, edi_write_element(a->to, element, value));
 }
 
-/* The code of a finding in the version at hand, NULL when there is none. */
-static const char *code_of(const struct acknowledge *a, enum finding_code finding, unsigned element)
+void acknowledge_put_text(struct acknowledge *a, unsigned element, const char *text)
 {
-    for (unsigned i = 0; i < sizeof(codes) / sizeof(codes[0]); i++)
-        if (codes[i].finding == finding && (codes[i].element == 0 || codes[i].element == element))
-            return a->version >= 5010 ? codes[i].from_5010 : codes[i].before_5010;
-    return finding_rows[finding].acknowledgment;
+    acknowledge_put(a, element, slice_of(text));
 }
 
-static void put(struct acknowledge *a, unsigned element, struct slice value)
-{
-    wrote(a, edi_write_element(a->writer, element, value));
-}
-
-static void put_text(struct acknowledge *a, unsigned element, const char *text)
-{
-    put(a, element, slice_of(text));
-}
-
-static void put_number(struct acknowledge *a, unsigned element, uint64_t number, uint64_t most)
+void acknowledge_put_number(struct acknowledge *a, unsigned element, uint64_t number, uint64_t most)
 {
     char text[24];
     snprintf(text, sizeof(text), "%llu", (unsigned long long)(number > most ? most : number));
-    put_text(a, element, text);
+    acknowledge_put_text(a, element, text);
 }
 
-static void begin(struct acknowledge *a, const char *tag)
+void acknowledge_begin(struct acknowledge *a, const char *tag)
 {
-    wrote(a, edi_write_begin(a->writer, slice_of(tag)));
+    acknowledge_wrote(a, edi_write_begin(a->to, slice_of(tag)));
 }
 
-static int end(struct acknowledge *a)
+int acknowledge_end(struct acknowledge *a)
 {
-    return wrote(a, edi_write_end(a->writer, true, NULL));
+    return acknowledge_wrote(a, edi_write_end(a->to, true, NULL));
 }
 
-static int next_control(struct acknowledge *a, enum acknowledge_level level, char text[24])
+int acknowledge_next_control(struct acknowledge *a, enum acknowledge_level level, char text[24])
 {
     uint64_t number = a->control[level];
 
     if (a->options.next_control) {
         int code = a->options.next_control(a->options.control_ctx, level, &number);
         if (code < 0)
-            return stop(a, code, "no control number could be had");
+            return acknowledge_stop(a, code, "no control number could be had");
     } else {
         a->control[level] = number % 999999999 + 1;
     }
@@ -221,404 +117,58 @@ static int next_control(struct acknowledge *a, enum acknowledge_level level, cha
     return 0;
 }
 
-/* Something cannot be addressed. The rest goes on; the first reason is kept. */
-static void unanswered(struct acknowledge *a, const char *what, struct slice control)
+void acknowledge_unanswered(struct acknowledge *a, const char *what, struct slice control, const char *why)
 {
     char number[16];
-    struct slice safe = clean(a, control, number, sizeof(number));
+    struct slice safe = acknowledge_clean(a, control, number, sizeof(number));
 
     if (a->totals.unanswered++ == 0 && !a->stopped)
-        err_set(&a->err, ERR_DATA, "%s %.*s cannot be answered: %s", what, SLICE_FMT(safe),
-                edi_writer_error(a->writer)->text);
+        err_set(&a->err, ERR_DATA, "%s%s%.*s cannot be answered: %s", what, safe.n ? " " : "", SLICE_FMT(safe),
+                why ? why : edi_writer_error(a->to)->text);
 }
 
-/* --- Envelopes -------------------------------------------------------------------------------------------- */
+/* --- The sink --------------------------------------------------------------------------------------------- */
 
-/* Delimiters for the answer: those received, or given, as far as they serve. */
-static void choose_syntax(struct acknowledge *a, const struct edi_interchange *i)
+/* What the sink behind says goes before. True: the answer goes on in *result_r's place. */
+static bool goes_on(const struct acknowledge *a, int result, int *result_r)
 {
-    static const char spare[] = { '>', ':', '<', '|', '^', '\\' };
-    static const char spare_repetition[] = { '^', '!', '|', '\\' };
-    struct edi_write_options defaults;
-    struct edi_syntax s = a->options.syntax ? *a->options.syntax : i->syntax;
-
-    s.release = 0;
-    if ((unsigned char)s.component > 0x7e)
-        s.component = 0;
-    for (unsigned k = 0; !s.component && k < sizeof(spare); k++)
-        if (!is_delimiter(&s, spare[k]))
-            s.component = spare[k];
-    /* a hyphen may separate repetitions in what they send; we have no need of any */
-    if (edi_writer_syntax(a->writer, &s) < 0)
-        s.repetition = 0;
-    /* from 00501 on ISA11 is a separator, never a letter of the text */
-    for (unsigned k = 0; a->form->version && !s.repetition && k < sizeof(spare_repetition); k++)
-        if (!is_delimiter(&s, spare_repetition[k]))
-            s.repetition = spare_repetition[k];
-    if (edi_writer_syntax(a->writer, &s) < 0) {
-        edi_write_options_init(&defaults);
-        s = defaults.syntax;
-        wrote(a, edi_writer_syntax(a->writer, &s));
-    }
-    a->syntax = s;
-}
-
-/* Two characters of a qualifier, as far as there are any. */
-static struct slice qualifier(const struct acknowledge *a, struct slice value, char to[2])
-{
-    struct slice s = clean(a, value, to, 2);
-    if (s.n == 1)
-        to[s.n++] = ' ';
-    return s;
-}
-
-/* The addresses of an interchange, turned round, and what else its ISA says. The slices borrow from `text`. */
-struct address_text {
-    char qualifier[2][2], id[4][64], version[16], control[24];
-};
-
-static void turn_round(const struct acknowledge *a, const struct edi_interchange *i, struct edi_envelope *e,
-                       struct address_text *text)
-{
-    struct slice version = slice_trim(i->element[12]);
-    uint64_t number;
-    char usage = i->element[15].n ? i->element[15].p[0] : 'P';
-
-    *e = (struct edi_envelope){ .at = a->options.at };
-    e->sender_qualifier = qualifier(a, i->element[7], text->qualifier[0]);
-    e->sender = clean(a, i->element[8], text->id[0], sizeof(text->id[0]));
-    e->receiver_qualifier = qualifier(a, i->element[5], text->qualifier[1]);
-    e->receiver = clean(a, i->element[6], text->id[1], sizeof(text->id[1]));
-    if (version.n != 5 || !slice_number(version, 99999, &number) || number < 200 || number > 899)
-        version = SLICE("00401");
-    if (a->form->version && memcmp(version.p, a->form->version, 5) < 0)
-        version = slice(a->form->version, 5);
-    memcpy(text->version, version.p, 5);
-    text->version[5] = '0';
-    e->interchange_version = slice(text->version, 5);
-    e->version = slice(text->version, 6);
-    e->usage = usage == 'T' || usage == 'I' ? usage : 'P';
-}
-
-/* Begins our interchange. False: it cannot be, or something has failed. */
-static bool open_interchange(struct acknowledge *a)
-{
-    struct edi_envelope e;
-    struct address_text text;
-    int code;
-
-    turn_round(a, a->interchange, &e, &text);
-    if (next_control(a, ACKNOWLEDGE_INTERCHANGE, text.control) < 0)
-        return false;
-    e.interchange_control = slice_of(text.control);
-    code = edi_write_interchange(a->writer, &e);
-    if (code == ERR_DATA) {
-        unanswered(a, "interchange", a->interchange->control);
-        return false;
-    }
-    if (wrote(a, code) < 0)
-        return false;
-    a->open = true;
-    a->totals.interchanges++;
-    return true;
-}
-
-static unsigned version_number(struct slice version)
-{
-    uint64_t number;
-    if (version.n >= 6 && slice_number(slice(version.p, 6), 999999, &number))
-        return (unsigned)number;
-    return 4010;
-}
-
-/* Begins group, set and AK1. */
-static bool open_group(struct acknowledge *a, const struct edi_group *g)
-{
-    struct edi_envelope e;
-    struct address_text text;
-    struct slice answered;
-    char version[12], copy[16];
-    uint64_t number;
-    int code;
-
-    turn_round(a, a->interchange, &e, &text);
-    e.group = slice_of(a->form->group);
-    e.group_sender = clean(a, g->element[3], text.id[2], sizeof(text.id[2]));
-    e.group_receiver = clean(a, g->element[2], text.id[3], sizeof(text.id[3]));
-    if (g->version.n)
-        e.version = clean(a, g->version, version, sizeof(version));
-    answered = e.version;
-    if (a->form->version)
-        e.version = slice_of(a->form->version);
-    a->version = version_number(e.version);
-    if (next_control(a, ACKNOWLEDGE_GROUP, text.control) < 0)
-        return false;
-    e.group_control = slice_of(text.control);
-    code = edi_write_group(a->writer, &e);
-    if (code == ERR_DATA) {
-        unanswered(a, "group", g->control);
-        return false;
-    }
-    if (wrote(a, code) < 0 ||
-        wrote(a, edi_write_document(a->writer, slice_of(a->form->set), SLICE("0001"),
-                                    a->form->version ? e.version : SLICE(""))) < 0)
-        return false;
-    begin(a, "AK1");
-    put(a, 1, clean_id(a, g->element[1], copy, 2, 2));
-    if (slice_number(g->control, UINT64_MAX, &number))
-        put(a, 2, clean(a, g->control, copy, 9));
-    else
-        put(a, 2, g->control.n ? clean_id(a, g->control, copy, 1, 9) : SLICE("0"));
-    if (a->version >= 5010)
-        put(a, 3, answered);
-    return end(a) == 0;
-}
-
-static void put_codes(struct acknowledge *a, unsigned element, const struct code_list *list)
-{
-    for (unsigned i = 0; i < list->n; i++)
-        put_text(a, element + i, list->code[i]);
-}
-
-static int close_group(struct acknowledge *a, const struct edi_group *g)
-{
-    uint64_t rejected = a->received - a->accepted;
-    struct code_list list = { .n = 0 };
-    const char *status, *code;
-
-    for (unsigned i = 0; i < a->n_of_group; i++) {
-        code = code_of(a, a->of_group[i].finding, a->of_group[i].element);
-        if (code)
-            add_code(&list, code);
-    }
-
-    if (a->group_error || (a->received && rejected == a->received))
-        status = "R";
-    else if (rejected)
-        status = "P";
-    else if (a->noted || (a->group_noted && list.n)) /* an error that has no code tells the partner nothing */
-        status = "E";
-    else
-        status = "A";
-    begin(a, "AK9");
-    put_text(a, 1, status);
-    put_number(a, 2, a->group_trailer ? g->claimed : a->received, 999999);
-    put_number(a, 3, a->received, 999999);
-    put_number(a, 4, a->group_error ? 0 : a->accepted, 999999);
-    put_codes(a, 5, &list);
-    end(a);
-    if (!a->stopped)
-        wrote(a, edi_write_document_end(a->writer));
-    if (!a->stopped)
-        wrote(a, edi_write_group_end(a->writer));
-    a->totals.groups++;
-    return a->stopped;
-}
-
-/* A TA1 in an interchange of its own, because what it says is known at the end only. */
-static int write_ta1(struct acknowledge *a, const struct edi_interchange *i)
-{
-    const char *code = a->interchange_code ? a->interchange_code : "000";
-    char text[16];
-    uint64_t number;
-
-    if (!open_interchange(a))
-        return a->stopped;
-    begin(a, "TA1");
-    if (slice_number(i->control, 999999999, &number)) {
-        snprintf(text, sizeof(text), "%09llu", (unsigned long long)number);
-        put_text(a, 1, text);
-    } else {
-        put(a, 1, clean_id(a, i->control, text, 9, 9));
-    }
-    put(a, 2, clean_id(a, i->element[9], text, 6, 6));
-    put(a, 3, clean_id(a, i->element[10], text, 4, 4));
-    put_text(a, 4, a->interchange_error ? "R" : a->interchange_noted ? "E" : "A");
-    put_text(a, 5, code);
-    end(a);
-    if (!a->stopped)
-        wrote(a, edi_write_interchange_end(a->writer));
-    a->open = false;
-    return a->stopped;
-}
-
-/* --- Notes ------------------------------------------------------------------------------------------------ */
-
-static void note_segment(struct acknowledge *a, const struct finding *f, const char *code)
-{
-    struct slice tag = f->tag, rest;
-    char copy[3], loop[LOOP_NAME_MOST];
-    bool found;
-
-    /* what is missing may be an element: the segment is there */
-    if (tag.n == 0)
-        tag = slice_cut(f->segment, a->interchange->syntax.element, &rest, &found);
-    begin(a, a->form->segment_note);
-    put(a, 1, clean_id(a, tag, copy, 2, 3));
-    put_number(a, 2, f->place.segment ? f->place.segment : 1, a->version >= 5010 ? 9999999999u : 999999u);
-    /* 447 is made for loops between LS and LE; partners look for the guide's loop here, and it says more */
-    if (f->loop.n)
-        put(a, 3, clean_id(a, f->loop, loop, 1, a->form->loop_name));
-    put_text(a, 4, code);
-    end(a);
-    a->notes++;
-    a->noted_segment = strcmp(code, "8") == 0 ? f->place.segment : 0;
-    a->element_notes = 0;
-}
-
-static void note_element(struct acknowledge *a, const struct finding *f, const char *code)
-{
-    char number[24], copy[COPY_MOST];
-    uint64_t reference;
-
-    begin(a, a->form->element_note);
-    snprintf(number, sizeof(number), "%u", f->place.element);
-    wrote(a, edi_write_component(a->writer, 1, 1, slice_of(number)));
-    if (f->place.component) {
-        snprintf(number, sizeof(number), "%u", f->place.component);
-        wrote(a, edi_write_component(a->writer, 1, 2, slice_of(number)));
-    }
-    if (f->place.repetition > 1 && a->version >= 5010) {
-        snprintf(number, sizeof(number), "%u", f->place.repetition);
-        wrote(a, edi_write_component(a->writer, 1, 3, slice_of(number)));
-    }
-    if (slice_number(f->element_id, 9999, &reference))
-        put(a, 2, f->element_id);
-    put_text(a, 3, code);
-    if (!f->missing)
-        put(a, 4, clean(a, f->value, copy, sizeof(copy)));
-    end(a);
-    a->notes++;
-    a->element_notes++;
-}
-
-/* A finding inside a set that is answered. */
-static void note(struct acknowledge *a, const struct finding *f)
-{
-    enum finding_level level = finding_rows[f->code].level;
-    const char *code = code_of(a, f->code, f->place.element);
-
-    if (!code)
-        return;
-    a->set_noted = true;
-    if (level == LEVEL_DOCUMENT) {
-        add_code(&a->set_codes, code);
-        return;
-    }
-    add_code(&a->set_codes, "5");
-    if (a->notes >= LIMIT_FINDINGS)
-        return;
-    if (level == LEVEL_SEGMENT) {
-        note_segment(a, f, code);
-    } else {
-        if (a->noted_segment != f->place.segment || a->noted_segment == 0 || a->element_notes >= NOTES_OF_SEGMENT)
-            note_segment(a, f, "8");
-        note_element(a, f, code);
-    }
+    *result_r = result < 0 ? result : a->stopped;
+    return *result_r >= 0 && a->way;
 }
 
 static int on_finding(void *ctx, const struct finding *f)
 {
     struct acknowledge *a = ctx;
-    bool error = f->severity == SEVERITY_ERROR;
-    const char *code;
     int result = a->next.finding ? a->next.finding(a->next.ctx, f) : 0;
 
-    if (result < 0)
+    if (!goes_on(a, result, &result) || f->severity == SEVERITY_IGNORE)
         return result;
-    if (a->stopped || f->severity == SEVERITY_IGNORE)
-        return a->stopped;
-    switch (finding_rows[f->code].level) {
-    case LEVEL_FILE:
-        break;
-    case LEVEL_INTERCHANGE:
-        code = finding_rows[f->code].acknowledgment;
-        if (code && (!a->interchange_code || (error && !a->interchange_error)))
-            a->interchange_code = code;
-        a->interchange_error |= error;
-        a->interchange_noted |= code != NULL;
-        break;
-    case LEVEL_GROUP:
-        if (a->n_of_group < GROUP_FINDINGS) {
-            a->of_group[a->n_of_group].finding = f->code;
-            a->of_group[a->n_of_group++].element = f->place.element;
-        }
-        if (f->code == FINDING_GROUP_TRAILER)
-            a->group_trailer = false;
-        a->group_error |= error;
-        a->group_noted = true;
-        break;
-    default:
-        if (a->answering && a->in_document)
-            note(a, f);
-    }
-    return a->stopped;
+    return a->way->finding(a, f);
 }
-
-/* --- The sink --------------------------------------------------------------------------------------------- */
 
 static int on_interchange(void *ctx, const struct edi_interchange *i)
 {
     struct acknowledge *a = ctx;
     int result = a->next.interchange ? a->next.interchange(a->next.ctx, i) : 0;
 
-    if (result < 0 || a->stopped)
-        return result < 0 ? result : a->stopped;
     a->interchange = i;
-    a->interchange_code = NULL;
-    a->interchange_error = a->interchange_noted = a->technical = false;
-    if (i->dialect == &dialect_x12)
-        choose_syntax(a, i);
-    else if (a->totals.unanswered++ == 0)
-        err_set(&a->err, ERR_DATA, "an interchange of %s is not answered: a CONTRL cannot be written yet", i->dialect->name);
-    return a->stopped;
+    a->technical = false;
+    a->way = a->options.only && a->options.only != i->dialect ? NULL
+             : i->dialect == &dialect_x12                     ? &acknowledge_x12
+                                                              : &acknowledge_contrl;
+    return goes_on(a, result, &result) ? a->way->interchange(a, i) : result;
 }
 
 static int on_interchange_end(void *ctx, const struct edi_interchange *i)
 {
     struct acknowledge *a = ctx;
     int result = a->next.interchange_end ? a->next.interchange_end(a->next.ctx, i) : 0;
-    bool asked = i->element[14].n && i->element[14].p[0] >= '1' && i->element[14].p[0] <= '3';
 
-    if (result < 0 || a->stopped)
-        return result < 0 ? result : a->stopped;
-    if (i->dialect != &dialect_x12) {
-        a->interchange = NULL;
-        return 0;
-    }
-    /* 2 and 3 ask for one only when there is something to say; and who sent nothing readable must hear of it */
-    if (asked && i->element[14].p[0] != '1')
-        asked = a->interchange_noted;
-    asked |= a->interchange_noted && i->groups == 0;
-    if (a->open)
-        wrote(a, edi_write_interchange_end(a->writer));
-    a->open = false;
-    if (a->options.ta1 && !a->stopped && i->element[13].n && !a->technical && (asked || a->interchange_error))
-        write_ta1(a, i);
+    if (goes_on(a, result, &result))
+        result = a->way->interchange_end(a, i);
     a->interchange = NULL;
-    return a->stopped;
-}
-
-/* Our interchange is begun with the first group that can be answered. */
-static int answer_group(struct acknowledge *a, const struct edi_group *g)
-{
-    struct edi_mark mark;
-
-    if (a->open) {
-        a->answering = open_group(a, g);
-        return a->stopped;
-    }
-    if (wrote(a, edi_writer_mark(a->writer, &mark)) < 0)
-        return a->stopped;
-    a->answering = open_interchange(a) && open_group(a, g);
-    if (a->answering || a->stopped) {
-        edi_writer_release(a->writer);
-    } else {
-        edi_writer_rewind(a->writer, &mark);
-        a->totals.interchanges -= a->open;
-        a->open = false;
-    }
-    return a->stopped;
+    a->way = NULL;
+    return result;
 }
 
 static int on_group(void *ctx, const struct edi_group *g)
@@ -626,19 +176,7 @@ static int on_group(void *ctx, const struct edi_group *g)
     struct acknowledge *a = ctx;
     int result = a->next.group ? a->next.group(a->next.ctx, g) : 0;
 
-    if (result < 0 || a->stopped)
-        return result < 0 ? result : a->stopped;
-    a->answering = false;
-    a->received = a->accepted = a->noted = 0;
-    a->group_trailer = true;
-    if (g->implied || a->interchange->dialect != &dialect_x12 || slice_is(g->element[1], "FA"))
-        return 0;
-    if (a->interchange->element[13].n == 0 && a->interchange->element[6].n == 0) {
-        if (a->totals.unanswered++ == 0)
-            err_set(&a->err, ERR_DATA, "a group outside an interchange cannot be answered");
-        return 0;
-    }
-    return answer_group(a, g);
+    return goes_on(a, result, &result) ? a->way->group(a, g) : result;
 }
 
 static int on_group_end(void *ctx, const struct edi_group *g)
@@ -646,42 +184,22 @@ static int on_group_end(void *ctx, const struct edi_group *g)
     struct acknowledge *a = ctx;
     int result = a->next.group_end ? a->next.group_end(a->next.ctx, g) : 0;
 
-    if (result < 0 || a->stopped)
-        return result < 0 ? result : a->stopped;
-    if (a->answering)
-        close_group(a, g);
-    a->answering = false;
-    a->n_of_group = 0;
-    a->group_error = a->group_noted = false;
-    return a->stopped;
+    return goes_on(a, result, &result) ? a->way->group_end(a, g) : result;
 }
 
 static int on_document(void *ctx, const struct edi_document *d)
 {
     struct acknowledge *a = ctx;
-    char text[36];
     int result = a->next.document ? a->next.document(a->next.ctx, d) : 0;
 
-    if (result < 0 || a->stopped)
-        return result < 0 ? result : a->stopped;
+    if (!goes_on(a, result, &result))
+        return result;
     if (d->bare) { /* it answers somebody itself */
         a->technical = true;
         return 0;
     }
     a->in_document = true;
-    a->set_codes.n = 0;
-    a->notes = a->noted_segment = 0;
-    a->set_noted = false;
-    if (!a->answering)
-        return 0;
-    a->received++;
-    a->totals.documents++;
-    begin(a, "AK2");
-    put(a, 1, clean_id(a, d->set, text, 3, 3));
-    put(a, 2, d->control.n ? clean_id(a, d->control, text, 1, 9) : SLICE("0000"));
-    if (a->version >= 5010)
-        put(a, 3, clean(a, d->implementation, text, 35));
-    return end(a);
+    return a->way->document(a, d);
 }
 
 static int on_document_end(void *ctx, const struct edi_document *d)
@@ -689,29 +207,10 @@ static int on_document_end(void *ctx, const struct edi_document *d)
     struct acknowledge *a = ctx;
     int result = a->next.document_end ? a->next.document_end(a->next.ctx, d) : 0;
 
-    if (result < 0 || a->stopped)
-        return result < 0 ? result : a->stopped;
+    if (!goes_on(a, result, &result))
+        return result;
     a->in_document = false;
-    if (!a->answering || d->bare)
-        return 0;
-    if (d->errors && a->set_codes.n == 0)
-        add_code(&a->set_codes, "5");
-    begin(a, a->form->set_trailer);
-    put_text(a, 1, d->errors ? "R" : a->set_noted ? "E" : "A");
-    put_codes(a, 2, &a->set_codes);
-    end(a);
-    if (d->errors) {
-        a->totals.rejected++;
-        return a->stopped;
-    }
-    a->accepted++;
-    if (a->set_noted) {
-        a->noted++;
-        a->totals.noted++;
-    } else {
-        a->totals.accepted++;
-    }
-    return a->stopped;
+    return d->bare ? 0 : a->way->document_end(a, d);
 }
 
 static int on_segment(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present)
@@ -758,9 +257,12 @@ int acknowledge_new(const struct acknowledge_options *options, struct acknowledg
         return code;
     }
     a->options = *options;
-    a->form = options->implementation ? &form_999 : &form_997;
+    a->format = w;
+    a->form = acknowledge_form_of(options);
+    a->to = a->writer;
     a->syntax = w.syntax;
     a->version = 4010;
+    buf_init(&a->contrl.scratch, LIMIT_ACKNOWLEDGMENT);
     a->control[ACKNOWLEDGE_INTERCHANGE] = a->control[ACKNOWLEDGE_GROUP] = options->control ? options->control : 1;
     if (options->next)
         a->next = *options->next;
@@ -786,6 +288,9 @@ void acknowledge_free(struct acknowledge **a)
     if (!*a)
         return;
     edi_writer_free(&(*a)->writer);
+    edi_writer_free(&(*a)->contrl.body[0]);
+    edi_writer_free(&(*a)->contrl.body[1]);
+    buf_deinit(&(*a)->contrl.scratch);
     free(*a);
     *a = NULL;
 }
@@ -801,7 +306,7 @@ int acknowledge_finish(struct acknowledge *a, struct err *err)
         return err_set(err, a->stopped, "%s", a->err.text);
     if (a->interchange)
         return err_set(err, ERR_USAGE, "an interchange is not read to its end");
-    if (wrote(a, edi_writer_flush(a->writer)) < 0)
+    if (acknowledge_wrote(a, edi_writer_flush(a->writer)) < 0)
         return err_set(err, a->stopped, "%s", a->err.text);
     if (a->totals.unanswered)
         return err_set(err, ERR_DATA, "%s", a->err.text);

@@ -189,6 +189,8 @@ static void edifact_document(struct edi_document *d, const struct slice *element
     struct slice type = element[2], release;
     int n;
     d->control = element[1];
+    d->type = type;
+    d->flags = flags;
     d->set = value_part(type, c, 1);
     d->version = value_part(type, c, 2);
     release = value_part(type, c, 3);
@@ -275,6 +277,7 @@ const struct dialect dialect_edifact = {
     .documents = "messages",
     .bare = "UNO",
     .set = 2,
+    .set_part = 1,
     .set_name = "UNH02",
     .set_example = "a message type of six letters, such as ORDERS",
     .decimal_comma = true,

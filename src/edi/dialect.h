@@ -49,7 +49,7 @@ struct dialect {
     const char *document, *documents;   /* "transaction set", "transaction sets" */
     const char *loop;               /* "loop", "group" */
     const char *bare;               /* what may begin an interchange's content besides group and document */
-    uint8_t set;                    /* the element of the header that names the set */
+    uint8_t set, set_part;          /* the element of the header that names the set, and its component; 0: the element */
     const char *set_name;           /* "ST01" */
     const char *set_example;        /* "three digits, such as 850" */
     bool decimal_comma;             /* both comma and point are decimal marks */

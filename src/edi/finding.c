@@ -7,6 +7,7 @@
  */
 #include "edi/finding.h"
 
+#include "edi/contrl.h"
 #include "edi/dialect.h"
 
 /* Bytes of partner content shown at most, and bytes of a segment shown around the caret. */
@@ -309,15 +310,32 @@ static void add_ack_value(const struct finding *f, struct buf *out)
     }
 }
 
+/* 0013 and S011 of a UCI, UCF or UCM, or S011 of a UCD. */
+static void add_position(const struct contrl_note *n, struct buf *out)
+{
+    if (n->service.n) {
+        buf_add_char(out, '+');
+        buf_add_slice(out, n->service);
+    }
+    if (!n->element)
+        return;
+    buf_printf(out, "+%u", n->element);
+    if (n->component || n->repetition)
+        buf_add_char(out, ':');
+    if (n->component)
+        buf_printf(out, "%u", n->component);
+    if (n->repetition)
+        buf_printf(out, ":%u", n->repetition);
+}
+
 /* The same for a CONTRL: the segments that say it, with the usual separators. */
 static void add_contrl(const struct finding *f, struct buf *out)
 {
-    const struct finding_row *row = &finding_rows[f->code];
-    const char action = f->severity == SEVERITY_ERROR ? '4' : '7';
+    struct contrl_note n;
 
-    if (!row->contrl || f->answers || slice_is(f->set, "CONTRL"))
+    if (f->answers || slice_is(f->set, "CONTRL") || !contrl_note(f, f->syntax_4, &n))
         return;
-    switch (row->level) {
+    switch (n.level) {
     case LEVEL_FILE:
         break;
     case LEVEL_INTERCHANGE:
@@ -325,22 +343,20 @@ static void add_contrl(const struct finding *f, struct buf *out)
     case LEVEL_DOCUMENT:
         if (!f->control.n)
             break;
-        buf_add_text(out, row->level == LEVEL_INTERCHANGE ? "UCI+" : row->level == LEVEL_GROUP ? "UCF+" : "UCM+");
+        buf_add_text(out, n.level == LEVEL_INTERCHANGE ? "UCI+" : n.level == LEVEL_GROUP ? "UCF+" : "UCM+");
         buf_add_safe(out, f->control, WORD_SHOWN);
-        buf_printf(out, "+…+%c+%s", action, row->contrl);
+        /* what is in it may be accepted all the same, and then it is, too */
+        buf_add_text(out, n.level == LEVEL_DOCUMENT ? "+…" : "+…+…");
+        buf_add_text(out, f->severity != SEVERITY_ERROR ? "+7+" : n.level == LEVEL_DOCUMENT ? "+4+" : "+…+");
+        buf_add_text(out, n.code);
+        add_position(&n, out);
         break;
     case LEVEL_SEGMENT:
+        buf_printf(out, "UCS+%llu+%s", (unsigned long long)n.segment, n.code);
+        break;
     case LEVEL_ELEMENT:
-        if (!f->place.document)
-            break;
-        buf_printf(out, "UCS+%llu", (unsigned long long)f->place.segment);
-        if (row->level == LEVEL_SEGMENT && !f->place.element) {
-            buf_printf(out, "+%s", row->contrl);
-            break;
-        }
-        buf_printf(out, "  UCD+%s+%u", row->contrl, f->place.element + 1);
-        if (f->place.component)
-            buf_printf(out, ":%u", f->place.component);
+        buf_printf(out, "UCS+%llu  UCD+%s", (unsigned long long)n.segment, n.code);
+        add_position(&n, out);
         break;
     }
 }
@@ -452,7 +468,8 @@ void finding_text(const struct finding *f, struct slice file, bool colour, struc
     finding_message(f, out);
     buf_add_char(out, '\n');
 
-    if (row->level == LEVEL_INTERCHANGE && f->severity != SEVERITY_ERROR) /* a TA1 is sent when asked for */
+    /* a TA1 is sent when asked for */
+    if (row->level == LEVEL_INTERCHANGE && f->severity != SEVERITY_ERROR && f->dialect != &dialect_edifact)
         return;
     said = out->n;
     buf_add_text(out, f->dialect == &dialect_edifact         ? "the CONTRL will say: "

@@ -59,7 +59,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(SET_NUMBER, "X12-AK5-7", "wrong-references", LEVEL_DOCUMENT, SEVERITY_WARNING, "7", "ST02 is missing or invalid", "EDIFACT-UCM-13-REFERENCE", "13") \
     ROW(SET_DUPLICATE, "X12-AK5-23", "wrong-references", LEVEL_DOCUMENT, SEVERITY_WARNING, "23", "ST02 occurs twice in the group", "EDIFACT-UCM-26", "26") \
     ROW(SET_GROUP, "X12-AK5-I1", NULL, LEVEL_DOCUMENT, SEVERITY_WARNING, "6", "the set does not belong in a group of this kind", "EDIFACT-UCM-31", "31") \
-    ROW(SET_OUTSIDE, "SET-OUTSIDE-GROUP", "missing-envelopes", LEVEL_DOCUMENT, SEVERITY_WARNING, "7", "a transaction set outside a functional group", NULL, "33") \
+    ROW(SET_OUTSIDE, "SET-OUTSIDE-GROUP", "missing-envelopes", LEVEL_DOCUMENT, SEVERITY_WARNING, "7", "a transaction set outside a functional group", NULL, "30") \
     ROW(VERSION_SUBSTITUTED, "VERSION-SUBSTITUTED", "version", LEVEL_DOCUMENT, SEVERITY_WARNING, NULL, "read with the guide of another version", NULL, NULL) \
     ROW(VERSION_LATER, "VERSION-LATER", "version", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "the guide of a lower version does not know this; a later one may", NULL, NULL) \
     /* groups: AK905 (716) */ \
@@ -99,7 +99,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(FILE_EMPTY, "NO-INTERCHANGE", NULL, LEVEL_FILE, SEVERITY_ERROR, NULL, "there is no interchange", NULL, NULL) \
     ROW(FILE_TRUNCATED, "TRUNCATED", NULL, LEVEL_FILE, SEVERITY_ERROR, NULL, "the file ends inside a segment", NULL, NULL) \
     ROW(SEGMENT_TOO_LARGE, "SEGMENT-TOO-LARGE", NULL, LEVEL_FILE, SEVERITY_ERROR, NULL, "a segment has no end", NULL, NULL) \
-    ROW(BINARY_LENGTH, "BINARY-LENGTH", NULL, LEVEL_SEGMENT, SEVERITY_ERROR, "8", "the length of a binary segment is wrong", NULL, "12") \
+    ROW(BINARY_LENGTH, "BINARY-LENGTH", NULL, LEVEL_SEGMENT, SEVERITY_ERROR, "8", "the length of a binary segment is wrong", NULL, "29") \
     /* maps */ \
     ROW(MAP_VALUE, "MAP-VALUE", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, NULL, "a value cannot be mapped", NULL, NULL) \
     ROW(MAP_MISSING, "NO-MAP", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, NULL, "there is no map for the transaction set", NULL, NULL) \
@@ -177,6 +177,8 @@ struct finding {
     const char *expected;       /* words, "" when there is nothing to say */
     bool missing;               /* the finding is about something absent */
     bool answers;               /* it is about an acknowledgment, which nobody acknowledges */
+    bool syntax_4;              /* of an interchange of EDIFACT in version 4 of the syntax */
+    const char *contrl;         /* 0085 of a CONTRL, where it says more than that of the row; NULL: it is that */
     const struct dialect *dialect;  /* of the document; NULL: X12 */
     char terminator;            /* the segment's, shown behind it; 0: not known or not shown */
     char component, repetition; /* separators that the acknowledgment has, too; 0: none, or not known */

@@ -407,6 +407,16 @@ static void check_isa(struct edi_reader *r, const struct segment *s)
     }
 }
 
+/* A finding about a component; 0: about an element. */
+static int find_part(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
+                     unsigned component, const char *found, const char *expected)
+{
+    struct finding f = { .code = code, .place = { .element = element, .component = component }, .found = found,
+                         .expected = expected };
+    f.value = segment_part(s, &r->syntax, element, component);
+    return reader_hand_over(r, s, &f);
+}
+
 /* What stands in UNA and UNB besides data elements. */
 static void check_unb(struct edi_reader *r, const struct segment *s)
 {
@@ -425,12 +435,12 @@ static void check_unb(struct edi_reader *r, const struct segment *s)
     if (id.n && !charset_of_syntax(id, &set)) {
         safe_text(r, id, 16, shown, sizeof(shown));
         snprintf(found, sizeof(found), "names the character set %s, which is read as ISO 8859-1", shown);
-        reader_find(r, FINDING_CHARSET_UNKNOWN, s, 1, found, "UNOA to UNOL, UNOW or UNOY");
+        find_part(r, FINDING_CHARSET_UNKNOWN, s, 1, 1, found, "UNOA to UNOL, UNOW or UNOY");
     }
     if (!(version.n == 1 && version.p[0] >= '1' && version.p[0] <= '4')) {
         safe_text(r, version, 16, shown, sizeof(shown));
         snprintf(found, sizeof(found), "names the version \"%s\" of the syntax; it is read as version 3", shown);
-        reader_find(r, FINDING_SYNTAX_VERSION, s, 1, found, "1, 2, 3 or 4");
+        find_part(r, FINDING_SYNTAX_VERSION, s, 1, 2, found, "1, 2, 3 or 4");
     }
 }
 
@@ -745,10 +755,10 @@ static int take_document(struct edi_reader *r, const struct segment *s)
         char words[80];
         if (x == &dialect_x12 ? d->set.n == 3 : d->set.n == 6) {
             snprintf(words, sizeof(words), "a %s that there is a guide for", x->document);
-            reader_find(r, FINDING_SET_UNSUPPORTED, s, x->set, "has no guide", words);
+            find_part(r, FINDING_SET_UNSUPPORTED, s, x->set, x->set_part, "has no guide", words);
         } else {
             snprintf(words, sizeof(words), "is not a %s's identifier", x->document);
-            reader_find(r, FINDING_SET_ID, s, x->set, d->set.n ? words : "missing", x->set_example);
+            find_part(r, FINDING_SET_ID, s, x->set, x->set_part, d->set.n ? words : "missing", x->set_example);
         }
     } else {
         if (fresh)
@@ -757,7 +767,7 @@ static int take_document(struct edi_reader *r, const struct segment *s)
         if (code.n && !r->in.group.implied && r->in.group.code.n && !slice_eq(code, r->in.group.code)) {
             char expected[60];
             snprintf(expected, sizeof(expected), "a group %.*s in %s01", SLICE_FMT(code), x->level[DIALECT_GROUP].begin);
-            reader_find(r, FINDING_SET_GROUP, s, x->set, "does not belong in this group", expected);
+            find_part(r, FINDING_SET_GROUP, s, x->set, x->set_part, "does not belong in this group", expected);
         }
     }
     if (d->control.n == 0) {

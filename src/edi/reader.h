@@ -68,6 +68,8 @@ struct edi_document {
     struct slice implementation;                /* ST03, may be empty */
     struct slice version;                       /* "004010VICS", GS08; "D.96A", UNH02-2 and UNH02-3 */
     struct slice association;                   /* UNH02-5: "EAN008"; empty */
+    struct slice type;                          /* UNH02 as it is; X12: empty */
+    unsigned flags;                             /* of the segment that it is from, as of the interchange */
     const struct edi_interchange *interchange;
     const struct edi_group *group;              /* of a bare one an implied group with nothing but the version */
     const struct guide *guide;                  /* NULL: none could be had */

@@ -150,6 +150,7 @@ int reader_hand_over(struct edi_reader *r, const struct segment *s, struct findi
                  ((r->level == IN_DOCUMENT && (r->document.bare || slice_is(r->document.set, "CONTRL"))) ||
                   (r->dialect == &dialect_x12 && slice_is(r->in.group.code, "FA")));
     f->dialect = r->dialect;
+    f->syntax_4 = r->dialect == &dialect_edifact && slice_is(r->in.interchange.version, "4");
     if (!f->found)
         f->found = "";
     if (!f->expected)
@@ -262,6 +263,8 @@ int reader_envelope_remark(void *ctx, const struct segment *s, const struct rema
         return 0; /* 00402 to 00406: I65 already, in a list of I10 */
     if (m->code == FINDING_ELEMENT_TRAILING || m->code == FINDING_FILE_LINE_BREAK || m->code == FINDING_ELEMENT_CHARSET)
         f.code = m->code;
+    else if (r->dialect == &dialect_edifact)
+        f.contrl = finding_rows[m->code].contrl;
     from_remark(m, &f);
     return reader_hand_over(r, s, &f);
 }
