@@ -33,7 +33,7 @@ static int on_write(void *ctx, const char *p, size_t n, struct err *err)
 }
 
 static int answer_file(struct command_context *c, struct reading *r, const char *path, uint64_t control,
-                       bool implementation)
+                       bool implementation, bool contrl_2_2)
 {
     struct answering k = { .c = c };
     const struct edi_sink findings = { .ctx = &k, .finding = on_finding };
@@ -42,6 +42,7 @@ static int answer_file(struct command_context *c, struct reading *r, const char 
         .control = control,
         .line_end = "\n",
         .implementation = implementation,
+        .contrl_2_2 = contrl_2_2,
         .ta1 = true,
         .next = &findings,
         .write = on_write,
@@ -110,7 +111,8 @@ int command_ack(struct command_context *c)
     c->err->json = c->out->json;
     acknowledge = reading.partner_file ? reading.partner_file->acknowledge : 0;
     code = answer_file(c, &reading, c->argument[0], control,
-                       set ? strcmp(set, "999") == 0 : (acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999);
+                       set ? strcmp(set, "999") == 0 : (acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999,
+                       set ? strcmp(set, "contrl-2-2") == 0 : acknowledge & PARTNER_CONTRL_2_2);
     reading_deinit(&reading);
     return code;
 }

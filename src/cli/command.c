@@ -37,8 +37,9 @@ const struct option_row options[OPTIONS] = {
     [OPTION_CONTROL] = { "control", "NUMBER,…", COMPLETES_NOTHING, false,
                          "the first control number of what is written: the interchange's, then the group's and the "
                          "document's where they are others" },
-    [OPTION_SET] = { "set", "997|999", COMPLETES_NOTHING, false,
-                     "the acknowledgment to write; otherwise the one that the partner file names, or a 997" },
+    [OPTION_SET] = { "set", "997|999|contrl|contrl-2-2", COMPLETES_NOTHING, false,
+                     "the acknowledgment to write; otherwise the one that the partner file names, or a 997; contrl: that of "
+                     "EDIFACT in its usual version" },
     [OPTION_DATE] = { "date", "DATE", COMPLETES_NOTHING, false,
                       "date and time of what is written, such as 2026-11-20T15:30; otherwise now" },
     [OPTION_THREADS] = { "threads", "NUMBER", COMPLETES_NOTHING, false,
@@ -170,10 +171,13 @@ const struct command commands[] = {
         .help = "write the acknowledgment of a file",
         .description =
             "Checks FILE and writes the 997 or 999 that answers it: which transaction sets are accepted, accepted with "
-            "errors, or rejected, and why; and a TA1 where the interchange asks for one or is wrong itself. Sender and "
+            "errors, or rejected, and why; and a TA1 where the interchange asks for one or is wrong itself. Interchanges of "
+            "EDIFACT are answered with a CONTRL each. Sender and "
             "receiver are turned round, version and separators are those received. Findings go to standard error.\n\n"
             "A 997 is written unless --set or the partner file's line `acknowledge` says 999. A 999 is of version "
-            "005010X231A1, whatever it answers. 997s, 999s and TA1s in FILE are not answered.\n\n"
+            "005010X231A1, whatever it answers. A CONTRL is a 4:1 to syntax version 4; to others a D:3, or a 2:2 where "
+            "--set or the partner file says contrl-2-2. It names the messages that are rejected or have something to be "
+            "reported; all others are accepted by its action 7. 997s, 999s, TA1s and CONTRLs in FILE are not answered.\n\n"
             "--control gives the number of the first interchange written and of its group; those behind it count on. A "
             "partner takes a number once. Without --control the answer is numbered from 1, which is said.\n\n"
             "The exit code speaks of the answer: 0 also where documents are rejected, 65 where something in the file "

@@ -284,9 +284,12 @@ static int reading_open(struct reading *k, struct err *err)
                                           .line_end = x12 ? x12->line_end : "\n",
                                           .implementation =
                                               (p->acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999,
+                                          .contrl_2_2 = p->acknowledge & PARTNER_CONTRL_2_2,
                                           .ta1 = p->acknowledge & PARTNER_TA1,
                                           .write = on_answer,
                                           .ctx = k };
+    const bool answers_x12 = p->acknowledge & (PARTNER_997 | PARTNER_999 | PARTNER_TA1);
+    const bool answers_edifact = p->acknowledge & (PARTNER_CONTRL | PARTNER_CONTRL_2_2);
     struct edi_sink sink = { .ctx = k, .finding = on_finding, .document_end = on_document };
     char id[24];
     int rc;
@@ -304,8 +307,9 @@ static int reading_open(struct reading *k, struct err *err)
     if (rc < 0)
         return rc;
     map_reader_sink(k->map, &sink);
-    if (p->acknowledge & (PARTNER_997 | PARTNER_999 | PARTNER_TA1)) {
+    if (answers_x12 || answers_edifact) {
         answer.next = &sink;
+        answer.only = !answers_edifact ? &dialect_x12 : !answers_x12 ? &dialect_edifact : NULL;
         rc = object_begin(r->a->objects, &k->answer, err);
         if (rc == 0)
             rc = acknowledge_new(&answer, &k->acknowledge, err);
@@ -398,11 +402,12 @@ static int send_answer(struct receiving *r, const struct payload *payload, struc
 {
     const struct partner *p = r->partner;
     bool implementation = (p->acknowledge & (PARTNER_997 | PARTNER_999)) == PARTNER_999;
-    struct slice set = implementation ? SLICE("999") : SLICE("997");
+    bool edifact = strcmp(r->standard, dialect_edifact.standard) == 0;
+    struct slice set = edifact ? SLICE("CONTRL") : implementation ? SLICE("999") : SLICE("997");
     struct store_transmission out = { .direction = STORE_OUT,
                                       .partner = p->name,
                                       .way = SLICE("folder"),
-                                      .format = SLICE("x12"),
+                                      .format = slice_of(r->standard),
                                       .payload = *payload,
                                       .answers = r->t->id,
                                       .priority = 0 };

@@ -185,9 +185,9 @@ const struct partner_keyword partner_keywords[] = {
     { .name = "within", .in = IN_SEND, .arguments = "TIME", .value = { VALUE_DURATION }, .least = 1, .most = 1,
       .otherwise = "what waits goes at once", .help = "how long a batch may wait to become full" },
 
-    { .name = "acknowledge", .in = IN_PARTNER, .arguments = "997|999|ta1|contrl|mdn …", .value = { VALUE_CHOICE },
-      .least = 1, .most = 5, .choice = "997|999|ta1|contrl|mdn",
-      .help = "the acknowledgments that we send for what we receive" },
+    { .name = "acknowledge", .in = IN_PARTNER, .arguments = "997|999|ta1|contrl|contrl-2-2|mdn …", .value = { VALUE_CHOICE },
+      .least = 1, .most = 6, .choice = "997|999|ta1|contrl|contrl-2-2|mdn",
+      .help = "the acknowledgments that we send for what we receive; contrl: D:3, to syntax version 4 4:1" },
     { .name = "expect", .in = IN_PARTNER, .opens = IN_EXPECT, .arguments = "997|999|ta1|contrl|mdn",
       .value = { VALUE_CHOICE }, .least = 1, .most = 1, .choice = "997|999|ta1|contrl|mdn", .repeats = true,
       .help = "an acknowledgment of what we send; ta1 is asked for in ISA14" },

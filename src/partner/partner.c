@@ -751,7 +751,7 @@ static bool make_lists(struct reading *r, const struct partner_setting *owner, s
 
 static unsigned acknowledgments(const struct partner_setting *s)
 {
-    static const char *const names[] = { "997", "999", "ta1", "contrl", "mdn" };
+    static const char *const names[] = { "997", "999", "ta1", "contrl", "mdn", "contrl-2-2" };
     unsigned bits = 0;
 
     for (unsigned k = 0; k < s->n; k++)

@@ -192,7 +192,8 @@ enum partner_acknowledgment {
     PARTNER_999 = 2,
     PARTNER_TA1 = 4,
     PARTNER_CONTRL = 8,
-    PARTNER_MDN = 16
+    PARTNER_MDN = 16,
+    PARTNER_CONTRL_2_2 = 32     /* a CONTRL as well, in an older version */
 };
 
 struct partner {
