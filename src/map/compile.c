@@ -204,8 +204,10 @@ static bool claim(struct compiling *x, struct map_take *t, unsigned element, uns
         t->components = ARENA_ARRAY(x->arena, 64, uint32_t);
     if (!t->components)
         return compile_nomem(x) != NULL;
-    if (component <= 32)
+    if (component <= 32) {
         t->components[element - 1] |= 1u << (component - 1);
+        t->partly |= 1ull << (element - 1);
+    }
     return true;
 }
 
@@ -1066,8 +1068,10 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         t->n_slots = l->parts;
     t->wanted |= t->range;
     t->covered |= t->range;
-    for (unsigned k = t->first + 1u; t->components && !l->parts && k <= t->last; k++) /* each like the first */
+    for (unsigned k = t->first + 1u; t->components && !l->parts && k <= t->last; k++) { /* each like the first */
         t->components[k - 1] = t->components[t->first - 1];
+        t->partly |= (t->partly >> (t->first - 1) & 1) << (k - 1);
+    }
     if (l->pairs) {
         struct map_line *inside = compile_children(x, l);
         for (; inside; inside = inside->next) {

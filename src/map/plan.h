@@ -156,6 +156,7 @@ struct map_take {
     bool mixed;                     /* running by element would not give the map's order of fields */
     uint32_t *components;           /* [element - 1]: bits of the components that ops and qualifiers name, where they
                                        name any; NULL: none are named */
+    uint64_t partly;                /* elements of which `components` names any */
     /* the most that its ops write of one segment, or pairs and spreads of one group: six times the segment's bytes
      * (as JSON may have to escape them) for each of `copies`, and `fixed` bytes */
     size_t copies, fixed;
