@@ -1119,6 +1119,15 @@ static COLD bool holds_more(const struct frame *f)
     return f->left != NULL;
 }
 
+/* Opens a loop for what else stands in it. */
+static int run_opener(struct map_writer *w, struct frame *f, const struct work *k)
+{
+    int code = 0;
+    write_begin_segment(w, k, f);
+    code = run_own(w, f, k);
+    return code < 0 ? code : write_end_segment(w, true);
+}
+
 /* A segment of the object's fields, and of the objects in it that begin with the same segment. */
 static int run_segment(struct map_writer *w, struct frame *f, const struct work *k)
 {
@@ -1525,6 +1534,7 @@ static int run_fold(struct map_writer *w, struct frame *f, const struct work *k)
 int write_run_inner(struct map_writer *w, struct frame *f)
 {
     const struct scope_work *s = f->scope;
+    unsigned opened = 0;
     int code = 0;
 
     for (unsigned i = 0; i < s->n_words; i++)
@@ -1533,6 +1543,12 @@ int write_run_inner(struct map_writer *w, struct frame *f)
             if (UNLIKELY(f->left)) {
                 code = write_left_before(w, f, k->segment);
                 if (code < 0)
+                    return code;
+            }
+            if (UNLIKELY(k->opener != 0) && k->opener != opened) {
+                const unsigned opener = k->opener - 1u;
+                opened = k->opener;
+                if (!bit_of(f->pending, opener) && (code = run_opener(w, f, &s->work[opener])) < 0)
                     return code;
             }
             switch (k->kind) {

@@ -627,6 +627,24 @@ static void find_guarded(struct scope_work *s)
         s->guarded[i] &= ~free_of[i];
 }
 
+/* The loops inside the scope whose first segment may stand with nothing in it: it must be there for what is behind it. */
+static void find_openers(const struct layout *x, struct scope_work *s)
+{
+    for (unsigned i = 0; i < s->n_works; i++) {
+        const struct guide_node *node = &x->guide->node[s->work[i].segment];
+        const struct guide_node *loop = &x->guide->node[node->parent];
+        if (node->trigger && loop->ordinal) /* of the loop around its own */
+            loop = &x->guide->node[loop->parent];
+        for (unsigned k = 0; k < i && k < UINT8_MAX && loop->ordinal; k++) {
+            const struct work *opener = &s->work[k];
+            const struct guide_node *first = &x->guide->node[opener->segment];
+            if (first->trigger && first->parent == loop->ordinal && opener->kind == WORK_SEGMENT && !opener->n_select &&
+                first->def && !first->def->mandatory)
+                s->work[i].opener = (uint8_t)(k + 1);
+        }
+    }
+}
+
 /* What tells whether an item goes on with the segment of the one before. */
 static void make_row(struct scope_work *s, const struct guide_node *loop)
 {
@@ -688,6 +706,7 @@ static struct scope_work *make_scope(struct layout *x, const struct map_scope *s
     }
     find_guarded(s);
     find_shared_lists(s);
+    find_openers(x, s);
     finish_names(s);
     if (!make_gives(x, s))
         return NULL;

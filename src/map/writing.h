@@ -95,6 +95,8 @@ struct work {
     const struct map_take *take;
     struct slice tag;
     uint16_t segment;           /* its node */
+    uint8_t opener;             /* 1 + the work whose segment opens the loop that this one stands in, and that may stand
+                                   there with nothing in it; 0: none */
     const struct map_select *select;
     unsigned n_select;
     struct action *action;      /* of the scope's own fields */

@@ -547,6 +547,28 @@ static void told_apart(void **state)
     maps_free(&own);
 }
 
+/* A loop's first segment that may be empty is written for what stands behind it. */
+static void openers(void **state)
+{
+    static const char text[] = MAP MAP_LINES
+        "  PO1 <-> lines[]\n    PO102 <-> quantity  decimal\n    PO103 <-> unit\n"
+        "    CTP.CTP02 <-> price_basis\n    CTP/CUR[BY].CUR02 <-> currency\n    MEA <-> measurements[]\n"
+        "      MEA02 <-> property\n      MEA03 <-> value  decimal\n";
+    static const struct row rows[] = {
+        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"EA\",\"currency\":\"USD\"},"
+          "{\"quantity\":\"2\",\"unit\":\"EA\",\"price_basis\":\"RTL\",\"currency\":\"USD\"},"
+          "{\"quantity\":\"3\",\"unit\":\"EA\",\"price_basis\":\"RTL\"}]",
+          BEG_OUT "PO1**1*EA\nCTP\nCUR*BY*USD\nPO1**2*EA\nCTP**RTL\nCUR*BY*USD\nPO1**3*EA\nCTP**RTL\n", "" },
+        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"EA\"}]", BEG_OUT "PO1**1*EA\n", "" },
+    };
+    struct maps *own;
+    struct err err;
+    (void)state;
+    assert_int_equal(maps_new(directory, &own, &err), 0);
+    CHECK_ROWS(plan_from(own, text, "x12/004010/850"), rows);
+    maps_free(&own);
+}
+
 /* A segment that would be read elsewhere is no way to write it. */
 static void misread(void **state)
 {
@@ -856,7 +878,7 @@ int main(void)
         cmocka_unit_test(plain_orders),  cmocka_unit_test(values),      cmocka_unit_test(lists),
         cmocka_unit_test(codes_for_words),
         cmocka_unit_test(wrong_records), cmocka_unit_test(conversions), cmocka_unit_test(inherited),
-        cmocka_unit_test(hierarchies),
+        cmocka_unit_test(hierarchies), cmocka_unit_test(openers),
         cmocka_unit_test(told_apart),    cmocka_unit_test(misread),     cmocka_unit_test(leftovers),
         cmocka_unit_test(samples),       cmocka_unit_test(refusals),    cmocka_unit_test(memory),
         cmocka_unit_test(expressions),
