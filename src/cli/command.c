@@ -31,9 +31,20 @@ const struct option_row options[OPTIONS] = {
                        "a partner's guide; it goes before the standard's guide for its set" },
     [OPTION_PARTNER] = { "partner", "FILE", COMPLETES_FILE, false, "the partner file that says how this partner is" },
     [OPTION_MAP] = { "map", "MAP", COMPLETES_MAP, false, "the map, by its name (x12/850-order) or its file" },
-    [OPTION_TO] = { "to", "x12|json|KIND", COMPLETES_NOTHING, false,
+    [OPTION_TO] = { "to", "x12|edifact|json|KIND", COMPLETES_NOTHING, false,
                     "what to make: documents, records, or records of another kind; otherwise the input decides, or --control "
                     "or --date" },
+    [OPTION_VERSION] = { "version", "VERSION", COMPLETES_NOTHING, false,
+                         "the version of what is written: 005010, or a directory such as d96a or d96a-ean008; otherwise the "
+                         "partner's, or the one that the record came in" },
+    [OPTION_SENDER_ID] = { "sender", "QUALIFIER:ID", COMPLETES_NOTHING, false,
+                           "who sends what is written, such as 14:4012345000009; otherwise as the record came" },
+    [OPTION_RECEIVER_ID] = { "receiver", "QUALIFIER:ID", COMPLETES_NOTHING, false, "and who receives it" },
+    [OPTION_SYNTAX] = { "syntax", "SET:VERSION", COMPLETES_NOTHING, false,
+                        "character set and syntax version of EDIFACT, such as UNOA:2; otherwise as the record came, or UNOC:3" },
+    [OPTION_UNA] = { "una", "CHARACTERS|none", COMPLETES_NOTHING, false,
+                     "the delimiters of EDIFACT as a UNA has them, such as \":+,? '\", with the decimal mark; none: the usual "
+                     "ones, without a UNA" },
     [OPTION_CONTROL] = { "control", "NUMBER,…", COMPLETES_NOTHING, false,
                          "the first control number of what is written: the interchange's, then the group's and the "
                          "document's where they are others" },
@@ -137,7 +148,8 @@ const struct command commands[] = {
         .completes = COMPLETES_FILE,
         .help = "translate documents to records, and records to documents or others",
         .description =
-            "Reads documents and writes one record a line, as JSON; or reads records and writes the document. Format, "
+            "Reads documents of X12 or EDIFACT and writes one record a line, as JSON; or reads records and writes documents: "
+            "those that they came from, or with --to the other standard's. Format, "
             "transaction set and version of the input are recognised and choose the map, unless --map names one. "
             "Findings go to standard error. The record of a document that is refused ends in \"rejected\", a list of "
             "the reasons, and is not written as a document again; the others go on.\n\n"
@@ -146,6 +158,8 @@ const struct command commands[] = {
             "and times; for all others --control must give the first number. Records that follow each other and have "
             "the same envelope share a group. A record that cannot be written is refused, by the names of its "
             "fields; the others go on.\n\n"
+            "Without a partner file EDIFACT is written in ISO 8859-1 and syntax version 3 (UNOC:3), with a UNA and a line for "
+            "each segment; --syntax, --una, --sender, --receiver and --version say otherwise.\n\n"
             "--to with a kind of record makes records of other records: of an order the warehouse_order that a 3PL gets, by "
             "the map records/order-warehouse_order. Documents are made records first. What the map recalls, such as the "
             "order that a shipment answers, is looked for in the files that --recall names. All of what one record makes "
@@ -155,11 +169,14 @@ const struct command commands[] = {
             { "waybill translate --to x12 orders.json >850.edi", "and back again, as it was" },
             { "waybill translate --to x12 --partner supplier.conf --control 42 orders.json >new.edi",
               "the same for a partner, as interchange 42" },
+            { "waybill translate 850.edi | waybill translate --to edifact --version d96a-ean008 --control 1 -",
+              "an order of X12 as an ORDERS of EDIFACT" },
             { "waybill translate --to shipment --recall open-orders.json 945.edi >shipments.json",
               "what a warehouse shipped, as the ship notice that the orders ask for" },
         },
-        .option = { OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_TO, OPTION_CONTROL, OPTION_DATE, OPTION_THREADS, OPTION_TRANSMISSION, OPTION_RECALL,
-                    OPTION_GUIDE,                     OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
+        .option = { OPTION_MAP, OPTION_PARTNER, OPTION_ALLOW, OPTION_STRICT, OPTION_TO, OPTION_CONTROL, OPTION_DATE,
+                    OPTION_VERSION, OPTION_SENDER_ID, OPTION_RECEIVER_ID, OPTION_SYNTAX, OPTION_UNA, OPTION_THREADS,
+                    OPTION_TRANSMISSION, OPTION_RECALL, OPTION_GUIDE, OPTION_JSON, OPTION_COLOR, OPTION_MAPS, OPTION_HELP },
         .run = command_translate,
     },
     {

@@ -39,6 +39,11 @@ enum option_id {
     OPTION_PARTNER,
     OPTION_MAP,
     OPTION_TO,
+    OPTION_VERSION,
+    OPTION_SENDER_ID,
+    OPTION_RECEIVER_ID,
+    OPTION_SYNTAX,
+    OPTION_UNA,
     OPTION_CONTROL,
     OPTION_SET,
     OPTION_DATE,
@@ -90,7 +95,7 @@ struct example {
 
 struct command_context;
 
-enum { COMMAND_OPTIONS = 20, COMMAND_EXAMPLES = 4, ARGUMENTS_MANY = 1 << 20 };
+enum { COMMAND_OPTIONS = 24, COMMAND_EXAMPLES = 5, ARGUMENTS_MANY = 1 << 20 };
 
 struct command {
     const char *name;               /* "check", "guide show" */

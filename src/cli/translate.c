@@ -85,13 +85,13 @@ static int translate_files(struct command_context *c, struct translate_setup *s)
     const char *to = command_value(c, OPTION_TO);
     int code = EXIT_CODE_OK;
 
-    if ((to && !slice_is(slice_of(to), "x12") && !slice_is(slice_of(to), "json")) ||
+    if ((to && !translate_standard(to) && !slice_is(slice_of(to), "json")) ||
         (!to && s->maps.named && map_between_records(s->maps.named)))
         return translate_to_kind(c, s, to);
     if (command_has(c, OPTION_RECALL))
         return command_usage(c, "--recall is for records that are made of records: with --to KIND");
     /* numbers and dates are for what is written */
-    if (to ? slice_is(slice_of(to), "x12")
+    if (to ? translate_standard(to) != NULL
            : command_has(c, OPTION_CONTROL) || command_has(c, OPTION_DATE) || translate_holds_records(c->argument[0]))
         return translate_to_document(c, s);
     for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)

@@ -14,8 +14,10 @@ struct translate_setup {
 
 /* All return the exit code. translate.c: documents in, records out: to standard output, or to `fd` when it is not -1. */
 int translate_to_records(struct command_context *c, struct translate_setup *s, const char *path, int fd);
-/* translate_write.c, --to x12: records in, documents out. */
+/* translate_write.c, --to x12, --to edifact: records in, documents out. */
 int translate_to_document(struct command_context *c, struct translate_setup *s);
+/* The standard that --to names; NULL: none. */
+const struct dialect *translate_standard(const char *to);
 /* translate_carry.c, --to KIND: documents or records in, records of another kind out. `to` NULL: the map says it. */
 int translate_to_kind(struct command_context *c, struct translate_setup *s, const char *to);
 

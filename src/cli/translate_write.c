@@ -1,9 +1,10 @@
 /*
- * waybill translate --to x12: documents from records. What is written comes out on standard output as soon as a record
+ * waybill translate --to x12, --to edifact: documents from records. What is written comes out on standard output as soon as a record
  * is whole; what is wrong with a record goes to standard error, one reason a line, told by the record's field.
  */
 #include "cli/translate.h"
 
+#include "edi/dialect.h"
 #include "flow/produce.h"
 
 enum { LINE_CEILING = 16 << 10 };
@@ -122,6 +123,94 @@ static int read_date(struct command_context *c, struct edi_time *date, struct pr
     return EXIT_CODE_OK;
 }
 
+const struct dialect *translate_standard(const char *to)
+{
+    static const struct dialect *const dialects[] = { &dialect_x12, &dialect_edifact };
+
+    for (unsigned i = 0; to && i < sizeof(dialects) / sizeof(dialects[0]); i++)
+        if (slice_is(slice_of(to), dialects[i]->standard))
+            return dialects[i];
+    return NULL;
+}
+
+/* The six characters behind "UNA", which may stand before them. */
+static int read_una(struct command_context *c, struct edi_write_options *o)
+{
+    const char *text = command_value(c, OPTION_UNA);
+    struct edi_writer *writer = NULL;
+    struct slice una;
+    struct err err = { 0 };
+    int rc;
+
+    if (!text)
+        return EXIT_CODE_OK;
+    o->una = !slice_is(slice_of(text), "none");
+    if (!o->una)
+        return EXIT_CODE_OK;
+    una = slice_of(text);
+    if (una.n == 9 && slice_starts(una, SLICE("UNA")))
+        una = slice_from(una, 3);
+    if (una.n != 6)
+        return command_usage(c, "--una: \"%s\" is not six characters, such as \":+.? '\"", text);
+    o->syntax = (struct edi_syntax){ .component = una.p[0], .element = una.p[1], .terminator = una.p[5],
+                                     .release = una.p[3] == ' ' ? 0 : una.p[3],
+                                     .repetition = una.p[4] == ' ' ? 0 : una.p[4] };
+    o->decimal = una.p[2];
+    rc = edi_writer_new(o, &writer, &err);
+    edi_writer_free(&writer);
+    return rc < 0 ? command_usage(c, "--una: %s", err.text) : EXIT_CODE_OK;
+}
+
+static int read_syntax(struct command_context *c, struct produce_options *o)
+{
+    enum edi_charset set;
+    struct slice version;
+    bool found;
+
+    o->syntax = slice_of(command_value(c, OPTION_SYNTAX));
+    if (!o->syntax.n)
+        return EXIT_CODE_OK;
+    if (!charset_of_syntax(slice_cut(o->syntax, ':', &version, &found), &set) || version.n != 1 || version.p[0] < '1' ||
+        version.p[0] > '4')
+        return command_usage(c, "--syntax: \"%.*s\" is not a character set and a version, such as UNOC:3", SLICE_FMT(o->syntax));
+    return EXIT_CODE_OK;
+}
+
+/* "14:4012345000009" */
+static int read_party(struct command_context *c, enum option_id option, const char *name, struct slice *party_r)
+{
+    struct slice id;
+    bool found;
+
+    *party_r = slice_of(command_value(c, option));
+    if (!command_has(c, option))
+        return EXIT_CODE_OK;
+    slice_cut(*party_r, ':', &id, &found);
+    if (!found || !id.n)
+        return command_usage(c, "--%s: \"%.*s\" is not a qualifier and an id, such as 14:4012345000009", name,
+                             SLICE_FMT(*party_r));
+    return EXIT_CODE_OK;
+}
+
+/* What is written where no partner file says it. */
+static int read_standard(struct command_context *c, struct produce_options *o)
+{
+    static const enum option_id alone[] = { OPTION_SENDER_ID, OPTION_RECEIVER_ID, OPTION_SYNTAX, OPTION_UNA };
+    int code;
+
+    for (unsigned i = 0; o->agreement && i < sizeof(alone) / sizeof(alone[0]); i++)
+        if (command_has(c, alone[i]))
+            return command_usage(c, "--%s: the partner file says that", options[alone[i]].name);
+    o->dialect = translate_standard(command_value(c, OPTION_TO));
+    o->version = slice_of(command_value(c, OPTION_VERSION));
+    code = read_una(c, &o->edifact);
+    if (!code)
+        code = read_syntax(c, o);
+    if (!code)
+        code = read_party(c, OPTION_SENDER_ID, "sender", &o->sender);
+    return code ? code : read_party(c, OPTION_RECEIVER_ID, "receiver", &o->receiver);
+}
+
 /* `--allow character-set`, or the partner file's. */
 static bool allows_characters(struct writing *w)
 {
@@ -159,8 +248,9 @@ static int write_file(struct writing *w, const char *path)
     input_peek(&in);
     if (input_starts(&in) && input_starts(&in) != '{' && input_starts(&in) != '[') {
         command_say(c, "%s: there are no records, which begin with {", in.name);
-        if (input_starts(&in) == 'I')
-            printer_text(c->err, "hint: it looks like X12; without --to x12, --control and --date it is read.\n");
+        if (input_starts(&in) == 'I' || input_starts(&in) == 'U')
+            printer_printf(c->err, "hint: it looks like %s; without --to, --control and --date it is read.\n",
+                           input_starts(&in) == 'I' ? "X12" : "EDIFACT");
         else
             reading_hint(c->err, &in);
         input_close(&in);
@@ -209,11 +299,14 @@ int translate_to_document(struct command_context *c, struct translate_setup *s)
         code = read_date(c, &date, &o);
     if (code)
         return code;
+    o.agreement = s->reading.agreement;
+    code = read_standard(c, &o);
+    if (code)
+        return code;
     o.guides = s->reading.guides;
     o.maps = s->maps.maps;
     o.map = s->maps.named;
     o.complaints = &s->reading.complaints;
-    o.agreement = s->reading.agreement;
     o.guide = s->reading.partner;
     o.n_guides = s->reading.n_partner;
     o.policy = &s->reading.policy;

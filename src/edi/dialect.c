@@ -105,12 +105,6 @@ static struct slice x12_folder(struct slice version, struct slice association, c
     return version;
 }
 
-static struct slice x12_written(struct slice folder, char room[GUIDE_DIRECTORY])
-{
-    (void)room;
-    return folder;
-}
-
 static bool x12_same_version(const struct edi_document *d, const struct guide *guide)
 {
     struct slice asked = d->version;
@@ -148,7 +142,6 @@ const struct dialect dialect_x12 = {
     .document_facts = x12_document,
     .version = x12_version,
     .folder = x12_folder,
-    .written = x12_written,
     .same_version = x12_same_version,
     .later = x12_later,
 };
@@ -159,6 +152,7 @@ static void edifact_interchange(struct edi_interchange *i)
 {
     const struct slice *e = i->element;
     const char c = segment_component_separator(i->flags, &i->syntax);
+    i->character_set = value_part(e[1], c, 1);
     i->version = value_part(e[1], c, 2);
     i->sender = slice_trim(value_part(e[2], c, 1));
     i->sender_qualifier = slice_trim(value_part(e[2], c, 2));
@@ -167,6 +161,8 @@ static void edifact_interchange(struct edi_interchange *i)
     i->date = value_part(e[4], c, 1);
     i->time = value_part(e[4], c, 2);
     i->control = e[5];
+    i->application = e[7];
+    i->agreement = e[10];
     i->usage = e[11].n && !slice_is(e[11], "0") ? SLICE("T") : SLICE("P");
 }
 
@@ -212,21 +208,6 @@ static struct slice edifact_folder(struct slice version, struct slice associatio
     bool found;
     version = slice_cut(version, '.', &release, &found);
     return guide_directory(version, release, association, room);
-}
-
-/* d96a, 4-1 */
-static struct slice edifact_written(struct slice folder, char room[GUIDE_DIRECTORY])
-{
-    size_t n = 0;
-
-    for (size_t i = 0; i < folder.n && n + 2 < GUIDE_DIRECTORY; i++) {
-        char c = folder.p[i];
-        if (c == '-' || (i == 1 && !memchr(folder.p, '-', folder.n)))
-            room[n++] = '.';
-        if (c != '-')
-            room[n++] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
-    }
-    return slice(room, n);
 }
 
 /* The folder of a document's directory: d96a, d96a-ean008, 2-2; empty: it names none. */
@@ -286,7 +267,6 @@ const struct dialect dialect_edifact = {
     .document_facts = edifact_document,
     .version = edifact_version,
     .folder = edifact_folder,
-    .written = edifact_written,
     .same_version = edifact_same_version,
     .later = edifact_later,
 };

@@ -64,8 +64,6 @@ struct dialect {
     bool (*version)(const struct edi_document *d, char *name_r, size_t room);
     /* What guides_find() takes, from how partner files and records have it: "004010VICS"; "D.96A" with "EAN008". */
     struct slice (*folder)(struct slice version, struct slice association, char room[GUIDE_DIRECTORY]);
-    /* And back, from a guide's version as its folder has it: "004010", "D.96A". */
-    struct slice (*written)(struct slice folder, char room[GUIDE_DIRECTORY]);
     /* Is the document's version that of the guide? */
     bool (*same_version)(const struct edi_document *d, const struct guide *guide);
     /* The document's version where it is later than the guide's; else empty. */

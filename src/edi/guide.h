@@ -265,6 +265,9 @@ struct slice guide_directory(struct slice version, struct slice release, struct 
                              char room[GUIDE_DIRECTORY]);
 /* The same without the association. */
 struct slice guide_without_association(struct slice directory);
+/* And back: "D.96A" and "EAN008", or nothing, of "d96a-ean008"; both lie in room. A version as X12 has it stays as it is. */
+void guide_directory_parts(struct slice directory, char room[GUIDE_DIRECTORY], struct slice *version_r,
+                           struct slice *association_r);
 /* Which of two versions is the later: negative, 0 or positive. Associations do not count. */
 int guide_version_order(const struct guide_words *words, struct slice a, struct slice b);
 /* A segment of a version by its tag, also one that is in no set's guide (ISA, GS …); NULL: none. */

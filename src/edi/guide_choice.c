@@ -102,6 +102,27 @@ struct slice guide_directory(struct slice version, struct slice release, struct 
     return slice(room, n);
 }
 
+void guide_directory_parts(struct slice directory, char room[GUIDE_DIRECTORY], struct slice *version_r,
+                           struct slice *association_r)
+{
+    struct slice plain = guide_without_association(directory);
+    size_t n = 0;
+
+    for (size_t i = 0; i < directory.n && n < GUIDE_DIRECTORY - 1; i++) {
+        char c = directory.p[i];
+        if (i < plain.n && c == '-')
+            c = '.';
+        else if (i == 1 && is_dated(plain))
+            room[n++] = '.';
+        room[n++] = c >= 'a' && c <= 'z' ? (char)(c - 'a' + 'A') : c;
+    }
+    plain.n += is_dated(plain);
+    if (plain.n > n)
+        plain.n = n;
+    *version_r = slice(room, plain.n);
+    *association_r = n > plain.n ? slice(room + plain.n + 1, n - plain.n - 1) : slice(NULL, 0);
+}
+
 /* Years since 1900 and what counts within one; directories without a year before all that have one. */
 static uint32_t rank_of(struct slice directory)
 {

@@ -33,6 +33,8 @@ struct edi_interchange {
     struct slice version;                       /* ISA12, UNB01-2 */
     struct slice control;                       /* ISA13, UNB05 */
     struct slice usage;                         /* P, T or I, as ISA15 says it; UNB11 */
+    struct slice character_set;                 /* UNB01-1 */
+    struct slice application, agreement;        /* UNB07, UNB10 */
     enum edi_charset charset;                   /* of the bytes as sent; segments are handed out in UTF-8 */
     char decimal;                               /* the decimal mark */
     struct edi_syntax syntax;

@@ -96,10 +96,10 @@ static bool is_narrow(enum edi_charset set)
 void writer_use_syntax(struct edi_writer *w, const struct edi_syntax *s)
 {
     const char all[] = { s->element, s->terminator, s->component, s->repetition };
-    const char *line_end = w->options.line_end ? w->options.line_end : "";
+    const char *line_end = w->state.options.line_end ? w->state.options.line_end : "";
 
     w->syntax = *s;
-    w->narrow = is_narrow(w->options.charset) || s->release;
+    w->narrow = is_narrow(w->state.options.charset) || s->release;
     for (unsigned i = 0; i < 4; i++)
         for (unsigned j = 0; j < 16; j++)
             w->delimiter[i][j] = (uint8_t)(all[i] ? all[i] : s->terminator);
@@ -134,7 +134,7 @@ static const char *delimiter_name(const struct edi_writer *w, char c)
 
 static void set_options(struct edi_writer *w, const struct edi_write_options *options)
 {
-    w->options = *options;
+    w->state.options = *options;
     w->dialect = options->dialect ? options->dialect : &dialect_x12;
     w->has_page = charset_page(options->charset, w->page);
 }
@@ -182,8 +182,8 @@ const struct err *edi_writer_error(const struct edi_writer *w)
 void edi_writer_clear(struct edi_writer *w)
 {
     buf_clear(&w->out);
-    w->state = (struct edi_write_state){ .syntax = w->options.syntax };
-    writer_use_syntax(w, &w->options.syntax);
+    w->state = (struct edi_write_state){ .options = w->state.options, .syntax = w->state.options.syntax };
+    writer_use_syntax(w, &w->state.options.syntax);
     w->failed = 0;
     w->broken = w->in_segment = false;
     w->held = 0;
@@ -205,9 +205,9 @@ int edi_writer_options(struct edi_writer *w, const struct edi_write_options *opt
     code = check_options(&o, &w->err);
     if (code)
         return code;
-    o.ceiling = w->options.ceiling;
-    o.write = w->options.write;
-    o.ctx = w->options.ctx;
+    o.ceiling = w->state.options.ceiling;
+    o.write = w->state.options.write;
+    o.ctx = w->state.options.ctx;
     set_options(w, &o);
     w->state.syntax = o.syntax;
     writer_use_syntax(w, &o.syntax);
@@ -216,7 +216,7 @@ int edi_writer_options(struct edi_writer *w, const struct edi_write_options *opt
 
 int edi_writer_syntax(struct edi_writer *w, const struct edi_syntax *syntax)
 {
-    struct edi_write_options o = w->options;
+    struct edi_write_options o = w->state.options;
 
     o.syntax = *syntax;
     return edi_writer_options(w, &o);
@@ -224,7 +224,7 @@ int edi_writer_syntax(struct edi_writer *w, const struct edi_syntax *syntax)
 
 char edi_writer_decimal(const struct edi_writer *w)
 {
-    return w->options.decimal ? w->options.decimal : '.';
+    return w->state.options.decimal ? w->state.options.decimal : '.';
 }
 
 const struct dialect *edi_writer_dialect(const struct edi_writer *w)
@@ -262,10 +262,10 @@ int edi_writer_flush(struct edi_writer *w)
         return w->failed;
     if (w->held || w->in_segment)
         return writer_misused(w, "output is held and cannot be flushed");
-    if (!w->options.write || w->out.n == 0)
+    if (!w->state.options.write || w->out.n == 0)
         return 0;
     w->err.code = 0;
-    code = w->options.write(w->options.ctx, w->out.p, w->out.n, &w->err);
+    code = w->state.options.write(w->state.options.ctx, w->out.p, w->out.n, &w->err);
     if (code < 0) {
         w->failed = code;
         w->broken = true;
@@ -318,6 +318,9 @@ void edi_writer_rewind(struct edi_writer *w, const struct edi_mark *mark)
         return;
     w->out.n = mark->at;
     w->out.failed = 0;
+    if (w->state.options.charset != mark->state.options.charset ||
+        w->state.options.dialect != mark->state.options.dialect)
+        set_options(w, &mark->state.options);
     w->state = mark->state;
     w->in_segment = false;
     w->held = mark->held;
@@ -351,12 +354,12 @@ static ALWAYS_INLINE signed16 unusual_bytes(const struct edi_writer *w, bytes16 
                    (signed16)(v == w->delimiter[2]) | (signed16)(v == w->delimiter[3]);
 
     if (UNLIKELY(w->narrow)) {
-        if (w->options.charset == CHARSET_BASIC)
+        if (w->state.options.charset == CHARSET_BASIC)
             bad |= (signed16)(s > 'Z') | ((signed16)(s > '"') & (signed16)(s < '&')) | (signed16)(s == '<') |
                    (signed16)(s == '>') | (signed16)(s == '@');
-        else if (w->options.charset == CHARSET_UNOA)
+        else if (w->state.options.charset == CHARSET_UNOA)
             bad |= (signed16)(s > 'Z') | (signed16)(s == '#') | (signed16)(s == '$') | (signed16)(s == '@');
-        else if (w->options.charset == CHARSET_UNOB)
+        else if (w->state.options.charset == CHARSET_UNOB)
             bad |= ((signed16)(s > 'Z') & (signed16)(s < 'a')) | (signed16)(s > 'z') | (signed16)(s == '#') |
                    (signed16)(s == '$') | (signed16)(s == '@');
         if (w->syntax.release)
@@ -455,7 +458,7 @@ static int convert_one(struct edi_writer *w, uint32_t c, const char *place)
         w->odd |= w->syntax.release != 0;
         if (w->syntax.release)
             buf_add_char(&w->scratch, w->syntax.release);
-        else if (w->options.replace)
+        else if (w->state.options.replace)
             c = ' ';
         else if (c < 0x20 || c > 0x7e)
             return writer_refuse(w, place, "the value holds the character 0x%02X, which is %s", (unsigned)c,
@@ -469,7 +472,7 @@ static int convert_one(struct edi_writer *w, uint32_t c, const char *place)
 
 int writer_convert(struct edi_writer *w, struct slice value, const char *place)
 {
-    enum edi_charset set = w->options.charset;
+    enum edi_charset set = w->state.options.charset;
     uint32_t previous = 0;
     int code = 0;
 
@@ -488,7 +491,7 @@ int writer_convert(struct edi_writer *w, struct slice value, const char *place)
         if (is_delimiter(w, c)) {
             code = convert_one(w, c, place);
         } else if (charset_control(c)) {
-            if (!w->options.replace)
+            if (!w->state.options.replace)
                 return writer_refuse(w, place, "the value holds %s (U+%04X)",
                                      c == '\n' || c == '\r' ? "a line break" : "a control character", (unsigned)c);
             buf_add_char(&w->scratch, ' ');
@@ -502,11 +505,11 @@ int writer_convert(struct edi_writer *w, struct slice value, const char *place)
             struct slice rest = slice_from(value, n);
             if (rest.n && !charset_decode(rest, &next, &next_n))
                 next = 0;
-            with_n = w->options.transliterate ? charset_substitute(set, c, previous, next, with) : -1;
+            with_n = w->state.options.transliterate ? charset_substitute(set, c, previous, next, with) : -1;
             if (with_n < 0)
                 return writer_refuse(w, place, "the character \"%.*s\" (U+%04X) is not in the %s character set%s",
                                      (int)n, value.p, (unsigned)c, charset_name(set),
-                                     w->options.transliterate ? ", and nothing stands for it" : "");
+                                     w->state.options.transliterate ? ", and nothing stands for it" : "");
             for (int i = 0; i < with_n && !code; i++)
                 code = convert_one(w, (unsigned char)with[i], place);
         }
@@ -763,7 +766,7 @@ int edi_write_begin(struct edi_writer *w, struct slice tag)
         return w->failed;
     if (UNLIKELY(w->in_segment || tag.n - 1 > 2))
         return writer_misused(w, "a segment begins where another has ended, and its tag has up to three characters");
-    if (UNLIKELY(n >= FLUSH_AT) && w->options.write && !w->held) {
+    if (UNLIKELY(n >= FLUSH_AT) && w->state.options.write && !w->held) {
         code = edi_writer_flush(w);
         if (code < 0)
             return code;

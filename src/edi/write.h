@@ -131,6 +131,8 @@ int edi_writer_message(struct edi_writer *w, const struct edi_message_type *type
 /* control: ST02, UNH01. implementation: ST03, may be empty; EDIFACT: not looked at */
 int edi_write_document(struct edi_writer *w, struct slice set, struct slice control, struct slice implementation);
 int edi_write_document_end(struct edi_writer *w);
+/* The ST or UNH written last, as edi_write_end() shows segments; until the next call. */
+void edi_writer_header(const struct edi_writer *w, struct segment *segment_r);
 
 /* A segment: elements with ascending numbers from 1; what is left out in between is empty. Empty values are the
  * same as values not given. */
@@ -168,7 +170,8 @@ struct edi_mark {
         uint64_t segments, documents, groups, interchanges;
         unsigned refused;
         unsigned open;
-        struct edi_syntax syntax;
+        struct edi_write_options options;   /* for the interchanges that follow */
+        struct edi_syntax syntax;           /* of the one that is open */
         char syntax_version;                /* of EDIFACT: '1' to '4' */
         char control[3][EDI_CONTROL_MOST];
         char message[4][EDI_TYPE_MOST];     /* struct edi_message_type */

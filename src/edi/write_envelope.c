@@ -147,7 +147,7 @@ static int x12_interchange(struct edi_writer *w, const struct edi_envelope *e)
     struct slice version =
         e->interchange_version.n ? e->interchange_version : slice(e->version.p, e->version.n < 5 ? e->version.n : 5);
     unsigned number = version_number(version, 5);
-    struct edi_syntax syntax = w->options.syntax;
+    struct edi_syntax syntax = w->state.options.syntax;
     char usage = e->usage ? e->usage : 'P';
     int code;
 
@@ -262,7 +262,7 @@ static size_t characters(const struct edi_writer *w)
     for (size_t i = 0; i < s.n; i++) {
         if (w->syntax.release && s.p[i] == w->syntax.release)
             i++;
-        if (i < s.n && (w->options.charset != CHARSET_UTF8 || ((unsigned char)s.p[i] & 0xc0) != 0x80))
+        if (i < s.n && (w->state.options.charset != CHARSET_UTF8 || ((unsigned char)s.p[i] & 0xc0) != 0x80))
             n++;
     }
     return n;
@@ -337,7 +337,7 @@ static int put_advice(struct edi_writer *w, bool four)
                             s->release ? s->release : ' ',
                             s->repetition ? s->repetition : ' ' };
 
-    if (!w->options.una && decimal == '.' && s->element == usual.element && s->terminator == usual.terminator &&
+    if (!w->state.options.una && decimal == '.' && s->element == usual.element && s->terminator == usual.terminator &&
         s->component == usual.component && s->repetition == usual.repetition && s->release == usual.release)
         return 0;
     buf_add(&w->out, advice, sizeof(advice));
@@ -383,8 +383,8 @@ int edi_writer_message(struct edi_writer *w, const struct edi_message_type *type
 static int edifact_interchange(struct edi_writer *w, const struct edi_envelope *e)
 {
     struct slice version = or_else(e->interchange_version, "3");
-    struct slice name = or_else(e->character_set, charset_syntax(w->options.charset));
-    struct edi_syntax syntax = w->options.syntax;
+    struct slice name = or_else(e->character_set, charset_syntax(w->state.options.charset));
+    struct edi_syntax syntax = w->state.options.syntax;
     const char usage = e->usage ? e->usage : 'P';
     const size_t party = 35;
     const struct envelope_part sender[] = { { e->sender, party, "the sender's id" },
@@ -415,9 +415,9 @@ static int edifact_interchange(struct edi_writer *w, const struct edi_envelope *
         code = edi_write_begin(w, SLICE("UNB"));
     if (code < 0)
         return code;
-    if (!charset_of_syntax(name, &set) || set != w->options.charset)
+    if (!charset_of_syntax(name, &set) || set != w->state.options.charset)
         code = writer_refuse(w, "UNB01-1", "\"%.*s\" is not a name of the %s character set", SLICE_FMT(name),
-                             charset_name(w->options.charset));
+                             charset_name(w->state.options.charset));
     if (!code && (w->state.syntax_version < '1' || w->state.syntax_version > '4'))
         code = writer_refuse(w, "UNB01-2", "\"%.*s\" is not a syntax version: 1, 2, 3 or 4", SLICE_FMT(version));
     if (!code)
@@ -560,7 +560,7 @@ int edi_write_interchange_end(struct edi_writer *w)
                              OPEN_INTERCHANGE);
 
     if (!code) {
-        w->state.syntax = w->options.syntax;
+        w->state.syntax = w->state.options.syntax;
         writer_use_syntax(w, &w->state.syntax);
     }
     return code;
@@ -601,7 +601,7 @@ int edi_write_document(struct edi_writer *w, struct slice set, struct slice cont
         return writer_misused(w, "documents of an interchange stand in groups, or none does");
     code = envelopes_of(w)->document(w, set, control, implementation);
     if (!code)
-        code = end_segment(w);
+        code = edi_write_end(w, true, &w->header);
     if (code < 0)
         return refuse_envelope(w, code);
     w->state.open = OPEN_DOCUMENT;
@@ -609,6 +609,11 @@ int edi_write_document(struct edi_writer *w, struct slice set, struct slice cont
     w->state.refused = 0;
     w->state.documents++;
     return 0;
+}
+
+void edi_writer_header(const struct edi_writer *w, struct segment *segment_r)
+{
+    *segment_r = w->header;
 }
 
 int edi_write_document_end(struct edi_writer *w)

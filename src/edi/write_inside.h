@@ -37,10 +37,10 @@ struct edi_writer {
     size_t start; /* of the segment at hand, in out */
     uint32_t at[LIMIT_ELEMENTS + 1];
     struct edi_write_state state;
-    struct edi_write_options options;
     const struct dialect *dialect;
     bool has_page; /* the character set has one byte for each character above ASCII, those of `page` */
     uint16_t page[CHARSET_PAGE];
+    struct segment header; /* of a document, while it is the segment written last */
     struct segment raw; /* the segment just written, and how it is shown */
     struct rewritten copy;
     struct err err;

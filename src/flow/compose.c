@@ -21,6 +21,7 @@ enum { CHOICES = 16, MEMORY = 1 << 20, NUMBER_MOST = 999999999 };
 struct source {
     struct slice standard, version, set, sender, receiver, interchange, group, document, usage, sent_at, group_sender,
         group_receiver, group_sent_at, implementation;
+    struct slice syntax, application, agreement;    /* of EDIFACT */
 };
 
 /* What kinds of records are written with. */
@@ -36,8 +37,7 @@ struct choice {
 /* A writer for each identity of the partner file, for bodies. */
 struct output {
     struct edi_writer *writer;
-    char version[ENVELOPE_TEXT_MOST];   /* of the interchange and group that are open in it; empty: none are */
-    char association[ENVELOPE_TEXT_MOST];
+    char open[ENVELOPE_TEXT_MOST];      /* the version or syntax of the interchange that is open in it; empty: none is */
 };
 
 struct composer {
@@ -89,18 +89,45 @@ const struct partner_identity *compose_identity(const struct produce_options *o,
     return o->agreement ? &agreement_partner(o->agreement)->identity[output] : NULL;
 }
 
-int compose_writer(const struct produce_options *o, unsigned output, bool gathers, struct edi_writer **writer_r,
-                   struct err *err)
+void compose_write_options(const struct produce_options *o, unsigned output, const struct dialect *dialect,
+                           struct slice syntax, struct edi_write_options *write_r)
 {
     const struct partner_identity *x = compose_identity(o, output);
-    struct edi_write_options write = o->write;
+    struct slice version;
+    bool found;
 
-    if (gathers)
-        write.write = NULL;
-    if (x)
-        partner_write_options(x, &write);
-    write.transliterate = write.transliterate || o->transliterate;
-    return edi_writer_new(&write, writer_r, err);
+    *write_r = o->write;
+    if (x) {
+        partner_write_options(x, write_r);
+    } else if (dialect == &dialect_edifact) {
+        *write_r = o->edifact;
+        charset_of_syntax(slice_cut(syntax, ':', &version, &found), &write_r->charset);
+        write_r->ceiling = o->write.ceiling;
+        write_r->write = o->write.write;
+        write_r->ctx = o->write.ctx;
+    }
+    write_r->transliterate = write_r->transliterate || o->transliterate;
+}
+
+void compose_options_of(const struct produce_options *o, const struct composed *m, struct edi_write_options *write_r)
+{
+    compose_write_options(o, m->output, m->dialect, slice_of(m->envelope.text[SYNTAX]), write_r);
+}
+
+void compose_syntax_of(const struct envelope *e, struct edi_envelope *to)
+{
+    bool found;
+
+    to->character_set = slice_cut(slice_of(e->text[SYNTAX]), ':', &to->interchange_version, &found);
+}
+
+struct edi_message_type compose_type_of(const struct composed *m)
+{
+    struct edi_message_type type = { .association = m->association };
+    bool found;
+
+    type.version = slice_cut(m->version, '.', &type.release, &found);
+    return type;
 }
 
 int composer_new(const struct produce_options *options, pthread_mutex_t *lock, struct composer **composer_r,
@@ -220,13 +247,17 @@ static int read_source(struct composer *c, const struct json_tape *tape, struct 
         { "usage", &s->usage },             { "sent_at", &s->sent_at },
         { "group_sender", &s->group_sender }, { "group_receiver", &s->group_receiver },
         { "group_sent_at", &s->group_sent_at }, { "implementation", &s->implementation },
+        /* of EDIFACT only */
+        { "syntax", &s->syntax },           { "application", &s->application },
+        { "agreement", &s->agreement },
     };
+    enum { FIELDS = sizeof(fields) / sizeof(fields[0]), OF_EDIFACT = 3 };
     uint32_t object = json_member(tape, 0, SLICE("source"));
 
     *s = (struct source){ .standard = { NULL, 0 } };
     if (!object || tape->node[object].type != JSON_OBJECT)
         return 0;
-    for (unsigned i = 0; i < sizeof(fields) / sizeof(fields[0]); i++)
+    for (unsigned i = 0; i < FIELDS - (slice_is(s->standard, "edifact") ? 0 : OF_EDIFACT); i++)
         if (member_text(c, tape, object, fields[i].name, fields[i].text, err) < 0)
             return ERR_NOMEM;
     return 0;
@@ -268,12 +299,25 @@ bool produce_time(struct slice text, struct edi_time *time_r)
 
 /* --- Maps and guides ------------------------------------------------------------------- */
 
+/* What a record becomes: what was asked for, what the line or the map is for, what it came from, or X12. */
+static const struct dialect *dialect_for(const struct produce_options *o, const struct partner_route *route,
+                                         const struct source *s)
+{
+    if (o->dialect)
+        return o->dialect;
+    if (route)
+        return dialect_of_set(route->document);
+    if (o->map)
+        return dialect_of_set(map_set(o->map));
+    return slice_is(s->standard, dialect_edifact.standard) ? &dialect_edifact : &dialect_x12;
+}
+
 /* The map for a kind of record. 0 with NULL in *map_r: there is none. */
 static int choose_map(struct composer *c, struct slice kind, const struct source *s, const struct partner_route *route,
                       const struct dialect *dialect, const struct map **map_r, struct err *err)
 {
-    const struct slice standard = slice_of(dialect->standard);
     const struct partner *partner = c->options->agreement ? agreement_partner(c->options->agreement) : NULL;
+    const struct slice standard = slice_of(dialect->standard);
     struct complaints *complaints = c->options->complaints;
     int rc = ERR_MISSING;
 
@@ -298,12 +342,18 @@ static int choose_map(struct composer *c, struct slice kind, const struct source
     return rc;
 }
 
+/* A document of a version, as dialects want to see it. */
+static struct edi_document document_of(struct slice version, struct slice association)
+{
+    return (struct edi_document){ .version = version, .association = association };
+}
+
 /* The guide that a document of this version is written by. */
 static int choose_guide(struct composer *c, struct slice set, struct slice version, struct slice association,
                         const struct guide **guide_r, bool *substituted_r, struct err *err)
 {
     const struct dialect *dialect = dialect_of_set(set);
-    const struct edi_document d = { .version = version, .association = association };
+    const struct edi_document d = document_of(version, association);
     char room[GUIDE_DIRECTORY];
     int rc;
 
@@ -321,10 +371,10 @@ static int choose_guide(struct composer *c, struct slice set, struct slice versi
 }
 
 /* What a map with a version needs to be written, kept for the next record. ERR_DATA: refused. */
-static int choose(struct composer *c, const struct map *map, struct slice version, struct slice association, bool unmapped,
-                  struct choice **choice_r, struct err *err)
+static int choose(struct composer *c, const struct map *map, struct slice version, struct slice association,
+                  bool unmapped, struct choice **choice_r, struct err *err)
 {
-    const struct edi_document d = { .version = version, .association = association };
+    const struct edi_document d = document_of(version, association);
     struct map_write_options how = { .write_unmapped = unmapped, .policy = c->options->policy,
                                      .short_dates = check_has_short_dates(version) };
     struct choice *k, made = { .map = map, .unmapped = unmapped };
@@ -380,7 +430,7 @@ static void put(struct composer *c, struct envelope *e, enum envelope_text field
         memcpy(e->text[field], text.p, text.n);
 }
 
-/* Qualifier and id of "ZZ:NORTHWIND". */
+/* Qualifier and id of "ZZ:NORTHWIND". In EDIFACT a qualifier may be missing: ":NORTHWIND". */
 static void put_party(struct composer *c, struct envelope *e, enum envelope_text qualifier, struct slice party,
                       const char *path)
 {
@@ -388,7 +438,7 @@ static void put_party(struct composer *c, struct envelope *e, enum envelope_text
     bool found;
     struct slice before = slice_cut(party, ':', &id, &found);
 
-    if (!found || (!before.n && e->dialect->groups) || !id.n) {
+    if (!found || (!before.n && c->made->dialect == &dialect_x12) || !id.n) {
         refuse(c, "ENVELOPE", path, party, "is not a qualifier and an id with a colon between them", "ZZ:NORTHWIND");
         return;
     }
@@ -438,24 +488,31 @@ static bool is_bare(struct composer *c, const struct map *map)
     return rc == 0 && guide->bare;
 }
 
+/* The party that was given, or none was. */
+static bool is_party(struct slice given, struct slice party)
+{
+    return !given.n || slice_eq(given, party);
+}
+
 static void choose_address(struct composer *c, const struct source *s, const struct partner_route *route,
                            const struct map *map, struct address *a)
 {
     const struct slice set = map_set(map);
     const struct dialect *dialect = dialect_of_set(set);
+    const bool same = slice_is(s->standard, dialect->standard);
     char words[60];
     bool any = false;
 
     *a = (struct address){ .from_us = !route || route->send, .output = -1 };
     if (!c->options->agreement) {
         a->output = 0;
-        a->back = !s->standard.n || slice_is(s->standard, dialect->standard);
+        a->back = same && is_party(c->options->sender, s->sender) && is_party(c->options->receiver, s->receiver);
         return;
     }
     for (unsigned i = 0; i < c->n_outputs; i++) {
         const struct partner_identity *x = compose_identity(c->options, i);
         struct slice them = a->from_us ? s->receiver : s->sender, us = a->from_us ? s->sender : s->receiver;
-        bool back = party_is(them, x->qualifier, x->id) && party_is(us, x->our_qualifier, x->our_id);
+        bool back = same && party_is(them, x->qualifier, x->id) && party_is(us, x->our_qualifier, x->our_id);
         const struct partner_group *group =
             choose_group(x, set, !back ? slice(NULL, 0) : a->from_us ? s->group_receiver : s->group_sender);
 
@@ -500,25 +557,34 @@ static void address_envelope(struct composer *c, const struct address *a, const 
         put(c, e, (enum envelope_text)(them + 1), x->id, "");
         put(c, e, us, x->our_qualifier, "");
         put(c, e, (enum envelope_text)(us + 1), x->our_id, "");
-        put(c, e, a->from_us ? RECEIVER_ROUTING : SENDER_ROUTING, x->routing, "");
-        put(c, e, a->from_us ? SENDER_ROUTING : RECEIVER_ROUTING, x->our_routing, "");
-        if (a->group && !a->bare) {
+        if (a->group && c->made->grouped) {
             put(c, e, group_them, a->group->them, "");
             put(c, e, group_us, a->group->us, "");
         }
         e->acknowledgment = agreement_partner(c->options->agreement)->expect &
-                            (e->dialect == &dialect_x12 ? PARTNER_TA1 : PARTNER_CONTRL);
+                            (x->dialect == &dialect_x12 ? PARTNER_TA1 : PARTNER_CONTRL);
+        if (x->dialect == &dialect_edifact) {
+            put(c, e, a->from_us ? RECEIVER_ROUTING : SENDER_ROUTING, x->routing, "");
+            put(c, e, a->from_us ? SENDER_ROUTING : RECEIVER_ROUTING, x->our_routing, "");
+            put(c, e, APPLICATION, x->application, "");
+        }
     } else {
-        if (s->sender.n)
-            put_party(c, e, SENDER_QUALIFIER, s->sender, "source.sender");
+        const struct slice sender = c->options->sender.n ? c->options->sender : s->sender;
+        const struct slice receiver = c->options->receiver.n ? c->options->receiver : s->receiver;
+        if (sender.n)
+            put_party(c, e, SENDER_QUALIFIER, sender, "source.sender");
         else
             refuse(c, "ENVELOPE", "source.sender", slice(NULL, 0), "is missing, and there is no partner file", "");
-        if (s->receiver.n)
-            put_party(c, e, RECEIVER_QUALIFIER, s->receiver, "source.receiver");
+        if (receiver.n)
+            put_party(c, e, RECEIVER_QUALIFIER, receiver, "source.receiver");
         else
             refuse(c, "ENVELOPE", "source.receiver", slice(NULL, 0), "is missing, and there is no partner file", "");
+        if (a->back) {
+            put(c, e, APPLICATION, s->application, "source.application");
+            put(c, e, AGREEMENT, s->agreement, "source.agreement");
+        }
     }
-    if (a->back && !a->group && !a->bare) {
+    if (a->back && !a->group && c->made->grouped) {
         put(c, e, GROUP_SENDER, s->group_sender, "source.group_sender");
         put(c, e, GROUP_RECEIVER, s->group_receiver, "source.group_receiver");
     }
@@ -528,17 +594,18 @@ static void number_envelope(struct composer *c, const struct address *a, const s
 {
     if (a->back) {
         put(c, e, INTERCHANGE_CONTROL, s->interchange, "source.interchange");
-        if (!a->bare)
+        if (c->made->grouped)
             put(c, e, GROUP_CONTROL, s->group, "source.group");
     }
     if (c->options->interchange)
         return;
     if (!a->back)
         refuse(c, "CONTROL-NUMBER", "", slice(NULL, 0), "no control number was given for what is sent", "");
-    else if (!s->interchange.n || (!a->bare && ((e->dialect->groups && !s->group.n) || !s->document.n)))
+    else if (!s->interchange.n || (c->made->grouped && !s->group.n) || (!a->bare && !s->document.n))
         refuse(c, "CONTROL-NUMBER",
-               !s->interchange.n ? "source.interchange"
-               : !s->group.n && e->dialect->groups ? "source.group" : "source.document",
+               !s->interchange.n                 ? "source.interchange"
+               : c->made->grouped && !s->group.n ? "source.group"
+                                                 : "source.document",
                slice(NULL, 0), "is missing, and no control number was given", "");
 }
 
@@ -549,7 +616,7 @@ static void date_envelope(struct composer *c, const struct address *a, const str
         struct edi_time t;
         if (read_time(s->sent_at, &t))
             e->at = t;
-        e->group_at = read_time(s->group_sent_at, &t) ? t : e->at;
+        e->group_at = c->made->grouped && read_time(s->group_sent_at, &t) ? t : e->at;
         return;
     }
     e->group_at = e->at;
@@ -569,13 +636,13 @@ static uint64_t ordinal_of(const struct record *record)
     return ordinal;
 }
 
-/* A record's own UNH01 or ST02, which has four digits at least. */
-static struct slice own_number(struct arena *arena, const struct dialect *dialect, struct slice document)
+/* A record's own ST02, which has four digits at least, or UNH01. */
+static struct slice own_number(const struct dialect *dialect, struct arena *arena, struct slice document)
 {
     char text[16];
     uint64_t number;
 
-    if (!dialect->groups || document.n >= 4 || !slice_number(document, NUMBER_MOST, &number))
+    if (dialect == &dialect_edifact || document.n >= 4 || !slice_number(document, NUMBER_MOST, &number))
         return arena_copy(arena, document);
     return arena_copy(arena, slice(text, (size_t)snprintf(text, sizeof(text), "%04u", (unsigned)number)));
 }
@@ -584,7 +651,7 @@ static void warn_of_version(struct composer *c, const struct choice *k)
 {
     enum finding_code code = FINDING_VERSION_SUBSTITUTED;
     struct map_write_finding f = {
-        .code = finding_rows[code].name,
+        .code = finding_name(code, c->made->dialect),
         .severity = c->options->policy ? (enum severity)c->options->policy->severity[code] : finding_rows[code].severity,
         .path = SLICE("source.version"),
         .value = slice_of(k->version),
@@ -599,14 +666,75 @@ static void warn_of_version(struct composer *c, const struct choice *k)
     c->nomem |= keep(c, &f, f.severity == SEVERITY_ERROR ? NULL : k->guide) < 0;
 }
 
-/* Whose document the record becomes. */
-static const struct dialect *dialect_for(const struct produce_options *o, const struct partner_route *route)
+/* The version that is asked for, the partner's, that of the source of the same set, or the map's own. */
+static int choose_version(struct composer *c, const struct map *map, const struct partner_group *group,
+                          const struct source *same, struct slice *version_r, struct slice *association_r,
+                          struct err *err)
 {
-    if (o->dialect)
-        return o->dialect;
-    if (o->map)
-        return dialect_of_set(map_set(o->map));
-    return route ? dialect_of_set(route->document) : &dialect_x12;
+    const struct guide *guide;
+    struct slice own = c->options->version;
+    char *room;
+    int rc;
+
+    *association_r = slice(NULL, 0);
+    if (!own.n && group && group->version.n) {
+        *version_r = group->version;
+        *association_r = group->association;
+        return 0;
+    }
+    if (!own.n && same && same->version.n) {
+        *version_r = same->version;
+        if (c->made->dialect == &dialect_edifact)
+            *association_r = same->implementation;
+        return 0;
+    }
+    if (!own.n) {
+        rc = guides_by_id(c->options->guides, map_guide(map, 0), c->options->complaints, &guide, err);
+        if (rc < 0)
+            return rc == ERR_MISSING ? ERR_CONFIG : rc;
+        own = guide->version;
+    }
+    *version_r = own;
+    if (c->made->dialect == &dialect_x12)
+        return 0;
+    room = arena_alloc(&c->arena, GUIDE_DIRECTORY);
+    if (!room)
+        return err_nomem(err);
+    guide_directory_parts(own, room, version_r, association_r);
+    if (!memchr(version_r->p, '.', version_r->n)) {
+        refuse(c, "ENVELOPE", "source.version", own, "is no directory", "one such as d96a or d96a-ean008");
+        return ERR_DATA;
+    }
+    return 0;
+}
+
+/* Versions of X12 that differ in what the industry adds to them are one. */
+static bool is_same_version(const struct dialect *dialect, struct slice a, struct slice b)
+{
+    if (dialect == &dialect_edifact)
+        return slice_eq(a, b);
+    return slice_eq(slice(a.p, a.n < 6 ? a.n : 6), slice(b.p, b.n < 6 ? b.n : 6));
+}
+
+/* Character set and syntax version: the partner's; or what was asked for, else those that the record came with. */
+static void put_syntax(struct composer *c, const struct address *a, const struct source *s, struct envelope *e)
+{
+    const struct partner_identity *x = compose_identity(c->options, (unsigned)a->output);
+    struct slice syntax = c->options->syntax, version;
+    char text[ENVELOPE_TEXT_MOST];
+    enum edi_charset set;
+    bool found;
+
+    if (x) {
+        const struct slice set_name = x->character_set.n ? x->character_set : slice_of(charset_syntax(x->charset));
+        snprintf(text, sizeof(text), "%.*s:%.*s", SLICE_FMT(set_name), SLICE_FMT(x->version));
+        syntax = slice_of(text);
+    } else if (!syntax.n) {
+        syntax = a->back && s->syntax.n ? s->syntax : SLICE("UNOC:3");
+    }
+    if (!charset_of_syntax(slice_cut(syntax, ':', &version, &found), &set) || !found)
+        refuse(c, "ENVELOPE", "source.syntax", syntax, "is not a character set and a syntax version", "UNOC:3");
+    put(c, e, SYNTAX, syntax, "source.syntax");
 }
 
 /* All but the body. ERR_DATA: refused. */
@@ -618,11 +746,10 @@ static int prepare(struct composer *c, const struct record *record, const struct
     const struct partner_route *route;
     const struct map *map;
     const struct guide *guide;
-    const struct dialect *dialect;
     struct address a;
     struct slice kind, version, association;
-    char room[GUIDE_DIRECTORY], words[80];
     bool same_set;
+    char words[80];
     uint32_t rejected = json_member(record->tape, 0, SLICE("rejected"));
     int rc = member_text(c, record->tape, 0, "record", &kind, err);
 
@@ -639,12 +766,12 @@ static int prepare(struct composer *c, const struct record *record, const struct
     route = c->options->route ? c->options->route
             : partner         ? partner_route_of_record(partner, kind, c->options->dialect)
                               : NULL;
-    dialect = dialect_for(c->options, route);
-    rc = choose_map(c, kind, s, route, dialect, &map, err);
+    m->dialect = dialect_for(c->options, route, s);
+    rc = choose_map(c, kind, s, route, m->dialect, &map, err);
     if (rc < 0)
         return rc;
     if (!map) {
-        snprintf(words, sizeof(words), "is a kind of record without a map to %s", dialect->name);
+        snprintf(words, sizeof(words), "is a kind of record without a map to %s", m->dialect->name);
         refuse(c, "NO-MAP", "record", kind, words, "");
         return ERR_DATA;
     }
@@ -652,8 +779,8 @@ static int prepare(struct composer *c, const struct record *record, const struct
         refuse(c, "NO-MAP", "record", kind, "is not the kind of record that the map is for", "");
         return ERR_DATA;
     }
-    if (dialect_of_set(map_set(map)) != dialect) {
-        snprintf(words, sizeof(words), "is written by a map that is not one of %s", dialect->name);
+    if (dialect_of_set(map_set(map)) != m->dialect) {
+        snprintf(words, sizeof(words), "is written by a map that is not one of %s", m->dialect->name);
         refuse(c, "NO-MAP", "record", kind, words, "");
         return ERR_DATA;
     }
@@ -661,24 +788,11 @@ static int prepare(struct composer *c, const struct record *record, const struct
     if (c->refused)
         return ERR_DATA;
 
-    same_set = slice_is(s->standard, dialect->standard) && slice_eq(s->set, map_set(map));
-    version = a.group ? a.group->version : slice(NULL, 0);
-    association = a.group ? a.group->association : slice(NULL, 0);
-    if (!version.n && same_set) {
-        version = s->version;
-        if (!association.n && dialect == &dialect_edifact)
-            association = s->implementation;
-    }
-    if (!version.n) {
-        rc = guides_by_id(c->options->guides, map_guide(map, 0), c->options->complaints, &guide, err);
-        if (rc < 0)
-            return rc == ERR_MISSING ? ERR_CONFIG : rc;
-        version = dialect->written(guide->version, room);
-    }
-    rc = choose(c, map, version, association,
-                a.back && same_set &&
-                    slice_eq(slice(version.p, version.n < 6 ? version.n : 6),
-                             slice(s->version.p, s->version.n < 6 ? s->version.n : 6)),
+    same_set = slice_is(s->standard, m->dialect->standard) && slice_eq(s->set, map_set(map));
+    rc = choose_version(c, map, a.group, same_set ? s : NULL, &version, &association, err);
+    if (rc < 0)
+        return rc;
+    rc = choose(c, map, version, association, a.back && same_set && is_same_version(m->dialect, version, s->version),
                 &c->chosen, err);
     if (rc < 0)
         return rc;
@@ -686,26 +800,29 @@ static int prepare(struct composer *c, const struct record *record, const struct
     if (c->chosen->substituted)
         warn_of_version(c, c->chosen);
     a.bare = m->bare = guide->bare;
+    m->grouped = !m->bare && (m->dialect->groups || (a.back && s->group.n));
 
-    e->dialect = dialect;
     address_envelope(c, &a, s, e);
-    /* a group of EDIFACT is written where the message came in one */
-    if (dialect->groups)
+    if (m->dialect == &dialect_edifact) {
+        put_syntax(c, &a, s, e);
+        put(c, e, GROUP_CODE, m->grouped ? guide->set : slice(NULL, 0), "");
+        m->version = arena_copy(&m->arena, version);
+        m->association = arena_copy(&m->arena, association);
+    } else {
         put(c, e, GROUP_CODE, guide->group, "");
-    else if (a.back && s->group.n && !c->options->interchange)
-        put(c, e, GROUP_CODE, guide->set, "");
-    put(c, e, VERSION, version, "source.version");
+        put(c, e, VERSION, version, "source.version");
+        m->version = m->association = slice(NULL, 0);
+    }
     number_envelope(c, &a, s, e);
     date_envelope(c, &a, s, e);
     e->usage = usage_of(a.group, s);
     m->output = (unsigned)a.output;
     m->set = guide->set;
-    m->document = own_number(&m->arena, dialect, s->document);
-    if (dialect == &dialect_x12 && a.back && slice_eq(s->set, guide->set) &&
-        slice_eq(s->version, slice_of(c->chosen->version)))
-        association = s->implementation;
-    m->implementation = arena_copy(&m->arena, association);
-    if ((s->document.n && !m->document.p) || (association.n && !m->implementation.p))
+    m->document = own_number(m->dialect, &m->arena, s->document);
+    if (a.back && slice_eq(s->set, guide->set) && slice_eq(s->version, slice_of(c->chosen->version)))
+        m->implementation = arena_copy(&m->arena, s->implementation);
+    if ((s->document.n && !m->document.p) || (m->implementation.n && !m->implementation.p) ||
+        (m->version.n && !m->version.p) || (m->association.n && !m->association.p))
         return err_nomem(err);
     /* ids count the documents of a group: one that does not go on belongs to another interchange that looks the same */
     m->ordinal = c->options->interchange ? 0 : ordinal_of(record);
@@ -729,7 +846,8 @@ void compose_envelope(struct composer *c, const struct record *record, struct co
     m->file = -1;
     memset(&m->envelope, 0, sizeof(m->envelope));
     m->set = m->document = m->implementation = slice(NULL, 0);
-    m->addressed = m->bare = false;
+    m->addressed = m->bare = m->grouped = false;
+    m->dialect = &dialect_x12;
     m->segments = m->ordinal = 0;
     m->code = 0;
     m->err.code = 0;
@@ -746,20 +864,12 @@ void compose_envelope(struct composer *c, const struct record *record, struct co
 }
 
 
-struct edi_message_type compose_message(const struct composed *m)
-{
-    struct edi_message_type type = { .association = m->implementation };
-    bool found;
-
-    type.version = slice_cut(slice_of(m->envelope.text[VERSION]), '.', &type.release, &found);
-    return type;
-}
-
 /* An interchange and a group for bodies of that version. ERR_DATA: it is no version that could be in an envelope. */
 static int open_around(struct composer *c, const struct composed *m, struct edi_writer *writer, struct err *err)
 {
     const struct partner_identity *x = compose_identity(c->options, m->output);
-    const struct edi_envelope e = {
+    struct edi_write_options how;
+    struct edi_envelope e = {
         .at = m->envelope.at,
         .sender = SLICE("A"),
         .receiver = SLICE("B"),
@@ -768,37 +878,54 @@ static int open_around(struct composer *c, const struct composed *m, struct edi_
         .group = SLICE("AB"),
         .group_control = SLICE("1"),
         .version = slice_of(m->envelope.text[VERSION]),
-        .message = compose_message(m),
     };
-    int rc;
+    int rc = 0;
 
     edi_writer_clear(writer);
-    rc = edi_write_interchange(writer, &e);
-    if (rc == 0 && m->envelope.dialect->groups)
+    if (m->dialect == &dialect_edifact)
+        compose_syntax_of(&m->envelope, &e);
+    if (!x) {
+        compose_options_of(c->options, m, &how);
+        rc = edi_writer_options(writer, &how);
+    }
+    if (rc == 0)
+        rc = edi_write_interchange(writer, &e);
+    if (rc == 0 && m->dialect->groups)
         rc = edi_write_group(writer, &e);
     return rc < 0 ? err_set(err, rc, "%s", edi_writer_error(writer)->text) : 0;
 }
 
-/* The writer in which such an interchange and group are open. */
+/* The writer in which such an interchange and group are open, for a message of that type. */
 static int open_like(struct composer *c, const struct composed *m, struct edi_writer **writer_r, struct err *err)
 {
     struct output *o = &c->output[m->output];
-    const char *version = m->envelope.text[VERSION];
+    const bool edifact = m->dialect == &dialect_edifact;
+    const char *open = m->envelope.text[edifact ? SYNTAX : VERSION];
+    struct edi_write_options how;
+    struct edi_message_type type;
     int rc = 0;
 
-    if (!o->writer && (rc = compose_writer(c->options, m->output, true, &o->writer, err)) < 0)
-        return rc;
+    if (!o->writer) {
+        compose_options_of(c->options, m, &how);
+        how.write = NULL;
+        rc = edi_writer_new(&how, &o->writer, err);
+        if (rc < 0)
+            return rc;
+    }
     *writer_r = o->writer;
-    if (o->version[0] && strcmp(o->version, version) == 0 && slice_is(m->implementation, o->association))
+    if (!o->open[0] || strcmp(o->open, open) != 0) {
+        o->open[0] = 0;
+        rc = open_around(c, m, o->writer, err);
+        if (rc < 0)
+            return rc;
+        edi_writer_taken(o->writer);
+        memcpy(o->open, open, sizeof(o->open));
+    }
+    if (!edifact)
         return 0;
-    o->version[0] = 0;
-    rc = open_around(c, m, o->writer, err);
-    if (rc < 0)
-        return rc;
-    edi_writer_taken(o->writer);
-    memcpy(o->version, version, sizeof(o->version));
-    snprintf(o->association, sizeof(o->association), "%.*s", SLICE_FMT(m->implementation));
-    return 0;
+    type = compose_type_of(m);
+    rc = edi_writer_message(o->writer, &type);
+    return rc < 0 ? err_set(err, rc, "%s", edi_writer_error(o->writer)->text) : 0;
 }
 
 void compose(struct composer *c, const struct record *record, struct composed *m)
@@ -841,7 +968,8 @@ static int write_file(void *ctx, const char *p, size_t n, struct err *err)
 int compose_file(struct composer *c, const struct record *record, struct composed *m, struct slice control,
                  map_write_finding_fn *finding, void *ctx, struct err *err)
 {
-    struct produce_options options = *c->options;
+    struct edi_write_options how;
+    struct edi_message_type type = compose_type_of(m);
     struct edi_writer *out = NULL;
     int rc = 0;
 
@@ -851,11 +979,14 @@ int compose_file(struct composer *c, const struct record *record, struct compose
         rc = err_system(err, "a temporary file");
     if (rc < 0)
         return rc;
-    options.write.write = write_file;
-    options.write.ctx = c;
-    rc = compose_writer(&options, m->output, false, &out, err);
+    compose_options_of(c->options, m, &how);
+    how.write = write_file;
+    how.ctx = c;
+    rc = edi_writer_new(&how, &out, err);
     if (rc == 0)
         rc = open_around(c, m, out, err);
+    if (rc == 0 && m->dialect == &dialect_edifact && (rc = edi_writer_message(out, &type)) < 0)
+        err_set(err, rc, "%s", edi_writer_error(out)->text);
     if (rc == 0) {
         map_writer_discard(c->chosen->writer, true);
         rc = map_write_record(c->chosen->writer, record, out, control, m->implementation, finding, ctx, err);

@@ -19,26 +19,28 @@
 
 enum { ENVELOPE_TEXT_MOST = 40 };
 
-/* What ISA and GS, or UNB and UNH, say of a record, by value: envelopes are compared as they are. */
+/* What ISA and GS, or UNB and UNG, say of a record, by value: envelopes are compared as they are. */
 enum envelope_text {
     SENDER_QUALIFIER,
     SENDER,
     RECEIVER_QUALIFIER,
     RECEIVER,
+    SYNTAX,                 /* of EDIFACT: "UNOC:3" */
     SENDER_ROUTING,
     RECEIVER_ROUTING,
+    APPLICATION,
+    AGREEMENT,
     INTERCHANGE_CONTROL,    /* of the record's source; empty where it is not written back */
     INTERCHANGE_TEXTS,
     GROUP_SENDER = INTERCHANGE_TEXTS,
     GROUP_RECEIVER,
     GROUP_CONTROL,
-    GROUP_CODE,             /* empty: no group is around the document */
-    VERSION,                /* of the group; in EDIFACT of the message: "D.96A" */
+    GROUP_CODE,
+    VERSION,                /* of X12: what the group's documents are of */
     ENVELOPE_TEXTS
 };
 
 struct envelope {
-    const struct dialect *dialect;
     char text[ENVELOPE_TEXTS][ENVELOPE_TEXT_MOST];
     struct edi_time at, group_at;
     char usage;
@@ -62,11 +64,14 @@ struct composed {
     struct err err;
     bool addressed;             /* output and envelope are known; if not, it is refused */
     bool bare;                  /* without group, ST and SE: the body is all there is */
+    bool grouped;               /* in a group */
+    const struct dialect *dialect;
     unsigned output;            /* which identity of the partner file, from 0; 0 without one */
     struct envelope envelope;
     struct slice set;           /* ST01; the guide's */
-    struct slice document;      /* ST02, UNH01, where it is the record's own */
-    struct slice implementation;        /* ST03, UNH02-5, may be empty */
+    struct slice document;      /* ST02, where it is the record's own */
+    struct slice implementation;        /* ST03, may be empty */
+    struct slice version, association;  /* of EDIFACT: "D.96A", and "EAN008" or nothing */
     uint64_t ordinal;           /* the last part of the record's id: which document of its group (a bare one: of its
                                    interchange) it was; 0: not known */
     struct buf body;            /* between ST and SE, or the bare document */
@@ -87,16 +92,17 @@ int composer_new(const struct produce_options *options, pthread_mutex_t *lock, s
                  struct err *err);
 void composer_free(struct composer **composer);
 
-/* The edi_writer for an identity of the partner file (without one: for all), set up as the options say; one that
- * `gathers` gives nothing to their `write`. */
-int compose_writer(const struct produce_options *options, unsigned output, bool gathers, struct edi_writer **writer_r,
-                   struct err *err);
+/* How interchanges are written by an identity of the partner file. Without a partner file: for all documents of that
+ * dialect, in the character set that `syntax` names. */
+void compose_write_options(const struct produce_options *options, unsigned output, const struct dialect *dialect,
+                           struct slice syntax, struct edi_write_options *write_r);
+/* The same of a composed document; what its UNH says of its type, and its UNB of character set and syntax version. */
+void compose_options_of(const struct produce_options *options, const struct composed *m, struct edi_write_options *write_r);
+struct edi_message_type compose_type_of(const struct composed *m);
+void compose_syntax_of(const struct envelope *e, struct edi_envelope *to);
 unsigned compose_outputs(const struct produce_options *options);
 /* The line itself; NULL without a partner file. */
 const struct partner_identity *compose_identity(const struct produce_options *options, unsigned output);
-
-/* What its UNH says of the message's type. */
-struct edi_message_type compose_message(const struct composed *m);
 
 /* Everything of a record that is not streamed. */
 void compose(struct composer *c, const struct record *record, struct composed *m);

@@ -84,6 +84,8 @@ void produce_options_init(struct produce_options *o)
     memset(o, 0, sizeof(*o));
     edi_write_options_init(&o->write);
     o->write.line_end = "\n";
+    edi_write_options_edifact(&o->edifact);
+    o->edifact.line_end = "\n";
 }
 
 const struct produce_counts *produce_counts(const struct produce *p)
@@ -185,6 +187,7 @@ static void stop_workers(struct produce *p)
 int produce_new(const struct produce_options *options, struct produce **p_r, struct err *err)
 {
     struct produce *p = calloc(1, sizeof(*p));
+    struct edi_write_options how;
     int rc;
 
     *p_r = NULL;
@@ -211,7 +214,8 @@ int produce_new(const struct produce_options *options, struct produce **p_r, str
         rc = err_nomem(err);
     for (unsigned i = 0; rc == 0 && i < p->n_outputs; i++) {
         p->output[i].identity = compose_identity(&p->options, i);
-        rc = compose_writer(&p->options, i, false, &p->output[i].writer, err);
+        compose_write_options(&p->options, i, &dialect_x12, slice(NULL, 0), &how);
+        rc = edi_writer_new(&how, &p->output[i].writer, err);
     }
     if (rc < 0)
         produce_free(&p);
@@ -331,19 +335,14 @@ static bool same_texts(const struct envelope *a, const struct envelope *b, unsig
  * not put into one interchange, unless they came in one. */
 static bool same_interchange(const struct envelope *a, const struct envelope *b)
 {
-    return a->dialect == b->dialect && same_texts(a, b, 0, INTERCHANGE_TEXTS) && same_time(&a->at, &b->at) &&
-           a->usage == b->usage && a->acknowledgment == b->acknowledgment &&
-           (a->text[INTERCHANGE_CONTROL][0] || !a->dialect->groups ||
-            strncmp(a->text[VERSION], b->text[VERSION], 5) == 0);
+    return same_texts(a, b, 0, INTERCHANGE_TEXTS) && same_time(&a->at, &b->at) && a->usage == b->usage &&
+           a->acknowledgment == b->acknowledgment &&
+           (a->text[INTERCHANGE_CONTROL][0] || strncmp(a->text[VERSION], b->text[VERSION], 5) == 0);
 }
 
-/* Without a group each message has a version of its own. */
 static bool same_group(const struct envelope *a, const struct envelope *b)
 {
-    bool version = a->dialect->groups || a->text[GROUP_CODE][0];
-
-    return same_texts(a, b, INTERCHANGE_TEXTS, version ? ENVELOPE_TEXTS : VERSION) &&
-           same_time(&a->group_at, &b->group_at);
+    return same_texts(a, b, INTERCHANGE_TEXTS, ENVELOPE_TEXTS) && same_time(&a->group_at, &b->group_at);
 }
 
 /* --- Opening and closing --------------------------------------------------------------- */
@@ -385,7 +384,7 @@ static void go_back(struct output *o, const struct edi_mark *mark)
         edi_writer_rewind(o->writer, mark);
 }
 
-/* Bare documents are outside of groups, and messages mostly. */
+/* Bare documents are outside of groups. */
 static bool in_group(const struct produce *p)
 {
     return p->at && p->envelope.text[GROUP_CODE][0];
@@ -419,14 +418,16 @@ static void fill_envelope(const struct envelope *e, struct edi_envelope *to)
         .sender = text_of(e, SENDER),
         .receiver_qualifier = text_of(e, RECEIVER_QUALIFIER),
         .receiver = text_of(e, RECEIVER),
-        .sender_routing = text_of(e, SENDER_ROUTING),
-        .receiver_routing = text_of(e, RECEIVER_ROUTING),
         .acknowledgment = e->acknowledgment,
         .usage = e->usage,
         .group = text_of(e, GROUP_CODE),
         .group_sender = text_of(e, GROUP_SENDER),
         .group_receiver = text_of(e, GROUP_RECEIVER),
         .version = text_of(e, VERSION),
+        .sender_routing = text_of(e, SENDER_ROUTING),
+        .receiver_routing = text_of(e, RECEIVER_ROUTING),
+        .application = text_of(e, APPLICATION),
+        .agreement = text_of(e, AGREEMENT),
     };
 }
 
@@ -439,9 +440,11 @@ static void refuse_envelope(struct produce *p, const struct output *o)
         { "ISA05", "source.sender" },      { "ISA06", "source.sender" },       { "ISA07", "source.receiver" },
         { "ISA08", "source.receiver" },    { "ISA12", "source.version" },      { "ISA13", "source.interchange" },
         { "GS02", "source.group_sender" }, { "GS03", "source.group_receiver" }, { "GS06", "source.group" },
-        { "GS08", "source.version" },      { "UNB02", "source.sender" },       { "UNB03", "source.receiver" },
-        { "UNB05", "source.interchange" }, { "UNG02", "source.group_sender" },
-        { "UNG03", "source.group_receiver" }, { "UNG05", "source.group" },
+        { "GS08", "source.version" },
+        { "UNB01-1", "source.syntax" },    { "UNB01-2", "source.syntax" },     { "UNB02-1", "source.sender" },
+        { "UNB02-2", "source.sender" },    { "UNB03-1", "source.receiver" },   { "UNB03-2", "source.receiver" },
+        { "UNB05", "source.interchange" }, { "UNB07", "source.application" },  { "UNB10", "source.agreement" },
+        { "UNG02-1", "source.group_sender" }, { "UNG03-1", "source.group_receiver" }, { "UNG05", "source.group" },
     };
     struct map_write_finding f = { .code = "ENVELOPE", .severity = SEVERITY_ERROR, .expected = "" };
     struct slice rest, place;
@@ -450,13 +453,22 @@ static void refuse_envelope(struct produce *p, const struct output *o)
     f.found = edi_writer_error(o->writer)->text;
     place = slice_cut(slice_of(f.found), ':', &rest, &found);
     for (unsigned i = 0; found && i < sizeof(places) / sizeof(places[0]); i++)
-        if (slice_starts(place, slice_of(places[i].place))) {
+        if (slice_is(place, places[i].place)) {
             f.place = place;
             f.found = slice_trim(rest).p;
             if (!o->identity)
                 f.path = slice_of(places[i].path);
         }
     take_finding(p, &f);
+}
+
+/* Without a partner file one writer serves both dialects and all character sets. */
+static int set_options(struct produce *p, struct output *o, const struct composed *m)
+{
+    struct edi_write_options how;
+
+    compose_options_of(&p->options, m, &how);
+    return edi_writer_options(o->writer, &how);
 }
 
 /* Sees to it that the envelope is open. ERR_DATA: refused. */
@@ -490,11 +502,11 @@ static int open_envelope(struct produce *p, struct output *o, const struct compo
     b->opened = true;
 
     fill_envelope(e, &to);
-    to.message = compose_message(m);
-    if (o->identity) {
+    if (o->identity)
         to.interchange_version = o->identity->version;
-        to.character_set = o->identity->character_set;
-        to.application = o->identity->application;
+    if (m->dialect == &dialect_edifact) {
+        compose_syntax_of(e, &to);
+        to.message = compose_type_of(m);
     }
     if (p->at && (rc = interchange ? close_interchange(p) : close_group(p)) < 0)
         return writer_error(p->at, rc, err);
@@ -503,15 +515,18 @@ static int open_envelope(struct produce *p, struct output *o, const struct compo
     rc = 0;
     if (interchange) {
         to.interchange_control = p->options.interchange
-                                     ? take_number(p, &p->next_interchange, e->dialect->groups ? 9 : 1, number)
+                                     ? take_number(p, &p->next_interchange, m->dialect == &dialect_x12 ? 9 : 1, number)
                                      : text_of(e, INTERCHANGE_CONTROL);
-        rc = edi_write_interchange(o->writer, &to);
+        if (!p->options.document && !m->dialect->groups)
+            p->next_document = 1;
+        if (!o->identity && (m->dialect == &dialect_edifact || edi_writer_dialect(o->writer) != m->dialect))
+            rc = set_options(p, o, m);
+        if (rc == 0)
+            rc = edi_write_interchange(o->writer, &to);
         p->counts.interchanges++;
         p->bare_ordinal = 0;
-        if (!p->options.document && !in_group(p))
-            p->next_document = 1;
     }
-    if (rc == 0 && in_group(p)) {
+    if (rc == 0 && m->grouped) {
         to.at = e->group_at;
         to.group_control = p->options.interchange ? take_number(p, &p->next_group, 1, number)
                                                   : text_of(e, GROUP_CONTROL);
@@ -569,19 +584,21 @@ static int add_file(struct output *o, const struct composed *m, struct err *err)
     return rc < 0 ? writer_error(o, rc, err) : 0;
 }
 
-/* ST, or UNH. */
 static int begin_document(struct output *o, const struct composed *m, struct slice control)
 {
-    const struct edi_message_type type = compose_message(m);
-    int rc = m->envelope.dialect->groups ? 0 : edi_writer_message(o->writer, &type);
+    int rc = 0;
 
-    return rc < 0 ? rc : edi_write_document(o->writer, m->set, control, m->implementation);
+    if (m->dialect == &dialect_edifact) {
+        struct edi_message_type type = compose_type_of(m);
+        rc = edi_writer_message(o->writer, &type);
+    }
+    return rc < 0 || m->bare ? rc : edi_write_document(o->writer, m->set, control, m->implementation);
 }
 
 /* The same from ST to SE. No mark: the output could not hold it. */
 static int add_large_document(struct output *o, const struct composed *m, struct slice control, struct err *err)
 {
-    int rc = m->bare ? 0 : begin_document(o, m, control);
+    int rc = begin_document(o, m, control);
 
     if (rc < 0)
         return writer_error(o, rc, err);
@@ -597,7 +614,7 @@ static int add_document(struct output *o, const struct composed *m, struct slice
     struct edi_mark mark;
     int rc = edi_writer_mark(o->writer, &mark);
 
-    if (rc == 0 && !m->bare)
+    if (rc == 0)
         rc = begin_document(o, m, control);
     if (rc == 0)
         rc = edi_write_segments(o->writer, buf_slice(&m->body), m->segments);
@@ -633,8 +650,8 @@ static int take_record(struct produce *p, struct composed *m, const struct recor
         if (rc == 0 && m->code < 0)
             rc = err_set(err, m->code, "%s", m->err.text);
         if (rc == 0) {
-            struct slice control = numbered ? take_number(p, &p->next_document, m->envelope.dialect->groups ? 4 : 1, number)
-                                             : m->document;
+            struct slice control =
+                numbered ? take_number(p, &p->next_document, m->dialect == &dialect_x12 ? 4 : 1, number) : m->document;
             if (p->refused)
                 rc = ERR_DATA;
             else if (streamed)

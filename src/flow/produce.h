@@ -37,7 +37,8 @@ struct produce_options {
     struct guides *guides;
     struct maps *maps;
     struct complaints *complaints;              /* of guides and maps; not NULL */
-    const struct dialect *dialect;              /* which of them; NULL: as `map`, `route` or the partner's line say, else X12 */
+    const struct dialect *dialect;              /* which of them; NULL: as `map`, `route` or the partner's line say, else as
+                                                   the record came, else X12 */
     const struct map *map;                      /* for all records; NULL: chosen */
     const struct partner_route *route;          /* the partner's line; NULL: the one for the record's kind */
     const struct agreement *agreement;          /* its maps have been read; NULL: no partner file */
@@ -50,6 +51,11 @@ struct produce_options {
     struct edi_time now;                        /* where nothing else says it */
     unsigned threads;                           /* that compose records, the caller's among them; 0: one a processor */
     bool transliterate;                         /* also where the partner file does not say so */
+    struct slice version;                       /* "005010", "d96a-ean008"; empty: the partner's, the source's, the map's */
+    /* Without a partner file: */
+    struct slice sender, receiver;              /* "14:4012345000009"; empty: those of the record's source */
+    struct slice syntax;                        /* of EDIFACT: "UNOC:3"; empty: as a record came that is written back */
+    struct edi_write_options edifact;           /* how EDIFACT is written; character set and output stand elsewhere */
     /* Output. `write` may be NULL only in tests. Syntax, line end, character set and so on are those of the partner
      * file, else these. */
     struct edi_write_options write;

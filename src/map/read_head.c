@@ -34,6 +34,16 @@ static void add_party(struct buf *b, const char *name, struct slice qualifier, s
     add_field(b, name, slice_of(both));
 }
 
+/* "UNOC:3" */
+static void add_syntax(struct buf *b, struct slice character_set, struct slice version)
+{
+    char both[20];
+    if (!character_set.n || character_set.n + version.n + 2 > sizeof(both))
+        return;
+    snprintf(both, sizeof(both), "%.*s:%.*s", SLICE_FMT(character_set), SLICE_FMT(version));
+    add_field(b, "syntax", slice_of(both));
+}
+
 static void add_moment(struct buf *b, const char *name, struct slice date, struct slice time)
 {
     char text[40], *p = text;
@@ -86,6 +96,9 @@ static int make_head(struct map_reader *r, const struct edi_document *d)
     add_field(b, "group_sender", g->sender);
     add_field(b, "group_receiver", g->receiver);
     add_moment(b, "group_sent_at", g->date, g->time);
+    add_syntax(b, i->character_set, i->version);
+    add_field(b, "application", i->application);
+    add_field(b, "agreement", i->agreement);
     r->head_of = (struct head_key){ r->plan, d->interchange->ordinal, d->group->ordinal };
     snprintf(r->head_set, sizeof(r->head_set), "%.*s", SLICE_FMT(d->set));
     snprintf(r->head_version, sizeof(r->head_version), "%.*s", SLICE_FMT(d->version));
@@ -105,7 +118,7 @@ int read_head(struct map_reader *r, const struct edi_document *d)
     buf_add(b, r->head.p + r->head_cut[0], r->head_cut[1] - r->head_cut[0]);
     add_field(b, "document", d->control);
     buf_add(b, r->head.p + r->head_cut[1], r->head.n - r->head_cut[1]);
-    add_field(b, "implementation", d->implementation.n ? d->implementation : d->association);
+    add_field(b, "implementation", d->association.n ? d->association : d->implementation);
     read_close_bracket(b, '}');
     return read_failed(r, b);
 }

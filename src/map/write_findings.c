@@ -288,8 +288,8 @@ static bool is_code(const struct action *a, const struct remark *r)
 int write_remark(void *ctx, const struct segment *s, const struct remark *r)
 {
     struct map_writer *w = ctx;
-    const struct finding_row *row = &finding_rows[r->code];
-    struct map_write_finding f = { .code = row->name, .severity = (enum severity)w->policy.severity[r->code],
+    struct map_write_finding f = { .code = finding_name(r->code, edi_writer_dialect(w->out)),
+                                   .severity = (enum severity)w->policy.severity[r->code],
                                    .value = r->value, .found = r->found, .expected = r->expected,
                                    .segment = w->segments, .missing = r->missing };
     const struct frame *of = w->of;

@@ -1,5 +1,5 @@
 /*
- * write_record: a record from ST to SE, and the writer itself.
+ * write_record: a record from ST to SE, or UNH to UNT, and the writer itself.
  *
  * Before the body, what stands at its head is looked for in all that follows: fields that all items say alike,
  * totals, the nodes of a tree. Then write.c runs the works. A record with an error is taken back whole; one too large
@@ -10,6 +10,8 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+
+#include "edi/dialect.h"
 
 /* ---- what stands before what it speaks of ---- */
 
@@ -168,33 +170,36 @@ static void miss_segment(struct map_writer *w)
     write_report(w, &r);
 }
 
-/* ST and SE are the writer's own; the checker sees them all the same. */
-static void check_envelope(struct map_writer *w, struct slice tag, struct slice first, struct slice second,
-                           struct slice third)
+/* ST and SE are the edi_writer's own; the checker sees them all the same. */
+static void check_envelope(struct map_writer *w, const struct segment *s)
 {
-    const struct slice value[3] = { first, second, third };
-    char text[160] = { 0 };
-    uint32_t at[4];
-    size_t n = tag.n;
-    struct segment s = { .base = text, .at = at, .n = third.n ? 3 : 2 };
     const struct guide_node *node;
 
     w->work = NULL;
     w->filled = w->composite = w->refused = 0;
     w->of = &w->frame[0];
-    memcpy(text, tag.p, tag.n);
-    for (unsigned i = 0; i < s.n; i++) {
-        size_t size = value[i].n < 40 ? value[i].n : 40;
-        at[i] = (uint32_t)n;
-        text[n++] = w->syntax.element;
-        if (size)
-            memcpy(text + n, value[i].p, size);
-        n += size;
-    }
-    at[s.n] = (uint32_t)n;
-    node = check_place(&w->checker, &s);
+    node = check_place(&w->checker, s);
     if (node)
-        check_segment(&w->checker, &s, node);
+        check_segment(&w->checker, s, node);
+}
+
+/* SE before it is written. The control number stands for itself: a separator in it separates nothing. */
+static void check_trailer(struct map_writer *w, struct slice control)
+{
+    const struct slice tag = slice_of(edi_writer_dialect(w->out)->level[DIALECT_DOCUMENT].end);
+    char text[160];
+    uint32_t at[3];
+    struct segment s = { .base = text, .at = at, .n = 2, .flags = SEGMENT_REWRITTEN };
+    int n = snprintf(text, 100, "%.*s%c%llu%c", SLICE_FMT(tag), w->syntax.element, (unsigned long long)w->segments,
+                     w->syntax.element);
+    size_t size = control.n < 50 ? control.n : 50;
+
+    memcpy(text + n, control.p, size);
+    memset(text + n + size, 0, sizeof(text) - (size_t)n - size);
+    at[0] = (uint32_t)tag.n;
+    at[1] = (uint32_t)n - 1;
+    at[2] = (uint32_t)((size_t)n + size);
+    check_envelope(w, &s);
 }
 
 static void begin_record(struct map_writer *w)
@@ -256,8 +261,8 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
 {
     struct edi_writer *out = w->out;
     const bool bare = w->plan->guide->bare;
-    char count[24];
-    int code, n;
+    struct segment header;
+    int code;
 
     begin_record(w);
     w->dry = run == RUN_DRY;
@@ -265,7 +270,7 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
     if (code < 0)
         return write_failed(w);
     w->syntax = w->mark.state.syntax;
-    w->decimal = '.';
+    w->decimal = w->checker.mark = edi_writer_decimal(out);
     if (run == RUN_FREE)
         edi_writer_release(out);
     check_begin(&w->checker, w->plan->guide);
@@ -274,7 +279,8 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
         write_failed(w);
     } else if (!bare) {
         w->segments = 1;
-        check_envelope(w, SLICE("ST"), w->plan->guide->set, control, implementation);
+        edi_writer_header(out, &header);
+        check_envelope(w, &header);
         code = w->stopped;
     }
     w->body_from = edi_writer_offset(out);
@@ -286,8 +292,7 @@ static int write_set(struct map_writer *w, const struct record *record, enum run
         miss_segment(w);
     if (!code && !bare) {
         w->segments++;
-        n = snprintf(count, sizeof(count), "%llu", (unsigned long long)w->segments);
-        check_envelope(w, SLICE("SE"), slice(count, (size_t)n), control, slice(NULL, 0));
+        check_trailer(w, control);
         code = w->stopped;
     }
     if (!code && w->errors)
@@ -347,7 +352,7 @@ int map_writer_new(const struct map_plan *plan, const struct map_write_options *
     finding_policy_init(&w->policy);
     if (w->options.policy)
         w->policy = *w->options.policy;
-    w->checker = (struct checker){ .syntax = &w->syntax, .mark = '.', .remark = write_remark, .ctx = w,
+    w->checker = (struct checker){ .syntax = &w->syntax, .remark = write_remark, .ctx = w,
                                    .short_dates = w->options.short_dates, .no_long_dates = w->options.short_dates };
     arena_init(&w->arena, LIMIT_CONFIG_FILE);
     arena_init(&w->record_arena, LIMIT_ITEM);
