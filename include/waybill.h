@@ -297,7 +297,7 @@ struct waybill_refusal {
 };
 typedef int (*waybill_refusal_fn)(void *ctx, const struct waybill_refusal *refusal);
 
-/* A writer of X12; the bytes go to `function`, in pieces. WAYBILL_NOMEM. */
+/* A writer of X12 or EDIFACT; the bytes go to `function`, in pieces. WAYBILL_NOMEM. */
 WAYBILL_API int waybill_writer_new(struct waybill *waybill, waybill_bytes_fn function, void *ctx,
                                    struct waybill_writer **writer_r, struct waybill_error *error);
 WAYBILL_API void waybill_writer_free(struct waybill_writer **writer);
@@ -307,9 +307,13 @@ WAYBILL_API void waybill_writer_on_refusal(struct waybill_writer *writer, waybil
 /* Options, by name; values are copied. "yes" and "no" are switches; all are off at first.
  *
  * Before the first record:
+ * standard       "x12", "edifact"; comes before separators, charset, UNA and UNB01. x12
  * separators     element, component, terminator and, if there is one, repetition: "*>~^", which is the default
+ * UNA            of EDIFACT the same: component, element, decimal mark, release, repetition, terminator, ":+.? '", which is
+ *                the default; "none": these, and no UNA goes before the interchange
  * line-end       behind each segment: "none", "newline", "crlf". none
  * charset        "basic", "extended", "latin1", "utf8". extended
+ * UNB01          of EDIFACT, character set and syntax version: "UNOC:3", which is the default
  * transliterate  a character that the set lacks is written with others: Ü as UE
  * replace        a separator in data becomes a blank; otherwise the record is refused
  * allow          as for readers
@@ -317,7 +321,7 @@ WAYBILL_API void waybill_writer_on_refusal(struct waybill_writer *writer, waybil
  * map, map-file, guide-file
  *                as for readers; without a map, that of the folder which makes such records
  *
- * At any time; they hold from the next interchange (ISA…, at), group (GS…) or document (ST…) on:
+ * At any time; they hold from the next interchange (ISA…, UNB…, at), group (GS…) or document (ST…, UNH…) on:
  * at             date and time, as the caller's clock says: "2026-11-20T18:30". Must be set
  * ISA01 … ISA04  ISA01 and ISA03: 00; the others: blanks
  * ISA05 … ISA08  sender and receiver. ISA06 and ISA08 must be set; ISA05 and ISA07: ZZ
@@ -332,6 +336,14 @@ WAYBILL_API void waybill_writer_on_refusal(struct waybill_writer *writer, waybil
  * GS07           X
  * GS08           the version; its guide is the one that is written by. That of the map
  * ST03           empty
+ * UNB02, UNB03   sender and receiver of EDIFACT: id, qualifier and address behind it, "4012345000009:14". Must be set
+ * UNB05, UNH01   the control references of the next interchange and message, numbers that are counted on; UNH01 begins anew
+ *                in each interchange. 1
+ * UNB07, UNB10   application reference and agreement; empty
+ * UNB09          1: a CONTRL is asked for; 0
+ * UNB11          1: a test; 0
+ * UNH02          version, release, agency and association of messages, "D:96A:UN:EAN008"; their guide is the one that is
+ *                written by. Those of the map
  *
  * WAYBILL_USAGE: no such name, not such a value, or too late; WAYBILL_MISSING, WAYBILL_CONFIG, WAYBILL_IO of files. */
 WAYBILL_API int waybill_writer_set(struct waybill_writer *writer, const char *name, const char *value,

@@ -138,24 +138,13 @@ static int read_una(struct command_context *c, struct edi_write_options *o)
 {
     const char *text = command_value(c, OPTION_UNA);
     struct edi_writer *writer = NULL;
-    struct slice una;
     struct err err = { 0 };
     int rc;
 
     if (!text)
         return EXIT_CODE_OK;
-    o->una = !slice_is(slice_of(text), "none");
-    if (!o->una)
-        return EXIT_CODE_OK;
-    una = slice_of(text);
-    if (una.n == 9 && slice_starts(una, SLICE("UNA")))
-        una = slice_from(una, 3);
-    if (una.n != 6)
+    if (!edi_write_una(o, slice_of(text)))
         return command_usage(c, "--una: \"%s\" is not six characters, such as \":+.? '\"", text);
-    o->syntax = (struct edi_syntax){ .component = una.p[0], .element = una.p[1], .terminator = una.p[5],
-                                     .release = una.p[3] == ' ' ? 0 : una.p[3],
-                                     .repetition = una.p[4] == ' ' ? 0 : una.p[4] };
-    o->decimal = una.p[2];
     rc = edi_writer_new(o, &writer, &err);
     edi_writer_free(&writer);
     return rc < 0 ? command_usage(c, "--una: %s", err.text) : EXIT_CODE_OK;

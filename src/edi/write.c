@@ -52,6 +52,24 @@ void edi_write_options_edifact(struct edi_write_options *o)
     };
 }
 
+bool edi_write_una(struct edi_write_options *o, struct slice una)
+{
+    o->una = !slice_is(una, "none");
+    if (!o->una)
+        return true;
+    if (una.n == 9 && slice_starts(una, SLICE("UNA")))
+        una = slice_from(una, 3);
+    if (una.n != 6)
+        return false;
+    o->syntax = (struct edi_syntax){ .component = una.p[0],
+                                     .element = una.p[1],
+                                     .terminator = una.p[5],
+                                     .release = una.p[3] == ' ' ? 0 : una.p[3],
+                                     .repetition = una.p[4] == ' ' ? 0 : una.p[4] };
+    o->decimal = una.p[2];
+    return true;
+}
+
 /* --- Delimiters ------------------------------------------------------------------------------------------- */
 
 static int check_options(const struct edi_write_options *o, struct err *err)

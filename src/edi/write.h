@@ -59,6 +59,9 @@ struct edi_write_options {
 void edi_write_options_init(struct edi_write_options *o);
 /* EDIFACT: UNA:+.? ' no line ends, UNOC, nothing allowed; in syntax version 4 repetitions are separated by an asterisk. */
 void edi_write_options_edifact(struct edi_write_options *o);
+/* Delimiters and decimal mark as they stand behind "UNA", or with it, ":+.? '"; "none": no UNA where none is needed. False: it
+ * is neither. */
+bool edi_write_una(struct edi_write_options *o, struct slice una);
 
 /* A civil date and time, as the caller's clock and zone say it. */
 struct edi_time {

@@ -42,9 +42,10 @@ int library_add_guide(struct waybill *w, struct library_choice *choice, const ch
 int library_plan_to_read(struct waybill *w, const struct library_choice *choice, struct slice set,
                          const struct guide *guide, struct complaints *c, const struct map_plan **plan_r,
                          struct err *err);
-/* The map that makes X12 of a kind of record, its guide in that version (empty: the map's own), and the plan. */
-int library_plan_to_write(struct waybill *w, const struct library_choice *choice, struct slice kind,
-                          struct slice version, struct complaints *c, const struct guide **guide_r,
+/* The map that makes such documents of a kind of record, its guide in that version, as its folder is called (empty: the
+ * map's own), and the plan. */
+int library_plan_to_write(struct waybill *w, const struct library_choice *choice, const struct dialect *dialect,
+                          struct slice kind, struct slice version, struct complaints *c, const struct guide **guide_r,
                           const struct map_plan **plan_r, struct err *err);
 
 /* Tells the caller and returns code. For ERR_CONFIG the words are the first complaint's, where there is one. */

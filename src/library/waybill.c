@@ -13,6 +13,7 @@
 
 #include "base/file.h"
 #include "base/limits.h"
+#include "edi/dialect.h"
 
 _Static_assert(WAYBILL_NOMEM == (int)ERR_NOMEM && WAYBILL_IO == (int)ERR_IO && WAYBILL_CONFIG == (int)ERR_CONFIG &&
                    WAYBILL_DATA == (int)ERR_DATA && WAYBILL_LIMIT == (int)ERR_LIMIT &&
@@ -218,25 +219,26 @@ int library_plan_to_read(struct waybill *w, const struct library_choice *choice,
     return rc;
 }
 
-int library_plan_to_write(struct waybill *w, const struct library_choice *choice, struct slice kind,
-                          struct slice version, struct complaints *c, const struct guide **guide_r,
+int library_plan_to_write(struct waybill *w, const struct library_choice *choice, const struct dialect *dialect,
+                          struct slice kind, struct slice version, struct complaints *c, const struct guide **guide_r,
                           const struct map_plan **plan_r, struct err *err)
 {
+    const struct slice standard = slice_of(dialect->standard);
     const struct map *map = NULL;
     const struct guide *guide = NULL;
     int rc = 0;
 
     pthread_mutex_lock(&w->lock);
     for (unsigned i = choice->n_maps; i > 0 && !map; i--)
-        if (slice_eq(map_kind(choice->map[i - 1])->name, kind))
+        if (slice_eq(map_kind(choice->map[i - 1])->name, kind) && dialect_of_set(map_set(choice->map[i - 1])) == dialect)
             map = choice->map[i - 1];
-    if (!map && (rc = maps_by_record(w->maps, SLICE("x12"), kind, c, &map, err)) == ERR_MISSING)
-        err_set(err, rc, "no map makes X12 of such records");
+    if (!map && (rc = maps_by_record(w->maps, standard, kind, c, &map, err)) == ERR_MISSING)
+        err_set(err, rc, "no map makes %s of such records", dialect->name);
     for (unsigned i = choice->n_guides; rc == 0 && i > 0 && !guide; i--)
         if (slice_eq(choice->guide[i - 1]->set, map_set(map)))
             guide = choice->guide[i - 1];
     if (rc == 0 && !guide)
-        rc = version.n ? guides_find(w->guides, SLICE("x12"), version, map_set(map), c, &guide, err)
+        rc = version.n ? guides_find(w->guides, standard, version, map_set(map), c, &guide, err)
                        : guides_by_id(w->guides, map_guide(map, 0), c, &guide, err);
     if (rc == 0)
         rc = map_plan_for(w->maps, map, guide, c, plan_r, err);

@@ -10,15 +10,17 @@
 #include <stdlib.h>
 
 #include "base/limits.h"
+#include "edi/dialect.h"
 #include "map/write.h"
 #include "record/reader.h"
 
-enum { ENVELOPE_MOST = 35, CONTROL_MOST = 999999999, REFUSAL_MEMORY = 16 << 20 };
+enum { ENVELOPE_MOST = 79, CONTROL_MOST = 999999999, REFUSAL_MEMORY = 16 << 20 };
 
 enum envelope_text {
     ISA01, ISA02, ISA03, ISA04, ISA05, ISA06, ISA07, ISA08, ISA12, GS01, GS02, GS03, GS07, GS08, ST03,
-    ENVELOPE_TEXTS
+    UNB01, UNB02, UNB03, UNB07, UNB10, UNH02, ENVELOPE_TEXTS
 };
+/* UNB05 and UNH01 are counted as ISA13 and ST02. */
 enum control { ISA13, GS06, ST02, CONTROLS };
 
 struct waybill_writer {
@@ -31,6 +33,7 @@ struct waybill_writer {
     struct library_choice choice;
     struct finding_policy policy;
     struct edi_write_options options;
+    const struct dialect *dialect;
     bool unmapped;
     struct edi_time at;
     bool has_at, wants_ta1;
@@ -65,6 +68,7 @@ static const struct writer_option {
     unsigned most;                      /* characters of a TEXT */
     bool early;                         /* before the first record only */
 } writer_options[] = {
+    { "standard", OTHER, 0, 0, true },
     { "ISA01", TEXT, ISA01, 2, false },
     { "ISA02", TEXT, ISA02, 10, false },
     { "ISA03", TEXT, ISA03, 2, false },
@@ -85,6 +89,17 @@ static const struct writer_option {
     { "GS08", TEXT, GS08, 12, false },
     { "ST02", CONTROL, ST02, 0, false },
     { "ST03", TEXT, ST03, 35, false },
+    { "UNA", OTHER, 0, 0, true },
+    { "UNB01", OTHER, 0, 0, true },
+    { "UNB02", TEXT, UNB02, 76, false },
+    { "UNB03", TEXT, UNB03, 76, false },
+    { "UNB05", CONTROL, ISA13, 0, false },
+    { "UNB07", TEXT, UNB07, 14, false },
+    { "UNB09", OTHER, 0, 0, false },
+    { "UNB10", TEXT, UNB10, 35, false },
+    { "UNB11", OTHER, 0, 0, false },
+    { "UNH01", CONTROL, ST02, 0, false },
+    { "UNH02", OTHER, 0, 0, false },
     { "at", OTHER, 0, 0, false },
     { "separators", OTHER, 0, 0, true },
     { "line-end", OTHER, 0, 0, true },
@@ -112,19 +127,98 @@ static int set_charset(struct waybill_writer *w, struct slice value, struct err 
     return err_set(err, ERR_USAGE, "charset: not basic, extended, latin1 or utf8");
 }
 
+/* Delimiters and character set begin anew; what else was set stays. */
+static int set_standard(struct waybill_writer *w, struct slice value, struct err *err)
+{
+    static const struct dialect *const dialects[] = { &dialect_x12, &dialect_edifact };
+    const struct edi_write_options old = w->options;
+
+    for (unsigned i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++)
+        if (slice_is(value, dialects[i]->standard)) {
+            w->dialect = dialects[i];
+            if (i == 0)
+                edi_write_options_init(&w->options);
+            else
+                edi_write_options_edifact(&w->options);
+            w->options.line_end = old.line_end;
+            w->options.transliterate = old.transliterate;
+            w->options.replace = old.replace;
+            w->options.write = old.write;
+            w->options.ctx = old.ctx;
+            return 0;
+        }
+    return err_set(err, ERR_USAGE, "standard: neither x12 nor edifact");
+}
+
+/* "UNOC:3" */
+static int set_syntax(struct waybill_writer *w, struct slice value, struct err *err)
+{
+    struct slice version;
+    enum edi_charset set;
+    bool found;
+
+    if (!charset_of_syntax(slice_cut(value, ':', &version, &found), &set) || version.n != 1 || version.p[0] < '1' ||
+        version.p[0] > '4')
+        return err_set(err, ERR_USAGE, "UNB01: not a character set and a syntax version, such as UNOC:3");
+    w->options.charset = set;
+    memcpy(w->text[UNB01], value.p, value.n);
+    w->text[UNB01][value.n] = 0;
+    return 0;
+}
+
+/* "D:96A:UN:EAN008" */
+static int set_type(struct waybill_writer *w, struct slice value, struct err *err)
+{
+    static const size_t most[] = { 3, 3, 3, 6 };
+    struct slice rest = value;
+    unsigned n = 0;
+
+    for (bool more = value.n > 0; more; n++)
+        if (n == 4 || slice_cut(rest, ':', &rest, &more).n > most[n])
+            return err_set(err, ERR_USAGE, "UNH02: not version, release, agency and association, such as D:96A:UN:EAN008");
+    if (n == 1)
+        return err_set(err, ERR_USAGE, "UNH02: a version without its release");
+    if (value.n)
+        memcpy(w->text[UNH02], value.p, value.n);
+    w->text[UNH02][value.n] = 0;
+    return 0;
+}
+
+static int set_digit(const char *text, const char *name, bool *on_r, struct err *err)
+{
+    if ((*text != '0' && *text != '1') || text[1])
+        return err_set(err, ERR_USAGE, "%s: neither 0 nor 1", name);
+    *on_r = *text == '1';
+    return 0;
+}
+
 static int set_other(struct waybill_writer *w, struct slice name, const char *text, struct err *err)
 {
     struct slice value = slice_of(text);
+    bool is_test = false;
+    int rc;
 
+    if (slice_is(name, "standard"))
+        return set_standard(w, value, err);
+    if (slice_is(name, "UNA"))
+        return edi_write_una(&w->options, value) ? 0
+                                                 : err_set(err, ERR_USAGE,
+                                                           "UNA: neither none nor six characters, such as \":+.? '\"");
+    if (slice_is(name, "UNB01"))
+        return set_syntax(w, value, err);
+    if (slice_is(name, "UNH02"))
+        return set_type(w, value, err);
+    if (slice_is(name, "UNB11")) {
+        rc = set_digit(text, "UNB11", &is_test, err);
+        if (rc == 0)
+            w->usage = is_test ? 'T' : 'P';
+        return rc;
+    }
+    if (slice_is(name, "ISA14") || slice_is(name, "UNB09"))
+        return set_digit(text, name.p, &w->wants_ta1, err);
     if (slice_is(name, "at")) {
         w->has_at = library_time(value, &w->at);
         return w->has_at ? 0 : err_set(err, ERR_USAGE, "at: not a date and time such as 2026-11-20T18:30");
-    }
-    if (slice_is(name, "ISA14")) {
-        if (value.n != 1 || (*text != '0' && *text != '1'))
-            return err_set(err, ERR_USAGE, "ISA14: neither 0 nor 1");
-        w->wants_ta1 = *text == '1';
-        return 0;
     }
     if (slice_is(name, "ISA15")) {
         if (value.n != 1 || !strchr("PTI", *text))
@@ -224,6 +318,7 @@ int waybill_writer_new(struct waybill *waybill, waybill_bytes_fn function, void 
     w->ctx = ctx;
     w->usage = 'P';
     finding_policy_init(&w->policy);
+    w->dialect = &dialect_x12;
     edi_write_options_init(&w->options);
     w->options.write = take_bytes;
     w->options.ctx = w;
@@ -318,6 +413,66 @@ static int edi_failed(struct waybill_writer *w, int rc)
     return rc;
 }
 
+/* What UNH02 says of the message's type, or the guide. */
+static struct edi_message_type message_type(const struct waybill_writer *w, const struct guide *guide,
+                                            char room[GUIDE_DIRECTORY])
+{
+    struct edi_message_type type = { .association = slice(NULL, 0) };
+    struct slice *const part[] = { &type.version, &type.release, &type.agency, &type.association };
+    struct slice rest = slice_of(w->text[UNH02]), version;
+    bool more = rest.n > 0;
+
+    for (unsigned i = 0; i < 4 && more; i++)
+        *part[i] = slice_cut(rest, ':', &rest, &more);
+    if (!type.version.n && guide) {
+        guide_directory_parts(guide->version, room, &version, &rest);
+        type.version = slice_cut(version, '.', &type.release, &more);
+    }
+    return type;
+}
+
+/* Id, qualifier and what lies behind it: "4012345000009:14:DEPOT". */
+static void split_party(struct slice text, struct slice *id_r, struct slice *qualifier_r, struct slice *routing_r)
+{
+    bool found;
+
+    *id_r = slice_cut(text, ':', qualifier_r, &found);
+    *qualifier_r = slice_cut(*qualifier_r, ':', routing_r, &found);
+}
+
+/* The interchange, and what kind of message comes. */
+static int open_interchange(struct waybill_writer *w, const struct guide *guide)
+{
+    char unb05[24], room[GUIDE_DIRECTORY];
+    const struct edi_message_type type = message_type(w, guide, room);
+    struct edi_envelope e = {
+        .at = w->at,
+        .interchange_control = digits(unb05, sizeof(unb05), 1, w->control[ISA13]),
+        .application = slice_of(w->text[UNB07]),
+        .agreement = slice_of(w->text[UNB10]),
+        .acknowledgment = w->wants_ta1,
+        .usage = w->usage,
+    };
+    bool found;
+    int rc = 0;
+
+    split_party(slice_of(w->text[UNB02]), &e.sender, &e.sender_qualifier, &e.sender_routing);
+    split_party(slice_of(w->text[UNB03]), &e.receiver, &e.receiver_qualifier, &e.receiver_routing);
+    e.character_set = slice_cut(slice_of(w->text[UNB01]), ':', &e.interchange_version, &found);
+    if (!w->interchange_open) {
+        rc = edi_write_interchange(w->edi, &e);
+        if (rc == 0) {
+            w->interchange_open = true;
+            w->control[ISA13] = next_of(w->control[ISA13]);
+            if (!w->control_set)
+                w->control[ST02] = 1;
+        }
+    }
+    if (rc == 0)
+        rc = edi_writer_message(w->edi, &type);
+    return rc ? edi_failed(w, rc) : 0;
+}
+
 static int open_envelopes(struct waybill_writer *w, const struct guide *guide, const struct map_plan *plan)
 {
     char isa13[24], gs06[24];
@@ -325,6 +480,8 @@ static int open_envelopes(struct waybill_writer *w, const struct guide *guide, c
     struct edi_envelope e;
     int rc = 0;
 
+    if (!w->dialect->groups)
+        return open_interchange(w, guide);
     for (unsigned i = 0; i < ENVELOPE_TEXTS; i++)
         t[i] = slice_of(w->text[i]);
     e = (struct edi_envelope){
@@ -425,17 +582,27 @@ static int refuse_whole(struct waybill_writer *w, const char *found, const char 
 
 static int choose(struct waybill_writer *w, const struct guide **guide_r, const struct map_plan **plan_r)
 {
+    const bool x12 = w->dialect == &dialect_x12;
+    const unsigned sender = x12 ? ISA06 : UNB02, receiver = x12 ? ISA08 : UNB03;
     uint32_t kind = json_member(&w->tape, 0, SLICE("record"));
+    char room[GUIDE_DIRECTORY];
+    struct slice version = slice_of(w->text[GS08]);
 
     if (w->tape.node[0].type != JSON_OBJECT)
         return refuse_whole(w, "is not an object", "an object");
     if (!kind || w->tape.node[kind].type != JSON_STRING)
         return refuse_whole(w, "does not say what kind it is", "a field \"record\", such as \"order\"");
-    if (!w->has_at || !w->text[ISA06][0] || !w->text[ISA08][0])
+    if (!w->has_at || !w->text[sender][0] || !w->text[receiver][0])
         return err_set(&w->err, ERR_USAGE, "set \"%s\" before the first record",
-                       !w->has_at ? "at" : !w->text[ISA06][0] ? "ISA06" : "ISA08");
-    return library_plan_to_write(w->waybill, &w->choice, json_raw(&w->tape, kind), slice_of(w->text[GS08]),
-                                 &w->complaints, guide_r, plan_r, &w->err);
+                       !w->has_at              ? "at"
+                       : !w->text[sender][0] ? (x12 ? "ISA06" : "UNB02")
+                                               : (x12 ? "ISA08" : "UNB03"));
+    if (!x12) {
+        const struct edi_message_type type = message_type(w, NULL, room);
+        version = guide_directory(type.version, type.release, type.association, room);
+    }
+    return library_plan_to_write(w->waybill, &w->choice, w->dialect, json_raw(&w->tape, kind), version, &w->complaints,
+                                 guide_r, plan_r, &w->err);
 }
 
 static int get_ready(struct waybill_writer *w, const struct map_plan *plan)
@@ -477,7 +644,7 @@ static int write_record(struct waybill_writer *w, struct slice json)
         rc = get_ready(w, plan);
     if (rc < 0)
         return rc;
-    opens = w->group != plan;
+    opens = w->dialect->groups ? w->group != plan : !w->interchange_open;
     if (opens)
         rc = remember(w, &before);
     if (rc == 0)
@@ -485,7 +652,7 @@ static int write_record(struct waybill_writer *w, struct slice json)
     if (rc < 0)
         return w->failed = rc;
     record = (struct record){ .tape = &w->tape, .number = w->number, .line = 1, .size = json.n, .reader = w->reader };
-    rc = map_write_record(w->map, &record, w->edi, digits(st02, sizeof(st02), 4, w->control[ST02]),
+    rc = map_write_record(w->map, &record, w->edi, digits(st02, sizeof(st02), w->dialect->groups ? 4 : 1, w->control[ST02]),
                           slice_of(w->text[ST03]), refuse, w, &w->err);
     if (rc < 0 && rc != ERR_DATA)
         w->failed = rc;

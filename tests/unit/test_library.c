@@ -682,6 +682,84 @@ static void test_separators_and_versions(void **state)
     waybill_writer_free(&writer);
 }
 
+#define UNB "UNB+UNOC:3+4012345000009:14+4098765000005:14+260115:0905+905'"
+#define ORDERS(number, quantity) \
+    "UNH+1+ORDERS:D:96A:UN'BGM+220+" number "+9'DTM+137:20260115:102'LIN+1++4000862141404:EN'QTY+21:" quantity \
+    "'UNS+S'CNT+2:1'UNT+8+1'"
+
+static void test_writing_edifact(void **state)
+{
+    static const char bad[] = "{\"record\":\"order\",\"version\":1,\"number\":17}";
+    static const char *const wrong[][2] = {
+        { "standard", "tradacoms" },
+        { "UNA", ":+" },
+        { "UNB01", "UNOZ:3" },
+        { "UNB01", "UNOC:9" },
+        { "UNB01", "UNOC" },
+        { "UNH02", "D" },
+        { "UNH02", "D:96A:UN:EAN008:x" },
+        { "UNH02", "D:1996:UN" },
+        { "UNB05", "A1" },
+        { "UNB09", "yes" },
+        { "UNB11", "" },
+        { "UNB07", "fifteen letters" },
+    };
+    struct gathered json = { .n = 0 }, bytes = { .n = 0 };
+    struct waybill_writer *writer;
+    struct waybill_error error;
+
+    (void)state;
+    records_of(UNB ORDERS("PO-1001", "10") ORDERS("PO?+1002", "11.5") "UNZ+2+905'", &json);
+    ok(waybill_writer_new(waybill, gather, &bytes, &writer, &error), &error);
+    ok(waybill_writer_set(writer, "standard", "edifact", &error), &error);
+    for (unsigned i = 0; i < sizeof(wrong) / sizeof(wrong[0]); i++) {
+        if (waybill_writer_set(writer, wrong[i][0], wrong[i][1], &error) != WAYBILL_USAGE)
+            fail_msg("%s %s", wrong[i][0], wrong[i][1]);
+        assert_non_null(strstr(error.text, wrong[i][0]));
+    }
+    ok(waybill_writer_set(writer, "at", "2026-11-20T18:30", &error), &error);
+    assert_int_equal(waybill_writer_record(writer, json.p, strcspn(json.p, "\n"), &error), WAYBILL_USAGE);
+    assert_non_null(strstr(error.text, "\"UNB02\""));
+    ok(waybill_writer_set(writer, "UNA", ":+,? '", &error), &error);
+    ok(waybill_writer_set(writer, "UNB01", "UNOA:2", &error), &error);
+    ok(waybill_writer_set(writer, "transliterate", "yes", &error), &error);
+    ok(waybill_writer_set(writer, "line-end", "newline", &error), &error);
+    ok(waybill_writer_set(writer, "UNB02", "4012345000009:14", &error), &error);
+    ok(waybill_writer_set(writer, "UNB03", "4098765000005:14:DEPOT", &error), &error);
+    ok(waybill_writer_set(writer, "UNB05", "42", &error), &error);
+    ok(waybill_writer_set(writer, "UNB07", "ORDERS", &error), &error);
+    ok(waybill_writer_set(writer, "UNB09", "1", &error), &error);
+    ok(waybill_writer_set(writer, "UNB11", "1", &error), &error);
+    ok(waybill_writer_set(writer, "UNH02", "D:96A:UN:EAN008", &error), &error);
+    assert_int_equal(waybill_writer_record(writer, bad, sizeof(bad) - 1, NULL), WAYBILL_DATA);
+    write_lines(writer, json.p);
+    assert_int_equal(waybill_writer_record(writer, bad, sizeof(bad) - 1, NULL), WAYBILL_DATA);
+    assert_int_equal(waybill_writer_set(writer, "UNB01", "UNOC:3", &error), WAYBILL_USAGE);
+    ok(waybill_writer_end(writer, &error), &error);
+    starts_with(bytes.p, "UNA:+,? '\nUNB+UNOA:2+4012345000009:14+4098765000005:14:DEPOT+261120:1830+42++ORDERS++1++1'\n"
+                         "UNH+1+ORDERS:D:96A:UN:EAN008'\nBGM+220+PO-1001+9'\n");
+    assert_non_null(strstr(bytes.p, "'\nUNH+2+ORDERS:D:96A:UN:EAN008'\nBGM+220+PO?+1002+9'\n"));
+    assert_non_null(strstr(bytes.p, "11,5"));
+    assert_non_null(strstr(bytes.p, "'\nUNZ+2+42'\n"));
+
+    /* the next interchange counts on, its messages from 1; the map's own version where none is set */
+    bytes.n = 0;
+    ok(waybill_writer_set(writer, "UNH02", "", &error), &error);
+    write_lines(writer, json.p);
+    ok(waybill_writer_end(writer, &error), &error);
+    assert_non_null(strstr(bytes.p, "+43++ORDERS++1++1'\nUNH+1+ORDERS:D:96A:UN'\n"));
+    waybill_writer_free(&writer);
+
+    /* and gives the same orders */
+    json.n = 0;
+    bytes.p[bytes.n] = 0;
+    records_of(bytes.p, &json);
+    assert_non_null(strstr(json.p, "\"number\":\"PO-1001\""));
+    assert_non_null(strstr(json.p, "\"number\":\"PO+1002\""));
+    assert_non_null(strstr(json.p, "\"11.5\""));
+    assert_null(strstr(json.p, "rejected"));
+}
+
 /* An envelope is opened for a record, and taken back with it. */
 static void test_refused_records_leave_no_envelope(void **state)
 {
@@ -1037,6 +1115,7 @@ int main(void)
         cmocka_unit_test(test_folder),
         cmocka_unit_test(test_words_of_codes),
         cmocka_unit_test(test_writing),
+        cmocka_unit_test(test_writing_edifact),
         cmocka_unit_test(test_separators_and_versions),
         cmocka_unit_test(test_refused_records_leave_no_envelope),
         cmocka_unit_test(test_refusals),
