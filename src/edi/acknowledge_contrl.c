@@ -398,6 +398,7 @@ static int open_answer(struct acknowledge *a, const struct edi_interchange *i)
     const char separator = segment_component_separator(i->flags, &i->syntax);
     struct edi_envelope e = { .at = a->options.at, .usage = slice_is(i->usage, "T") ? 'T' : 'P' };
     struct copied to[5];
+    enum edi_charset named;
     char control[24];
     int code;
 
@@ -410,6 +411,8 @@ static int open_answer(struct acknowledge *a, const struct edi_interchange *i)
     e.receiver_routing = copied(a, value_part(i->element[2], separator, 3), c->version_4 ? 35 : 14, &to[4]);
     e.interchange_version = version_of_answer(i, c->format.charset);
     e.interchange_control = slice_of(control);
+    if (charset_of_syntax(i->character_set, &named) && named == c->format.charset)
+        e.character_set = i->character_set; /* of the names it has */
     e.message.agency = SLICE("UN");
     e.message.version = c->version_4 ? SLICE("4") : a->options.contrl_2_2 ? SLICE("2") : SLICE("D");
     e.message.release = c->version_4 ? SLICE("1") : a->options.contrl_2_2 ? SLICE("2") : SLICE("3");

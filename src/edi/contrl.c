@@ -26,6 +26,12 @@ static bool is_service(struct slice tag, enum dialect_level level)
     return slice_is(tag, dialect_edifact.level[level].begin) || slice_is(tag, dialect_edifact.level[level].end);
 }
 
+/* Something known at the end only, as that a node's parent never came: no segment of the envelope is to blame. */
+static bool is_about_whole(const struct finding *f)
+{
+    return finding_rows[f->code].level == LEVEL_ELEMENT && !f->place.element;
+}
+
 static enum finding_level level_of(const struct finding *f)
 {
     enum finding_level level = finding_rows[f->code].level;
@@ -37,10 +43,8 @@ static enum finding_level level_of(const struct finding *f)
         return level;
     if (!f->place.document)
         return f->place.interchange ? LEVEL_INTERCHANGE : LEVEL_FILE;
-    if ((!f->missing || f->place.element) && is_service(f->tag, DIALECT_DOCUMENT))
+    if (is_about_whole(f) || ((!f->missing || f->place.element) && is_service(f->tag, DIALECT_DOCUMENT)))
         return LEVEL_DOCUMENT;
-    if (level == LEVEL_ELEMENT && !f->place.element)
-        level = LEVEL_SEGMENT;
     return level;
 }
 
@@ -60,7 +64,7 @@ bool contrl_note(const struct finding *f, bool version_4, struct contrl_note *no
     }
     if (f->code == FINDING_UNA)
         note_r->service = SLICE("UNA");
-    else if (note_r->level < LEVEL_SEGMENT && is_service(f->tag, level[note_r->level]))
+    else if (note_r->level < LEVEL_SEGMENT && !is_about_whole(f) && is_service(f->tag, level[note_r->level]))
         note_r->service = f->tag;
     if (note_r->level == LEVEL_SEGMENT || !f->place.element || (note_r->level < LEVEL_SEGMENT && !note_r->service.n) ||
         f->code == FINDING_UNA)

@@ -148,10 +148,22 @@ const struct dialect dialect_x12 = {
 
 /* ---- EDIFACT ---- */
 
+/* Nothing in an envelope repeats: of what does all the same the first counts. */
+static void take_first(struct slice *element, unsigned n, unsigned flags, const struct edi_syntax *syntax)
+{
+    const char separator = segment_repetition_separator(flags, syntax);
+    struct slice rest;
+    bool found;
+
+    for (unsigned k = 1; separator && k <= n; k++)
+        element[k] = slice_cut(element[k], separator, &rest, &found);
+}
+
 static void edifact_interchange(struct edi_interchange *i)
 {
     const struct slice *e = i->element;
     const char c = segment_component_separator(i->flags, &i->syntax);
+    take_first(i->element, ENVELOPE_ELEMENTS, i->flags, &i->syntax);
     i->character_set = value_part(e[1], c, 1);
     i->version = value_part(e[1], c, 2);
     i->sender = slice_trim(value_part(e[2], c, 1));
@@ -170,6 +182,7 @@ static void edifact_group(struct edi_group *g, const struct edi_interchange *i)
 {
     const struct slice *e = g->element;
     const char c = segment_component_separator(g->flags, &i->syntax);
+    take_first(g->element, GROUP_ELEMENTS, g->flags, &i->syntax);
     g->code = e[1];
     g->sender = value_part(e[2], c, 1);
     g->receiver = value_part(e[3], c, 1);
@@ -182,9 +195,11 @@ static void edifact_group(struct edi_group *g, const struct edi_interchange *i)
 static void edifact_document(struct edi_document *d, const struct slice *element, unsigned flags, char *text, size_t room)
 {
     const char c = segment_component_separator(flags, &d->interchange->syntax);
-    struct slice type = element[2], release;
+    struct slice first[] = { slice(NULL, 0), element[1], element[2] }, type, release;
     int n;
-    d->control = element[1];
+    take_first(first, 2, flags, &d->interchange->syntax);
+    type = first[2];
+    d->control = first[1];
     d->type = type;
     d->flags = flags;
     d->set = value_part(type, c, 1);

@@ -317,12 +317,209 @@ static void test_every_finding(void **state)
             fail_msg("%s: no case", finding_name(code, &dialect_edifact));
 }
 
+/* --- What is copied, and what is not answered --- */
+
+static void test_parties_and_test_indicator(void **state)
+{
+    (void)state;
+    answers(
+        "UNA:+,? 'UNB+UNOA:2+A:14:BACK+B:14:IN+261120:0905+42+PASS+ORDERS+A+1+AGREED+1'" ORDER("1") "UNZ+1+42'",
+        "UNA:+,? 'UNB+UNOA:2+B:14+A:14:BACK+261121:1830+71++++++1'UNH+1+CONTRL:D:3:UN'UCI+42+A:14:BACK+B:14:IN+7'" TAIL(
+            "3"));
+    /* no qualifiers */
+    answers("UNB+UNOC:3+A+B+261120:0905+42'" ORDER("1") "UNZ+1+42'",
+            "UNA:+.? 'UNB+UNOC:3+B+A+261121:1830+71'UNH+1+CONTRL:D:3:UN'UCI+42+A+B+7'" TAIL("3"));
+}
+
+/* Separators of its own, release characters and another character set come back as they were. */
+static void test_text_comes_back(void **state)
+{
+    (void)state;
+    answers("UNA|*.! ~UNB*UNOC|3*A!*B|14*M\xfcller!!*261120|0905*4!|2~UNH*1!~*ORDERS|D|96A|UN~UNT*2*1!~~UNZ*1*4!|2~",
+            "UNA|*.! ~UNB*UNOC|3*M\xfcller!!*A!*B|14*261121|1830*71~UNH*1*CONTRL|D|3|UN~UCI*4!|2*A!*B|14*M\xfcller!!*7~"
+            "UCM*1!~*ORDERS|D|96A|UN*4~UCS*1*13~UCS*1*13~UCS*1*13~UNT*7*1~UNZ*1*71~");
+    /* a repetition separator is released in version 4 only */
+    answers("UNB+UNOC:4+A*?*B:14+B+20261120:0905+4'UNZ+0+4'",
+            "UNA:+.?*'UNB+UNOC:4+B+A+20261121:1830+71'UNH+1+CONTRL:4:1:UN'UCI+4+A+B+7+35+UNB+3::2'" TAIL("3"));
+    answers("UNB+UNOC:3+A*B:14+B+261120:0905+4'" ORDER("1") "UNZ+1+4'",
+            "UNA:+.? 'UNB+UNOC:3+B+A*B:14+261121:1830+71'UNH+1+CONTRL:D:3:UN'UCI+4+A*B:14+B+7'" TAIL("3"));
+    /* small letters where UNOA has none, and another set's */
+    answers("UNB+UNOA:1+a:14+B:14+261120:0905+x'" ORDER("1") "UNZ+1+x'",
+            "UNA:+.? 'UNB+UNOB:1+B:14+a:14+261121:1830+71'UNH+1+CONTRL:D:3:UN'UCI+x+a:14+B:14+7'" TAIL("3"));
+    answers("UNB+UNOY:4+\xc5\x81:14+B:14+20261120:0905+1'" ORDER("1") "UNZ+1+1'",
+            "UNA:+.?*'UNB+UNOY:4+B:14+\xc5\x81:14+20261121:1830+71'UNH+1+CONTRL:4:1:UN'UCI+1+\xc5\x81:14+B:14+7'" TAIL(
+                "3"));
+}
+
+/* Places count what is written: released characters, groups, composites, repetitions. */
+static void test_places(void **state)
+{
+    (void)state;
+    answers(UNB "UNH+1+" TYPE "'" BGM
+                "FTX+AAI+++?+?':B:C'NAD+BY+X?+Y:1?:60::9'LIN+1++4:EN'QTY+21:?+'UNS+S'UNT+9+1'UNZ+1+42'",
+            HEAD "+7'UCM+1+" TYPE "+4'UCS+5'UCD+39+3:2'UCD+16+3:4'UCS+7'UCD+37+2:2'" TAIL("9"));
+    answers(UNB "UNG+ORDERS+S:ZZZ+R:ZZZ+261120:0905+8+UN+D:96A'" ORDER(
+                "1") "UNH+2+" TYPE "'" BGM
+                     "LIN+1'QTY+21:ten'UNS+S'UNT+7+2'UNE+2+8'UNG+ORDERS+S+R+261120:0905+9+UN+D:96A'" ORDER(
+                         "1") "UNE+1+9'UNZ+2+42'",
+            HEAD "+7'UCF+8+S:ZZZ+R:ZZZ+7'UCM+2+" TYPE "+4'UCS+5'UCD+37+2:2'" TAIL("7"));
+    answers(UNB4 "UNH+1+" TYPE "'" BGM "LIN+1'QTY+21:10*21:20:XYZ'UNS+S'UNT+7+1'UNZ+1+42'",
+            HEAD4 "+7'UCM+1+" TYPE "+4'UCS+5'UCD+35+2::2'" TAIL("6"));
+}
+
+static void test_contrl_is_not_answered(void **state)
+{
+    (void)state;
+    answers(UNB "UNH+1+CONTRL:D:3:UN'UCI+1+B+A+99+77'UNT+3+1'UNZ+2+42'", "");
+    answers(UNB "UNH+1+CONTRL:D:3:UN'UCI+1+B+A+99+77'UNT+3+1'" ORDER("2") "UNZ+2+42'", HEAD "+7'" TAIL("3"));
+    answers(UNB "UNZ+0+42'", HEAD "+7'" TAIL("3"));
+}
+
+static void is_unanswered(const char *text, const char *words)
+{
+    struct acknowledge_options options = defaults();
+    struct acknowledge *a = NULL;
+    struct err err = { 0 };
+
+    assert_int_equal(acknowledge_new(&options, &a, &err), 0);
+    assert_int_equal(read_text(slice_of(text), acknowledge_sink(a), NULL, &err), 0);
+    assert_int_equal(acknowledge_finish(a, &err), ERR_DATA);
+    assert_string_equal(err.text, words);
+    assert_int_equal(acknowledge_output(a).n, 0);
+    assert_int_equal(acknowledge_totals(a)->unanswered, 1);
+    acknowledge_free(&a);
+}
+
+static void test_what_cannot_be_answered(void **state)
+{
+    (void)state;
+    is_unanswered(ORDER("1"), "interchange cannot be answered: it has no UNB");
+    is_unanswered("UNG+ORDERS+S+R+261120:0905+9+UN+D:96A'" ORDER("1") "UNE+1+9'",
+                  "interchange cannot be answered: it has no UNB");
+    is_unanswered("UNB+UNOC:3+A+B+261120:0905'" ORDER("1") "UNZ+1'",
+                  "interchange cannot be answered: it has no reference in UNB05, which a CONTRL would name");
+    is_unanswered("UNB+UNOC:3+A++261120:0905+42'" ORDER("1") "UNZ+1+42'",
+                  "interchange 42 cannot be answered: its UNB does not say who sent it to whom");
+}
+
+/* What names no version, no agency, no reference is answered all the same. */
+static void test_headers_with_holes(void **state)
+{
+    (void)state;
+    answers(UNB "UNH+1+ORDERS'UNT+2+1'UNH+2+" TYPE "+++'UNT+2+2'UNZ+2+42'",
+            HEAD "+7'UCM+1+ORDERS:0:0:UN+4+13+UNH+3:2'UCS+1+13'UCS+1+13'UCS+1+13'UCM+2+" TYPE
+                 "+4'UCS+1+13'UCS+1+13'UCS+1+13'" TAIL("11"));
+}
+
+#define ISA "ISA*00*          *00*          *01*123456789      *ZZ*ACMECORP       *260115*0905*U*00401*000000042*0*P*>~"
+#define GROUP                                                                                                          \
+    "GS*PO*NORTH*ACME*20260115*0905*7*X*004010~ST*850*0001~BEG*00*SA*4711**20260115~PO1*1*5*EA*9.5~CTT*1~SE*5*0001~"   \
+    "GE*1*7~"
+#define OURS                                                                                                           \
+    "ISA*00*          *00*          *ZZ*ACMECORP       *01*123456789      *261121*1830*U*00401*0000000%s*0*P*>~"       \
+    "GS*FA*ACME*NORTH*20261121*183005*71*X*004010~ST*997*0001~AK1*PO*7~AK2*850*0001~AK5*A~AK9*A*1*1*1~SE*6*0001~GE*1*" \
+    "71~"                                                                                                              \
+    "IEA*1*0000000%s~"
+
+/* Interchanges of both kinds in one file; or of one kind only. */
+static void test_both_kinds(void **state)
+{
+    const char *text = UNB ORDER("1") "UNZ+1+42'" ISA GROUP
+                                      "IEA*1*000000042~UNB+UNOC:3+A:14+B:14+261120:0905+43'" ORDER("1") "UNZ+1+43'";
+    struct acknowledge_options options = defaults();
+    char expected[1200], x12[600];
+
+    (void)state;
+    snprintf(x12, sizeof(x12), OURS, "72", "72");
+    snprintf(expected, sizeof(expected),
+             HEAD "+7'" TAIL(
+                 "3") "%s"
+                      "UNA:+.? "
+                      "'UNB+UNOC:3+B:14+A:14+261121:1830+73'UNH+1+CONTRL:D:3:UN'UCI+43+A:14+B:14+7'UNT+3+1'UNZ+1+73'",
+             x12);
+    answers(text, expected);
+    options.only = &dialect_x12;
+    snprintf(x12, sizeof(x12), OURS, "71", "71");
+    answers_with(&options, NULL, text, strlen(text), x12, NULL);
+    options.only = &dialect_edifact;
+    snprintf(expected, sizeof(expected),
+             HEAD "+7'" TAIL(
+                 "3") "UNA:+.? "
+                      "'UNB+UNOC:3+B:14+A:14+261121:1830+72'UNH+1+CONTRL:D:3:UN'UCI+43+A:14+B:14+7'UNT+3+1'UNZ+1+72'");
+    answers_with(&options, NULL, text, strlen(text), expected, NULL);
+}
+
+/* More errors than a CONTRL has room for: 999 segments of a message, 99 elements of a segment. */
+static void test_ceilings(void **state)
+{
+    struct acknowledge_options options = defaults();
+    struct acknowledge *a = NULL;
+    struct err err = { 0 };
+    struct buf text;
+    struct slice out;
+    unsigned segments = 0;
+
+    (void)state;
+    buf_init(&text, 1 << 20);
+    buf_add_text(&text, UNB "UNH+1+" TYPE "'" BGM);
+    for (unsigned i = 0; i < 1500; i++)
+        buf_add_text(&text, "LIN+1'QTY+21:ten'");
+    buf_add_text(&text, "UNS+S'UNT+3005+1'UNZ+1+42'");
+    assert_int_equal(acknowledge_new(&options, &a, &err), 0);
+    assert_int_equal(read_text(buf_slice(&text), acknowledge_sink(a), NULL, &err), 0);
+    assert_int_equal(acknowledge_finish(a, &err), 0);
+    out = acknowledge_output(a);
+    for (const char *p = out.p; (p = memmem(p, (size_t)(out.p + out.n - p), "UCS+", 4)) != NULL; p++)
+        segments++;
+    assert_int_equal(segments, 999);
+    is_clean(out);
+    acknowledge_free(&a);
+    buf_deinit(&text);
+}
+
+static int attempt(void *arg)
+{
+    static const char text[] =
+        UNB "UNG+ORDERS+S+R+261120:0905+8+UN+D:96A'" ORDER("1") "UNH+2+" TYPE "'" BGM
+                                                                "LIN+1'QTY+21:ten'UNS+S'UNT+9+2'UNE+2+8'UNZ+1+42'" UNB4
+                                                                "UNH+1+ABCDEF:D:96A:UN'UNT+2+1'UNZ+1+42'";
+    struct acknowledge_options options = defaults();
+    struct acknowledge *a = NULL;
+    struct err err = { 0 };
+    int code = acknowledge_new(&options, &a, &err), finished;
+
+    (void)arg;
+    if (!code) {
+        code = read_text(slice_of(text), acknowledge_sink(a), NULL, &err);
+        finished = acknowledge_finish(a, &err);
+        code = code ? code : finished;
+    }
+    acknowledge_free(&a);
+    return code;
+}
+
+static void test_every_allocation_may_fail(void **state)
+{
+    (void)state;
+    assert_int_equal(attempt(NULL), 0); /* the guides are read */
+    fail_each_allocation(attempt, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_every_finding),
+        cmocka_unit_test(test_parties_and_test_indicator),
+        cmocka_unit_test(test_text_comes_back),
+        cmocka_unit_test(test_places),
+        cmocka_unit_test(test_contrl_is_not_answered),
+        cmocka_unit_test(test_what_cannot_be_answered),
+        cmocka_unit_test(test_headers_with_holes),
+        cmocka_unit_test(test_both_kinds),
+        cmocka_unit_test(test_ceilings),
+        cmocka_unit_test(test_every_allocation_may_fail),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
