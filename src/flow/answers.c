@@ -1,6 +1,7 @@
 /*
- * answers: what a partner's acknowledgment says of what we sent. 997, 999 and TA1 are records of the kind acknowledgment, whatever they came
- * as: `group_control` names a group of ours and `documents` those in it; without a group `interchange_control` names an interchange.
+ * answers: what a partner's acknowledgment says of what we sent. 997, 999, TA1 and CONTRL are records of the kind
+ * acknowledgment, whatever they came as: `group_control` names a group of ours and `documents` those in it; without a
+ * group `interchange_control` names an interchange, `documents` those in it outside of groups, and `groups` its groups.
  */
 #include "flow/receive.h"
 
@@ -27,45 +28,52 @@ static int text_of(struct receiving *r, const struct json_tape *tape, uint32_t o
     return json_string(tape, node, &r->arena, text_r) < 0 ? err_nomem(err) : 0;
 }
 
-/* Errors of a document in one line: "PO1, segment 8: element 2 "ten": invalid_character; syntax_error". */
+/* A text with words around it; nothing when there is none. */
+static int add_text(struct receiving *r, const struct json_tape *tape, uint32_t object, const char *name,
+                    const char *before, const char *after, struct buf *words, struct err *err)
+{
+    struct slice text;
+    int rc = text_of(r, tape, object, name, &text, err);
+
+    if (rc < 0 || !text.n)
+        return rc;
+    buf_add_text(words, before);
+    buf_add_safe(words, text, SHOWN);
+    buf_add_text(words, after);
+    return 0;
+}
+
+static int add_element(struct receiving *r, const struct json_tape *tape, uint32_t element, struct buf *words,
+                       struct err *err)
+{
+    int rc = add_text(r, tape, element, "position", ", element ", "", words, err);
+
+    if (rc == 0)
+        rc = add_text(r, tape, element, "value", " \"", "\"", words, err);
+    return rc == 0 ? add_text(r, tape, element, "error", " ", "", words, err) : rc;
+}
+
+/* Errors of a document in one line: "PO1, segment 8, element 2 "ten" invalid_character; syntax_error". Of a group or an
+ * interchange: "sender_unknown in UNB, element 2". */
 static int add_words(struct receiving *r, const struct json_tape *tape, uint32_t document, struct buf *words,
                      struct err *err)
 {
     uint32_t segments = json_member(tape, document, SLICE("segments")),
              errors = json_member(tape, document, SLICE("errors"));
-    struct slice text;
     int rc = 0;
 
     for (uint32_t s = segments ? json_first(segments) : 0; rc == 0 && segments && s < json_end(tape, segments);
          s = json_next(tape, s)) {
         uint32_t elements = json_member(tape, s, SLICE("elements"));
         buf_add_text(words, words->n ? "; " : "");
-        if ((rc = text_of(r, tape, s, "tag", &text, err)) == 0)
-            buf_add_safe(words, text, SHOWN);
-        if (rc == 0 && (rc = text_of(r, tape, s, "position", &text, err)) == 0) {
-            buf_add_text(words, ", segment ");
-            buf_add_safe(words, text, SHOWN);
-        }
-        if (rc == 0 && (rc = text_of(r, tape, s, "error", &text, err)) == 0 && text.n) {
-            buf_add_text(words, ": ");
-            buf_add_safe(words, text, SHOWN);
-        }
+        rc = add_text(r, tape, s, "tag", "", ", ", words, err);
+        if (rc == 0)
+            rc = add_text(r, tape, s, "position", "segment ", "", words, err);
+        if (rc == 0)
+            rc = add_text(r, tape, s, "error", ": ", "", words, err);
         for (uint32_t e = elements ? json_first(elements) : 0; rc == 0 && elements && e < json_end(tape, elements);
-             e = json_next(tape, e)) {
-            if ((rc = text_of(r, tape, e, "position", &text, err)) == 0) {
-                buf_add_text(words, ", element ");
-                buf_add_safe(words, text, SHOWN);
-            }
-            if (rc == 0 && (rc = text_of(r, tape, e, "value", &text, err)) == 0 && text.n) {
-                buf_add_text(words, " \"");
-                buf_add_safe(words, text, SHOWN);
-                buf_add_char(words, '"');
-            }
-            if (rc == 0 && (rc = text_of(r, tape, e, "error", &text, err)) == 0 && text.n) {
-                buf_add_text(words, " ");
-                buf_add_safe(words, text, SHOWN);
-            }
-        }
+             e = json_next(tape, e))
+            rc = add_element(r, tape, e, words, err);
         if (words->failed == ERR_LIMIT)
             return 0;
     }
@@ -76,6 +84,14 @@ static int add_words(struct receiving *r, const struct json_tape *tape, uint32_t
         buf_add_text(words, words->n ? "; " : "");
         buf_add_safe(words, json_raw(tape, e), SHOWN);
     }
+    if (rc == 0)
+        rc = add_text(r, tape, document, "note", words->n ? ": " : "", "", words, err);
+    if (rc == 0)
+        rc = add_text(r, tape, document, "error", words->n ? ": " : "", "", words, err);
+    if (rc == 0)
+        rc = add_text(r, tape, document, "error_tag", " in ", "", words, err);
+    if (rc == 0)
+        rc = add_text(r, tape, document, "error_position", ", element ", "", words, err);
     return rc < 0 ? rc : words->failed == ERR_NOMEM ? err_nomem(err) : 0;
 }
 
@@ -118,9 +134,15 @@ static int answer_all(struct answer *a, struct slice interchange, struct slice g
     return rc;
 }
 
-/* One document of a group, and what is said of it. */
-static int answer_document(struct answer *a, const struct json_tape *tape, uint32_t node, struct slice group,
-                           bool *known, struct err *err)
+/* What is said of a group or an interchange: nothing of the documents in it, or of all that are not named. */
+static bool says_all(struct slice status)
+{
+    return is_rejection(status) || slice_is(status, "accepted_unless_rejected");
+}
+
+/* One document of a group or an interchange, and what is said of it. */
+static int answer_document(struct answer *a, const struct json_tape *tape, uint32_t node, struct slice interchange,
+                           struct slice group, bool *known, struct err *err)
 {
     struct slice set, control, status;
     struct buf words;
@@ -137,17 +159,70 @@ static int answer_document(struct answer *a, const struct json_tape *tape, uint3
     a->accepted = !is_rejection(status);
     a->words = slice(words.p, words.n);
     if (rc == 0 && control.n)
-        rc = answer_all(a, slice(NULL, 0), group, set, control, known, err);
+        rc = answer_all(a, interchange, group, set, control, known, err);
     buf_deinit(&words);
+    return rc;
+}
+
+static int answer_documents(struct answer *a, const struct json_tape *tape, uint32_t object, struct slice interchange,
+                            struct slice group, bool *any_r, bool *known, struct err *err)
+{
+    uint32_t documents = json_member(tape, object, SLICE("documents"));
+    int rc = 0;
+
+    *any_r = documents && json_first(documents) < json_end(tape, documents);
+    for (uint32_t d = *any_r ? json_first(documents) : 0; rc == 0 && *any_r && d < json_end(tape, documents);
+         d = json_next(tape, d))
+        rc = answer_document(a, tape, d, interchange, group, known, err);
+    return rc;
+}
+
+/* All of a group or an interchange that was not answered by name. */
+static int answer_rest(struct answer *a, const struct json_tape *tape, uint32_t object, const char *what,
+                       struct slice status, struct slice interchange, struct slice group, bool *known, struct err *err)
+{
+    struct buf words;
+    int rc;
+
+    buf_init(&words, WORDS);
+    buf_printf(&words, "the %s was ", what);
+    buf_add_safe(&words, status, SHOWN);
+    rc = add_words(a->r, tape, object, &words, err);
+    a->accepted = !is_rejection(status);
+    a->words = a->accepted ? slice(NULL, 0) : slice(words.p, words.n);
+    if (rc == 0)
+        rc = answer_all(a, interchange, group, slice(NULL, 0), slice(NULL, 0), known, err);
+    buf_deinit(&words);
+    return rc;
+}
+
+/* The groups of an interchange. */
+static int answer_groups(struct answer *a, const struct json_tape *tape, struct slice interchange, bool *known,
+                         struct err *err)
+{
+    uint32_t groups = json_member(tape, 0, SLICE("groups"));
+    int rc = 0;
+
+    for (uint32_t g = groups ? json_first(groups) : 0; rc == 0 && groups && g < json_end(tape, groups);
+         g = json_next(tape, g)) {
+        struct slice control, status;
+        bool any;
+        rc = text_of(a->r, tape, g, "control", &control, err);
+        if (rc == 0)
+            rc = text_of(a->r, tape, g, "status", &status, err);
+        if (rc == 0)
+            rc = answer_documents(a, tape, g, interchange, control, &any, known, err);
+        if (rc == 0 && control.n && says_all(status))
+            rc = answer_rest(a, tape, g, "group", status, interchange, control, known, err);
+    }
     return rc;
 }
 
 int take_answer(struct receiving *r, store_id document, const struct json_tape *tape, bool *known, struct err *err)
 {
     struct answer a = { .r = r, .document = document };
-    uint32_t documents = json_member(tape, 0, SLICE("documents"));
     struct slice group, interchange, status;
-    struct buf words;
+    bool any;
     int rc = text_of(r, tape, 0, "group_control", &group, err);
 
     *known = false;
@@ -155,28 +230,19 @@ int take_answer(struct receiving *r, store_id document, const struct json_tape *
         rc = text_of(r, tape, 0, "interchange_control", &interchange, err);
     if (rc == 0)
         rc = text_of(r, tape, 0, "status", &status, err);
+    if (rc == 0)
+        rc = answer_documents(&a, tape, 0, interchange, group, &any, known, err);
+    if (rc == 0)
+        rc = answer_groups(&a, tape, interchange, known, err);
     if (rc < 0)
         return rc;
-    if (documents && json_first(documents) < json_end(tape, documents)) {
-        for (uint32_t d = json_first(documents); rc == 0 && d < json_end(tape, documents); d = json_next(tape, d))
-            rc = answer_document(&a, tape, d, group, known, err);
-        /* what a group that was refused says nothing of is refused with it */
-        if (rc < 0 || !is_rejection(status))
-            return rc;
-    }
-    buf_init(&words, WORDS);
-    buf_add_text(&words, group.n ? "the group was " : "the interchange was ");
-    buf_add_safe(&words, status, SHOWN);
-    rc = add_words(r, tape, 0, &words, err);
-    a.accepted = !is_rejection(status);
-    a.words = a.accepted ? slice(NULL, 0) : slice(words.p, words.n);
-    /* a TA1 that accepts an interchange says nothing of the documents in it */
-    if (rc == 0 && group.n)
-        rc = answer_all(&a, slice(NULL, 0), group, slice(NULL, 0), slice(NULL, 0), known, err);
-    else if (rc == 0 && interchange.n && !a.accepted)
-        rc = answer_all(&a, interchange, slice(NULL, 0), slice(NULL, 0), slice(NULL, 0), known, err);
-    else if (rc == 0)
-        *known = interchange.n > 0;
-    buf_deinit(&words);
-    return rc;
+    if (group.n) /* a group that names its documents and was not refused says nothing of others */
+        return any && !is_rejection(status)
+                   ? 0
+                   : answer_rest(&a, tape, 0, "group", status, slice(NULL, 0), group, known, err);
+    if (interchange.n && says_all(status))
+        return answer_rest(&a, tape, 0, "interchange", status, interchange, group, known, err);
+    /* a TA1 that accepts an interchange, or a CONTRL that it has come, says nothing of the documents in it */
+    *known = *known || interchange.n > 0;
+    return 0;
 }

@@ -608,7 +608,8 @@ static void check_type(struct compiling *x, const struct map_line *l, const stru
     const struct record_field *field = op->field;
     bool decimal = false;
     for (unsigned i = 0; i < op->n_conversions; i++)
-        decimal |= op->conversion[i].kind == CONVERT_DECIMAL || op->conversion[i].kind == CONVERT_IMPLIED;
+        decimal |= op->conversion[i].kind == CONVERT_DECIMAL || op->conversion[i].kind == CONVERT_IMPLIED ||
+                   op->conversion[i].kind == CONVERT_LESS;
     if (field->type == RECORD_OBJECT || field->type == RECORD_ARRAY) {
         compile_refuse(x, &l->right_at, field->type == RECORD_ARRAY ? "\"%.*s\" is a list" : "\"%.*s\" is an object",
                        SLICE_FMT(field->name));

@@ -214,6 +214,15 @@ int convert_read(const struct map_op *op, const struct slice value[3], struct bu
             for (size_t k = 0; k < v.n; k++)
                 buf_add_char(out, v.p[k] >= 'a' && v.p[k] <= 'z' ? (char)(v.p[k] - 32) : v.p[k]);
             break;
+        case CONVERT_LESS: {
+            uint64_t number;
+            if (!slice_number(v, UINT32_MAX, &number) || number < c->number[0]) {
+                *why_r = "a whole number, as high as what is taken from it";
+                return -1;
+            }
+            buf_printf(out, "%llu", (unsigned long long)(number - c->number[0]));
+            break;
+        }
         case CONVERT_IMPLIED:
             implied = true;
             out->n = (size_t)(convert_implied(out->p + start, v.p, v.n, c->number[0]) - out->p);

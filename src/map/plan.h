@@ -20,6 +20,7 @@ enum conversion_kind {
     CONVERT_DATETIME,   /* of up to three elements: date, time, zone */
     CONVERT_DECIMAL,
     CONVERT_IMPLIED,    /* number[0] places */
+    CONVERT_LESS,       /* a whole number, in the record number[0] less than in the document */
     CONVERT_FOLD,       /* number[0] characters a piece */
     CONVERT_TRIM,
     CONVERT_UPPER,

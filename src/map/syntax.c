@@ -18,6 +18,7 @@ static const struct {
     { "datetime", CONVERT_DATETIME, 0, false, true },
     { "decimal", CONVERT_DECIMAL, 0, false, true },
     { "implied", CONVERT_IMPLIED, 30, false, true },
+    { "less", CONVERT_LESS, 1000, false, true },
     { "fold", CONVERT_FOLD, 100000, false, true },
     { "period", CONVERT_PERIOD, 0, true, true },
     { "or", CONVERT_OR, 0, true, true },

@@ -303,6 +303,7 @@ static COLD int convert_back(struct map_writer *w, const struct action *a, unsig
         case CONVERT_PREFIX:
         case CONVERT_UPPER:
         case CONVERT_IMPLIED:
+        case CONVERT_LESS:
             break;
         default:
             continue;
@@ -320,6 +321,14 @@ static COLD int convert_back(struct map_writer *w, const struct action *a, unsig
         case CONVERT_IMPLIED:
             n = express_places(v, c->number[0], 1, p, &why);
             break;
+        case CONVERT_LESS: {
+            uint64_t number = 0;
+            why = "a whole number";
+            n = slice_number(v, UINT32_MAX, &number)
+                    ? snprintf(p, 24, "%llu", (unsigned long long)(number + c->number[0]))
+                    : -1;
+            break;
+        }
         case CONVERT_PAD: {
             size_t characters = 0, more;
             for (size_t k = 0; k < v.n; k++)

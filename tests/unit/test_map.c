@@ -541,6 +541,7 @@ static void test_conversions_that_do_not_fit(void **state)
             "3:20: there is no conversion \"uper\"\nhint: did you mean \"upper\"?\n");
     refused(HEAD "  BEG03 <-> number pad\n", "3:23: a number from 1 to 100000 is expected here\n3:23: a value is expected here\n");
     refused(HEAD "  CTT03 <-> weight implied 300\n", "3:28: a number from 1 to 30 is expected here\n");
+    refused(HEAD "  BEG03 <-> number less\n", "3:24: a number from 1 to 1000 is expected here\n");
     refused(HEAD "  CTT03 <-> weight decimal decimal\n", "3:28: this conversion stands on the line already\n");
     refused(HEAD "  BEG07 <-> kind const AC\n",
             "3:18: a constant is only written\nhint: write <- instead: what is read may be something else.\n");
@@ -857,6 +858,8 @@ static void test_other_conversions(void **state)
          "{" BEG_JSON ",\"vendor\":\"123\"," LINES_JSON "}");
     goes(HEAD BEG_LINES "  REF[IA].REF02 <-> vendor implied 3\n" PO1_LINES, BEG "REF*IA*1234~" PO1,
          "{" BEG_JSON ",\"vendor\":\"1.234\"," LINES_JSON "}");
+    goes(HEAD BEG_LINES "  REF[IA].REF02 <-> vendor less 1\n" PO1_LINES, BEG "REF*IA*12~" PO1,
+         "{" BEG_JSON ",\"vendor\":\"11\"," LINES_JSON "}");
     reads(HEAD BEG_LINES "  REF[IA].REF02 <-> vendor trim upper\n" PO1_LINES, BEG "REF*IA* ab c~" PO1,
           "{" BEG_JSON ",\"vendor\":\"AB C\"," LINES_JSON "}");
     /* what one conversion makes is read by the next, wherever the buffer has moved to meanwhile */
