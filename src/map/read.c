@@ -1516,6 +1516,8 @@ static uint64_t take_first(struct map_reader *r, struct instance *top, const str
             whose = whose_is(r, top, own, t, s, present);
         if (whose != OF_LIST)
             covered = run_node(r, top, own, node, s, present);
+        if (__builtin_expect(!present, 0) && !r->taken) /* it only opens the loop */
+            r->taken = own;
     }
     for (; t && !child; t = t->next)
         if (t->kind == TAKE_SCOPE && available(r, top, t, s) && !(whose == OF_FIELDS && t->scope->list)) {
