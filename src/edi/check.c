@@ -87,6 +87,8 @@ void check_begin(struct checker *c, const struct guide *guide)
     c->open = c->seen = 0;
     c->later = slice(NULL, 0);
     c->n_told = 0;
+    c->next_form = 0;
+    memset(c->form, 0, sizeof(c->form));
     c->stopped = 0;
     c->count[1] = 0;
     c->current[1] = NODE_NONE;
@@ -596,6 +598,69 @@ static inline bool is_right(struct checker *c, const struct element_use *use, co
     }
 }
 
+/* The form that a code names, as the list has it: CCYYMMDDHHMM. Empty: it names none that is made of digits. */
+static __attribute__((noinline)) struct slice look_up_form(struct checker *c, const struct element_use *use,
+                                                           struct slice code)
+{
+    const struct codes *codes = codes_of(c, use);
+    struct slice form = slice(NULL, 0);
+    if (!codes)
+        no_codes(c);
+    else if (code.n <= 8)
+        form = codes_name(codes, code);
+    for (size_t i = 0; i < form.n; i++)
+        if (!strchr("CYMDHSWZQ-", form.p[i]))
+            form.n = 0;
+    c->form[c->next_form].element = use->element;
+    c->form[c->next_form].code = code.n <= 8 ? slice_key(code) : 0;
+    c->form[c->next_form].form = form;
+    c->next_form = (c->next_form + 1) % FORMS_KNOWN;
+    return form;
+}
+
+static struct slice form_of(struct checker *c, const struct element *e, struct slice code)
+{
+    const struct element_use *use = &e->part[e->form_part - 1];
+    const uint64_t key = code.n <= 8 ? slice_key(code) : 0;
+    for (unsigned i = 0; i < FORMS_KNOWN; i++)
+        if (c->form[i].element == use->element && c->form[i].code == key)
+            return c->form[i].form;
+    return look_up_form(c, use, code);
+}
+
+/* Does a value have the form that a code names? The hyphen between two dates may be left out. */
+static bool has_form(struct slice v, struct slice form)
+{
+    size_t i = 0;
+    for (size_t k = 0; k < form.n; k++) {
+        const struct slice rest = slice_from(form, k);
+        if (form.p[k] == '-') {
+            i += i < v.n && v.p[i] == '-';
+            continue;
+        }
+        if (i == v.n || (form.p[k] != 'Z' && !is_digit(v.p[i])))
+            return false;
+        if ((slice_starts(rest, SLICE("CCYYMMDD")) && !(v.n - i >= 8 && check_is_date(slice(v.p + i, 8)))) ||
+            (slice_starts(rest, SLICE("YYMMDD")) && (k == 0 || form.p[k - 1] != 'C') &&
+             !(v.n - i >= 6 && check_is_date(slice(v.p + i, 6)))))
+            return false;
+        if (slice_starts(rest, SLICE("HHMM")) && (k == 0 || form.p[k - 1] != 'H') &&
+            !(v.n - i >= 4 && memcmp(v.p + i, "24", 2) <= 0 && v.p[i + 2] <= '5'))
+            return false;
+        i++;
+    }
+    return i == v.n;
+}
+
+static __attribute__((noinline)) bool is_formed(struct checker *c, const struct element *e, const char *base,
+                                                const uint32_t *at)
+{
+    const unsigned k = e->form_part - 1u;
+    const struct slice v = slice(base + at[k - 1], at[k] - at[k - 1] - 1), code = slice(base + at[k], at[k + 1] - at[k] - 1);
+    const struct slice form = v.n && code.n ? form_of(c, e, code) : slice(NULL, 0);
+    return form.n == 0 || has_form(v, form);
+}
+
 /* Is a composite right? at: where its components begin, and in the end what is behind the last. */
 static inline bool is_right_composite(struct checker *c, const struct element *e, const char *base, const uint32_t *at,
                                       unsigned n)
@@ -612,6 +677,8 @@ static inline bool is_right_composite(struct checker *c, const struct element *e
             return false;
         present |= bit;
     }
+    if (e->form_part && n >= e->form_part && !is_formed(c, e, base, at))
+        return false;
     return (!c->comma || n == 1 || present & bit >> 1) && (present & e->mandatory) == e->mandatory &&
            notes_hold(e->note, e->n_notes, present);
 }
@@ -947,6 +1014,23 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
     say(c, s, r);
 }
 
+/* A date against the form that the component behind it names. */
+static void check_form(struct checker *c, const struct segment *s, struct remark *r, const struct element *e,
+                       struct slice value, char separator)
+{
+    const struct slice v = value_part(value, separator, e->form_part - 1u), code = value_part(value, separator, e->form_part);
+    const struct slice form = v.n && code.n ? form_of(c, e, code) : slice(NULL, 0);
+    if (!form.n || has_form(v, form))
+        return;
+    r->code = FINDING_ELEMENT_DATE;
+    r->component = e->form_part - 1u;
+    r->value = v;
+    r->about = e->part[e->form_part - 2].element;
+    snprintf(r->found, sizeof(r->found), "is no date of form %.*s", SLICE_FMT(code));
+    snprintf(r->expected, sizeof(r->expected), "%.*s", SLICE_FMT(form));
+    say(c, s, r);
+}
+
 static void check_composite(struct checker *c, const struct segment *s, struct remark *r, const struct element *e,
                             struct slice value)
 {
@@ -982,6 +1066,8 @@ static void check_composite(struct checker *c, const struct segment *s, struct r
             check_value(c, s, r, &e->part[k - 1]);
         }
     }
+    if (e->form_part && separator)
+        check_form(c, s, r, e, value, separator);
     if (c->comma && k > 1 && value.p[value.n - 1] == separator) {
         r->code = FINDING_ELEMENT_TRAILING;
         r->about = e;

@@ -27,7 +27,7 @@ struct remark {
 /* Returns 0 to go on, negative to stop. */
 typedef int remark_function(void *ctx, const struct segment *s, const struct remark *r);
 
-enum { LATER_TOLD = 32 };
+enum { LATER_TOLD = 32, FORMS_KNOWN = 4 };
 
 struct checker {
     const struct guide *guide;
@@ -44,6 +44,12 @@ struct checker {
                                                    the guide does not know is no error then; empty */
     uint64_t told[LATER_TOLD];                  /* of that each kind is told once: segment, element, finding */
     unsigned n_told;
+    struct {
+        const struct element *element;          /* that says forms by codes: 2379 */
+        uint64_t code;
+        struct slice form;                      /* CCYYMMDD; empty: no form */
+    } form[FORMS_KNOWN];                        /* the last ones */
+    unsigned next_form;
     const struct guide_node *at;                /* the last segment's node */
     uint64_t open;                              /* bits of qualifiers of the loops around the last segment */
     uint64_t seen;                              /* bits of variants seen: guide_node.counted */

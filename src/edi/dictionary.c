@@ -386,7 +386,7 @@ static bool read_uses(const struct guide_context *x, struct guide_version *v, st
     return !x->complaints->nomem;
 }
 
-/* Which components say whose list the codes before them are from. */
+/* Which components say whose list the codes before them are from, and in what form a date is. */
 static void settle_lists(const struct guide_words *words, struct element *e)
 {
     uint8_t list = 0, agency = 0;
@@ -403,6 +403,8 @@ static void settle_lists(const struct guide_words *words, struct element *e)
             u->list_part = list;
             u->agency_part = agency;
         }
+        if (i && slice_is(u->element->id, words->form))
+            e->form_part = (uint8_t)(i + 1);
     }
 }
 

@@ -41,6 +41,8 @@ struct guide_words {
     bool notation;              /* types as in "an..35" rather than "AN 1 35" */
     bool directories;           /* versions are directories, such as d96a, and associations have guides: d96a-ean008 */
     const char *list, *agency;  /* the elements that say whose list the code before them is from; "": none do */
+    const char *form;           /* the element whose code says in what form the date before it is; its list has the forms as
+                                   names: CCYYMMDD */
     const char *example;        /* what parts elements and components and ends a segment, in examples: "*>~" */
 };
 
@@ -69,6 +71,7 @@ struct element {
     /* TYPE_COMPOSITE: */
     struct element_use *part;
     unsigned n_parts;
+    uint8_t form_part;          /* number of the component that says in what form the one before it is; 0: none does */
     uint64_t mandatory;         /* its parts: bit 0 is the first */
     struct note *note;
     unsigned n_notes;

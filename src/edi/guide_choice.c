@@ -20,6 +20,7 @@ const struct guide_words *guide_words(struct slice standard)
           .letter = "O",
           .list = "",
           .agency = "",
+          .form = "",
           .example = "*>~" },
         { .standard = "edifact",
           .name = "UN/EDIFACT",
@@ -31,6 +32,7 @@ const struct guide_words *guide_words(struct slice standard)
           .directories = true,
           .list = "1131",
           .agency = "3055",
+          .form = "2379",
           .example = "+:'" },
     };
     for (unsigned i = 1; i < sizeof(words) / sizeof(words[0]); i++)
