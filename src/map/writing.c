@@ -627,6 +627,16 @@ static void find_guarded(struct scope_work *s)
         s->guarded[i] &= ~free_of[i];
 }
 
+/* May a segment stand there with nothing of the record in it? What must be there stands there by itself. */
+static bool may_be_empty(const struct work *k, const struct segment_def *def)
+{
+    uint64_t needed = def->mandatory;
+    for (unsigned i = 0; i < k->n_actions; i++)
+        if (k->action[i].constant.n)
+            needed &= ~(1ull << (k->action[i].element - 1));
+    return needed == 0;
+}
+
 /* The loops inside the scope whose first segment may stand with nothing in it: it must be there for what is behind it. */
 static void find_openers(const struct layout *x, struct scope_work *s)
 {
@@ -639,7 +649,7 @@ static void find_openers(const struct layout *x, struct scope_work *s)
             const struct work *opener = &s->work[k];
             const struct guide_node *first = &x->guide->node[opener->segment];
             if (first->trigger && first->parent == loop->ordinal && opener->kind == WORK_SEGMENT && !opener->n_select &&
-                first->def && !first->def->mandatory)
+                first->def && may_be_empty(opener, first->def))
                 s->work[i].opener = (uint8_t)(k + 1);
         }
     }

@@ -561,11 +561,20 @@ static void openers(void **state)
           BEG_OUT "PO1**1*EA\nCTP\nCUR*BY*USD\nPO1**2*EA\nCTP**RTL\nCUR*BY*USD\nPO1**3*EA\nCTP**RTL\n", "" },
         { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"EA\"}]", BEG_OUT "PO1**1*EA\n", "" },
     };
+    /* it may have something of its own for that */
+    static const char other[] = MAP MAP_LINES
+        "  PO1 <-> lines[]\n    PO102 <-> quantity  decimal\n    PO103 <-> unit\n"
+        "    N1.N101 <-> currency_party  or ST\n    N1/N4.N401 <-> currency\n";
+    static const struct row other_rows[] = {
+        { BEG ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"EA\",\"currency\":\"Bend\"}]", NULL,
+          "X12-AK4-2 lines[0]: missing, expected at least one of N102, N103: note R0203 (N102 Name)\n" },
+    };
     struct maps *own;
     struct err err;
     (void)state;
     assert_int_equal(maps_new(directory, &own, &err), 0);
     CHECK_ROWS(plan_from(own, text, "x12/004010/850"), rows);
+    CHECK_ROWS(plan_from(own, other, "x12/004010/850"), other_rows);
     maps_free(&own);
 }
 
