@@ -29,6 +29,7 @@ struct item {
     bool found; /* there is such a record */
     bool taken; /* into a group of this turn */
     bool refused;
+    struct slice reason; /* why */
     uint32_t made; /* documents or records that it became */
 };
 
@@ -334,6 +335,16 @@ static int copy_out(struct making *m, int fd, struct err *err)
     return rc == 0 && last != '\n' ? on_out(m, "\n", 1, err) : rc;
 }
 
+/* The reason is what was found, else these words. */
+static int refuse(struct making *m, struct item *i, const char *words, struct err *err)
+{
+    if (!m->reason.n)
+        buf_add_text(&m->reason, words);
+    i->refused = true;
+    i->reason = arena_copy(&m->arena, buf_slice(&m->reason));
+    return i->reason.p ? 0 : err_nomem(err);
+}
+
 /* The record of one delivery; refused ones have their reason. */
 static int write_item(struct making *m, struct item *i, struct produce *produce, struct err *err)
 {
@@ -342,9 +353,7 @@ static int write_item(struct making *m, struct item *i, struct produce *produce,
     m->now = i;
     buf_clear(&m->reason);
     if (!i->found) {
-        buf_add_text(&m->reason, "its record is not there any more");
-        i->refused = true;
-        return 0;
+        return refuse(m, i, "its record is not there any more", err);
     }
     rc = appliance_record(m->a, &i->records, i->at, i->size, &fd, err);
     if (rc == 0 && m->way.carry)
@@ -356,20 +365,13 @@ static int write_item(struct making *m, struct item *i, struct produce *produce,
     if (fd >= 0)
         close(fd);
     if (rc == ERR_DATA || rc == ERR_LIMIT || rc == ERR_CONFIG || rc == ERR_MISSING) {
-        if (!m->reason.n)
-            buf_add_text(&m->reason, err->text);
-        i->refused = true;
-        rc = 0;
+        const struct err words = *err;
+        rc = refuse(m, i, words.text, err);
     }
     return rc;
 }
 
 /* --- Files -------------------------------------------------------------------------------------- */
-
-static int bury(struct making *m, struct item *i, struct slice reason, struct err *err)
-{
-    return store_bury(m->a->store, DELIVERY, i->d.id, reason, err);
-}
 
 /* The name of a file, and the folder it goes to: what the line says, with %control and so on in it. */
 static int make_name(struct making *m, uint64_t control, struct buf *target, struct buf *name, struct err *err)
@@ -536,11 +538,8 @@ static int write_documents(struct making *m, uint64_t *control_r, struct err *er
         rc = take_control(m, "group", &group, err);
     if (rc == 0)
         rc = open_produce(m, control, group, err);
-    for (size_t i = 0; rc == 0 && i < m->members; i++) {
+    for (size_t i = 0; rc == 0 && i < m->members; i++)
         rc = write_item(m, m->member[i], m->produce, err);
-        if (rc == 0 && m->member[i]->refused)
-            rc = bury(m, m->member[i], buf_slice(&m->reason), err);
-    }
     if (rc == 0)
         rc = produce_end(m->produce, err);
     for (uint64_t i = 1; rc == 0 && i < produce_counts(m->produce)->interchanges; i++)
@@ -557,11 +556,8 @@ static int write_as_records(struct making *m, struct err *err)
 {
     int rc = 0;
 
-    for (size_t i = 0; rc == 0 && i < m->members; i++) {
+    for (size_t i = 0; rc == 0 && i < m->members; i++)
         rc = write_item(m, m->member[i], NULL, err);
-        if (rc == 0 && m->member[i]->refused)
-            rc = bury(m, m->member[i], buf_slice(&m->reason), err);
-    }
     return rc;
 }
 
@@ -613,6 +609,15 @@ static int make_group(struct making *m, struct err *err)
         rc = m->route->as_record ? write_as_records(m, err) : write_documents(m, &control, err);
     for (size_t i = 0; i < m->members; i++)
         refused += m->member[i]->refused;
+    /* nothing of it leaves, so no number of it is taken either */
+    if (rc == 0 && refused == m->members) {
+        rc = store_unmark(m->a->store, true, err);
+        if (rc == 0)
+            rc = store_mark(m->a->store, err);
+    }
+    for (size_t i = 0; rc == 0 && i < m->members; i++)
+        if (m->member[i]->refused)
+            rc = store_bury(m->a->store, DELIVERY, m->member[i]->d.id, m->member[i]->reason, err);
     if (rc == 0 && m->out_n && refused < m->members)
         rc = object_end(&m->out, &payload, err);
     object_abandon(&m->out);

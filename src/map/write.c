@@ -193,17 +193,18 @@ void write_add_hash(struct check_work *check, struct slice v)
 
 /* ---- conversions ---- */
 
-/* The partner's code for a word; `beside` may be empty. What is no word stays as it is if it comes back as it is: a code
- * of the table does not. False: refused. */
+/* The partner's code for a word; `beside` may be empty, or a code that the table does not know, as another standard has
+ * them, which is lost then. What is no word stays as it is if it comes back as it is: a code of the table does not.
+ * False: refused. */
 static ALWAYS_INLINE bool code_of(const struct action *a, struct slice word, struct slice beside, struct slice *v_r,
                                   bool *lost_r)
 {
     const struct map_table *t = a->words->table;
-    const struct map_table_row *row;
+    const struct map_table_row *row, *other = NULL;
 
     *lost_r = false;
     if (beside.n) {
-        const struct map_table_row *other = beside.n <= 8 ? map_table_code(t, slice_key(beside)) : NULL;
+        other = beside.n <= 8 ? map_table_code(t, slice_key(beside)) : NULL;
         if (LIKELY(other ? slice_eq(other->word, word) : slice_eq(beside, word) && !t->refuse)) {
             *v_r = beside;
             return true;
@@ -212,7 +213,8 @@ static ALWAYS_INLINE bool code_of(const struct action *a, struct slice word, str
     row = words_find(a->words, word);
     if (!row) {
         *v_r = word;
-        return !beside.n && !t->refuse && !(word.n <= 8 && map_table_code(t, slice_key(word)));
+        *lost_r = beside.n > 0;
+        return !other && !t->refuse && !(word.n <= 8 && map_table_code(t, slice_key(word)));
     }
     *v_r = row->code;
     *lost_r = beside.n && !slice_eq(beside, row->code);

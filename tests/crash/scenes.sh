@@ -1,6 +1,6 @@
 # scenes.sh: for tests that kill the appliance: . "$top_srcdir/tests/crash/scenes.sh", after tap.sh, home.sh and preload.sh
 #
-#   first_scene                $tmp/first: a home at whose doors 28 files lie, taken one after the other
+#   first_scene                $tmp/first: a home at whose doors 30 files lie, taken one after the other
 #   second_scene               $tmp/second: what the first made ($tmp/reference-first), answered by those who got it
 #   third_scene                $tmp/third: what the second made, to be run $days seconds later
 #   look HOME                  all that can be seen of it, but for times and counts of attempts
@@ -37,6 +37,11 @@ first_scene() {
     sed -i 's,map larkspur/940   by folder,map larkspur/940   by folder  batch 4,' "$home/partners/larkspur.conf"
     printf '%s\n' 'partner shop "A shop that is not there"' '  is shop' '  receive order by folder /not/there/%number.json' \
         >"$home/partners/shop.conf"
+    printf '%s\n' 'partner kontor "A retailer who speaks EDIFACT"' '  is retailer' '  edifact 14:4012345000009 us 14:4098765000005' \
+        '  receive ORDERS as order to erp' '  send INVRPT from inventory by folder' '  acknowledge contrl' '  expect contrl within 2h' \
+        >"$home/partners/kontor.conf"
+    echo '  send inventory from folder' >>"$home/partners/erp.conf"
+    mkdir -p "$home/spool/in/kontor"
     for i in 1 2 3 4 5 6; do
         order "NW-10$i" "$i" | put northwind "order-$i.edi"
     done
@@ -61,6 +66,8 @@ first_scene() {
         put northwind 846.edi
     sed 's/^{/{"partner":"northwind",/; s/"partner":"larkspur",//; s/LK-550901/ERP-4-a-number-that-is-longer-than-theirs/' "$chain/shipment.json" |
         put erp unsaid.json
+    put kontor orders.edi "$top_srcdir/maps/edifact/ORDERS-order/retail.edi"
+    sed 's/^{/{"partner":"kontor",/; s/"source":{[^}]*},//' "$top_srcdir/maps/edifact/INVRPT-inventory/retail.json" | put erp inventory.json
     echo 'hello' | put larkspur letter.txt
     # of a size that gets a file of its own
     yes 'hello once more' | head -n 5000 | put larkspur long-letter.txt
@@ -105,6 +112,7 @@ look() {
         find in out tmp archive -type f | sort
         find objects -type f | wc -l
         find in out -type f | sort | xargs -d '\n' sed -s '1F
+            1,2s/^\(UNB.*\)+[0-9]\{6\}:[0-9]\{4\}+/\1+DATE+/
             1s/\*[0-9]\{6\}\*[0-9]\{4\}\*U\*/*DATE*U*/; 2s/\*[0-9]\{8\}\*[0-9]\{4,6\}\*/*DATE*/'
         for thing in transmission document delivery; do
             WAYBILL_HOME=$1 "$program" list $thing --limit 0 --json |

@@ -325,8 +325,9 @@ static void codes_for_words(void **state)
           "MAP-VALUE lines[0].unit: \"foo\" is no word of table unit, expected XCS, as unit_code says "
           "(PO103 Unit or Basis for Measurement Code)\n" },
         { UNIT("\"unit\":\"foo\",\"unit_code\":\"Q9\""), NULL,
-          "MAP-VALUE lines[0].unit: \"foo\" is no word of table unit, expected what unit_code says "
-          "(PO103 Unit or Basis for Measurement Code)\n" },
+          "MAP-LOSS lines[0].unit_code: \"Q9\" is not written: it stands for something else\n"
+          "X12-AK4-5 lines[0].unit: \"foo\" is no word of table unit and no code (PO103 Unit or Basis for Measurement "
+          "Code)\n" },
         { "\"purpose\":\"00\",\"type\":\"SA\",\"number\":\"77\",\"ordered_on\":\"2026-01-02\"," LINES, NULL,
           "MAP-VALUE purpose: \"00\" is no word of table order-purpose (original is) "
           "(BEG01 Transaction Set Purpose Code)\n"
