@@ -1197,7 +1197,8 @@ static __attribute__((noinline)) bool better_later(const struct map_reader *r, c
 {
     for (t = t->next; t; t = t->next) {
         const struct map_take *own = t->kind == TAKE_SCOPE && t->scope->owner ? t->scope->owner : t;
-        if ((t->kind == TAKE_SCOPE || t->kind == TAKE_SEGMENT) && available(r, i, t, s) && !(present & ~t->covered) &&
+        if ((t->kind == TAKE_SCOPE || t->kind == TAKE_SEGMENT || t->kind == TAKE_PAIRS) && available(r, i, t, s) &&
+            !(present & ~t->covered) &&
             !(s->flags & SEGMENT_PARTS && leaves_parts(r, own, s)))
             return true;
     }
