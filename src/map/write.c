@@ -383,6 +383,8 @@ static COLD int set_folded(struct map_writer *w, const struct action *a, unsigne
     uint32_t width = UINT32_MAX;
     unsigned k = 0;
 
+    text = slice_from(text, w->fold_from);
+
     for (unsigned i = 0; i < a->op->n_conversions; i++)
         if (a->op->conversion[i].kind == CONVERT_FOLD)
             width = a->op->conversion[i].number[0];
@@ -397,6 +399,13 @@ static COLD int set_folded(struct map_writer *w, const struct action *a, unsigne
             int code = 0;
             line = slice_from(line, piece.n);
             lost |= line.n == 0 && more && width > 1 && piece_of(piece, width - 1).n < piece.n;
+            if (k == a->op->span && w->goes_on) {
+                w->fold_rest = (size_t)(piece.p - whole.p);
+                write_report_loss(w, write_path(w, f, a->list, item, a->op->field),
+                                  whole.n > 80 ? slice(whole.p, 80) : whole,
+                                  "goes on in a further segment, which is read as an item of its own");
+                return 0;
+            }
             if (k == a->op->span) {
                 char most[80];
                 snprintf(most, sizeof(most), "at most %u lines of %u characters", a->op->span, (unsigned)width);
@@ -1310,9 +1319,27 @@ static int run_row(struct map_writer *w, struct frame *item, bool last)
     return write_run_inner(w, item);
 }
 
+/* The rest of a text that the item's segment had no room for, in further segments with all else that the item says. */
+static COLD int write_rest(struct map_writer *w, struct frame *item)
+{
+    const struct scope_work *s = item->scope;
+    int code = 0;
+    while (w->fold_rest && code >= 0) {
+        w->fold_from = w->fold_rest;
+        w->fold_rest = 0;
+        write_begin_segment(w, &s->owner, item);
+        code = run_own(w, item, &s->owner);
+        if (code >= 0)
+            code = write_end_segment(w, false);
+    }
+    w->fold_from = w->fold_rest = 0;
+    return code;
+}
+
 static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
 {
     const struct scope_work *s = k->scope;
+    const bool goes_on = s->n_works == 0 && !s->row && !k->rival;
     const struct record_field *name = k->take->field;
     struct items items;
     uint32_t node, rows = 0;
@@ -1329,6 +1356,8 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
             continue;
         }
         w->top++;
+        w->goes_on = goes_on;
+        w->fold_rest = 0;
         if (UNLIKELY(w->some_left) && !f->up)
             arena_reset(&w->item_arena);
         if (UNLIKELY(k->rival)) {
@@ -1357,6 +1386,9 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
             code = write_end_segment(w, UNLIKELY(!w->substance) && holds_more(item));
         if (code > 0 && k->check && !joined)
             count_item(w, k);
+        if (UNLIKELY(w->fold_rest != 0) && code >= 0)
+            code = write_rest(w, item);
+        w->goes_on = false;
         if (LIKELY(code >= 0))
             code = UNLIKELY(s->row) ? run_row(w, item, rows == 0) : write_run_inner(w, item);
         w->top--;

@@ -127,6 +127,9 @@ struct map_writer {
     struct edi_writer *out;
     struct edi_mark mark;
     bool dry;                               /* nothing of what is written stays */
+    bool goes_on;                           /* a text too long for its segment may go on in another one */
+    size_t fold_from, fold_rest;            /* of it: where this segment's part begins, and the next one's; 0: at the start,
+                                               there is none */
     struct edi_syntax syntax;
     char decimal;                           /* the mark of decimals */
     struct checker checker;
