@@ -13,7 +13,7 @@ struct writing {
     struct command_context *c;
     struct translate_setup *s;
     struct produce *produce;
-    bool hinted;
+    bool hinted, hinted_set;
 };
 
 /* --- What is said ------------------------------------------------------------------------- */
@@ -73,6 +73,13 @@ static int on_finding(void *ctx, const struct produce_place *at, const struct ma
     if (!p->json && slice_is(slice_of(f->code), "CONTROL-NUMBER") && !w->hinted) {
         printer_text(p, "hint: --control NUMBER gives the first one.\n");
         w->hinted = true;
+    }
+    if (!p->json && slice_is(slice_of(f->code), "MAP-CHARACTER") && !w->hinted_set &&
+        strstr(f->found, "character set")) {
+        printer_text(p, w->s->reading.partner_file
+                            ? "hint: --allow character-set writes others for it; the partner file names the set.\n"
+                            : "hint: --allow character-set writes others for it; for EDIFACT, --syntax UNOC:3 names a larger set.\n");
+        w->hinted_set = true;
     }
     return 0;
 }

@@ -357,7 +357,7 @@ static int put_type(struct edi_writer *w, unsigned element, struct slice set)
         { or_else(slice_of(w->state.message[0]), "D"), 3, NULL },
         { or_else(slice_of(w->state.message[1]), "96A"), 3, NULL },
         { or_else(slice_of(w->state.message[2]), "UN"), 3, NULL },
-        { slice_of(w->state.message[3]), 6, NULL },
+        { slice_of(w->state.message[3]), EDI_TYPE_MOST, NULL }, /* 6; the field has longer ones */
     };
     return put_parts(w, element, part, sizeof(part) / sizeof(part[0]));
 }
@@ -456,7 +456,7 @@ static int edifact_group(struct edi_writer *w, const struct edi_envelope *e)
     const struct envelope_part receiver[] = { { e->group_receiver.n ? e->group_receiver : e->receiver, 35,
                                                 "the receiver's id" },
                                               { e->group_receiver_qualifier, 4, NULL } };
-    struct envelope_part type[] = { { SLICE("D"), 3, NULL }, { SLICE("96A"), 3, NULL }, { slice(NULL, 0), 6, NULL } };
+    struct envelope_part type[] = { { SLICE("D"), 3, NULL }, { SLICE("96A"), 3, NULL }, { slice(NULL, 0), EDI_TYPE_MOST, NULL } };
     int code = edi_write_begin(w, SLICE("UNG"));
 
     if (code < 0)

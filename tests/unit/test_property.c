@@ -5,6 +5,7 @@
  *     document -> record -> document   the document made from the record gives the same record
  *     odd record -> document -> record the same record, unless the writer said that it is not
  *     document with a segment of nobody -> record -> document the same document, where that segment is allowed
+ *     message -> record -> message -> record    the same record, or a word of why not
  *
  * Records are made along the plans of the base maps, documents along their guides: every segment, element, code list
  * and relational note takes part. The numbers are the same in each run; WAYBILL_PROPERTY_CASES asks for more cases,
@@ -50,10 +51,24 @@ static const struct type {
 };
 enum { TYPES = sizeof(types) / sizeof(types[0]) };
 
+/* Messages: of these records come from documents made by chance. */
+static const struct type messages[] = {
+    { "edifact/ORDERS-order", "edifact/d96a/ORDERS", "ORDERS", "", "D.96A", "order" },
+    { "edifact/ORDERS-order", "edifact/d01b/ORDERS", "ORDERS", "", "D.01B", "order" },
+    { "edifact/ORDERS-order", "edifact/d96a-ean008/ORDERS", "ORDERS", "", "D.96A", "order" },
+    { "edifact/INVRPT-inventory", "edifact/d96a/INVRPT", "INVRPT", "", "D.96A", "inventory" },
+    { "edifact/INVRPT-inventory", "edifact/d01b/INVRPT", "INVRPT", "", "D.01B", "inventory" },
+    { "edifact/DESADV-shipment", "edifact/d96a/DESADV", "DESADV", "", "D.96A", "shipment" },
+    { "edifact/DESADV-shipment", "edifact/d01b/DESADV", "DESADV", "", "D.01B", "shipment" },
+};
+enum { MESSAGES = sizeof(messages) / sizeof(messages[0]) };
+
 static struct guides *guides;
 static struct maps *maps;
 /* Of the type at hand. */
 static const struct type *type;
+static bool edifact;
+static struct edi_syntax syntax;
 static const struct guide *guide;
 static const struct map_plan *plan;
 static struct finding_policy policy;    /* the default, but for strays() */
@@ -111,8 +126,14 @@ static void add_digits(struct chance *c, struct buf *to, unsigned n)
 static void add_text(struct chance *c, struct buf *to, unsigned n)
 {
     static const char letters[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789.,-/#()'&";
-    for (unsigned i = 0; i < n; i++)
-        buf_add_char(to, i && i + 1 < n && perhaps(c, 12) ? ' ' : letters[below(c, sizeof(letters) - 1)]);
+    for (unsigned i = 0; i < n; i++) {
+        char letter = i && i + 1 < n && perhaps(c, 12) ? ' ' : letters[below(c, sizeof(letters) - 1)];
+        if (syntax.release && perhaps(c, 4)) /* what separates is text where it is released */
+            letter = "+:?'"[below(c, 4)];
+        if (syntax.release && strchr("+:?'", letter))
+            buf_add_char(to, syntax.release);
+        buf_add_char(to, letter);
+    }
 }
 
 /* A length from what is allowed, rather short. */
@@ -127,6 +148,17 @@ static struct codes *codes_of(const struct element_use *use)
     return use->element->has_codes && !use->element->external.n ? guide_codes(guide, (struct element_use *)use)
            : use->codes                                         ? use->codes
                                                                 : NULL;
+}
+
+/* Elements that a directory has as text, and whose text is a number all the same. */
+static bool is_number(struct slice id)
+{
+    static const char *const ids[] = { "5278", "5286", "6060", "6314", "6162", "6152", "5482", "5402", "6064" };
+
+    for (unsigned i = 0; i < sizeof(ids) / sizeof(ids[0]); i++)
+        if (slice_is(id, ids[i]))
+            return true;
+    return false;
 }
 
 /* A value as it stands in a document. False: this kind is not made. */
@@ -148,7 +180,14 @@ static bool add_value(struct chance *c, const struct element_use *use, struct bu
     switch (use->element->type) {
     case TYPE_AN:
     case TYPE_ID:
-        add_text(c, to, n);
+        if (edifact && is_number(use->element->id))
+            add_digits(c, to, n > 6 ? 6 : n);
+        else
+            add_text(c, to, n);
+        return true;
+    case TYPE_A:
+        for (unsigned i = 0; i < n; i++)
+            buf_add_char(to, (char)('A' + below(c, 26)));
         return true;
     case TYPE_N:
         add_digits(c, to, n < use->element->decimals + 1u ? use->element->decimals + 1u : n > 9 ? 9 : n);
@@ -234,15 +273,48 @@ static uint64_t choose(struct chance *c, const struct segment_def *def, uint64_t
 static uint16_t trailer;
 static uint64_t lines;          /* PO1, or HL: nodes of a tree */
 static unsigned odd_written;    /* odd records that could be written */
+static bool dated;              /* a message has its date */
+static unsigned messages_made, messages_refused;   /* messages, and those that were not taken, or not written, with a word of why */
+
+/* C507: a moment in one of the forms that its third component names. */
+static void add_period(struct chance *c, const struct element *e, struct buf *to)
+{
+    static const struct {
+        const char *code, *value;
+    } forms[] = {
+        { "102", "20260115" },         { "203", "202601151230" },         { "204", "20260115123015" },
+        { "718", "2026011520260220" }, { "719", "202601150800202601151700" }, { "102", "20491231" },
+        { "303", "202601151230UTC" },
+    };
+    const struct codes *codes = codes_of(&e->part[2]);
+    unsigned form = below(c, sizeof(forms) / sizeof(forms[0]));
+    bool known = !codes || !codes->n;
+
+    for (unsigned i = 0; !known && i < codes->n; i++)
+        known = slice_is(codes->codes[i], forms[form].code);
+    if (!known || !dated)
+        form = 0;
+    if (!dated)
+        buf_add_text(to, "137"); /* which every record wants */
+    else if (!add_value(c, &e->part[0], to))
+        return;
+    dated = true;
+    buf_printf(to, "%c%s%c%s", syntax.component, forms[form].value, syntax.component, forms[form].code);
+}
 
 static bool add_composite(struct chance *c, const struct element *e, struct buf *to)
 {
+    if (slice_is(e->id, "C507")) {
+        add_period(c, e, to);
+        return true;
+    }
     for (unsigned i = 0; i < 200; i++) {
         uint64_t set = 0;
         bool good = true;
         size_t end;
         for (unsigned k = 0; k < e->n_parts; k++) {
-            if (e->part[k].requirement == REQ_MANDATORY || perhaps(c, i < 100 ? 30 : 10))
+            if (e->part[k].requirement == REQ_MANDATORY || (k == 0 && slice_is(e->id, "C106")) ||
+                perhaps(c, i < 100 ? 30 : 10))
                 set |= 1ull << k;
         }
         for (unsigned k = 0; k < e->n_notes; k++)
@@ -252,7 +324,7 @@ static bool add_composite(struct chance *c, const struct element *e, struct buf 
         end = to->n;
         for (unsigned k = 0; k < e->n_parts; k++) {
             if (k)
-                buf_add_char(to, '>');
+                buf_add_char(to, syntax.component);
             if (set >> k & 1) {
                 if (!add_value(c, &e->part[k], to))
                     return false;
@@ -288,10 +360,12 @@ static bool add_segment(struct chance *c, const struct guide_node *node, struct 
     for (unsigned k = 0; k < def->n && k < 64; k++)
         if (!(def->not_used >> k & 1) && def->use[k].element->type != TYPE_B)
             may |= 1ull << k;
-    if (slice_is(node->tag, "HL") && lines == 0)
+    if ((slice_is(node->tag, "HL") || slice_is(node->tag, "CPS")) && lines == 0)
         may &= ~2ull; /* the first node has no parent */
+    if (slice_is(node->tag, "CNT")) /* computed: the writer's own */
+        return false;
     for (unsigned i = 0; i < 50 && !set; i++) {
-        set = choose(c, def, may, 0);
+        set = choose(c, def, may, slice_is(node->tag, "BGM") ? 2 : 0); /* its number */
         if (!has_text(plan->root, def->tag, set))
             set = 0;
     }
@@ -302,12 +376,14 @@ static bool add_segment(struct chance *c, const struct guide_node *node, struct 
     for (unsigned k = 0; k < def->n && k < 64; k++) {
         const struct element_use *use = &def->use[k];
         bool made = true;
-        buf_add_char(to, '*');
+        buf_add_char(to, syntax.element);
         if (!(set >> k & 1))
             continue;
-        if (slice_is(node->tag, "HL") && k == 0)
+        if (slice_is(node->tag, "UNS"))
+            buf_add_char(to, 'S');
+        else if ((slice_is(node->tag, "HL") || slice_is(node->tag, "CPS")) && k == 0)
             buf_printf(to, "%llu", (unsigned long long)lines + 1);
-        else if (slice_is(node->tag, "HL") && k == 1)
+        else if ((slice_is(node->tag, "HL") || slice_is(node->tag, "CPS")) && k == 1)
             buf_printf(to, "%u", 1 + below(c, (unsigned)lines));
         else if (slice_is(node->tag, "CTT") && k < 2) /* computed: the writer's own */
             buf_printf(to, "%llu", (unsigned long long)(k ? 0 : lines));
@@ -322,10 +398,20 @@ static bool add_segment(struct chance *c, const struct guide_node *node, struct 
         end = to->n;
     }
     to->n = end;
-    buf_add_char(to, '~');
-    if (slice_is(node->tag, "PO1") || slice_is(node->tag, "HL"))
+    buf_add_char(to, syntax.terminator);
+    if (slice_is(node->tag, "PO1") || slice_is(node->tag, "HL") || slice_is(node->tag, "CPS"))
         lines++;
     return true;
+}
+
+/* What no record can do without although a message can: a date, something ordered or sent. */
+static bool is_wanted(const struct guide_node *loop, const struct guide_node *node)
+{
+    if (!edifact || loop != &guide->node[0])
+        return false;
+    if (!node->loop)
+        return slice_is(node->tag, "DTM");
+    return slice_is(guide->node[node->first].tag, "LIN") || slice_is(guide->node[node->first].tag, "CPS");
 }
 
 static void add_loop(struct chance *c, const struct guide_node *loop, struct buf *to)
@@ -335,7 +421,7 @@ static void add_loop(struct chance *c, const struct guide_node *loop, struct buf
         unsigned n;
         if (i <= 1 || i == trailer || node->not_used)
             continue;
-        n = node->trigger ? 1 : how_many(c, node->required, node->max);
+        n = node->trigger ? 1 : how_many(c, node->required || is_wanted(loop, node), node->max);
         while (n--) {
             if (node->loop) {
                 add_loop(c, node, to);
@@ -350,7 +436,17 @@ static void add_envelope(struct buf *to, struct slice body)
 {
     unsigned n = 2;
     for (size_t i = 0; i < body.n; i++)
-        n += body.p[i] == '~';
+        if (syntax.release && body.p[i] == syntax.release)
+            i++;
+        else
+            n += body.p[i] == syntax.terminator;
+    if (edifact) {
+        buf_printf(to, "UNB+UNOC:3+NORTHWIND:14+ACMECORP:14+260115:0905+42'UNH+1+%s:D:%s:UN%s'", type->set, type->version + 2,
+                   strstr(type->guide, "ean") ? ":EAN008" : "");
+        buf_add_slice(to, body);
+        buf_printf(to, "UNT+%u+1'UNZ+1+42'", n);
+        return;
+    }
     buf_printf(to,
                "ISA*00*          *00*          *ZZ*NORTHWIND      *ZZ*ACMECORP       *260115*0905*%s*%.5s*000000042*"
                "0*P*>~GS*%s*NORTH*ACME*20260115*0905*7*X*%s~ST*%s*0001~",
@@ -1042,6 +1138,8 @@ static void write_document(struct slice json, struct buf *out, struct buf *error
                                      .group_sender = SLICE("NORTH"), .group_receiver = SLICE("ACME"),
                                      .version = slice_of(type->version) };
     struct map_write_options options = { .write_unmapped = true, .policy = &policy };
+    const struct edi_message_type message = { SLICE("D"), slice_of(edifact ? type->version + 2 : ""), SLICE("UN"),
+                                              slice_of(strstr(type->guide, "ean") ? "EAN008" : "") };
     struct edi_write_options how;
     struct record_reader *records = NULL;
     struct map_writer *map = NULL;
@@ -1056,14 +1154,17 @@ static void write_document(struct slice json, struct buf *out, struct buf *error
     assert_int_equal(write(fd, json.p, json.n), json.n);
     assert_int_equal(lseek(fd, 0, SEEK_SET), 0);
     edi_write_options_init(&how);
+    if (edifact)
+        edi_write_options_edifact(&how);
+    envelope.message = message;
     if (edi_writer_new(&how, &w, &err) < 0 || map_writer_new(plan, &options, &map, &err) < 0 ||
         record_reader_new(fd, NULL, &records, &err) < 0 || record_reader_next(records, &record, &err) < 0)
         fail_msg("%s\n%.*s", err.text, SLICE_FMT(json));
-    if (edi_write_interchange(w, &envelope) < 0 || edi_write_group(w, &envelope) < 0)
+    if (edi_write_interchange(w, &envelope) < 0 || (!edifact && edi_write_group(w, &envelope) < 0))
         fail_msg("%s", edi_writer_error(w)->text);
     if (map_write_record(map, record, w, SLICE("0001"), SLICE(""), on_write_finding, errors, &err) < 0 && !errors->n)
         buf_add_text(errors, err.text);
-    if (edi_write_group_end(w) < 0 || edi_write_interchange_end(w) < 0)
+    if ((!edifact && edi_write_group_end(w) < 0) || edi_write_interchange_end(w) < 0)
         fail_msg("%s", edi_writer_error(w)->text);
     buf_add_slice(out, edi_writer_output(w));
     record_reader_free(&records);
@@ -1079,7 +1180,7 @@ static void show(const char *what, struct slice s)
     fprintf(stderr, "--- %s\n", what);
     for (size_t i = 0; i < s.n; i++) {
         fputc(s.p[i], stderr);
-        if (s.p[i] == '~')
+        if (s.p[i] == syntax.terminator)
             fputc('\n', stderr);
     }
     fputc('\n', stderr);
@@ -1237,24 +1338,41 @@ static void one_stray(uint64_t seed)
 static void one_document(uint64_t seed)
 {
     struct chance c = chance_of(seed);
+    struct buf document;
     struct buf body, text, json, errors;
 
     buf_init(&body, CEILING);
     buf_init(&text, CEILING);
     lines = 0;
-    c.exponents = true;
+    dated = false;
+    c.exponents = !edifact;
     add_loop(&c, &guide->node[0], &body);
     add_envelope(&text, buf_slice(&body));
     read_document(buf_slice(&text), &json, &errors);
-    if (errors.n) {
+    if (errors.n && !edifact) {
         show("the document", buf_slice(&body));
         show("is not valid", buf_slice(&errors));
         fail_msg("document for %s with WAYBILL_PROPERTY_SEED=%llu", type->guide, (unsigned long long)seed);
+    }
+    if (edifact) {
+        bool refused = errors.n;
+        if (!refused) {
+            buf_deinit(&errors);
+            write_document(buf_slice(&json), &document, &errors);
+            buf_deinit(&document);
+            refused = errors.n;
+        }
+        messages_made++;
+        if (refused) {
+            messages_refused++;
+            goto out;
+        }
     }
     if (!comes_back(buf_slice(&json), true)) {
         show("the document at first", buf_slice(&body));
         fail_msg("document for %s with WAYBILL_PROPERTY_SEED=%llu", type->guide, (unsigned long long)seed);
     }
+out:
     buf_deinit(&body);
     buf_deinit(&text);
     buf_deinit(&json);
@@ -1270,6 +1388,8 @@ static void use(const struct type *t)
 
     complaints_init(&complaints);
     type = t;
+    edifact = strncmp(t->guide, "edifact", 7) == 0;
+    syntax = edifact ? (struct edi_syntax){ '+', '\'', ':', 0, '?' } : (struct edi_syntax){ '*', '~', '>', '^', 0 };
     r = maps_by_name(maps, slice_of(t->map), &complaints, &map, &err);
     if (r == 0)
         r = guides_by_id(guides, slice_of(t->guide), &complaints, &guide, &err);
@@ -1282,7 +1402,7 @@ static void use(const struct type *t)
     complaints_deinit(&complaints);
 }
 
-static void each_seed(void (*property)(uint64_t seed), unsigned cases)
+static void each_seed(void (*property)(uint64_t seed), const struct type *first_type, unsigned n_types, unsigned cases)
 {
     const char *seed = getenv("WAYBILL_PROPERTY_SEED"), *many = getenv("WAYBILL_PROPERTY_CASES");
     uint64_t n, first = 1, last = cases;
@@ -1291,7 +1411,7 @@ static void each_seed(void (*property)(uint64_t seed), unsigned cases)
         last = n;
     if (seed && slice_number(slice_of(seed), INT32_MAX, &n))
         first = last = n;
-    for (const struct type *t = types; t < types + TYPES; t++) {
+    for (const struct type *t = first_type; t < first_type + n_types; t++) {
         use(t);
         for (n = first; n <= last; n++)
             property(n);
@@ -1301,14 +1421,14 @@ static void each_seed(void (*property)(uint64_t seed), unsigned cases)
 static void test_records(void **state)
 {
     (void)state;
-    each_seed(one_record, CASES);
+    each_seed(one_record, types, TYPES, CASES);
 }
 
 static void test_odd_records(void **state)
 {
     (void)state;
     odd_written = 0;
-    each_seed(one_odd_record, CASES);
+    each_seed(one_odd_record, types, TYPES, CASES);
     if (!getenv("WAYBILL_PROPERTY_SEED"))
         assert_true(odd_written > CASES / 4);
 }
@@ -1316,13 +1436,22 @@ static void test_odd_records(void **state)
 static void test_strays(void **state)
 {
     (void)state;
-    each_seed(one_stray, CASES);
+    each_seed(one_stray, types, TYPES, CASES);
 }
 
 static void test_documents(void **state)
 {
     (void)state;
-    each_seed(one_document, CASES);
+    each_seed(one_document, types, TYPES, CASES);
+}
+
+static void test_messages(void **state)
+{
+    (void)state;
+    messages_made = messages_refused = 0;
+    each_seed(one_document, messages, MESSAGES, CASES);
+    if (!getenv("WAYBILL_PROPERTY_SEED"))
+        assert_true(messages_refused * 25 < messages_made);
 }
 
 static int set_up(void **state)
@@ -1351,6 +1480,7 @@ int main(void)
         cmocka_unit_test(test_records),
         cmocka_unit_test(test_odd_records),
         cmocka_unit_test(test_strays),
+        cmocka_unit_test(test_messages),
     };
     return cmocka_run_group_tests(tests, set_up, tear_down);
 }
