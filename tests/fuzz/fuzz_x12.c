@@ -1,5 +1,5 @@
 /*
- * fuzz_x12: an X12 file through reader, check and map to records.
+ * fuzz_x12: a file of X12 or EDIFACT through reader, check and map to records.
  *
  * The same bytes are read three times: at once, in pieces, and by a reader that hands documents over in runs to
  * another one (as src/flow does between threads). Records and findings must be the same each time; every line of
@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "edi/dialect.h"
 #include "edi/reader.h"
 #include "map/read.h"
 #include "tree/json.h"
@@ -41,7 +42,7 @@ static int choose(void *ctx, const struct edi_document *d, const struct map_plan
 {
     struct pass *p = ctx;
     const struct map *map = NULL;
-    int r = maps_by_set(maps, SLICE("x12"), d->set, &p->complaints, &map, NULL);
+    int r = maps_by_set(maps, slice_of(d->interchange->dialect->standard), d->set, &p->complaints, &map, NULL);
 
     *plan_r = NULL;
     if (r == 0)
