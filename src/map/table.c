@@ -35,7 +35,7 @@ static struct slice json_text(struct arena *arena, struct slice word)
 struct map_table *map_table_read(struct lines *lines, const struct line *heading, struct arena *arena)
 {
     struct map_table *t = ARENA_NEW(arena, struct map_table);
-    size_t room = 0;
+    size_t room = 0, also_room = 0;
     unsigned bits = 3, depth = heading->depth;
     struct line line;
 
@@ -56,7 +56,8 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
             *lines = before;
             break;
         }
-        if (line.n != 2) {
+        const bool also = line.n > 3 && slice_is(line.word[2].s, "also") && !line.word[2].quoted;
+        if (line.n != 2 && (!also || (slice_is(line.word[0].s, "*") && !line.word[0].quoted))) {
             struct place at = lines_place(lines, &line, line.n < 2 ? line.n : 2);
             complain(lines->complaints, &at, "expected: CODE WORD; a word with blanks stands in quotes");
             continue;
@@ -79,11 +80,18 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
             return NULL;
         row = &t->row[t->n++];
         *row = (struct map_table_row){ json_text(arena, line.word[1].s), line.word[0].s, line.word[1].s,
-                                       slice_eq(line.word[0].s, line.word[1].s) };
+                                       slice_eq(line.word[0].s, line.word[1].s), false };
         if (row->word.n && !row->json.p)
             return NULL;
         if (row->json.n + row->code.n * 6 > t->longest)
             t->longest = row->json.n + row->code.n * 6;
+        for (unsigned i = 3; i < line.n; i++) {
+            t->also = arena_grow(arena, t->also, t->n_also, &also_room, sizeof(*t->also));
+            if (!t->also)
+                return NULL;
+            t->also[t->n_also++] = (struct map_table_row){ .code = row->code, .word = line.word[i].s,
+                                                           .only_written = true };
+        }
     }
     while ((1u << bits) < t->n * 4 + 1)
         bits++;
@@ -119,5 +127,10 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
             i = (i + 1) & t->mask;
         t->word_key[i] = key;
     }
+    for (unsigned k = 0; k < t->n_also; k++)
+        if (map_table_word(t, t->also[k].word)) {
+            struct place at = { .file = lines->file, .line = heading->number, .text = heading->text };
+            complain(lines->complaints, &at, "\"%.*s\" has a row of its own in the table", SLICE_FMT(t->also[k].word));
+        }
     return t;
 }

@@ -3,6 +3,7 @@
  *
  *     table unit
  *       PC  H87
+ *       SI  seller also inventory   # further words are only written: what was meant is lost, and that is told
  *       *   keep          # what has no row stays as it is: so it is without this line, too; `* refuse` refuses it
  */
 #ifndef WAYBILL_MAP_TABLE_H
@@ -15,6 +16,7 @@ struct map_table_row {
     struct slice code;          /* the partner's */
     struct slice word;          /* ours */
     bool same;                  /* word and code are the same text */
+    bool only_written;          /* a further word of another row: `also` */
 };
 
 struct map_table_slot {
@@ -29,6 +31,8 @@ struct map_table {
     struct slice without;       /* otherwise a standard that has no such table of its own */
     struct map_table_row *row;
     unsigned n;
+    struct map_table_row *also; /* further words, which are only written */
+    unsigned n_also;
     bool refuse;                /* codes without a row are errors */
     bool one_to_one;
     size_t longest;             /* the most bytes that a code with its word makes in JSON */

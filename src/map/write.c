@@ -193,16 +193,18 @@ void write_add_hash(struct check_work *check, struct slice v)
 
 /* ---- conversions ---- */
 
+enum lost { LOST_NOTHING, LOST_CODE, LOST_WORD };
+
 /* The partner's code for a word; `beside` may be empty, or a code that the table does not know, as another standard has
  * them, which is lost then. What is no word stays as it is if it comes back as it is: a code of the table does not.
  * False: refused. */
 static ALWAYS_INLINE bool code_of(const struct action *a, struct slice word, struct slice beside, struct slice *v_r,
-                                  bool *lost_r)
+                                  enum lost *lost_r)
 {
     const struct map_table *t = a->words->table;
     const struct map_table_row *row, *other = NULL;
 
-    *lost_r = false;
+    *lost_r = LOST_NOTHING;
     if (beside.n) {
         other = beside.n <= 8 ? map_table_code(t, slice_key(beside)) : NULL;
         if (LIKELY(other ? slice_eq(other->word, word) : slice_eq(beside, word) && !t->refuse)) {
@@ -213,12 +215,23 @@ static ALWAYS_INLINE bool code_of(const struct action *a, struct slice word, str
     row = words_find(a->words, word);
     if (!row) {
         *v_r = word;
-        *lost_r = beside.n > 0;
+        *lost_r = beside.n ? LOST_CODE : LOST_NOTHING;
         return !other && !t->refuse && !(word.n <= 8 && map_table_code(t, slice_key(word)));
     }
     *v_r = row->code;
-    *lost_r = beside.n && !slice_eq(beside, row->code);
+    *lost_r = UNLIKELY(row->only_written) ? LOST_WORD : beside.n && !slice_eq(beside, row->code) ? LOST_CODE : LOST_NOTHING;
     return true;
+}
+
+/* A word that the partner has no code for but that of another word. */
+static COLD void report_word(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
+                             struct slice word)
+{
+    char as[120];
+    const struct map_table_row *row = words_find(a->words, word);
+    const struct map_table_row *own = map_table_code(a->words->table, slice_key(row->code));
+    snprintf(as, sizeof(as), "is written as %.*s, %.*s", SLICE_FMT(row->code), SLICE_FMT(own ? own->word : row->code));
+    write_report_loss(w, write_path(w, f, a->list, item, a->op->field), word, as);
 }
 
 /* A value that is written as it is. */
@@ -283,16 +296,20 @@ static COLD int convert_back(struct map_writer *w, const struct action *a, unsig
     for (unsigned i = op->n_conversions; i-- > 0;) {
         const struct conversion *c = &op->conversion[i];
         const char *why = "";
-        bool lost;
+        enum lost lost;
         char *p;
         int n = 0;
         switch (c->kind) {
-        case CONVERT_CODE:
+        case CONVERT_CODE: {
+            const struct slice word = v;
             if (!code_of(a, v, beside, &v, &lost)) {
                 write_refuse_word(w, a, f, item, v, beside);
                 return 0;
             }
+            if (lost == LOST_WORD)
+                report_word(w, a, f, item, word);
             continue;
+        }
         case CONVERT_TRIM:
             v = slice_trim(v);
             continue;
@@ -483,7 +500,7 @@ static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *val
         break;
     case ACTION_CODE: {
         struct slice beside = slice(NULL, 0), word = v;
-        bool lost;
+        enum lost lost;
         if (has(values, a->beside)) {
             code = text_of(w, values, a->beside, &beside);
             if (code)
@@ -493,9 +510,11 @@ static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *val
             write_refuse_word(w, a, f, item, word, beside);
             return 0;
         }
-        if (UNLIKELY(lost))
+        if (UNLIKELY(lost == LOST_CODE))
             write_report_loss(w, write_path(w, f, a->list, item, a->op->beside), beside,
                               "is not written: it stands for something else");
+        if (UNLIKELY(lost == LOST_WORD))
+            report_word(w, a, f, item, word);
         break;
     }
     case ACTION_DATE:

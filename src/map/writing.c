@@ -44,7 +44,7 @@ static const struct words *find_words(struct layout *x, const struct map_table *
     w = ARENA_NEW(x->arena, struct words);
     if (!w)
         return nomem(x);
-    while ((1u << bits) < t->n * 3 + 1)
+    while ((1u << bits) < (t->n + t->n_also) * 3 + 1)
         bits++;
     w->table = t;
     w->shift = 64 - bits;
@@ -52,12 +52,13 @@ static const struct words *find_words(struct layout *x, const struct map_table *
     w->slot = ARENA_ARRAY(x->arena, (size_t)1 << bits, struct word_slot);
     if (!w->slot)
         return nomem(x);
-    for (unsigned k = 0; k < t->n; k++) {
-        struct word_slot s = { .n = t->row[k].word.n, .row = &t->row[k] };
+    for (unsigned k = 0; k < t->n + t->n_also; k++) {
+        const struct map_table_row *row = k < t->n ? &t->row[k] : &t->also[k - t->n];
+        struct word_slot s = { .n = row->word.n, .row = row };
         uint32_t i;
-        if (words_find(w, t->row[k].word))
+        if (words_find(w, row->word))
             continue;
-        record_key_words(t->row[k].word, &s.head, &s.tail);
+        record_key_words(row->word, &s.head, &s.tail);
         for (i = word_hash(w, s.head, s.tail, s.n); w->slot[i].row;)
             i = (i + 1) & w->mask;
         w->slot[i] = s;

@@ -692,6 +692,10 @@ static void test_tables_refused(void **state)
             "4: the table has the code 00 twice\n");
     refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00\n",
             "5:5: expected: CODE WORD; a word with blanks stands in quotes\n");
+    refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00 a replacement\n",
+            "5:8: expected: CODE WORD; a word with blanks stands in quotes\n");
+    refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00 a also b\n  01 b\n",
+            "4: \"b\" has a row of its own in the table\n");
     refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00 a\n  * maybe\n",
             "6:5: expected \"keep\" or \"refuse\"\n");
     refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  123456789 a\n", "5:3: a code has 1 to 8 characters\n");

@@ -673,6 +673,25 @@ static void read_sample(const char *name, const char *ending, struct buf *out)
     fclose(f);
 }
 
+/* A word that a table has only for writing. */
+static void further_words(void **state)
+{
+    static const char text[] = MAP "  BEG01 <-> purpose  code own\n  BEG02 <-> type  code own  trim\n  BEG03 <-> number\n"
+        "  BEG05 <-> ordered_on  date\n" MAP_PO1 "table own\n  00 original also copy \"second copy\"\n  SA stand_alone\n";
+    static const struct row rows[] = {
+        { "\"purpose\":\"original\",\"type\":\"stand_alone\",\"number\":\"77\",\"ordered_on\":\"2026-01-02\",\"lines\":[" NO_DAY "]",
+          BEG_OUT P, "" },
+        { "\"purpose\":\"second copy\",\"type\":\"stand_alone\",\"number\":\"77\",\"ordered_on\":\"2026-01-02\",\"lines\":[" NO_DAY "]",
+          BEG_OUT P, "MAP-LOSS purpose: \"second copy\" is written as 00, original\n" },
+    };
+    struct maps *own;
+    struct err err;
+    (void)state;
+    assert_int_equal(maps_new(directory, &own, &err), 0);
+    CHECK_ROWS(plan_from(own, text, "x12/004010/850"), rows);
+    maps_free(&own);
+}
+
 /* Nodes of a tree: each is written, whatever else it holds; a parent may stand behind its children where the map says so. */
 static void hierarchies(void **state)
 {
@@ -888,7 +907,7 @@ int main(void)
         cmocka_unit_test(plain_orders),  cmocka_unit_test(values),      cmocka_unit_test(lists),
         cmocka_unit_test(codes_for_words),
         cmocka_unit_test(wrong_records), cmocka_unit_test(conversions), cmocka_unit_test(inherited),
-        cmocka_unit_test(hierarchies), cmocka_unit_test(openers),
+        cmocka_unit_test(hierarchies), cmocka_unit_test(further_words), cmocka_unit_test(openers),
         cmocka_unit_test(told_apart),    cmocka_unit_test(misread),     cmocka_unit_test(leftovers),
         cmocka_unit_test(samples),       cmocka_unit_test(refusals),    cmocka_unit_test(memory),
         cmocka_unit_test(expressions),
