@@ -276,6 +276,8 @@ static int choose_format(struct acknowledge *a, const struct edi_interchange *i)
     c->format.charset = i->charset;
     c->format.decimal = i->decimal;
     c->format.syntax = i->syntax;
+    if (i->syntax.terminator == '\n' || i->syntax.terminator == '\r') /* which is no segment terminator */
+        c->format.syntax.terminator = usual.syntax.terminator;
     /* who writes small letters where UNOA has none is answered with them: references must come back as they are */
     if (i->charset == CHARSET_UNOA &&
         !(has_all(CHARSET_UNOA, i->control) && has_all(CHARSET_UNOA, i->sender) && has_all(CHARSET_UNOA, i->receiver)))

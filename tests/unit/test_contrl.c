@@ -338,6 +338,9 @@ static void test_text_comes_back(void **state)
     answers("UNA|*.! ~UNB*UNOC|3*A!*B|14*M\xfcller!!*261120|0905*4!|2~UNH*1!~*ORDERS|D|96A|UN~UNT*2*1!~~UNZ*1*4!|2~",
             "UNA|*.! ~UNB*UNOC|3*M\xfcller!!*A!*B|14*261121|1830*71~UNH*1*CONTRL|D|3|UN~UCI*4!|2*A!*B|14*M\xfcller!!*7~"
             "UCM*1!~*ORDERS|D|96A|UN*4~UCS*1*13~UCS*1*13~UCS*1*13~UNT*7*1~UNZ*1*71~");
+    /* a line break is no terminator */
+    answers("UNA:+.? \nUNB+UNOC:3+A+B+261120:0905+4\nUNZ+0+4\n",
+            "UNA:+.? 'UNB+UNOC:3+B+A+261121:1830+71'UNH+1+CONTRL:D:3:UN'UCI+4+A+B+7+22+UNA'" TAIL("3"));
     /* a repetition separator is released in version 4 only */
     answers("UNB+UNOC:4+A*?*B:14+B+20261120:0905+4'UNZ+0+4'",
             "UNA:+.?*'UNB+UNOC:4+B+A+20261121:1830+71'UNH+1+CONTRL:4:1:UN'UCI+4+A+B+7+35+UNB+3::2'" TAIL("3"));
