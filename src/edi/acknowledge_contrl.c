@@ -93,15 +93,15 @@ static void put_part(struct acknowledge *a, unsigned element, unsigned component
     acknowledge_wrote(a, edi_write_component(a->to, element, component, s.n ? s : slice_of(otherwise)));
 }
 
-/* S002, S003, S006 or S007 as it is. */
-static void put_party(struct acknowledge *a, unsigned element, struct slice value, char separator,
+/* The first parts of S002, S003, S006 or S007 as they are. */
+static void put_party(struct acknowledge *a, unsigned element, struct slice value, char separator, unsigned parts,
                       struct slice otherwise)
 {
     const size_t most[] = { 35, 4, a->contrl.version_4 ? 35u : 14u, 35 };
     struct slice id = slice_trim(value_part(value, separator, 1));
 
     put_part(a, element, 1, id.n ? id : otherwise, most[0], "0");
-    for (unsigned k = 2; k <= (a->contrl.version_4 ? 4 : 3); k++)
+    for (unsigned k = 2; k <= parts; k++)
         put_part(a, element, k, value_part(value, separator, k), most[k - 1], "");
 }
 
@@ -260,6 +260,13 @@ static int choose_body(struct acknowledge *a, bool grouped)
 
 /* --- What the reader calls -------------------------------------------------------------------------------- */
 
+static bool has_line_break(const struct edi_syntax *s)
+{
+    const char all[] = { s->component, s->element, s->release, s->repetition, s->terminator };
+
+    return memchr(all, '\n', sizeof(all)) || memchr(all, '\r', sizeof(all)) || memchr(all, '\t', sizeof(all));
+}
+
 /* As the interchange received is written: its character set, its separators as far as they serve. */
 static int choose_format(struct acknowledge *a, const struct edi_interchange *i)
 {
@@ -274,10 +281,9 @@ static int choose_format(struct acknowledge *a, const struct edi_interchange *i)
     c->format.transliterate = c->format.replace = true;
     c->format.ceiling = LIMIT_ACKNOWLEDGMENT;
     c->format.charset = i->charset;
-    c->format.decimal = i->decimal;
-    c->format.syntax = i->syntax;
-    if (i->syntax.terminator == '\n' || i->syntax.terminator == '\r') /* which is no segment terminator */
-        c->format.syntax.terminator = usual.syntax.terminator;
+    c->format.decimal = i->decimal == ',' ? ',' : '.';
+    if (!has_line_break(&i->syntax)) /* which nobody can see, and which is lost on the way */
+        c->format.syntax = i->syntax;
     /* who writes small letters where UNOA has none is answered with them: references must come back as they are */
     if (i->charset == CHARSET_UNOA &&
         !(has_all(CHARSET_UNOA, i->control) && has_all(CHARSET_UNOA, i->sender) && has_all(CHARSET_UNOA, i->receiver)))
@@ -332,8 +338,8 @@ static int contrl_group_end(struct acknowledge *a, const struct edi_group *g)
         return a->stopped;
     acknowledge_begin(a, "UCF");
     put(a, 1, g->control, 14, "0");
-    put_party(a, 2, g->element[2], separator, a->interchange->sender);
-    put_party(a, 3, g->element[3], separator, a->interchange->receiver);
+    put_party(a, 2, g->element[2], separator, 2, a->interchange->sender);
+    put_party(a, 3, g->element[3], separator, 2, a->interchange->receiver);
     end_said(a, 4, &said, said.error && !c->group_accepted);
     c->segments += 1 + c->group_segments;
     c->full |= ++c->groups >= MESSAGES_MOST;
@@ -427,13 +433,15 @@ static int open_answer(struct acknowledge *a, const struct edi_interchange *i)
 }
 
 /* Why there can be no answer; NULL: there can. */
-static const char *hindrance(const struct acknowledge *a, const struct edi_interchange *i)
+static const char *hindrance(struct acknowledge *a, const struct edi_interchange *i)
 {
+    struct copied to;
+
     if (!i->n)
         return "it has no UNB";
-    if (!i->control.n)
+    if (!copied(a, i->control, 14, &to).n)
         return "it has no reference in UNB05, which a CONTRL would name";
-    if (!i->sender.n || !i->receiver.n)
+    if (!copied(a, i->sender, 35, &to).n || !copied(a, i->receiver, 35, &to).n)
         return "its UNB does not say who sent it to whom";
     if (a->contrl.full)
         return "more of it is rejected than a CONTRL holds";
@@ -468,8 +476,8 @@ static int contrl_interchange_end(struct acknowledge *a, const struct edi_interc
         return a->stopped;
     acknowledge_begin(a, "UCI");
     put(a, 1, i->control, 14, "");
-    put_party(a, 2, i->element[2], separator, slice(NULL, 0));
-    put_party(a, 3, i->element[3], separator, slice(NULL, 0));
+    put_party(a, 2, i->element[2], separator, c->version_4 ? 4 : 3, slice(NULL, 0));
+    put_party(a, 3, i->element[3], separator, c->version_4 ? 4 : 3, slice(NULL, 0));
     end_said(a, 4, &c->interchange, c->interchange.error && !c->accepted);
     for (unsigned k = 0; k < 2 && !a->stopped; k++)
         if (c->body[k])
