@@ -193,6 +193,7 @@ static const struct {
     { FINDING_ELEMENT_CHARSET,
       "UNB+UNOA:3+A:14+B:14+261120:0905+42'UNH+1+" TYPE "'BGM+220+A\2B+9'DTM+137:20261126:102'" LIN "UNT+7+1'UNZ+1+42'",
       "+7'UCM+1+" TYPE "+7'UCS+2'UCD+21+3'", NULL },
+    { FINDING_ELEMENT_DATE, BODY("BGM+220+4711+9'DTM+137:20261326:102'" LIN, "7"), UCM "'UCS+3'UCD+12+2:2'", NULL },
     { FINDING_DECIMAL_MARK, BODY(BGM "LIN+1'QTY+21:1,5'UNS+S'", "7"), "+7'UCM+1+" TYPE "+7'UCS+5'UCD+19+2:2'", NULL },
     { FINDING_ELEMENT_TRAILING, BODY("BGM+220+4711+9+'DTM+137:20261126:102'" LIN, "7"), "+7'", NULL },
     { FINDING_ELEMENT_TRAILING, BODY4("BGM+220+4711+9+'DTM+137:20261126:102'" LIN, "7"),
@@ -263,7 +264,6 @@ static bool comes_otherwise(enum finding_code code)
     case FINDING_LOOP_OVER_MAX:
     case FINDING_NODE_TWICE:
     case FINDING_NODE_PARENT:
-    case FINDING_ELEMENT_DATE:
     case FINDING_ELEMENT_TIME:
     case FINDING_GROUP_OUTSIDE:
     case FINDING_INTERCHANGE_DUPLICATE:
@@ -315,6 +315,59 @@ static void test_every_finding(void **state)
     for (unsigned code = 0; code < FINDING_CODES; code++)
         if (finding_rows[code].contrl && !seen[code] && !comes_otherwise(code))
             fail_msg("%s: no case", finding_name(code, &dialect_edifact));
+}
+
+/* Those, as they would come. */
+static void test_other_findings(void **state)
+{
+    static const struct {
+        enum finding_code code;
+        unsigned element;
+        const char *tag, *before_4, *from_4;
+        enum finding_level level;
+    } others[] = {
+        { FINDING_ELEMENT_CONDITION, 2, "BGM", "13", "48", LEVEL_ELEMENT },
+        { FINDING_ELEMENT_EXCLUSION, 2, "BGM", "15", "48", LEVEL_ELEMENT },
+        { FINDING_ELEMENT_NOT_USED, 2, "BGM", "15", "15", LEVEL_ELEMENT },
+        { FINDING_ELEMENT_REPEATS, 2, "BGM", "16", "35", LEVEL_ELEMENT },
+        { FINDING_ELEMENT_TIME, 2, "BGM", "12", "12", LEVEL_ELEMENT },
+        { FINDING_NODE_TWICE, 1, "CPS", "12", "12", LEVEL_ELEMENT },
+        { FINDING_NODE_PARENT, 0, "UNT", "12", "12", LEVEL_DOCUMENT },
+        { FINDING_ELEMENT_LONG, 1, "UNT", "39", "39", LEVEL_DOCUMENT },
+        { FINDING_SEGMENT_NOT_USED, 0, "BGM", "15", "15", LEVEL_SEGMENT },
+        { FINDING_SEGMENT_UNEXPECTED, 0, "BGM", "15", "15", LEVEL_SEGMENT },
+        { FINDING_LOOP_OVER_MAX, 0, "NAD", "36", "36", LEVEL_SEGMENT },
+        { FINDING_MAP_VALUE, 2, "BGM", NULL, NULL, LEVEL_ELEMENT },
+        { FINDING_SEGMENT_COUNT, 0, "CNT", NULL, NULL, LEVEL_SEGMENT },
+    };
+
+    (void)state;
+    for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++) {
+        struct finding f = { .code = others[i].code, .tag = slice_of(others[i].tag) };
+        struct contrl_note n;
+
+        f.place = (struct edi_place){ .interchange = 1, .document = 1, .segment = 7, .element = others[i].element };
+        for (unsigned version_4 = 0; version_4 < 2; version_4++) {
+            const char *code = version_4 ? others[i].from_4 : others[i].before_4;
+            assert_int_equal(contrl_note(&f, version_4, &n), code != NULL);
+            if (!code)
+                continue;
+            assert_string_equal(n.code, code);
+            assert_int_equal(n.level, others[i].level);
+            assert_int_equal(n.segment, 7);
+            assert_int_equal(n.element, others[i].element && n.level != LEVEL_SEGMENT ? others[i].element + 1 : 0);
+            assert_int_equal(n.service.n, others[i].level == LEVEL_DOCUMENT && others[i].element ? 3 : 0);
+        }
+    }
+}
+
+/* The same number twice in a file: each is answered, the second with what is odd about it. */
+static void test_duplicate(void **state)
+{
+    (void)state;
+    answers(UNB ORDER("1") "UNZ+1+42'" UNB ORDER("1") "UNZ+1+42'",
+            HEAD "+7'" TAIL("3") "UNA:+.? 'UNB+UNOC:3+B:14+A:14+261121:1830+72'UNH+1+CONTRL:D:3:UN'"
+                                 "UCI+42+A:14+B:14+7+26+UNB+6'UNT+3+1'UNZ+1+72'");
 }
 
 /* --- What is copied, and what is not answered --- */
@@ -514,6 +567,8 @@ int main(void)
         cmocka_unit_test(test_accepted),
         cmocka_unit_test(test_versions),
         cmocka_unit_test(test_every_finding),
+        cmocka_unit_test(test_other_findings),
+        cmocka_unit_test(test_duplicate),
         cmocka_unit_test(test_parties_and_test_indicator),
         cmocka_unit_test(test_text_comes_back),
         cmocka_unit_test(test_places),
