@@ -119,13 +119,15 @@ static const char *severity_name(enum severity severity)
 
 static bool is_called(const struct finding_row *row, struct slice name)
 {
-    return slice_is(name, row->name) || (row->allow && slice_is(name, row->allow));
+    return slice_is(name, row->name) || (row->allow && slice_is(name, row->allow)) ||
+           (row->edifact && slice_is(name, row->edifact));
 }
 
 /* All findings, or those of a name. False: there are none. */
 static bool help_findings(struct printer *p, struct slice name)
 {
     bool any = name.n == 0;
+    char words[200];
 
     for (unsigned i = 0; i < FINDING_CODES; i++)
         any = any || is_called(&finding_rows[i], name);
@@ -140,13 +142,21 @@ static bool help_findings(struct printer *p, struct slice name)
         printer_field(p, "code", slice_of(row->name), 25);
         printer_field(p, "allow", row->allow ? slice_of(row->allow) : p->json ? SLICE("") : SLICE("-"), 19);
         printer_field(p, "severity", slice_of(severity_name(row->severity)), 10);
-        printer_field(p, "words", slice_of(row->words), 0);
+        if (p->json) {
+            printer_field(p, "edifact", slice_of(row->edifact ? row->edifact : row->name), 0);
+            printer_field(p, "words", slice_of(row->words), 0);
+        } else {
+            snprintf(words, sizeof(words), "%s%s%s", row->words, row->edifact ? "; " : "", row->edifact ? row->edifact : "");
+            printer_field(p, "words", slice_of(words), 0);
+        }
         printer_end_row(p);
     }
     if (!p->json && name.n == 0)
         printer_wrap(p,
                      "\n\nX12-AK3-n, X12-AK4-n, X12-AK5-n, X12-AK9-n and X12-TA1-n are named after the element of the "
-                     "acknowledgment that will hold n: AK304, AK403, AK502, AK905 and TA105.",
+                     "acknowledgment that will hold n: AK304, AK403, AK502, AK905 and TA105. In EDIFACT these findings are "
+                     "called EDIFACT-UCS-n, -UCD-n, -UCM-n, -UCF-n and -UCI-n, after the segment of a CONTRL that will hold "
+                     "n in 0085; the others have one name.",
                      0, WIDTH);
     return true;
 }
@@ -229,6 +239,10 @@ static void man_page(struct printer *p)
         const struct finding_row *row = &finding_rows[i];
         buf_add_text(&p->buf, ".TP\n.B ");
         roff(p, row->name, true);
+        if (row->edifact) {
+            buf_add_text(&p->buf, ", ");
+            roff(p, row->edifact, true);
+        }
         buf_add_char(&p->buf, '\n');
         roff(p, row->words, false);
         buf_add_text(&p->buf, " [");
