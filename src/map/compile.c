@@ -411,6 +411,11 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
                 compile_refuse(x, &l->right_at, "too many fields are inherited");
             break;
         }
+        case CONVERT_ABOVE:
+            if (!x->tree || x->tree != object)
+                compile_refuse(x, &l->right_at, "only nodes of a tree have something above them");
+            op->above = true;
+            continue;
         default:
             break;
         }
@@ -806,7 +811,12 @@ static bool list_open(struct compiling *x, struct map_take *t, bool list)
     return true;
 }
 
-/* `HL <-> nodes[] tree` */
+static bool is_tree_line(const struct map_line *l)
+{
+    return l->n_conversions && l->conversion[0].kind == CONVERT_TREE;
+}
+
+/* `HL <-> nodes[] tree`, and inside of it `LIN <-> nodes[] tree`: nodes below those. */
 static bool begin_tree(struct compiling *x, const struct making *m, const struct map_line *l,
                        const struct record_field *field)
 {
@@ -815,14 +825,76 @@ static bool begin_tree(struct compiling *x, const struct making *m, const struct
     x->any_order = l->n_conversions == 2 && l->conversion[1].kind == CONVERT_ANY_ORDER;
     if (l->n_conversions != 1u + x->any_order || l->conversion[0].kind != CONVERT_TREE)
         compile_refuse(x, &l->right_at, "a block has no conversion but `tree` and `tree any-order`");
-    else if (!l->list || m->scope->parent || x->tree)
+    else if (!l->list || (x->tree ? field != x->nodes : m->scope->parent != NULL))
         compile_refuse(x, &l->right_at, "a tree is one list at the top of the record");
+    else if (m->scope->row)
+        compile_refuse(x, &l->right_at, "no nodes stand below those that rows make");
     else if (record_field_find(o, SLICE("id")) < 0 || record_field_find(o, SLICE("parent")) < 0)
         compile_refuse(x, &l->right_at, "the items of a tree have fields `id` and `parent`; these have not");
     else
-        x->tree = o;
+        x->nodes = field;
+    x->tree = x->nodes == field ? o : x->tree;
     x->tree_lines = 0;
     return x->tree == o;
+}
+
+/* `CPS <-> nodes[] tree if level = pack`: nodes of one kind. False: memory. */
+static bool begin_kind(struct compiling *x, struct making *m, const struct map_line *l, struct map_take *t)
+{
+    struct map_scope *s = t->scope;
+    const struct guide_node *loop = &x->guide->node[t->node];
+    const char *key;
+    size_t n;
+    char *p;
+
+    if (x->n_kinds++ && x->plan->kinds != (l->guard.n > 0))
+        compile_refuse(x, &l->right_at, "of several lines for one tree each has a condition: if FIELD = VALUE");
+    x->plan->kinds = l->guard.n > 0;
+    if (!l->guard.n) {
+        if (l->itself || m->scope->tree)
+            compile_refuse(x, &l->right_at, "nodes of several kinds are told apart by a condition: if FIELD = VALUE");
+        return true;
+    }
+    s->kind = s->odd_begin = s->odd_end = t->elsewhere = true;
+    s->self = l->itself;
+    s->kind_value = l->guard_value;
+    s->kind_field = find_field(x, s->object, l->guard, &l->right_at);
+    if (!s->kind_field)
+        return !x->c->nomem;
+    if (s->kind_field->type != RECORD_STRING)
+        compile_refuse(x, &l->right_at, "the field that tells nodes apart is a text");
+    if (!l->itself && (!loop->loop || (m->scope->tree && !m->scope->self && loop->end != m->scope->end)))
+        compile_refuse(x, &l->at, "nodes below another stand in a %s at its end", x->guide->words->loop);
+    if (!make_key(x, s->kind_field->name, "\"", &key, &n))
+        return false;
+    p = arena_alloc(x->arena, n + l->guard_value.n + 2 + 32);
+    if (!p)
+        return compile_nomem(x) != NULL;
+    s->lead = slice(p, n + l->guard_value.n + 2);
+    memcpy(p, key, n);
+    memcpy(p + n, l->guard_value.p, l->guard_value.n);
+    memcpy(p + n + l->guard_value.n, "\",", 2);
+    if (l->itself && (l->direction & DIRECTION_READ) && m->scope->document)
+        compile_refuse(x, &l->at, "the document itself is one node");
+    else if (l->itself && (l->direction & DIRECTION_READ))
+        m->scope->document = t;
+    return true;
+}
+
+/* The lines of a node are known: do they name it, and where does it end? */
+static void end_kind(struct compiling *x, const struct map_line *l, struct map_take *t, unsigned lines)
+{
+    struct map_scope *s = t->scope;
+
+    s->named = lines == 3;
+    if (s->kind ? lines != 3 && lines != (s->self ? lines & 1 : 0) : lines != 3)
+        compile_refuse(x, &l->right_at, "a tree has a line for `id` and one for `parent`");
+    if (!s->self)
+        return;
+    t->segment = s->n_order ? s->order[0]->segment : (uint16_t)(x->guide->n - 1);
+    for (unsigned i = 0; i < s->n_order; i++) /* what stands behind the nodes below belongs to the root */
+        if (s->order[i]->kind == TAKE_SCOPE && s->order[i]->scope->kind)
+            s->end = x->guide->node[s->order[i]->node].end;
 }
 
 /* `REF <-> references[]`, `N1[ST] <-> ship_to`: a block of its own. */
@@ -830,7 +902,12 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
                           const struct guide_node *node, bool implied)
 {
     const struct guide_node *segment = compile_segment_of(x->guide, node);
-    const struct record_field *field = find_field(x, m->scope->object, l->right, &l->right_at);
+    const bool below = is_tree_line(l) && x->tree && slice_eq(l->right, x->nodes->name);
+    const struct record_field *field =
+        below ? x->nodes : find_field(x, m->scope->object, l->right, &l->right_at);
+    const struct record_object *around = x->tree;
+    const unsigned lines_around = x->tree_lines;
+    const bool any_order = x->any_order;
     struct map_take *t;
 
     if (!field)
@@ -849,7 +926,7 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     if (!t || !make_selects(x, l, segment, t->select, &t->n_select))
         return !x->c->nomem;
     t->field = field;
-    t->common = l->shared;
+    t->common = t->elsewhere = l->shared;
     if (!list_open(x, t, l->list))
         return false;
     if (!l->list && !give_bit(x, m, t, l))
@@ -879,16 +956,23 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
         x->depth--;
         return true;
     }
-    if (l->n_conversions && !begin_tree(x, m, l, field))
+    if (l->n_conversions && !begin_tree(x, m, l, field)) {
+        x->depth--;
         return true;
+    }
     t->scope->tree = x->tree && x->tree == field->object;
+    if (is_tree_line(l) && !begin_kind(x, m, l, t))
+        return false;
     if (!compile_scope(x, t->scope, inside))
         return false;
     x->depth--;
-    if (t->scope->tree && x->tree_lines != 3)
-        compile_refuse(x, &l->right_at, "a tree has a line for `id` and one for `parent`");
-    if (l->n_conversions)
-        x->tree = NULL;
+    if (t->scope->tree)
+        end_kind(x, l, t, x->tree_lines);
+    if (l->n_conversions) {
+        x->tree = around;
+        x->tree_lines = lines_around;
+        x->any_order = any_order;
+    }
     if (t->scope->owner)
         t->covered |= t->scope->owner->covered;
     /* two lines onto one list are told apart by their qualifiers, or not at all */
@@ -1267,6 +1351,7 @@ static bool compile_row(struct compiling *x, struct making *m, const struct map_
         return true;
     }
     m->scope->row = node->ordinal;
+    m->scope->odd_begin = true;
     for (struct map_line *k = inside; k; k = k->next) {
         if (k->left.n_steps == 0)
             continue;
@@ -1309,6 +1394,13 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
         l->done = false;
         return compile_implied(x, m, l, head);
     }
+    if (l->itself) {
+        if (!is_tree_line(l) || m->scope->parent || x->guide->bare) {
+            compile_refuse(x, &l->at, "`.` is the document itself, which may be a node: . <-> nodes[] tree if LEVEL = NAME");
+            return true;
+        }
+        return compile_block(x, m, l, compile_children(x, l), &x->guide->node[0], false);
+    }
     node = resolve(x, m->scope, l);
     if (!node)
         return !x->c->nomem;
@@ -1347,7 +1439,7 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
         compile_refuse(x, &l->at, "the list's own segment is shared by all rows, whatever is said here");
     else if (t->n_ops && t->common != l->shared)
         compile_refuse(x, &l->at, "what one segment says is shared as a whole, or not at all");
-    t->common = l->shared && !t->owner;
+    t->common = t->elsewhere = l->shared && !t->owner;
     op = add_op(x, t, l, l->left.element, l->left.n_elements, m->scope->object, l->right);
     if (!op)
         return !x->c->nomem;
@@ -1364,7 +1456,7 @@ static void check_common(struct compiling *x, struct making *m, const struct map
         struct place at = { .file = x->map->file };
         if (!t->common)
             continue;
-        s->common = true;
+        s->common = s->odd_end = true;
         for (size_t k = 0; k < m->n; k++)
             mixed |= !m->take[k]->common && m->take[k]->segment == t->segment && t->kind == TAKE_SEGMENT &&
                      m->take[k]->kind == TAKE_SCOPE && m->take[k]->scope->implied &&
@@ -1379,6 +1471,18 @@ static void check_common(struct compiling *x, struct making *m, const struct map
         else if (mixed)
             compile_refuse(x, &at, "what one segment says is shared as a whole, or not at all");
     }
+}
+
+/* Where a take stands when writing. A list of loops stands behind what lines of its own scope have inside the first. */
+static unsigned place_in_order(const struct compiling *x, const struct making *m, const struct map_take *t)
+{
+    const struct guide_node *loop = &x->guide->node[t->node];
+
+    if (t->kind == TAKE_SCOPE && t->scope && t->scope->list && loop->loop && !t->scope->self)
+        for (size_t i = 0; i < m->n; i++)
+            if (m->take[i] != t && m->take[i]->segment > t->segment && m->take[i]->segment < loop->end)
+                return loop->end * 2u - 1;
+    return t->segment * 2u;
 }
 
 static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_line *lines)
@@ -1402,8 +1506,10 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
             return false;
     check_common(x, &m, lines);
     /* writing: the guide's order, then the map's */
+    for (size_t i = 0; i < m.n; i++)
+        m.take[i]->place = place_in_order(x, &m, m.take[i]);
     for (size_t i = 1; i < m.n; i++)
-        for (size_t k = i; k && m.take[k - 1]->segment > m.take[k]->segment; k--) {
+        for (size_t k = i; k && m.take[k - 1]->place > m.take[k]->place; k--) {
             struct map_take *t = m.take[k];
             m.take[k] = m.take[k - 1];
             m.take[k - 1] = t;
@@ -1424,7 +1530,7 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
             m.take[i]->both &= m.take[i]->op[k].direction == DIRECTION_BOTH;
         for (struct map_take *t = m.take[i]; t; t = t->pairs)
             compile_measure(t);
-        if (!(m.take[i]->direction & DIRECTION_READ))
+        if (!(m.take[i]->direction & DIRECTION_READ) || (m.take[i]->kind == TAKE_SCOPE && m.take[i]->scope->self))
             continue;
         struct map_take **link = &s->program[m.take[i]->node - s->first];
         while (*link)

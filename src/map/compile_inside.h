@@ -25,7 +25,9 @@ struct compiling {
     const struct record_kind *map_record;
     const struct record_field *inherited[MOST_INHERITED];
     const struct record_object *tree;   /* of the nodes of the tree at hand */
+    const struct record_field *nodes;   /* the list of that tree */
     bool any_order;                     /* of the tree: a parent may stand behind its children */
+    unsigned n_kinds;                   /* lines that make nodes, so far */
     unsigned tree_lines;                /* of those for its `id` (1) and `parent` (2) */
     struct map_scope *scopes[MOST_SCOPES];
     unsigned depth;

@@ -345,6 +345,10 @@ static void cover_segment(struct covering *x, const struct map_scope *s, const s
     if (node->trigger && s->parent && s->node == node->parent && s->parent->loop && node->ordinal >= s->parent->first &&
         node->ordinal < s->parent->end)
         chain[1] = s->parent->program[node->ordinal - s->parent->first];
+    if (s->document && node->ordinal < s->document->scope->end) { /* what is not the root's is the node's */
+        scope[1] = s->document->scope;
+        chain[1] = scope[1]->program[node->ordinal];
+    }
     for (unsigned i = 0; i < 2; i++)
         for (const struct map_take *t = chain[i]; t; t = t->next) {
             if (t->kind == TAKE_SCOPE && x->guide->node[t->node].loop)
@@ -400,9 +404,10 @@ static void add_tag(struct covering *x, const struct guide_node *loop, const str
     buf_add_char(&x->path, ']');
 }
 
-static void cover_loop(struct covering *x, const struct map_scope *s, const struct guide_node *loop, unsigned depth)
+static void cover_loop(struct covering *x, const struct map_scope *around, const struct guide_node *loop, unsigned depth)
 {
     const struct guide *g = x->guide;
+    const struct map_scope *s = around;
 
     for (uint16_t c = loop->first; c != NODE_NONE && !x->failed; c = g->node[c].next) {
         const struct guide_node *node = &g->node[c];
@@ -412,13 +417,19 @@ static void cover_loop(struct covering *x, const struct map_scope *s, const stru
         bool scopes = false, general = false, touched = false;
 
         if (!node->loop) {
-            cover_segment(x, s, node);
+            cover_segment(x, around, node);
             continue;
         }
         if (node->not_used || depth == 0)
             continue;
+        s = around;
         for (uint16_t i = node->ordinal; i < node->end; i++)
             touched |= s->program[i - s->first] != NULL;
+        if (!touched && s->document && node->ordinal < s->document->scope->end) {
+            s = s->document->scope;
+            for (uint16_t i = node->ordinal; i < node->end; i++)
+                touched |= s->program[i] != NULL;
+        }
         if (!touched) {
             add_tag(x, node, NULL);
             tell(x, GAP_LOOP, slice(NULL, 0), true, true, mark(x, node->ordinal, node->end, MISSED));
@@ -484,6 +495,10 @@ static void add_source(struct covering *x, struct sources *s, const struct map_s
         s->source[s->n++] = (struct source){ scope, pairs };
     else
         stop(x, ERR_NOMEM);
+    /* nodes below others are items of the same list */
+    for (unsigned i = 0; !x->failed && scope && scope->kind && i < scope->n_order; i++)
+        if (scope->order[i]->kind == TAKE_SCOPE && scope->order[i]->scope && scope->order[i]->scope->kind)
+            add_source(x, s, scope->order[i]->scope, NULL);
 }
 
 static bool is_period_field(const struct map_op *op, const struct record_field *field)
@@ -536,6 +551,9 @@ static unsigned look_all(struct covering *x, const struct sources *sources, cons
 
     for (size_t i = 0; i < sources->n; i++) {
         const struct source *s = &sources->source[i];
+        if (s->scope && s->scope->kind && (field == s->scope->kind_field || slice_is(field->name, "id") ||
+                                           slice_is(field->name, "parent")))
+            directions = DIRECTION_BOTH;
         if (s->scope)
             for (unsigned k = 0; k < s->scope->n_order; k++)
                 directions |= look(x, s->scope->order[k], field, inside);

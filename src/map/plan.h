@@ -33,6 +33,7 @@ enum conversion_kind {
     CONVERT_INHERIT,    /* field: of the root */
     CONVERT_TREE,       /* of a list: its items are nodes of a hierarchy */
     CONVERT_ANY_ORDER,  /* of a tree: a parent may stand behind its children */
+    CONVERT_ABOVE,      /* in a node: when writing, what it has not itself is that of the nearest node above */
     CONVERT_NODE,       /* a node's name: its number in the record; the compiler's own, for the field `id` of a tree */
     CONVERT_PARENT,     /* the name of a node before it, for `parent` */
     CONVERT_CHECK_COUNT,
@@ -78,6 +79,7 @@ struct map_op {
     bool marked;                /* the element is EDIFACT's: a decimal's mark may be a comma */
     bool counted;               /* its values are added up: check sum */
     uint8_t odd;                /* ODD_…, for reading */
+    bool above;                 /* CONVERT_ABOVE */
     bool kept;                  /* QUICK_CODE: a code without a row is written as it is, its word beside nothing */
     uint64_t needs;             /* elements without which reading it does nothing */
     const char *key;            /* "name":" and 32 readable bytes; "" for items of a list of scalars: just the quote */
@@ -138,6 +140,7 @@ struct map_take {
     struct map_take *next;          /* of the same node, in the map's order */
     uint16_t node;                  /* segment, or for TAKE_SCOPE the loop */
     uint16_t segment;               /* the segment node: node, or the loop's first */
+    uint32_t place;                 /* what it is sorted by for writing */
     uint8_t kind;
     uint8_t n_select;
     uint8_t once;                   /* 1 + bit in the instance: takes one occurrence only; 0: all */
@@ -173,6 +176,7 @@ struct map_take {
     bool both;                      /* TAKE_SEGMENT: all its ops go both ways */
     bool picky;                     /* TAKE_SEGMENT: has dates that it takes only in forms it can keep */
     bool common;                    /* `shared`: all items that the rows of its scope make have what it writes */
+    bool elsewhere;                 /* what it writes goes to no object at hand: it is common, or nodes of a kind */
     bool repeats;                   /* spread, fold: over several segments */
     uint32_t fold;
     struct map_take *pairs;         /* of a TAKE_SEGMENT: its pairs and spreads, one after the other by `pairs` */
@@ -205,6 +209,15 @@ struct map_scope {
     struct map_select select[MOST_SELECTS];     /* constants of its own segment, from the line that opens it */
     uint8_t n_select;
     bool tree;                      /* its items are nodes: fields `id` and `parent` */
+    /* of a tree with nodes of several kinds */
+    bool kind;                      /* its items are nodes of one kind, told by a field: kind_field = kind_value */
+    bool self;                      /* `.`: the document itself is the node */
+    bool named;                     /* the document names its nodes: it has lines for `id` and `parent` */
+    const struct record_field *kind_field;
+    struct slice kind_value;
+    struct slice lead;              /* `"level":"item",` and 32 readable bytes */
+    struct map_take *document;      /* of the root: the node that the document itself is; NULL */
+    bool odd_begin, odd_end;        /* there is more to do where an object begins, or ends */
     bool keeps;                     /* its object has a field `unmapped` */
     bool leaf;                      /* one segment, whose fields are all there is to its object */
     uint32_t line;
@@ -217,6 +230,7 @@ struct map_plan {
     unsigned n_scopes;
     unsigned n_checks;
     bool inherits;
+    bool kinds;                     /* its tree has nodes of several kinds */
     unsigned n_inherited;           /* slots */
     const struct map *map;
 };

@@ -41,6 +41,7 @@ int map_reader_new(const struct map_read_options *options, struct map_reader **r
         buf_init(&r->inherited[i], 1 << 20);
     for (unsigned i = 0; i < LEVELS; i++) {
         buf_init(&r->level[i].side, LIMIT_ITEM);
+        buf_init(&r->level[i].name, 4096);
         for (unsigned k = 0; k < MOST_KEPT; k++)
             buf_init(&r->level[i].kept[k].content, LIMIT_ITEM);
     }
@@ -55,6 +56,7 @@ void map_reader_free(struct map_reader **reader)
         return;
     for (unsigned i = 0; i < LEVELS; i++) {
         buf_deinit(&r->level[i].side);
+        buf_deinit(&r->level[i].name);
         for (unsigned k = 0; k < MOST_KEPT; k++)
             buf_deinit(&r->level[i].kept[k].content);
     }
@@ -355,12 +357,17 @@ static __attribute__((noinline)) char *run_tree(struct map_reader *r, const stru
     char room[40]; /* to copy sixteen bytes from any of the first twenty */
     char room_ahead[80];
     struct slice number, ahead = slice(NULL, 0);
+    struct instance *i = &r->stack[r->depth - 1];
     uint64_t n;
 
     room[20] = 0;
     if (!parent) {
-        int code = tree_add(&r->tree, v);
-        n = r->tree.n;
+        const bool self = i->scope->self;
+        int code = !self ? tree_add(&r->tree, v) : v.n ? tree_name(&r->tree, i->node, v) : 0;
+        bool plain;
+        n = self ? i->node : r->tree.n;
+        i->node = n;
+        plain = r->plan->kinds ? tree_plain(v) == ++r->named : tree_is_plain(&r->tree, n);
         number = v.n && tree_is_plain(&r->tree, n) ? v : slice_digits(n, room);
         if (code < 0) {
             read_stop(r, code);
@@ -369,12 +376,20 @@ static __attribute__((noinline)) char *run_tree(struct map_reader *r, const stru
         r->disordered |= code > 0;
         if (code > 0)
             map_finding(r, s, FINDING_NODE_TWICE, op->element[0], 0, "was used before", slice_digits(n, room).p);
-        else if (v.n && !tree_is_plain(&r->tree, n) && r->renamed++ == 0)
-            map_finding(r, s, FINDING_NODE_NUMBER, op->element[0], 0, "is not the running number", number.p);
+        else if (v.n && !plain && r->renamed++ == 0)
+            map_finding(r, s, FINDING_NODE_NUMBER, op->element[0], 0, "is not the running number",
+                        r->plan->kinds ? slice_digits(r->named, room_ahead).p : number.p);
+        if (self)
+            return p;
         if (any_order && code == 0)
             ahead = name_ahead(r, v, false, room_ahead);
-        if (ahead.n)
+        if (ahead.n) {
+            struct buf *name = &r->level[r->depth - 1].name;
+            buf_clear(name);
+            buf_add_slice(name, ahead);
+            read_failed(r, name);
             return put_name(p, op, ahead);
+        }
     } else {
         if (v.n == 0)
             return p;
@@ -436,7 +451,7 @@ static __attribute__((noinline)) void end_tree(struct map_reader *r, const struc
     }
     if (r->renamed > 1) {
         snprintf(found, sizeof(found), "%llu of %llu nodes are not called by their running numbers",
-                 (unsigned long long)r->renamed, (unsigned long long)r->tree.n);
+                 (unsigned long long)r->renamed, (unsigned long long)(r->plan->kinds ? r->named : r->tree.n));
         map_finding(r, s, FINDING_NODE_NUMBER, 0, 0, found, "1, 2, 3 and so on");
     }
     for (int children = 0; children < 2 && !r->disordered; children++) {
@@ -972,24 +987,29 @@ static struct buf *field_target(struct map_reader *r, struct instance *i, const 
         return &r->common.text;
     if (!i->list)
         return i->to;
-    if (i->list->segment == t->segment) /* more items may come */
+    if (i->list->segment == t->segment || i != &r->stack[r->depth - 1]) /* more items may come, or one is open */
         return &r->level[i - r->stack].side;
     close_list(r, i);
     return i->to;
 }
+
+static struct buf *node_target(struct map_reader *r, struct instance *i, const struct map_take *t);
 
 /* Where the next item of a list goes now. NULL: stopped. */
 static struct buf *list_target(struct map_reader *r, struct instance *i, const struct map_take *t)
 {
     unsigned index = t->field->index;
     struct kept *k;
-    if (__builtin_expect(t->common, 0)) {
+    if (__builtin_expect(t->elsewhere, 0)) {
+        if (!t->common)
+            return node_target(r, i, t);
         k = find_kept(r, r->common.list, &r->common.n_lists, MOST_COMMON, t->field, t->open);
         return k ? &k->content : NULL;
     }
     if (i->list && i->list->field == t->field)
         return i->to;
-    if (!(i->closed[index / 64] >> (index % 64) & 1) && (!i->list || i->list->segment != t->segment)) {
+    if (!(i->closed[index / 64] >> (index % 64) & 1) &&
+        (!i->list || (i->list->segment != t->segment && i == &r->stack[r->depth - 1]))) {
         if (i->list)
             close_list(r, i);
         put_text(i->to, t->open);
@@ -1037,7 +1057,8 @@ static void inherit(struct map_reader *r, struct instance *i)
     }
 }
 
-static void close_instance(struct map_reader *r)
+/* The text of the object on top ends. */
+static inline void end_object(struct map_reader *r)
 {
     struct instance *i = &r->stack[r->depth - 1];
     struct level *l = &r->level[r->depth - 1];
@@ -1067,7 +1088,69 @@ static void close_instance(struct map_reader *r)
             read_close_bracket(i->to, '}');
         read_failed(r, i->to);
     }
+}
+
+static void close_instance(struct map_reader *r)
+{
+    end_object(r);
     r->depth--;
+}
+
+/* Where a node of one of several kinds goes: all of them are items of one list of the root. The object of the node above
+ * ends here; what comes of it later can only be nodes. */
+static struct buf *node_target(struct map_reader *r, struct instance *i, const struct map_take *t)
+{
+    struct instance *root = &r->stack[0];
+    if (i != root) {
+        if (!i->ended)
+            end_object(r);
+        i->ended = true;
+        i->once = UINT64_MAX;
+        r->counts[t->field->index]++;
+    }
+    if (root->list && root->list->field == t->field)
+        return root->to;
+    if (root->list)
+        close_list(r, root);
+    put_text(root->to, t->open);
+    root->list = t;
+    return root->to;
+}
+
+/* What a node that the document does not name begins with. */
+static void begin_node(struct map_reader *r, struct instance *i)
+{
+    const struct instance *above = i - 1;
+    char room[40];
+
+    if (tree_add_nameless(&r->tree) < 0)
+        read_stop(r, ERR_NOMEM);
+    i->node = r->tree.n;
+    buf_add_text(i->to, "\"id\":\"");
+    buf_add_slice(i->to, slice_digits(i->node, room));
+    buf_add_text(i->to, "\",");
+    while (above > r->stack && !above->scope->kind)
+        above--;
+    if (above > r->stack) {
+        buf_add_text(i->to, "\"parent\":\"");
+        if (r->level[above - r->stack].name.n)
+            buf_add_json(i->to, buf_slice(&r->level[above - r->stack].name));
+        else
+            buf_add_slice(i->to, slice_digits(above->node, room));
+        buf_add_text(i->to, "\",");
+    }
+    buf_add_slice(i->to, i->scope->lead);
+    read_failed(r, i->to);
+}
+
+/* An object that has rows, or is a node of one of several kinds, begins. */
+static __attribute__((noinline)) void begin_odd(struct map_reader *r, struct instance *i)
+{
+    memset(i->own_closed, 0, sizeof(i->own_closed));
+    i->ended = false;
+    buf_clear(&r->level[i - r->stack].name);
+    if (i->scope->kind && !i->scope->named)
+        begin_node(r, i);
 }
 
 /* The object that was closed last is a row: where it ends. */
@@ -1157,10 +1240,21 @@ static void close_rows(struct map_reader *r)
         flush_out(r);
 }
 
+static __attribute__((noinline)) void close_odd(struct map_reader *r)
+{
+    const struct instance *i = &r->stack[r->depth - 1];
+    if (i->scope->common)
+        close_rows(r);
+    else if (!i->ended)
+        close_instance(r);
+    else
+        r->depth--;
+}
+
 static inline void close_top(struct map_reader *r)
 {
-    if (__builtin_expect(r->stack[r->depth - 1].scope->common, 0))
-        close_rows(r);
+    if (__builtin_expect(r->stack[r->depth - 1].scope->odd_end, 0))
+        close_odd(r);
     else
         close_instance(r);
 }
@@ -1352,8 +1446,8 @@ static struct instance *enter(struct map_reader *r, struct instance *i, const st
     child = open_instance(r, t->scope, to);
     if (child) {
         child->start = start;
-        if (__builtin_expect(t->scope->row != 0, 0))
-            memset(child->own_closed, 0, sizeof(child->own_closed));
+        if (__builtin_expect(t->scope->odd_begin, 0))
+            begin_odd(r, child);
     }
     return child;
 }
@@ -1408,14 +1502,27 @@ static __attribute__((noinline)) void run_child(struct map_reader *r, struct ins
     r->taken = around; /* nothing is left for the scope around it */
 }
 
+/* What stands behind the fields of the segment that such an object begins with. */
+static void end_odd_owner(struct map_reader *r, struct instance *i, size_t from)
+{
+    if (i->scope->row)
+        keep_shared(r, i, from);
+    if (i->scope->kind && i->scope->named) {
+        if (i->list)
+            close_list(r, i);
+        buf_add_slice(i->to, i->scope->lead);
+        read_failed(r, i->to);
+    }
+}
+
 /* The segment that an object begins with. */
 static uint64_t run_owner(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s,
                           uint64_t present)
 {
     size_t from = i->to->n;
     run_segment(r, i, t, s, present);
-    if (__builtin_expect(i->scope->row != 0, 0) && !r->stopped)
-        keep_shared(r, i, from);
+    if (__builtin_expect(i->scope->odd_begin, 0) && !r->stopped)
+        end_odd_owner(r, i, from);
     r->taken = t;
     return t->covered & ~r->left;
 }
@@ -1532,6 +1639,40 @@ static uint64_t take_first(struct map_reader *r, struct instance *top, const str
     return covered;
 }
 
+static bool would_take(const struct map_reader *r, const struct instance *i, const struct map_take *t,
+                       const struct segment *s, uint64_t present)
+{
+    for (; t; t = t->next) {
+        bool reads = t->kind != TAKE_SEGMENT;
+        for (unsigned k = 0; k < t->n_ops && !reads; k++)
+            reads = t->op[k].direction & DIRECTION_READ;
+        if (reads && available(r, i, t, s) && (t->kind != TAKE_SEGMENT || present & t->wanted))
+            return true;
+    }
+    return false;
+}
+
+/* The document itself is a node: whose is a segment that stands in nothing else? What the lines of the root take is
+ * the root's; all else that the node has lines for is the node's, which begins with the first of it. */
+static __attribute__((noinline)) struct instance *root_or_node(struct map_reader *r, struct instance *top,
+                                                               const struct guide_node *node, const struct segment *s,
+                                                               uint64_t present)
+{
+    struct instance *root = &r->stack[0], *i;
+    const struct map_take *t = root->scope->document;
+    const struct map_scope *scope = t->scope;
+
+    if ((top != root && top->scope != scope) || node->ordinal >= scope->end)
+        return top;
+    if (would_take(r, root, takes_of(root, node->ordinal), s, present) ||
+        (node->trigger && would_take(r, root, takes_of(root, node->parent), s, present)))
+        return root;
+    if (top != root || (!scope->program[node->ordinal] && !(node->trigger && scope->program[node->parent])))
+        return top;
+    i = enter(r, root, t);
+    return i ? i : root;
+}
+
 static int take_segment(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present)
 {
     struct map_reader *r = ctx;
@@ -1554,6 +1695,11 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
                                   (node->trigger && node->parent == top->scope->node))) {
         close_top(r);
         top = &r->stack[r->depth - 1];
+    }
+    if (__builtin_expect(r->plan->root->document != NULL, 0)) {
+        top = root_or_node(r, top, node, s, present);
+        if (r->stopped)
+            return r->stopped;
     }
     covered = node->trigger ? take_first(r, top, node, s, present)
                             : run_node(r, top, takes_of(top, node->ordinal), node, s, present);
@@ -1611,7 +1757,7 @@ static int take_document(void *ctx, const struct edi_document *d)
     tree_clear(&r->tree);
     tree_clear(&r->ahead);
     r->ahead_open = 0;
-    r->renamed = 0;
+    r->renamed = r->named = 0;
     r->disordered = r->denied = false;
     if (d->interchange->foreign) {
         buf_printf(&r->rejected, "{\"code\":\"%s\",\"segment\":1,\"text\":\"the interchange is between others than the "

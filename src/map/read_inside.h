@@ -28,6 +28,7 @@ struct level {
     struct buf side;
     struct kept kept[MOST_KEPT];
     unsigned n_kept;
+    struct buf name;                    /* of a node that was named before it came: what it is called by */
 };
 
 struct instance {
@@ -40,6 +41,9 @@ struct instance {
     uint32_t rows;                      /* occurrences of the scope's row so far */
     uint64_t own_closed[4];             /* of `closed`: lists of its own segment */
     uint32_t own;                       /* slots of inherited fields that have a value of their own */
+    /* nodes of several kinds */
+    uint64_t node;                      /* its number */
+    bool ended;                         /* its object: nodes below it came */
 };
 
 struct total {
@@ -69,6 +73,7 @@ struct map_reader {
     struct tree ahead;                  /* names of parents that had not come when they were named, behind a '@': so those
                                            nodes are called in the record; a parent of that tree: it came */
     uint64_t ahead_open;                /* how many of them have not come */
+    uint64_t named;                     /* of several kinds: those that the document names */
     uint64_t renamed;                   /* those not called by their number */
     bool disordered;                    /* a node is called as another, or has no parent: all else follows from that */
     bool denied;                        /* a node below one that denies it was told of */

@@ -31,6 +31,7 @@ static const struct {
     { "inherit", CONVERT_INHERIT, 0, true, true },
     { "tree", CONVERT_TREE, 0, false, true },
     { "any-order", CONVERT_ANY_ORDER, 0, false, true },
+    { "above", CONVERT_ABOVE, 0, false, true },
 };
 
 static bool add_conversion(struct reading *r, struct map_line *l, size_t *room, struct conversion c)
@@ -196,7 +197,10 @@ static struct map_line *read_line(struct reading *r, unsigned depth)
         l->drop = true;
         i = 1;
     }
-    if (!path_read(&r->lines, &r->line, &i, &l->left)) {
+    if (slice_is(word(r, i), ".")) { /* the document itself */
+        l->left.step[l->left.n_steps++].tag = word(r, i++);
+        l->itself = true;
+    } else if (!path_read(&r->lines, &r->line, &i, &l->left)) {
         unsigned at = r->line.depth;
         advance(r);
         while (r->more && r->line.depth > at)

@@ -15,6 +15,7 @@ struct map_line {
     bool pairs;
     bool always;
     bool shared;                    /* all rows of the list's segment have it */
+    bool itself;                    /* `.`: the document itself */
     bool row;                       /* `LOOP row`: each occurrence is an item of the list around it */
     uint8_t direction;              /* DIRECTION_… */
     struct slice right;             /* "terms.days", "items": without [] and group */

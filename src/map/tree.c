@@ -130,25 +130,17 @@ static int set_bit(struct buf *b, uint64_t number)
     return 0;
 }
 
-int tree_add(struct tree *t, struct slice name)
+/* A name that is not the node's number. */
+static int add_name(struct tree *t, uint64_t node, struct slice name, bool twice)
 {
     struct key k;
     uint32_t *slot, number;
-    bool twice;
     int code;
 
-    if (name.n == 0 || (tree_plain(name) == t->n + 1 && !t->named)) { /* the usual case: all are called so */
-        t->n++;
-        return 0;
-    }
-    twice = tree_find(t, name);
-    t->n++;
-    if (tree_plain(name) == t->n && !twice)
-        return 0;
-    if (t->named == TREE_MOST || t->n > UINT32_MAX)
+    if (t->named == TREE_MOST || node > UINT32_MAX)
         return ERR_LIMIT;
-    number = (uint32_t)t->n;
-    code = set_bit(&t->own, t->n);
+    number = (uint32_t)node;
+    code = set_bit(&t->own, node);
     if (code == 0 && (!t->slot || t->named >= t->mask / 4 * 3))
         code = grow(t);
     if (code < 0)
@@ -169,6 +161,32 @@ int tree_add(struct tree *t, struct slice name)
         return t->names.failed;
     }
     return twice;
+}
+
+int tree_add(struct tree *t, struct slice name)
+{
+    bool twice;
+
+    if (name.n == 0 || (tree_plain(name) == t->n + 1 && !t->named)) { /* the usual case: all are called so */
+        t->n++;
+        return 0;
+    }
+    twice = tree_find(t, name);
+    t->n++;
+    if (tree_plain(name) == t->n && !twice)
+        return 0;
+    return add_name(t, t->n, name, twice);
+}
+
+int tree_add_nameless(struct tree *t)
+{
+    return set_bit(&t->own, ++t->n);
+}
+
+int tree_name(struct tree *t, uint64_t number, struct slice name)
+{
+    const bool twice = tree_find(t, name);
+    return add_name(t, number, name, twice);
 }
 
 uint64_t tree_find(const struct tree *t, struct slice name)

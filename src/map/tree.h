@@ -45,6 +45,10 @@ static inline uint64_t tree_plain(struct slice name)
 /* The next node. Without a name it is called by its number. 0; 1: there is one of that name, which this one is called by
  * from now on; ERR_NOMEM, ERR_LIMIT: too many names. */
 int tree_add(struct tree *t, struct slice name);
+/* The next node, which has no name: nobody can call it. 0, ERR_NOMEM. */
+int tree_add_nameless(struct tree *t);
+/* Gives a nameless node its name. 0; 1: there is another of that name; ERR_NOMEM, ERR_LIMIT. */
+int tree_name(struct tree *t, uint64_t number, struct slice name);
 /* The number of the node of that name. 0: there is none so far. */
 uint64_t tree_find(const struct tree *t, struct slice name);
 /* Remembers that a node has children: ERR_NOMEM. */

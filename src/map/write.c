@@ -457,6 +457,8 @@ static COLD int run_period(struct map_writer *w, const struct frame *values, con
     char *p;
     int code;
 
+    if (!has(values, a->op->field->index))
+        from = above_of(w, a);
     for (unsigned i = 0; i < sizeof(part) / sizeof(part[0]); i++)
         if (part[i].field && has(values, part[i].field->index)) {
             code = text_of(w, values, part[i].field->index, part[i].value);
@@ -609,7 +611,6 @@ static int set_node(struct map_writer *w, const struct frame *f, const struct ac
 {
     struct slice v;
     uint64_t n = f->index + 1;
-    char *p;
     int code;
 
     if (a->kind == ACTION_CHILDREN)
@@ -630,7 +631,17 @@ static int set_node(struct map_writer *w, const struct frame *f, const struct ac
             return 0;
         }
     }
-    p = room_for(w, 24);
+    if (w->writing.n_kinds) {
+        n = write_group_of(w, n);
+        if (n == 0)
+            return 0;
+    }
+    return write_set_number(w, f, a, n);
+}
+
+int write_set_number(struct map_writer *w, const struct frame *f, const struct action *a, uint64_t n)
+{
+    char *p = room_for(w, 24);
     if (!p)
         return no_room(w);
     /* a node of which there is nothing to say is there all the same: others name it */
@@ -667,7 +678,10 @@ static COLD int look_twice(struct map_writer *w, const struct frame *values, con
         set_bit(((struct frame *)values)->hit, a->field);
     }
     if (!has(values, a->field)) {
-        if (has(values, a->beside)) { /* the partner's code alone */
+        if (a->above && !has(values, a->beside)) {
+            v = above_of(w, a);
+            code = v.n ? run_value(w, values, f, a, element, item, v) : 0;
+        } else if (has(values, a->beside)) { /* the partner's code alone */
             code = text_of(w, values, a->beside, &v);
             if (!code)
                 code = set_cell(w, a, element, f, item, v, false);
@@ -692,7 +706,8 @@ static COLD int look_twice(struct map_writer *w, const struct frame *values, con
 /* Nothing is there, and there is nothing to say about that: of odd actions the usual case. */
 static inline bool says_nothing(const struct frame *values, const struct action *a)
 {
-    return !has(values, a->field) && !has(values, a->beside) && a->constant.n == 0 && a->kind < ACTION_CONSTANT;
+    return !has(values, a->field) && !has(values, a->beside) && a->constant.n == 0 && a->kind < ACTION_CONSTANT &&
+           !a->above;
 }
 
 /* An action that is not plain. */
@@ -1129,6 +1144,15 @@ static int run_rest(struct map_writer *w, const struct frame *f, const struct wo
     return code;
 }
 
+int write_begin_item(struct map_writer *w, struct frame *item, const struct scope_work *s,
+                     const struct json_tape *tape, uint32_t node)
+{
+    int code;
+    write_begin_segment(w, &s->owner, item);
+    code = collect_own(w, item, s, tape, node);
+    return code < 0 ? code : run_rest(w, item, &s->owner);
+}
+
 static int run_own(struct map_writer *w, const struct frame *f, const struct work *k)
 {
     int code = run_plain(w, f, f, k->mask, 0, 0);
@@ -1158,13 +1182,13 @@ static COLD bool holds_more(const struct frame *f)
     return f->left != NULL;
 }
 
-/* Opens a loop for what else stands in it. */
-static int run_opener(struct map_writer *w, struct frame *f, const struct work *k)
+/* Is something inside of the loop that a segment opens? */
+static bool opens_some(const struct frame *f, const struct work *k)
 {
-    int code = 0;
-    write_begin_segment(w, k, f);
-    code = run_own(w, f, k);
-    return code < 0 ? code : write_end_segment(w, true);
+    for (unsigned i = 0; k->opens && i < f->scope->n_words; i++)
+        if (f->pending[i] & k->inside[i])
+            return true;
+    return false;
 }
 
 /* A segment of the object's fields, and of the objects in it that begin with the same segment. */
@@ -1172,7 +1196,7 @@ static int run_segment(struct map_writer *w, struct frame *f, const struct work 
 {
     struct frame *member[MOST_MEMBERS] = { NULL };
     unsigned top = w->top;
-    bool always = false;
+    bool always = k->opens && opens_some(f, k);
     int code;
 
     write_begin_segment(w, k, f);
@@ -1231,7 +1255,7 @@ static int is_mine(struct map_writer *w, const struct frame *f, const struct fra
     return 0;
 }
 
-static void count_item(struct map_writer *w, const struct work *k)
+void write_count_item(struct map_writer *w, const struct work *k)
 {
     for (unsigned i = 0; i < w->writing.n_checks; i++)
         if (w->writing.check[i].list_field == k->field && !w->writing.check[i].ahead)
@@ -1404,7 +1428,7 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
         if (LIKELY(code >= 0) && !joined)
             code = write_end_segment(w, UNLIKELY(!w->substance) && holds_more(item));
         if (code > 0 && k->check && !joined)
-            count_item(w, k);
+            write_count_item(w, k);
         if (UNLIKELY(w->fold_rest != 0) && code >= 0)
             code = write_rest(w, item);
         w->goes_on = false;
@@ -1593,24 +1617,27 @@ static int run_fold(struct map_writer *w, struct frame *f, const struct work *k)
     return code < 0 ? code : 0;
 }
 
+/* Of loops that are no objects of their own the first segment is written, whatever it holds, when something inside is. */
+static void open_loops(struct frame *f)
+{
+    for (unsigned i = f->scope->n_works; i-- > 0;)
+        if (opens_some(f, &f->scope->work[i]))
+            set_bit(f->pending, i);
+}
+
 int write_run_inner(struct map_writer *w, struct frame *f)
 {
     const struct scope_work *s = f->scope;
-    unsigned opened = 0;
     int code = 0;
 
+    if (UNLIKELY(s->any_opens))
+        open_loops(f);
     for (unsigned i = 0; i < s->n_words; i++)
         for (uint64_t bits = f->pending[i]; bits; bits &= bits - 1) {
             const struct work *k = &s->work[i * 64 + (unsigned)__builtin_ctzll(bits)];
             if (UNLIKELY(f->left)) {
                 code = write_left_before(w, f, k->segment);
                 if (code < 0)
-                    return code;
-            }
-            if (UNLIKELY(k->opener != 0) && k->opener != opened) {
-                const unsigned opener = k->opener - 1u;
-                opened = k->opener;
-                if (!bit_of(f->pending, opener) && (code = run_opener(w, f, &s->work[opener])) < 0)
                     return code;
             }
             switch (k->kind) {
@@ -1626,6 +1653,9 @@ int write_run_inner(struct map_writer *w, struct frame *f)
             case WORK_FOLD:
                 write_begin_segment(w, k, f);
                 code = run_fold(w, f, k);
+                break;
+            case WORK_NODES:
+                code = write_nodes(w, f, k);
                 break;
             default:
                 write_begin_segment(w, k, f);

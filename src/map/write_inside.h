@@ -23,7 +23,8 @@ enum {
     MOST_PARTS = 256,           /* components in one segment */
     MOST_BEGUN = 4,
     ROOM = 4096,                /* for what conversions make, before memory is asked for */
-    DRY_BYTES = 32 << 10        /* written for nothing before they are taken back */
+    DRY_BYTES = 32 << 10,       /* written for nothing before they are taken back */
+    NOTES_MOST = 64 << 20       /* memory for what is noted of nodes */
 };
 
 /* An object of the record that is being written. */
@@ -107,6 +108,8 @@ struct map_writer {
     const struct json_tape *stream_tape;
     uint32_t stream_node;
     struct tree tree;                       /* the nodes of the record at hand */
+    struct buf notes;                       /* struct node_note of each, where they are of several kinds */
+    const struct above *above;              /* what stands above the node at hand; NULL: nothing */
     bool no_totals;                         /* there are more items than their count can say */
     bool some_left;                         /* some object's `unmapped` is to be written */
     struct frame *frame;
@@ -155,6 +158,16 @@ struct map_writer {
     char room[ROOM];
 };
 
+/* What nodes hand to those below them. */
+struct above {
+    struct slice value[MOST_ABOVE];
+};
+
+static inline struct slice above_of(const struct map_writer *w, const struct action *a)
+{
+    return a->above && w->above ? w->above->value[a->above - 1] : slice(NULL, 0);
+}
+
 static inline bool has(const struct frame *f, unsigned field)
 {
     return bit_of(f->present, field);
@@ -198,6 +211,13 @@ int write_collect(struct map_writer *w, struct frame *f, const struct scope_work
                   uint32_t node);
 /* Everything of an object but its own segment. */
 int write_run_inner(struct map_writer *w, struct frame *f);
+/* Begins an item's own segment, with all that the item has for it. */
+int write_begin_item(struct map_writer *w, struct frame *item, const struct scope_work *s,
+                     const struct json_tape *tape, uint32_t node);
+/* An item of a list is written: checks count it. */
+void write_count_item(struct map_writer *w, const struct work *k);
+/* A number, in the place of an action. */
+int write_set_number(struct map_writer *w, const struct frame *f, const struct action *a, uint64_t n);
 /* What was written behind the last row of a list stays. */
 void write_stay_behind(struct map_writer *w);
 
@@ -233,6 +253,25 @@ static ALWAYS_INLINE int write_items_next(struct map_writer *w, struct items *i,
     i->index++;
     return 1;
 }
+
+/* The member of an object that is a certain field; 0: absent. */
+static inline uint32_t write_member_of(const struct record_object *object, const struct json_tape *tape, uint32_t node,
+                                       const struct record_field *field)
+{
+    for (uint32_t c = json_first(node); c < json_end(tape, node); c = json_next(tape, c))
+        if (record_field_of(object, tape, c) == field->index)
+            return c;
+    return 0;
+}
+
+/* ---- write_tree.c ---- */
+
+/* All nodes of a tree: what they are called by, which have others below them, of which kind they are. */
+int write_see_tree(struct map_writer *w, struct frame *root);
+/* The number that the document calls a node by, or the node above it that it names: 0, none. */
+uint64_t write_group_of(const struct map_writer *w, uint64_t node);
+/* Nodes of several kinds. */
+int write_nodes(struct map_writer *w, struct frame *f, const struct work *k);
 
 /* ---- write_findings.c ---- */
 

@@ -15,23 +15,13 @@
 
 /* ---- what stands before what it speaks of ---- */
 
-/* The member of an object that is a certain field; 0: absent. */
-static uint32_t member_of(const struct record_object *object, const struct json_tape *tape, uint32_t node,
-                          const struct record_field *field)
-{
-    for (uint32_t c = json_first(node); c < json_end(tape, node); c = json_next(tape, c))
-        if (record_field_of(object, tape, c) == field->index)
-            return c;
-    return 0;
-}
-
 /* What the objects at the end of a way say of an inherited field. */
 static int see_inherited(struct map_writer *w, struct inheritance *i, const struct inherit_place *place,
                          unsigned depth, const struct json_tape *tape, uint32_t node)
 {
     const struct record_object *object = depth ? place->way[depth - 1]->object : w->writing.root->object;
     const struct record_field *field = depth == place->depth ? place->field : place->way[depth];
-    uint32_t c = i->differ ? 0 : member_of(object, tape, node, field), item;
+    uint32_t c = i->differ ? 0 : write_member_of(object, tape, node, field), item;
     int code = 0;
 
     if (depth == place->depth) {
@@ -107,7 +97,7 @@ static int count_ahead(struct map_writer *w, struct frame *root)
         while ((code = write_items_next(w, &items, &node)) > 0) {
             check->count++;
             if (check->kind == ACTION_SUM && check->item) {
-                uint32_t c = member_of(check->item, items.tape, node, &check->item->field[check->item_field]);
+                uint32_t c = write_member_of(check->item, items.tape, node, &check->item->field[check->item_field]);
                 if (c)
                     write_add_hash(check, json_raw(items.tape, c));
             }
@@ -116,47 +106,6 @@ static int count_ahead(struct map_writer *w, struct frame *root)
             return code;
     }
     return 0;
-}
-
-/* All nodes of a tree: what they are called by, and which have others below them. */
-static int see_tree(struct map_writer *w, struct frame *root)
-{
-    const struct record_field *list = w->writing.tree;
-    const struct record_object *o = list->object;
-    const struct record_field *id = &o->field[record_field_find(o, SLICE("id"))];
-    const struct record_field *parent = &o->field[record_field_find(o, SLICE("parent"))];
-    struct items items;
-    uint32_t node;
-    int code;
-
-    tree_clear(&w->tree);
-    if (!has(root, list->index))
-        return 0;
-    write_items_begin(w, root, list->index, &items);
-    while ((code = write_items_next(w, &items, &node)) > 0) {
-        struct slice name = slice(NULL, 0), up = name;
-        uint32_t c = member_of(o, items.tape, node, id);
-        uint64_t above;
-        w->room_used = 0;
-        if (c && (code = write_node_text(w, items.tape, c, &name)) < 0)
-            return code;
-        c = member_of(o, items.tape, node, parent);
-        if (c && (code = write_node_text(w, items.tape, c, &up)) < 0)
-            return code;
-        above = up.n ? tree_find(&w->tree, up) : 0;
-        code = tree_add(&w->tree, name);
-        if (code > 0) {
-            struct map_write_finding r = { .code = "RECORD-TREE", .severity = SEVERITY_ERROR, .value = name,
-                                           .found = "is the id of a node before this one, too", .expected = "" };
-            r.path = write_path(w, root, list, items.index, id);
-            write_report(w, &r);
-        }
-        if (code >= 0 && above)
-            code = tree_set_parent(&w->tree, above);
-        if (code < 0)
-            return err_set(w->err, code, code == ERR_NOMEM ? "out of memory" : "too many nodes have names of their own");
-    }
-    return code;
 }
 
 /* ---- from ST to SE ---- */
@@ -218,6 +167,7 @@ static void begin_record(struct map_writer *w)
     w->streaming = NULL;
     w->segments = w->errors = 0;
     w->behind.set = false;
+    w->above = NULL;
     w->stopped = 0;
     w->top = 1;
     w->work = NULL;
@@ -241,7 +191,7 @@ static int write_body(struct map_writer *w, const struct record *record)
     if (!code && w->writing.n_checks)
         code = count_ahead(w, root);
     if (!code && w->writing.tree)
-        code = see_tree(w, root);
+        code = write_see_tree(w, root);
     if (!code)
         code = write_run_inner(w, root);
     if (!code && w->nomem)
@@ -363,6 +313,7 @@ int map_writer_new(const struct map_plan *plan, const struct map_write_options *
     buf_init(&w->row, LIMIT_ITEM);
     buf_init(&w->last_row, LIMIT_ITEM);
     tree_init(&w->tree);
+    buf_init(&w->notes, NOTES_MOST);
     code = writing_make(plan, &w->arena, &w->writing, err);
     if (!code) {
         w->frame = calloc(w->writing.frames, sizeof(*w->frame));
@@ -392,6 +343,7 @@ void map_writer_free(struct map_writer **writer)
     buf_deinit(&w->row);
     buf_deinit(&w->last_row);
     tree_deinit(&w->tree);
+    buf_deinit(&w->notes);
     free(w->frame);
     free(w);
     *writer = NULL;

@@ -117,6 +117,23 @@ static bool add_check(struct layout *x, struct action *a, const struct conversio
     return true;
 }
 
+/* The number of a field that nodes take from those above, plus 1; 0: there are too many. */
+static uint8_t number_above(struct layout *x, uint16_t field)
+{
+    struct writing *w = x->w;
+    unsigned i = 0;
+
+    while (i < w->n_above && w->above[i] != field)
+        i++;
+    if (i == MOST_ABOVE) {
+        too_large(x, "too many fields that nodes take from those above");
+        return 0;
+    }
+    w->above[i] = field;
+    w->n_above += i == w->n_above;
+    return (uint8_t)(i + 1);
+}
+
 /* False: memory. *kept_r tells whether the op writes at all. */
 static bool make_action(struct layout *x, const struct map_take *t, const struct map_op *op, struct action *a,
                         bool *kept_r)
@@ -130,6 +147,8 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
         return true;
     *a = (struct action){ .element = op->element[0], .component = op->component, .op = op, .field = NO_FIELD,
                           .beside = NO_FIELD, .guard = NO_FIELD, .inherits = NO_FIELD };
+    if (op->above && op->field && !(a->above = number_above(x, op->field->index)))
+        return false;
     if (def && a->element <= def->n) {
         a->use = &def->use[a->element - 1];
         if (a->use->element->type != TYPE_COMPOSITE && a->component == 1)
@@ -234,7 +253,7 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
         a->constant = row ? row->code : op->absent;
     }
     a->free = !op->guard && a->inherits == NO_FIELD;
-    a->odd = op->beside || op->guard || a->constant.n || a->inherits != NO_FIELD;
+    a->odd = op->beside || op->guard || a->constant.n || a->inherits != NO_FIELD || a->above;
     *kept_r = true;
     return true;
 }
@@ -488,6 +507,36 @@ static struct scope_work *inner_scope(struct layout *x, const struct map_take *t
     return s;
 }
 
+/* A line that makes nodes of one kind. The same line may stand in several places: below whatever nodes its own may be. */
+static bool make_kind(struct layout *x, const struct map_take *t)
+{
+    struct writing *w = x->w;
+    const struct map_scope *scope = t->scope;
+    const unsigned depth = x->depth;
+    struct node_kind *kind;
+
+    for (unsigned i = 0; i < w->n_kinds; i++) {
+        const struct map_take *o = w->kind[i].take;
+        bool same = o->node == t->node && o->n_select == t->n_select &&
+                    slice_eq(o->scope->kind_value, scope->kind_value);
+        for (unsigned k = 0; same && k < t->n_select; k++)
+            same = o->select[k].element == t->select[k].element && o->select[k].component == t->select[k].component &&
+                   o->select[k].key == t->select[k].key;
+        if (same)
+            return true;
+    }
+    if (w->n_kinds == MOST_KINDS)
+        return too_large(x, "too many kinds of nodes");
+    kind = &w->kind[w->n_kinds++];
+    *kind = (struct node_kind){ .take = t, .self = scope->self && scope->n_order, .group = scope->named, .naming = -1,
+                                .silent = scope->self && !scope->n_order };
+    w->tree = t->field;
+    x->depth = 0;
+    kind->scope = inner_scope(x, t);
+    x->depth = depth;
+    return kind->scope != NULL;
+}
+
 static bool make_work(struct layout *x, struct scope_work *s, const struct map_take *t)
 {
     struct work *k = NULL;
@@ -495,6 +544,17 @@ static bool make_work(struct layout *x, struct scope_work *s, const struct map_t
 
     if (!(t->direction & DIRECTION_WRITE))
         return true;
+    if (t->kind == TAKE_SCOPE && t->scope->kind) { /* all nodes are written by one work of the root */
+        for (unsigned i = 0; i < s->n_works; i++)
+            if (s->work[i].kind == WORK_NODES)
+                return make_kind(x, t);
+        if (s == x->root) {
+            k = &s->work[s->n_works++];
+            *k = (struct work){ .kind = WORK_NODES, .take = t, .segment = t->segment, .field = t->field->index };
+            set_bit(s->written, t->field->index);
+        }
+        return make_kind(x, t);
+    }
     /* fields of a segment and of dotted objects in it make one segment */
     for (unsigned i = 0; joins && i < s->n_works; i++)
         if (same_segment(&s->work[i], t) && s->work[i].n_members < MOST_MEMBERS &&
@@ -612,6 +672,38 @@ static void find_shared_lists(struct scope_work *s)
     }
 }
 
+/* May a segment stand there with nothing of the record in it? What must be there stands there by itself. */
+static bool may_be_empty(const struct work *k, const struct segment_def *def)
+{
+    uint64_t needed = def->mandatory;
+    for (unsigned i = 0; i < k->n_actions; i++)
+        if (k->action[i].constant.n)
+            needed &= ~(1ull << (k->action[i].element - 1));
+    return needed == 0;
+}
+
+/* Loops that are no objects of their own: their first segment is there when something inside of them is. */
+static void find_openers(struct layout *x, struct scope_work *s)
+{
+    for (unsigned i = 0; i < s->n_works; i++) {
+        struct work *k = &s->work[i];
+        const struct guide_node *node = &x->guide->node[k->segment];
+        const uint16_t end = x->guide->node[node->parent].end;
+        if (k->kind != WORK_SEGMENT || !node->trigger || node->parent == s->scope->node || !k->take ||
+            k->take->kind != TAKE_SEGMENT)
+            continue;
+        k->opens = node->def && may_be_empty(k, node->def);
+        for (unsigned n = 0; n < s->n_works; n++) {
+            const struct work *o = &s->work[n];
+            if (n != i && o->kind != WORK_LIST && o->segment == k->segment)
+                k->opens = false; /* which of them is not known */
+            if (o->segment > k->segment && o->segment < end)
+                set_bit(k->inside, n);
+        }
+        s->any_opens |= k->opens;
+    }
+}
+
 /* Fields that are written only if another one says so. */
 static void find_guarded(struct scope_work *s)
 {
@@ -626,34 +718,6 @@ static void find_guarded(struct scope_work *s)
     }
     for (unsigned i = 0; i < FIELD_WORDS; i++)
         s->guarded[i] &= ~free_of[i];
-}
-
-/* May a segment stand there with nothing of the record in it? What must be there stands there by itself. */
-static bool may_be_empty(const struct work *k, const struct segment_def *def)
-{
-    uint64_t needed = def->mandatory;
-    for (unsigned i = 0; i < k->n_actions; i++)
-        if (k->action[i].constant.n)
-            needed &= ~(1ull << (k->action[i].element - 1));
-    return needed == 0;
-}
-
-/* The loops inside the scope whose first segment may stand with nothing in it: it must be there for what is behind it. */
-static void find_openers(const struct layout *x, struct scope_work *s)
-{
-    for (unsigned i = 0; i < s->n_works; i++) {
-        const struct guide_node *node = &x->guide->node[s->work[i].segment];
-        const struct guide_node *loop = &x->guide->node[node->parent];
-        if (node->trigger && loop->ordinal) /* of the loop around its own */
-            loop = &x->guide->node[loop->parent];
-        for (unsigned k = 0; k < i && k < UINT8_MAX && loop->ordinal; k++) {
-            const struct work *opener = &s->work[k];
-            const struct guide_node *first = &x->guide->node[opener->segment];
-            if (first->trigger && first->parent == loop->ordinal && opener->kind == WORK_SEGMENT && !opener->n_select &&
-                first->def && may_be_empty(opener, first->def))
-                s->work[i].opener = (uint8_t)(k + 1);
-        }
-    }
 }
 
 /* What tells whether an item goes on with the segment of the one before. */
@@ -716,8 +780,8 @@ static struct scope_work *make_scope(struct layout *x, const struct map_scope *s
         }
     }
     find_guarded(s);
-    find_shared_lists(s);
     find_openers(x, s);
+    find_shared_lists(s);
     finish_names(s);
     if (!make_gives(x, s))
         return NULL;
@@ -741,6 +805,44 @@ static unsigned frames_of(const struct scope_work *s)
         most = n > most ? n : most;
     }
     return most + 1;
+}
+
+/* A node's names and its kind are written by whatever it is; of what goes to nodes below nothing is lost. */
+static void carry_field(struct scope_work *s, unsigned field)
+{
+    set_bit(s->written, field);
+    s->name[field].lost = false;
+}
+
+static void finish_kinds(struct writing *w)
+{
+    for (unsigned n = 0; n < w->n_kinds; n++) {
+        struct node_kind *kind = &w->kind[n];
+        struct scope_work *s = kind->scope;
+        carry_field(s, (unsigned)record_field_find(s->object, SLICE("id")));
+        carry_field(s, (unsigned)record_field_find(s->object, SLICE("parent")));
+        carry_field(s, kind->take->scope->kind_field->index);
+        for (unsigned i = 0; i < w->n_above; i++)
+            if (!bit_of(s->written, w->above[i])) {
+                set_bit(kind->hands, w->above[i]);
+                carry_field(s, w->above[i]);
+            }
+        for (unsigned i = 0; i < s->n_works; i++) {
+            const struct work *k = &s->work[i];
+            for (unsigned a = 0; a < k->n_actions; a++) {
+                if (k->action[a].above)
+                    set_bit(kind->takes, i);
+                if (kind->self && k->action[a].kind == ACTION_NODE)
+                    kind->naming = (int)i;
+            }
+        }
+        for (unsigned f = 0; kind->naming >= 0 && f < s->object->n; f++)
+            for (unsigned i = 0; i < s->n_words; i++)
+                if (s->gives[(size_t)f * s->n_words + i] & s->work[kind->naming].inside[i])
+                    set_bit(kind->inside, f);
+        if (kind->group && (!w->other || w->other->take->n_select))
+            w->other = kind;
+    }
 }
 
 static void mark_added(struct writing *w, struct action *a, unsigned n)
@@ -773,7 +875,7 @@ static void finish_checks(struct writing *w)
             for (unsigned n = 0; n < k->n_actions; n++)
                 if ((k->action[n].kind == ACTION_COUNT || k->action[n].kind == ACTION_SUM) && k->action[n].check == c)
                     at = i;
-            if (k->kind == WORK_LIST && k->field == check->list_field) {
+            if ((k->kind == WORK_LIST || k->kind == WORK_NODES) && k->field == check->list_field) {
                 k->check = k->check ? k->check : (uint8_t)(c + 1);
                 list = i; /* the last of them */
             }
@@ -794,6 +896,11 @@ int writing_make(const struct map_plan *plan, struct arena *arena, struct writin
     if (!w_r->root)
         return x.failed ? x.failed : err_nomem(err);
     w_r->frames = frames_of(w_r->root) + 2;
+    for (unsigned i = 0; i < w_r->n_kinds; i++) {
+        const unsigned n = frames_of(w_r->kind[i].scope) + 3;
+        w_r->frames = n > w_r->frames ? n : w_r->frames;
+    }
+    finish_kinds(w_r);
     for (struct scope_work *s = w_r->all; s; s = s->next)
         finish_scope(w_r, s);
     for (struct scope_work *s = w_r->all; s; s = s->next)

@@ -17,7 +17,9 @@ enum {
     NO_FIELD = RECORD_FIELDS,
     WORK_WORDS = 8,                         /* works of one scope, 64 a word */
     MOST_CHECKS = 16,
-    MOST_MEMBERS = 4                        /* dotted objects whose fields lie in one segment */
+    MOST_MEMBERS = 4,                       /* dotted objects whose fields lie in one segment */
+    MOST_KINDS = 16,                        /* kinds of nodes in a tree */
+    MOST_ABOVE = 16                         /* fields that a node takes from those above it */
 };
 
 enum action_kind {
@@ -61,6 +63,7 @@ struct action {
     bool free;                  /* neither guard nor inheritance */
     uint8_t adds;               /* 1 + number of the check that adds it up */
     uint8_t check;              /* ACTION_COUNT, ACTION_SUM */
+    uint8_t above;              /* 1 + number of the field that a node takes from those above it; 0: it does not */
     uint16_t field, beside, guard, inherits;
     const struct map_op *op;
     const struct words *words;
@@ -86,17 +89,17 @@ struct spread {
     bool goes_on;               /* another one before it has begun */
 };
 
-enum work_kind { WORK_SEGMENT, WORK_LIST, WORK_PAIRS, WORK_FOLD, WORK_ALWAYS };
+enum work_kind { WORK_SEGMENT, WORK_LIST, WORK_PAIRS, WORK_FOLD, WORK_ALWAYS, WORK_NODES };
 
 struct work {
     uint8_t kind;
     bool rival;                 /* another work before it writes the same list: only what fits its qualifier */
     bool checks;                /* has computed values */
+    bool opens;                 /* the first segment of a loop that is no object of its own */
+    uint64_t inside[WORK_WORDS];    /* and the works inside of that loop */
     const struct map_take *take;
     struct slice tag;
     uint16_t segment;           /* its node */
-    uint8_t opener;             /* 1 + the work whose segment opens the loop that this one stands in, and that may stand
-                                   there with nothing in it; 0: none */
     const struct map_select *select;
     unsigned n_select;
     struct action *action;      /* of the scope's own fields */
@@ -144,6 +147,7 @@ struct scope_work {
     uint64_t written[FIELD_WORDS];      /* fields that some line writes */
     uint64_t guarded[FIELD_WORDS];      /* of these: only if another field says so */
     bool any_guarded;
+    bool any_opens;
     /* an item that differs from the one before in its row alone joins its segment */
     uint16_t row;                       /* the row's loop, 0: none */
     uint16_t row_from, row_to;          /* nodes of the row: works before and behind it keep an item apart */
@@ -183,6 +187,19 @@ struct inheritance {
     bool agreed, differ;
 };
 
+/* Nodes of one kind, of several that a tree has. */
+struct node_kind {
+    const struct map_take *take;
+    struct scope_work *scope;
+    bool self;                  /* the document itself */
+    bool silent;                /* no line writes anything of it: what is below belongs to what is above */
+    bool group;                 /* the document names it, and others below it: CPS */
+    uint64_t inside[FIELD_WORDS];   /* self: fields that are written behind its name, in the loop that has it */
+    int naming;                 /* self: the work that writes its name, -1: none */
+    uint64_t takes[WORK_WORDS]; /* works that take something from above */
+    uint64_t hands[FIELD_WORDS];    /* fields that go to the nodes below */
+};
+
 struct writing {
     const struct map_plan *plan;
     struct scope_work *root;
@@ -193,6 +210,11 @@ struct writing {
     struct inheritance *inherit;
     unsigned n_inherits;
     const struct record_field *tree;    /* the list of the root that is a tree, NULL: none */
+    struct node_kind kind[MOST_KINDS];
+    unsigned n_kinds;                   /* 0: its nodes are all of one kind */
+    const struct node_kind *other;      /* the kind of nodes that no line speaks of */
+    uint16_t above[MOST_ABOVE];         /* fields */
+    unsigned n_above;
     unsigned frames;            /* objects open at once, at most */
 };
 
