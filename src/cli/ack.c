@@ -88,7 +88,7 @@ static int answer_file(struct command_context *c, struct reading *r, const char 
             code = exit_code_worse(code, EXIT_CODE_DATA);
     }
     if (a && acknowledge_totals(a)->interchanges > 0 && !command_has(c, OPTION_CONTROL) && answer != ERR_STOP)
-        command_say(c, "the answer is numbered from 000000001, as --control gives no other number; a partner takes a "
+        command_say(c, "the answer is numbered from 1, as --control gives no other number; a partner takes a "
                        "number once");
     edi_reader_free(&reader);
     acknowledge_free(&a);

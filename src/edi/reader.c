@@ -696,6 +696,25 @@ static int take_segment(struct edi_reader *r, const struct segment *s)
     return !s ? r->stopped : s->flags & SEGMENT_PARTS ? take_parts(r, s) : take_readable(r, s);
 }
 
+/* The segment that begins or ends a document. */
+static int take_service(struct edi_reader *r, const struct segment *s)
+{
+    const struct segment_def *def = NULL;
+    int result;
+
+    if (r->dialect == &dialect_edifact && slice_is(r->in.interchange.version, "4") && r->document.guide && r->in.envelope)
+        def = guide_segment(r->in.envelope, segment_tag(s));
+    r->service = def ? SERVICE_BY_GUIDE : SERVICE_NONE;
+    result = take_segment(r, s);
+    if (def && !r->stopped) {
+        r->service = SERVICE_BY_SYNTAX;
+        check_elements(&r->checker, s, def);
+        result = r->checker.stopped ? reader_stop(r, r->checker.stopped) : r->stopped;
+    }
+    r->service = SERVICE_NONE;
+    return result;
+}
+
 /* A document needs a group around it: when there is none, one is implied. */
 static bool open_for_document(struct edi_reader *r)
 {
@@ -781,7 +800,7 @@ static int take_document(struct edi_reader *r, const struct segment *s)
     r->duplicate = false;
     if (r->numbers.nomem || r->group_numbers.nomem || r->interchange_numbers.nomem)
         reader_stop(r, err_nomem(r->err));
-    return r->stopped ? r->stopped : take_segment(r, s);
+    return r->stopped ? r->stopped : take_service(r, s);
 }
 
 static int take_document_end(struct edi_reader *r, const struct segment *s)
@@ -790,7 +809,7 @@ static int take_document_end(struct edi_reader *r, const struct segment *s)
         return find_no_header(r, s, DIALECT_DOCUMENT);
     if (!(s = reader_readable(r, s)))
         return r->stopped;
-    take_segment(r, s);
+    take_service(r, s);
     if (!r->stopped && s->n >= 1)
         compare_count(r, s, 1, r->document.segments, FINDING_SET_COUNT, "segments");
     if (!r->stopped && s->n >= 2)

@@ -237,10 +237,18 @@ static void from_remark(const struct remark *m, struct finding *f)
     }
 }
 
+/* Is there too much in an element, or too much of it? */
+static bool is_too_much(enum finding_code code)
+{
+    return code == FINDING_ELEMENT_LONG || code == FINDING_ELEMENT_COMPONENTS || code == FINDING_ELEMENT_TOO_MANY;
+}
+
 int reader_document_remark(void *ctx, const struct segment *s, const struct remark *m)
 {
     struct edi_reader *r = ctx;
     struct finding f = { .code = m->code };
+    if (r->service != SERVICE_NONE && is_too_much(m->code) == (r->service == SERVICE_BY_GUIDE))
+        return r->stopped;
     if (m->code == FINDING_SEGMENT_MISSING && r->n_missed < SEGMENTS_MISSED)
         r->missed[r->n_missed++] = slice_key(m->tag);
     if (m->code == FINDING_SEGMENT_SEQUENCE && was_missed(r, slice_key(segment_tag(s))))

@@ -92,6 +92,9 @@ struct edi_reader {
     unsigned next_cached;
 
     struct checker checker;         /* of the document */
+    /* UNH and UNT of syntax version 4 hold more than those of the messages' guides, which are of version 3: how much may
+     * be in them, the syntax says. */
+    enum { SERVICE_NONE, SERVICE_BY_GUIDE, SERVICE_BY_SYNTAX } service;
     struct checker outside;         /* of envelope segments */
     enum finding_code outside_code;
 };

@@ -458,6 +458,16 @@ static void test_what_cannot_be_answered(void **state)
                   "interchange 42 cannot be answered: its UNB does not say who sent it to whom");
 }
 
+/* Of a message's type all is copied that the version has a place for. */
+static void test_types(void **state)
+{
+    (void)state;
+    answers(UNB4 "UNH+1+ORDERS:D:01B:UN:EAN010:1:2'BGM+220+1+9'UNT+3+1'UNZ+1+42'",
+            HEAD4 "+7'UCM+1+ORDERS:D:01B:UN:EAN010:1:2+4'UCS+2+13'UCS+2+13'" TAIL("6"));
+    answers(UNB "UNG+ORDERS+S+R+261120:0905+8+UN+D:96A:EAN008'UNH+1+ORDERS'BGM+220+1+9'UNT+3+1'UNE+1+8'UNZ+1+42'",
+            HEAD "+7'UCF+8+S+R+7'UCM+1+ORDERS:D:96A:UN+4+13+UNH+3:2'UCS+2+13'UCS+2+13'" TAIL("7"));
+}
+
 /* What names no version, no agency, no reference is answered all the same. */
 static void test_headers_with_holes(void **state)
 {
@@ -574,6 +584,7 @@ int main(void)
         cmocka_unit_test(test_places),
         cmocka_unit_test(test_contrl_is_not_answered),
         cmocka_unit_test(test_what_cannot_be_answered),
+        cmocka_unit_test(test_types),
         cmocka_unit_test(test_headers_with_holes),
         cmocka_unit_test(test_both_kinds),
         cmocka_unit_test(test_ceilings),
