@@ -776,6 +776,7 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
 /* ---- lines ---- */
 
 static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_line *lines);
+static void mark_lists(struct compiling *x, const struct map_scope *s);
 
 static struct map_scope *new_scope(struct compiling *x, struct map_scope *parent, const struct guide_node *node,
                                    const struct record_object *object, bool list)
@@ -1538,7 +1539,40 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
         *link = m.take[i];
     }
     compile_check_takes(x, s, lines);
+    mark_lists(x, s);
     return true;
+}
+
+/* Marks a list that several lines fill with others between them: it stays open until the object's end. */
+static void mark_gathering(struct compiling *x, const struct map_scope *s, struct map_take *t)
+{
+    for (unsigned i = 0; i < s->n_order; i++)
+        for (struct map_take *other = s->order[i]; other; other = other->pairs) {
+            const uint16_t from = t->segment < other->segment ? t->segment : other->segment;
+            const uint16_t to = t->segment < other->segment ? other->segment : t->segment;
+            bool between = false;
+            if (other == t || other->field != t->field || !(other->direction & DIRECTION_READ))
+                continue;
+            for (unsigned k = 0; k < s->n_order; k++)
+                between |= s->order[k]->segment > from && s->order[k]->segment < to &&
+                           s->order[k]->direction & DIRECTION_READ;
+            if (!between || t->gathers)
+                continue;
+            t->gathers = true;
+            if (s->row) {
+                struct place at = { .file = x->map->file, .line = t->line };
+                compile_refuse(x, &at, "\"%.*s\" is a list of the item and of its rows: give one of them another field",
+                               SLICE_FMT(t->field->name));
+            }
+        }
+}
+
+static void mark_lists(struct compiling *x, const struct map_scope *s)
+{
+    for (unsigned i = 0; i < s->n_order; i++)
+        for (struct map_take *t = s->order[i]; t; t = t->pairs)
+            if (t->field && t->field->type == RECORD_ARRAY && t->direction & DIRECTION_READ)
+                mark_gathering(x, s, t);
 }
 
 /* ---- what lines mean for others ---- */

@@ -178,6 +178,7 @@ struct map_take {
     bool common;                    /* `shared`: all items that the rows of its scope make have what it writes */
     bool elsewhere;                 /* what it writes goes to no object at hand: it is common, or nodes of a kind */
     bool repeats;                   /* spread, fold: over several segments */
+    bool gathers;                   /* reading: other lines stand between this one and another of its list */
     uint32_t fold;
     struct map_take *pairs;         /* of a TAKE_SEGMENT: its pairs and spreads, one after the other by `pairs` */
     unsigned shared;                /* TAKE_PAIRS: ops from this one on are shared by all items of a segment */

@@ -1008,7 +1008,7 @@ static struct buf *list_target(struct map_reader *r, struct instance *i, const s
     }
     if (i->list && i->list->field == t->field)
         return i->to;
-    if (!(i->closed[index / 64] >> (index % 64) & 1) &&
+    if (!(i->closed[index / 64] >> (index % 64) & 1) && !t->gathers &&
         (!i->list || (i->list->segment != t->segment && i == &r->stack[r->depth - 1]))) {
         if (i->list)
             close_list(r, i);

@@ -716,6 +716,25 @@ static void test_elements(void **state)
     writes(HEAD PO1_LINES BEG_LINES, "{" LINES_JSON "," BEG_JSON "}", BEG PO1);
 }
 
+/* One list of two lines, with others between them, is one list. */
+static void test_list_of_two(void **state)
+{
+    static const char map[] = HEAD BEG_LINES PO1_LINES
+        "    REF <-> references[]\n      REF01 <-> kind\n      REF02 <-> value\n    TD5.TD505 <-> text\n"
+        "    SDQ03..SDQ22 pairs <-> allocations[].(location quantity)\n"
+        "    N9 -> references[]\n      N901 -> kind\n      N902 -> value\n";
+    struct setting s;
+
+    (void)state;
+    compile_well(&s, map, NULL);
+    reads_with(&s, BEG PO1 "REF*CO*1~REF*LI*2~SDQ*EA**01*5~TD5*****Truck~N9*L1*3~N9*L1*4~" PO1,
+               "{" BEG_JSON ",\"lines\":[{" LINE_JSON ",\"allocations\":[{\"location\":\"01\",\"quantity\":\"5\"}],"
+               "\"text\":\"Truck\",\"references\":[{\"kind\":\"CO\",\"value\":\"1\"},{\"kind\":\"LI\",\"value\":\"2\"},"
+               "{\"kind\":\"L1\",\"value\":\"3\"},{\"kind\":\"L1\",\"value\":\"4\"}],"
+               "\"unmapped\":[{\"path\":\"SDQ.SDQ01\",\"value\":\"EA\"}]},{" LINE_JSON "}]}", "");
+    clean_up(&s);
+}
+
 static void test_tables(void **state)
 {
     static const char map[] = HEAD "  BEG01 <-> purpose code own\n  BEG02 <-> type\n  BEG03 <-> number\n"
@@ -1767,7 +1786,7 @@ int main(void)
         cmocka_unit_test(test_headings_refused),
         cmocka_unit_test(test_tables_refused),
         cmocka_unit_test(test_elements),
-        cmocka_unit_test(test_tables),
+        cmocka_unit_test(test_list_of_two), cmocka_unit_test(test_tables),
         cmocka_unit_test(test_beside),
         cmocka_unit_test(test_dates),
         cmocka_unit_test(test_decimals),
