@@ -364,12 +364,12 @@ static ALWAYS_INLINE bool any(signed16 v)
 #endif
 }
 
-/* The bytes in v that need the slow way, but for element separators. */
-static ALWAYS_INLINE signed16 unusual_bytes(const struct edi_writer *w, bytes16 v)
+/* The bytes in v that need the slow way, but for separators of elements and components. */
+static ALWAYS_INLINE signed16 unusual_text(const struct edi_writer *w, bytes16 v)
 {
     signed16 s = (signed16)v;
     signed16 bad = (signed16)(s < 0x20) | (signed16)(s == 0x7f) | (signed16)(v == w->delimiter[1]) |
-                   (signed16)(v == w->delimiter[2]) | (signed16)(v == w->delimiter[3]);
+                   (signed16)(v == w->delimiter[3]);
 
     if (UNLIKELY(w->narrow)) {
         if (w->state.options.charset == CHARSET_BASIC)
@@ -384,6 +384,12 @@ static ALWAYS_INLINE signed16 unusual_bytes(const struct edi_writer *w, bytes16 
             bad |= (signed16)(v == (uint8_t)w->syntax.release);
     }
     return bad;
+}
+
+/* The same, and those of components. */
+static ALWAYS_INLINE signed16 unusual_bytes(const struct edi_writer *w, bytes16 v)
+{
+    return unusual_text(w, v) | (signed16)(v == w->delimiter[2]);
 }
 
 static ALWAYS_INLINE bool unusual(const struct edi_writer *w, bytes16 v)
@@ -672,6 +678,70 @@ int edi_write_elements(struct edi_writer *w, uint64_t mask, const struct slice *
     w->out.n = at;
     w->last = last;
     w->substance = true;
+    w->escapes = any(escapes) ? ESCAPES_SOME : ESCAPES_NONE;
+    return 0;
+}
+
+int edi_write_values(struct edi_writer *w, const struct edi_value *value, unsigned n)
+{
+    const struct edi_syntax *x = &w->syntax;
+    size_t at = w->out.n, from = at, room = 0;
+    signed16 bad = { 0 }, escapes = { 0 };
+    unsigned last = 0, part = 0, components = 0, found = 0, found_components = 0;
+    char *p;
+
+    if (UNLIKELY(w->failed || !w->in_segment || w->last))
+        return misplaced(w, 1);
+    for (unsigned i = 0; i < n; i++)
+        room += value[i].text.n + value[i].component;
+    if (UNLIKELY(!has_room(w, room)))
+        return writer_fail_buffer(w, &w->out);
+    p = w->out.p;
+    for (const struct edi_value *v = value; v < value + n; v++) {
+        if (UNLIKELY(v->text.n == 0 || v->repetition > 1 || v->element > LIMIT_ELEMENTS))
+            return 1;
+        if (v->element > last) {
+            do {
+                w->at[last] = (uint32_t)at;
+                p[at++] = x->element;
+            } while (UNLIKELY(++last < v->element));
+            part = 1;
+        } else if (UNLIKELY(v->element < last || v->component <= part)) {
+            return 1;
+        }
+        if (v->component > part) {
+            if (UNLIKELY(!x->component))
+                return 1;
+            components += v->component - part;
+            do
+                p[at++] = x->component;
+            while (UNLIKELY(++part < v->component));
+        }
+        copy_plain(p + at, v->text.p, v->text.n);
+        at += v->text.n;
+    }
+    /* as in edi_write_elements() */
+    memset(p + at, '0', 16);
+    while (from < at) {
+        size_t end = at - from > 255 * 16 ? from + 255 * 16 : at;
+        bytes16 separators = { 0 }, between = { 0 };
+        for (; from < end; from += 16) {
+            bytes16 v = load16(p + from);
+            bad |= unusual_text(w, v);
+            escapes |= (signed16)(v == '"') | (signed16)(v == '\\');
+            separators -= (bytes16)(v == w->delimiter[0]);
+            between -= (bytes16)(v == w->delimiter[2]);
+        }
+        found += sum16(separators);
+        found_components += sum16(between);
+    }
+    if (UNLIKELY(any(bad) || found != last || found_components != components))
+        return 1;
+    w->out.n = at;
+    w->last = last;
+    w->repetition = w->component = 0;
+    w->substance |= n > 0;
+    w->parts = components > 0;
     w->escapes = any(escapes) ? ESCAPES_SOME : ESCAPES_NONE;
     return 0;
 }

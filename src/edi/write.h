@@ -145,7 +145,14 @@ int edi_write_element(struct edi_writer *w, unsigned element, struct slice value
  * `stride` bytes behind `value`. 1: some value is empty or needs more than copying; nothing was written, they are to be
  * written one by one. */
 int edi_write_elements(struct edi_writer *w, uint64_t mask, const struct slice *value, size_t stride);
-/* The same for a qualifier or other fixed value: alone it makes no segment. */
+/* The same where components are among the values: of the whole segment, in ascending order. */
+struct edi_value {
+    struct slice text;
+    uint8_t element;
+    uint8_t repetition, component;  /* 0: the element as a whole */
+};
+int edi_write_values(struct edi_writer *w, const struct edi_value *value, unsigned n);
+/* As edi_write_element() for a qualifier or other fixed value: alone it makes no segment. */
 int edi_write_constant(struct edi_writer *w, unsigned element, struct slice value);
 /* A component of an element's repetition; repetition and component from 1, ascending inside each other. */
 int edi_write_part(struct edi_writer *w, unsigned element, unsigned repetition, unsigned component,

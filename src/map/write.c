@@ -1070,6 +1070,26 @@ static bool parts_are_elements(struct map_writer *w)
     return true;
 }
 
+/* All elements and components at once; as edi_write_elements(). */
+static __attribute__((noinline)) int write_values(struct map_writer *w)
+{
+    struct edi_value value[64 + MOST_PARTS];
+    unsigned n = 0, part = 0;
+
+    for (uint64_t mask = w->filled; mask; mask &= mask - 1) {
+        unsigned k = (unsigned)__builtin_ctzll(mask);
+        if (!(w->composite >> k & 1)) {
+            value[n++] = (struct edi_value){ .text = w->cell[k].text, .element = (uint8_t)(k + 1) };
+            continue;
+        }
+        for (; part < w->n_parts && w->part[part].element == k + 1; part++)
+            value[n++] = (struct edi_value){ w->part[part].cell.text, (uint8_t)(k + 1),
+                                             (uint8_t)part_repetition(w->part[part].component),
+                                             (uint8_t)part_component(w->part[part].component) };
+    }
+    return edi_write_values(w->out, value, n);
+}
+
 int write_end_segment(struct map_writer *w, bool always)
 {
     const struct guide_node *node;
@@ -1093,12 +1113,13 @@ int write_end_segment(struct map_writer *w, bool always)
     if (UNLIKELY(code < 0))
         return write_failed(w);
     mask = w->filled;
-    if (LIKELY(!w->composite) || parts_are_elements(w)) {
+    if (LIKELY(!w->composite) || parts_are_elements(w))
         code = edi_write_elements(w->out, mask, &w->cell[0].text, sizeof(w->cell[0]));
-        if (UNLIKELY(code < 0))
-            return write_failed(w);
-        mask = code ? mask : 0;
-    }
+    else
+        code = write_values(w);
+    if (UNLIKELY(code < 0))
+        return write_failed(w);
+    mask = code ? mask : 0;
     for (; mask; mask &= mask - 1) {
         unsigned k = (unsigned)__builtin_ctzll(mask);
         if (UNLIKELY(w->composite >> k & 1))
