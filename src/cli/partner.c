@@ -414,6 +414,8 @@ static const char man_head[] =
     "stays a test.\n"
     ".PP\n"
     "A partner may have lines x12 and edifact, and several of each. Which one a document goes by, its type says: 856 or DESADV.\n"
+    "A value that it has no word or place for refuses the document; with \\fBallow loss\\fR the segment that it would stand in is\n"
+    "left out and told, unless it is a line, a quantity or its unit.\n"
     "Messages are written without groups; interchanges and messages are counted, without zeros before the number.\n"
     ".PP\n"
     "An interchange that is read is to be one from the partner to us, or from us to the partner, as a line x12 or\n"

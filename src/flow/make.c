@@ -46,6 +46,7 @@ struct making {
     struct produce *produce; /* what writes documents for a line, kept for its next group */
     const struct partner_route *produces;
     struct complaints complaints; /* of it */
+    struct finding_policy policy;
     struct item **member;
     size_t members, members_room;
     struct item *now; /* whose record is being written */
@@ -514,6 +515,10 @@ static int open_produce(struct making *m, uint64_t interchange, uint64_t group, 
     options.guide = agreement_guides(m->agreement, &options.n_guides);
     options.map = agreement_map(m->agreement, m->way.route);
     options.route = m->route;
+    finding_policy_init(&m->policy);
+    if (partner_allows(m->partner, slice_of(finding_rows[FINDING_MAP_LEFT_OUT].allow)))
+        finding_policy_allow(&m->policy, slice_of(finding_rows[FINDING_MAP_LEFT_OUT].allow));
+    options.policy = &m->policy;
     options.interchange = interchange;
     options.group = group;
     options.now = now;

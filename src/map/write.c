@@ -489,6 +489,42 @@ static COLD int run_period(struct map_writer *w, const struct frame *values, con
     return code < 0 ? code : set_place(w, a, period->element, period->component, f, item, form);
 }
 
+/* Is this no code that may stand there? What the guide has no codes for is as long as it may be. */
+static bool is_no_code(const struct map_writer *w, const struct element_use *use, struct slice v)
+{
+    const struct codes *codes;
+
+    if (!use || use->element->type == TYPE_COMPOSITE)
+        return false;
+    if (v.n > use->max || v.n < use->min)
+        return true;
+    codes = use->needs_codes ? guide_codes(w->plan->guide, (struct element_use *)use) : NULL;
+    return codes && v.n <= 8 && !codes_has(codes, slice_key(v)) &&
+           w->policy.severity[FINDING_ELEMENT_CODE] == SEVERITY_ERROR;
+}
+
+/* A word that the table has no code for, and that is none itself: what stands for a missing value is written in its place, or
+ * the table's code for `other`, or nothing. True: nothing. */
+static COLD bool lose_word(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item, struct slice *v)
+{
+    const bool needed = a->use && a->use->requirement == REQ_MANDATORY;
+    const struct map_table_row *other = words_find(a->words, SLICE("other"));
+    const struct slice instead = a->constant.n ? a->constant : other ? other->code : slice(NULL, 0);
+    char words[160];
+
+    /* a quantity without its unit is another quantity */
+    if (w->dry || (needed && !instead.n) || slice_is(a->op->field->codes, "unit") || !is_no_code(w, a->use, *v))
+        return false;
+    if (instead.n)
+        snprintf(words, sizeof(words), "has no code in table %.*s: %.*s is written", SLICE_FMT(a->words->table->name),
+                 SLICE_FMT(instead));
+    else
+        snprintf(words, sizeof(words), "is left out: it has no code in table %.*s", SLICE_FMT(a->words->table->name));
+    write_report_loss(w, write_path(w, f, a->list, item, a->op->field), *v, words);
+    *v = instead;
+    return !v->n;
+}
+
 /* One value of the object `values`, converted and set; f is the object that the path goes by. */
 static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *values, const struct frame *f,
                                    const struct action *a, unsigned element, uint32_t item, struct slice v)
@@ -517,6 +553,8 @@ static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *val
                               "is not written: it stands for something else");
         if (UNLIKELY(lost == LOST_WORD))
             report_word(w, a, f, item, word);
+        if (UNLIKELY(w->may_lose) && v.p == word.p && lose_word(w, a, f, item, &v))
+            return 0;
         break;
     }
     case ACTION_DATE:
@@ -1400,11 +1438,69 @@ static COLD int write_rest(struct map_writer *w, struct frame *item)
     return code;
 }
 
+/* The moment before something that may be left out. */
+struct moment {
+    struct edi_mark mark;
+    struct checker checker;
+    uint64_t segments;
+    uint64_t count[MOST_CHECKS], sum[MOST_CHECKS];
+    struct loss loss, *around;
+};
+
+/* What the guide has many of is what the document is about: it is never left out. */
+static COLD bool may_lose(const struct map_writer *w, const struct work *k)
+{
+    const struct guide_node *node = &w->plan->guide->node[k->segment];
+
+    if (node->trigger)
+        node = &w->plan->guide->node[node->parent];
+    /* of a segment that must be there and may be there again, another one will do */
+    return !w->dry && !w->some_left && (!node->required || (!node->loop && node->max > 1)) &&
+           (!node->loop || node->max <= 1000 || node->max == UINT32_MAX);
+}
+
+static COLD int begin_losing(struct map_writer *w, struct moment *m)
+{
+    if (edi_writer_mark(w->out, &m->mark) < 0)
+        return write_failed(w);
+    m->checker = w->checker;
+    m->segments = w->segments;
+    for (unsigned i = 0; i < w->writing.n_checks; i++) {
+        m->count[i] = w->writing.check[i].count;
+        m->sum[i] = w->writing.check[i].sum;
+    }
+    m->loss.any = m->loss.whole = false;
+    m->around = w->loss;
+    w->loss = &m->loss;
+    return 0;
+}
+
+/* It was written, or is taken back. */
+static COLD int end_losing(struct map_writer *w, struct moment *m, int code, bool list)
+{
+    w->loss = m->around;
+    if (code < 0 || !m->loss.any) {
+        edi_writer_release(w->out);
+        return code;
+    }
+    edi_writer_rewind(w->out, &m->mark);
+    w->checker = m->checker;
+    w->segments = m->segments;
+    for (unsigned i = 0; i < w->writing.n_checks; i++) {
+        w->writing.check[i].count = m->count[i];
+        w->writing.check[i].sum = m->sum[i];
+    }
+    write_report_left_out(w, &m->loss, list);
+    return w->stopped;
+}
+
 static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
 {
     const struct scope_work *s = k->scope;
     const bool goes_on = s->n_works == 0 && !s->row && !k->rival;
     const struct record_field *name = k->take->field;
+    const bool loses = UNLIKELY(w->may_lose) && !name->required && !s->row && !k->check && may_lose(w, k);
+    struct moment moment;
     struct items items;
     uint32_t node, rows = 0;
     int code;
@@ -1424,11 +1520,15 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
         w->fold_rest = 0;
         if (UNLIKELY(w->some_left) && !f->up)
             arena_reset(&w->item_arena);
+        if (UNLIKELY(loses) && (code = begin_losing(w, &moment)) < 0)
+            return code;
         if (UNLIKELY(k->rival)) {
             code = write_collect(w, item, s, items.tape, node);
             if (code >= 0)
                 code = is_mine(w, f, item, k);
             if (code <= 0) {
+                if (loses)
+                    code = end_losing(w, &moment, code, false);
                 w->top--;
                 if (code < 0)
                     return code;
@@ -1455,6 +1555,8 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
         w->goes_on = false;
         if (LIKELY(code >= 0))
             code = UNLIKELY(s->row) ? run_row(w, item, rows == 0) : write_run_inner(w, item);
+        if (UNLIKELY(loses))
+            code = end_losing(w, &moment, code, false);
         w->top--;
         if (UNLIKELY(f->left) && code >= 0)
             code = write_left_before(w, f, k->segment);
@@ -1544,6 +1646,11 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
             if (code < 0)
                 return code;
             gap = is_gap(item);
+            if (gap && UNLIKELY(w->may_lose)) {
+                write_report_loss(w, write_path(w, f, t->field, items.index, NULL), slice(NULL, 0),
+                                  "is left out: it is a gap in another standard's segment");
+                continue;
+            }
         }
         if (slot == most || (shared && !gap && item && !same_shared(p, shared, item))) {
             if (!t->repeats && slot == most) {
@@ -1646,6 +1753,46 @@ static void open_loops(struct frame *f)
             set_bit(f->pending, i);
 }
 
+/* A quantity, a price: the object would be another one without it. */
+static COLD bool holds_number(const struct frame *f, const struct work *k)
+{
+    for (unsigned i = 0; i < k->n_actions; i++)
+        if (k->action[i].op && k->action[i].op->field && k->action[i].op->field->type == RECORD_DECIMAL &&
+            has(f, k->action[i].field))
+            return true;
+    return false;
+}
+
+/* What is an object or a list by itself, or fields that stand in one segment: each of these is told. */
+static COLD int run_losing(struct map_writer *w, struct frame *f, const struct work *k,
+                           int (*run)(struct map_writer *w, struct frame *f, const struct work *k), bool list)
+{
+    struct moment moment;
+    int code = begin_losing(w, &moment);
+
+    if (code < 0)
+        return code;
+    code = run(w, f, k);
+    if (code >= 0 && moment.loss.any && k->kind == WORK_SEGMENT && k->n_actions) {
+        moment.loss.whole = true;
+        code = end_losing(w, &moment, code, list);
+        for (unsigned i = 0; i < k->n_actions && code >= 0; i++) {
+            struct slice path;
+            if (!k->action[i].op || !k->action[i].op->field || !has(f, k->action[i].field))
+                continue;
+            path = write_path(w, f, NULL, 0, k->action[i].op->field);
+            if (!slice_is(path, moment.loss.path))
+                write_report_loss(w, path, slice(NULL, 0), "is left out: its segment is");
+        }
+        for (unsigned i = 0; i < k->n_members && code >= 0; i++)
+            if (has(f, k->member_field[i]))
+                write_report_loss(w, write_path(w, f, NULL, 0, k->member_name[i]), slice(NULL, 0),
+                                  "is left out: its segment is");
+        return code < 0 ? code : w->stopped;
+    }
+    return end_losing(w, &moment, code, list);
+}
+
 int write_run_inner(struct map_writer *w, struct frame *f)
 {
     const struct scope_work *s = f->scope;
@@ -1663,13 +1810,15 @@ int write_run_inner(struct map_writer *w, struct frame *f)
             }
             switch (k->kind) {
             case WORK_SEGMENT:
-                code = run_segment(w, f, k);
+                code = UNLIKELY(w->may_lose) && may_lose(w, k) && !holds_number(f, k)
+                           ? run_losing(w, f, k, run_segment, false)
+                           : run_segment(w, f, k);
                 break;
             case WORK_LIST:
                 code = run_list(w, f, k);
                 break;
             case WORK_PAIRS:
-                code = run_pairs(w, f, k);
+                code = UNLIKELY(w->may_lose) && may_lose(w, k) ? run_losing(w, f, k, run_pairs, true) : run_pairs(w, f, k);
                 break;
             case WORK_FOLD:
                 write_begin_segment(w, k, f);

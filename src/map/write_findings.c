@@ -44,12 +44,47 @@ struct slice write_path(struct map_writer *w, const struct frame *f, const struc
     return buf_slice(&w->path);
 }
 
+static void keep_loss(struct loss *loss, const struct map_write_finding *f)
+{
+    struct buf words;
+
+    if (loss->any)
+        return;
+    loss->any = true;
+    snprintf(loss->path, sizeof(loss->path), "%.*s", SLICE_FMT(f->path));
+    buf_init(&words, 1 << 16);
+    map_write_finding_text(f, &words);
+    snprintf(loss->words, sizeof(loss->words), "is left out: %s", buf_text(&words));
+    buf_deinit(&words);
+}
+
+void write_report_left_out(struct map_writer *w, const struct loss *loss, bool list)
+{
+    struct slice path = slice_of(loss->path);
+    const char *dot = memrchr(path.p, '.', path.n);
+    struct map_write_finding f = { .code = "MAP-LOSS", .severity = SEVERITY_WARNING, .found = loss->words, .expected = "",
+                                   .loss = true };
+
+    if (!loss->whole)
+        path.n = dot ? (size_t)(dot - path.p) : path.n;
+    if (list && path.n && path.p[path.n - 1] == ']')
+        path.n = (size_t)((const char *)memrchr(path.p, '[', path.n) - path.p);
+    f.path = path;
+    write_report(w, &f);
+}
+
 void write_report(struct map_writer *w, const struct map_write_finding *f)
 {
     int answer;
 
     if (f->severity == SEVERITY_IGNORE)
         return;
+    /* a record that is wrong by itself, or in another character set, loses nothing: it is refused */
+    if (f->severity == SEVERITY_ERROR && w->loss && strncmp(f->code, "RECORD", strlen("RECORD")) != 0 &&
+        strcmp(f->code, "MAP-CHARACTER") != 0) {
+        keep_loss(w->loss, f);
+        return;
+    }
     if (f->severity == SEVERITY_ERROR)
         w->errors++;
     if (!w->finding || w->stopped || w->errors > LIMIT_FINDINGS)
@@ -165,8 +200,12 @@ void write_too_many(struct map_writer *w, const struct spread *p, const struct f
                                    .segment = w->segments + 1,
                                    .found = "has no place: the list has more items than the segment can hold" };
 
-    snprintf(expected, sizeof(expected), "at most %u", most);
     r.path = write_path(w, f, p->take->field, index, NULL);
+    if (w->may_lose && !w->loss) {
+        write_report_loss(w, r.path, slice(NULL, 0), "is left out: the list has more items than the segment can hold");
+        return;
+    }
+    snprintf(expected, sizeof(expected), "at most %u", most);
     r.place = write_place_name(w, w->work->tag, p->take->first, 0, place, sizeof(place));
     write_report(w, &r);
 }

@@ -90,6 +90,13 @@ struct left {
     bool done;
 };
 
+/* Why something is left out: the first error in it. */
+struct loss {
+    bool any;
+    bool whole;             /* its path is told as it is */
+    char path[200], words[300];
+};
+
 struct map_writer {
     const struct map_plan *plan;
     struct writing writing;
@@ -112,6 +119,8 @@ struct map_writer {
     const struct above *above;              /* what stands above the node at hand; NULL: nothing */
     bool no_totals;                         /* there are more items than their count can say */
     bool some_left;                         /* some object's `unmapped` is to be written */
+    bool may_lose;                          /* what cannot be written may be left out, and is told (`allow loss`) */
+    struct loss *loss;                      /* of what is being written and may be left out; NULL: nothing may */
     struct frame *frame;
     unsigned top;                           /* frames in use */
     /* the segment at hand */
@@ -291,7 +300,9 @@ COLD int write_remark(void *ctx, const struct segment *s, const struct remark *r
 COLD void write_refuse_value(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
                              struct slice value, const char *found, const char *expected);
 /* Something that is not written: a warning. */
-COLD void write_report_loss(struct map_writer *w, struct slice path, struct slice value, const char *found);
+COLD /* An error in what may be left out: it is. The path is that of the object, or list, that the value stands in. */
+void write_report_left_out(struct map_writer *w, const struct loss *loss, bool list);
+void write_report_loss(struct map_writer *w, struct slice path, struct slice value, const char *found);
 /* A field that no line of the map takes: told once a record. */
 COLD void write_report_lost(struct map_writer *w, struct frame *f, unsigned i);
 /* Fields whose lines all have a guard, and none let them through. */

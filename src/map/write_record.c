@@ -166,6 +166,7 @@ static void begin_record(struct map_writer *w)
     w->some_left = w->nomem = w->verified = w->item_verified = false;
     w->streaming = NULL;
     w->segments = w->errors = 0;
+    w->loss = NULL;
     w->behind.set = false;
     w->above = NULL;
     w->stopped = 0;
@@ -302,6 +303,7 @@ int map_writer_new(const struct map_plan *plan, const struct map_write_options *
     finding_policy_init(&w->policy);
     if (w->options.policy)
         w->policy = *w->options.policy;
+    w->may_lose = w->policy.severity[FINDING_MAP_LEFT_OUT] < SEVERITY_ERROR;
     w->checker = (struct checker){ .syntax = &w->syntax, .remark = write_remark, .ctx = w,
                                    .short_dates = w->options.short_dates, .no_long_dates = w->options.short_dates };
     arena_init(&w->arena, LIMIT_CONFIG_FILE);

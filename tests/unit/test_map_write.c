@@ -206,6 +206,7 @@ static void run_ok(struct run *r, const char *json)
 #define ITEM "\"items\":[{\"scheme\":\"gtin-12\",\"id\":\"012345678905\"}]"
 #define LINE "{\"quantity\":\"10\",\"unit\":\"LBR\",\"unit_price\":\"1.5\"," ITEM "}"
 #define LINES "\"lines\":[" LINE "]"
+#define UNIT(unit) BEG ",\"lines\":[{\"quantity\":\"1\"," unit "," ITEM "}]"
 
 #define BEG_OUT "BEG*00*SA*77**20260102\n"
 #define PO1_OUT "PO1**10*LB*1.5**UP*012345678905\n"
@@ -218,12 +219,13 @@ struct row {
     const char *said;
 };
 
-static void check_rows(const struct map_plan *plan, const struct row *row, size_t n)
+static void check_rows_by(const struct map_plan *plan, const struct finding_policy *policy, const struct row *row, size_t n)
 {
     for (size_t i = 0; i < n; i++) {
         struct run r;
         char json[8000];
         run_init(&r, plan);
+        r.options.policy = policy;
         snprintf(json, sizeof(json), HEAD "%s}", row[i].record);
         run_ok(&r, json);
         assert_string_equal(buf_text(&r.said.text), row[i].said);
@@ -232,6 +234,10 @@ static void check_rows(const struct map_plan *plan, const struct row *row, size_
         assert_true(r.said.errors > 0 || row[i].out != NULL);
         run_deinit(&r);
     }
+}
+static void check_rows(const struct map_plan *plan, const struct row *row, size_t n)
+{
+    check_rows_by(plan, NULL, row, n);
 }
 #define CHECK_ROWS(plan, rows) check_rows(plan, rows, sizeof(rows) / sizeof(rows[0]))
 
@@ -310,10 +316,37 @@ static void values(void **state)
     CHECK_ROWS(plan_from(maps, NULL, "x12/004010/850"), rows);
 }
 
+/* `allow loss`: what the standard has no word or place for is left out, and told; what the document is about is not. */
+static void left_out(void **state)
+{
+    static const struct row rows[] = {
+        { BEG "," LINES ",\"references\":[{\"kind\":\"wibble\",\"value\":\"9\"}]", BEG_OUT "REF*ZZ*9\n" PO1_OUT CTT_OUT,
+          "MAP-LOSS references[0].kind: \"wibble\" has no code in table reference-kind: ZZ is written\n" },
+        { BEG "," LINES ",\"amounts\":[{\"kind\":\"wibble\",\"amount\":\"1\"},{\"kind\":\"total\",\"amount\":\"2\"}]",
+          BEG_OUT "AMT*TT*2\n" PO1_OUT CTT_OUT, "MAP-LOSS amounts[0]: is left out: amounts[0].kind: \"wibble\" is no word of table amount-kind and no code "
+          "(AMT01 Amount Qualifier Code)\n" },
+        { "\"purpose\":\"original\",\"type\":\"wibble\",\"number\":\"77\",\"ordered_on\":\"2026-01-02\"," LINES,
+          BEG_OUT PO1_OUT CTT_OUT, "MAP-LOSS type: \"wibble\" has no code in table order-type: SA is written\n" },
+        { BEG "," LINES ",\"notes\":[{\"text\":\"one\"},{\"kind\":\"notes\",\"value\":\"2\",\"text\":\"two\"}]",
+          BEG_OUT "N9*L1*2\nMSG*two\n" PO1_OUT CTT_OUT, "MAP-LOSS notes[0]: is left out: notes[0].kind: missing, expected ID 2/3 (N901 Reference Identification "
+          "Qualifier)\n" },
+        { BEG "," LINES ",\"ship_to\":{\"name\":\"A*B\"}", NULL, "MAP-CHARACTER ship_to.name: \"A*B\" the value holds \"*\", which is the element separator (N102 Name)\n" },
+        { UNIT("\"unit\":\"foo\""), NULL, "X12-AK4-5 lines[0].unit: \"foo\" is no word of table unit and no code (PO103 Unit or Basis for Measurement "
+          "Code)\n" },
+        { BEG ",\"lines\":[{\"quantity\":\"1234567890123456\",\"unit\":\"LBR\"," ITEM "}]", NULL, "X12-AK4-5 lines[0].quantity: \"1234567890123456\" has 16 characters, expected at most 15 (PO102 Quantity "
+          "Ordered)\n" },
+    };
+    struct finding_policy policy;
+
+    (void)state;
+    finding_policy_init(&policy);
+    assert_true(finding_policy_allow(&policy, SLICE("loss")));
+    check_rows_by(plan_from(maps, NULL, "x12/004010/850"), &policy, rows, sizeof(rows) / sizeof(rows[0]));
+}
+
 /* A partner's code where a word belongs would come back as another word. */
 static void codes_for_words(void **state)
 {
-#define UNIT(unit) BEG ",\"lines\":[{\"quantity\":\"1\"," unit "," ITEM "}]"
     static const struct row rows[] = {
         { UNIT("\"unit\":\"LB\""), NULL,
           "MAP-VALUE lines[0].unit: \"LB\" is no word of table unit (LBR is) "
@@ -905,7 +938,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(plain_orders),  cmocka_unit_test(values),      cmocka_unit_test(lists),
-        cmocka_unit_test(codes_for_words),
+        cmocka_unit_test(codes_for_words), cmocka_unit_test(left_out),
         cmocka_unit_test(wrong_records), cmocka_unit_test(conversions), cmocka_unit_test(inherited),
         cmocka_unit_test(hierarchies), cmocka_unit_test(further_words), cmocka_unit_test(openers),
         cmocka_unit_test(told_apart),    cmocka_unit_test(misread),     cmocka_unit_test(leftovers),
