@@ -392,6 +392,18 @@ static void test_acknowledgment(void **state)
     waybill_reader_free(&reader);
 
     reader = reader_new();
+    answer.n = 0;
+    waybill_reader_on_acknowledgment(reader, gather, &answer);
+    ok(waybill_reader_set(reader, "at", "2026-11-20T18:30:05", &error), &error);
+    read_all(reader,
+             "UNB+UNOC:3+A:14+B:14+261120:0905+42'UNH+1+ORDERS:D:96A:UN'BGM+220+4711+9'DTM+137:20261126:102'"
+             "LIN+1++4000862141404:EN'QTY+21:ten'UNS+S'UNT+7+1'UNZ+1+42'",
+             13);
+    assert_string_equal(answer.p, "UNA:+.? 'UNB+UNOC:3+B:14+A:14+261120:1830+1'UNH+1+CONTRL:D:3:UN'UCI+42+A:14+B:14+7'"
+                                  "UCM+1+ORDERS:D:96A:UN+4'UCS+5'UCD+37+2:2'UNT+6+1'UNZ+1+1'");
+    waybill_reader_free(&reader);
+
+    reader = reader_new();
     waybill_reader_on_acknowledgment(reader, gather, &answer);
     assert_int_equal(waybill_reader_feed(reader, one, 10, &error), WAYBILL_USAGE);
     assert_non_null(strstr(error.text, "\"at\""));
