@@ -1,6 +1,6 @@
 /*
- * waybill translate --to x12, --to edifact: documents from records. What is written comes out on standard output as soon as a record
- * is whole; what is wrong with a record goes to standard error, one reason a line, told by the record's field.
+ * waybill translate --to x12, --to edifact: documents from records. What is written comes out on standard output as soon
+ * as a record is whole; what is wrong with a record goes to standard error, one reason a line, told by the record's field.
  */
 #include "cli/translate.h"
 
@@ -78,7 +78,8 @@ static int on_finding(void *ctx, const struct produce_place *at, const struct ma
         strstr(f->found, "character set")) {
         printer_text(p, w->s->reading.partner_file
                             ? "hint: --allow character-set writes others for it; the partner file names the set.\n"
-                            : "hint: --allow character-set writes others for it; for EDIFACT, --syntax UNOC:3 names a larger set.\n");
+                            : "hint: --allow character-set writes others for it; for EDIFACT, --syntax UNOC:3 names a "
+                              "larger set.\n");
         w->hinted_set = true;
     }
     return 0;
@@ -168,7 +169,8 @@ static int read_syntax(struct command_context *c, struct produce_options *o)
         return EXIT_CODE_OK;
     if (!charset_of_syntax(slice_cut(o->syntax, ':', &version, &found), &set) || version.n != 1 || version.p[0] < '1' ||
         version.p[0] > '4')
-        return command_usage(c, "--syntax: \"%.*s\" is not a character set and a version, such as UNOC:3", SLICE_FMT(o->syntax));
+        return command_usage(c, "--syntax: \"%.*s\" is not a character set and a version, such as UNOC:3",
+                             SLICE_FMT(o->syntax));
     return EXIT_CODE_OK;
 }
 

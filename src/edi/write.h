@@ -59,8 +59,8 @@ struct edi_write_options {
 void edi_write_options_init(struct edi_write_options *o);
 /* EDIFACT: UNA:+.? ' no line ends, UNOC, nothing allowed; in syntax version 4 repetitions are separated by an asterisk. */
 void edi_write_options_edifact(struct edi_write_options *o);
-/* Delimiters and decimal mark as they stand behind "UNA", or with it, ":+.? '"; "none": no UNA where none is needed. False: it
- * is neither. */
+/* Delimiters and decimal mark as they stand behind "UNA", or with it, ":+.? '"; "none": no UNA where none is needed.
+ * False: it is neither. */
 bool edi_write_una(struct edi_write_options *o, struct slice una);
 
 /* A civil date and time, as the caller's clock and zone say it. */
@@ -89,7 +89,8 @@ struct edi_envelope {
     struct slice receiver_qualifier, receiver;              /* "ZZ"; UNB S003: left out */
     struct slice sender_routing, receiver_routing;          /* UNB 0008, 0014: inside the partner's house; left out */
     struct slice character_set;                             /* UNB 0001: another name of the writer's, such as UNOY */
-    struct slice interchange_version;                       /* ISA12: the first five characters of `version`; UNB 0002: "3" */
+    struct slice interchange_version;                       /* ISA12: the first five characters of `version`; UNB 0002:
+                                                               "3" */
     struct slice interchange_control;                       /* ISA13: 1 to 9 digits; UNB05: 1 to 14 characters */
     struct slice application;                               /* UNB07, such as ORDERS; left out */
     struct slice agreement;                                 /* UNB10; left out */

@@ -456,7 +456,9 @@ static int edifact_group(struct edi_writer *w, const struct edi_envelope *e)
     const struct envelope_part receiver[] = { { e->group_receiver.n ? e->group_receiver : e->receiver, 35,
                                                 "the receiver's id" },
                                               { e->group_receiver_qualifier, 4, NULL } };
-    struct envelope_part type[] = { { SLICE("D"), 3, NULL }, { SLICE("96A"), 3, NULL }, { slice(NULL, 0), EDI_TYPE_MOST, NULL } };
+    struct envelope_part type[] = { { SLICE("D"), 3, NULL },
+                                    { SLICE("96A"), 3, NULL },
+                                    { slice(NULL, 0), EDI_TYPE_MOST, NULL } };
     int code = edi_write_begin(w, SLICE("UNG"));
 
     if (code < 0)

@@ -274,7 +274,7 @@ static uint16_t trailer;
 static uint64_t lines;          /* PO1, or HL: nodes of a tree */
 static unsigned odd_written;    /* odd records that could be written */
 static bool dated;              /* a message has its date */
-static unsigned messages_made, messages_refused;   /* messages, and those that were not taken, or not written, with a word of why */
+static unsigned messages_made, messages_refused;   /* with a word of why, when read or when written */
 
 /* C507: a moment in one of the forms that its third component names. */
 static void add_period(struct chance *c, const struct element *e, struct buf *to)
@@ -441,7 +441,8 @@ static void add_envelope(struct buf *to, struct slice body)
         else
             n += body.p[i] == syntax.terminator;
     if (edifact) {
-        buf_printf(to, "UNB+UNOC:3+NORTHWIND:14+ACMECORP:14+260115:0905+42'UNH+1+%s:D:%s:UN%s'", type->set, type->version + 2,
+        buf_printf(to, "UNB+UNOC:3+NORTHWIND:14+ACMECORP:14+260115:0905+42'UNH+1+%s:D:%s:UN%s'", type->set,
+                   type->version + 2,
                    strstr(type->guide, "ean") ? ":EAN008" : "");
         buf_add_slice(to, body);
         buf_printf(to, "UNT+%u+1'UNZ+1+42'", n);
