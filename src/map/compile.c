@@ -1558,7 +1558,7 @@ static void mark_gathering(struct compiling *x, const struct map_scope *s, struc
                            s->order[k]->direction & DIRECTION_READ;
             if (!between || t->gathers)
                 continue;
-            t->gathers = true;
+            t->gathers = t->elsewhere = true;
             if (s->row) {
                 struct place at = { .file = x->map->file, .line = t->line };
                 compile_refuse(x, &at, "\"%.*s\" is a list of the item and of its rows: give one of them another field",
@@ -1571,7 +1571,8 @@ static void mark_lists(struct compiling *x, const struct map_scope *s)
 {
     for (unsigned i = 0; i < s->n_order; i++)
         for (struct map_take *t = s->order[i]; t; t = t->pairs)
-            if (t->field && t->field->type == RECORD_ARRAY && t->direction & DIRECTION_READ)
+            if (t->field && t->field->type == RECORD_ARRAY && t->direction & DIRECTION_READ &&
+                !(t->kind == TAKE_SCOPE && t->scope->kind))
                 mark_gathering(x, s, t);
 }
 

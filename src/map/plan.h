@@ -176,7 +176,7 @@ struct map_take {
     bool both;                      /* TAKE_SEGMENT: all its ops go both ways */
     bool picky;                     /* TAKE_SEGMENT: has dates that it takes only in forms it can keep */
     bool common;                    /* `shared`: all items that the rows of its scope make have what it writes */
-    bool elsewhere;                 /* what it writes goes to no object at hand: it is common, or nodes of a kind */
+    bool elsewhere;                 /* what it writes goes to no open list: it is common, nodes of a kind, or gathers */
     bool repeats;                   /* spread, fold: over several segments */
     bool gathers;                   /* reading: other lines stand between this one and another of its list */
     uint32_t fold;

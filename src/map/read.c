@@ -993,22 +993,33 @@ static struct buf *field_target(struct map_reader *r, struct instance *i, const 
     return i->to;
 }
 
-static struct buf *node_target(struct map_reader *r, struct instance *i, const struct map_take *t);
+static __attribute__((noinline)) struct buf *node_target(struct map_reader *r, struct instance *i,
+                                                         const struct map_take *t);
+
+static __attribute__((noinline)) struct buf *list_elsewhere(struct map_reader *r, struct instance *i,
+                                                            const struct map_take *t)
+{
+    struct kept *k;
+    if (t->gathers && !t->common) {
+        k = read_find_kept(r, i, t->field, t->open);
+        return k ? &k->content : NULL;
+    }
+    if (!t->common)
+        return node_target(r, i, t);
+    k = find_kept(r, r->common.list, &r->common.n_lists, MOST_COMMON, t->field, t->open);
+    return k ? &k->content : NULL;
+}
 
 /* Where the next item of a list goes now. NULL: stopped. */
 static struct buf *list_target(struct map_reader *r, struct instance *i, const struct map_take *t)
 {
     unsigned index = t->field->index;
     struct kept *k;
-    if (__builtin_expect(t->elsewhere, 0)) {
-        if (!t->common)
-            return node_target(r, i, t);
-        k = find_kept(r, r->common.list, &r->common.n_lists, MOST_COMMON, t->field, t->open);
-        return k ? &k->content : NULL;
-    }
+    if (__builtin_expect(t->elsewhere, 0))
+        return list_elsewhere(r, i, t);
     if (i->list && i->list->field == t->field)
         return i->to;
-    if (!(i->closed[index / 64] >> (index % 64) & 1) && !t->gathers &&
+    if (!(i->closed[index / 64] >> (index % 64) & 1) &&
         (!i->list || (i->list->segment != t->segment && i == &r->stack[r->depth - 1]))) {
         if (i->list)
             close_list(r, i);
@@ -1696,7 +1707,7 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
         close_top(r);
         top = &r->stack[r->depth - 1];
     }
-    if (__builtin_expect(r->plan->root->document != NULL, 0)) {
+    if (__builtin_expect(r->has_node, 0)) {
         top = root_or_node(r, top, node, s, present);
         if (r->stopped)
             return r->stopped;
@@ -1754,6 +1765,7 @@ static int take_document(void *ctx, const struct edi_document *d)
     r->children[0] = 0;
     memset(r->counts, 0, sizeof(r->counts));
     r->total = (struct total){ 0 };
+    r->has_node = r->plan->root->document != NULL;
     tree_clear(&r->tree);
     tree_clear(&r->ahead);
     r->ahead_open = 0;

@@ -69,6 +69,7 @@ struct map_reader {
     uint64_t counts[RECORD_FIELDS];     /* items of the root's lists */
     uint64_t left;                      /* elements of the segment at hand that a line names but did not take */
     const struct map_take *taken;       /* what took it; NULL: nothing, or objects that it fills alone */
+    bool has_node;                      /* the document itself is a node: plan->root->document */
     struct tree tree;                   /* its nodes so far */
     struct tree ahead;                  /* names of parents that had not come when they were named, behind a '@': so those
                                            nodes are called in the record; a parent of that tree: it came */
