@@ -416,6 +416,11 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
                 compile_refuse(x, &l->right_at, "only nodes of a tree have something above them");
             op->above = true;
             continue;
+        case CONVERT_MIDNIGHT:
+            if (!datetime)
+                compile_refuse(x, &l->right_at, "`midnight` belongs to `datetime`");
+            op->midnight = true;
+            continue;
         default:
             break;
         }
@@ -486,7 +491,8 @@ static const struct element *element_of(struct compiling *x, const struct map_li
     return use->element->part[e->component - 1].element;
 }
 
-static void choose_quick(struct map_op *op, const struct element *e)
+/* `sure`: the element is always there. */
+static void choose_quick(struct map_op *op, const struct element *e, bool sure)
 {
     const enum record_type type = !op->field ? RECORD_STRING : (op->field->type == RECORD_ARRAY ? op->field->item
                                                                                                 : op->field->type);
@@ -521,7 +527,7 @@ static void choose_quick(struct map_op *op, const struct element *e)
         op->quick = QUICK_TEXT;
     op->marked = e && e->form.n;
     op->decimals = e && e->type == TYPE_N ? e->decimals : 0;
-    if (op->guard || op->takes || (op->absent.n && op->quick < QUICK_DATETIME))
+    if (op->guard || op->takes || (op->absent.n && !sure && op->quick < QUICK_DATETIME))
         op->quick = QUICK_SLOW;
     if (!(op->direction & DIRECTION_READ) || !op->field)
         op->quick = QUICK_NONE;
@@ -759,7 +765,9 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
         check_words(x, l, op, e);
     }
     check_element(x, t, l, op);
-    choose_quick(op, e);
+    for (unsigned i = 0; i < op->n_conversions; i++)
+        t->picky |= op->conversion[i].kind == CONVERT_PREFIX && op->conversion[i].number[0];
+    choose_quick(op, e, !elements[0].component && def->mandatory >> ((elements[0].element - 1) & 63) & 1);
     for (unsigned i = 0; i < n_elements; i++) {
         unsigned k = elements[i].element;
         if (k > 64)
@@ -1144,7 +1152,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
             op->field = field;
             op->key = "\"                                ";
             op->key_n = 1;
-            choose_quick(op, element_of(x, l, segment->def, &e));
+            choose_quick(op, element_of(x, l, segment->def, &e), false);
         }
     }
     t->shared = t->n_ops;

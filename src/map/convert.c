@@ -208,7 +208,9 @@ int convert_read(const struct map_op *op, const struct slice value[3], struct bu
             break;
         }
         case CONVERT_PREFIX:
-            buf_add_slice(out, slice_starts(v, c->text) ? slice_from(v, c->text.n) : v);
+            buf_add_slice(out, slice_starts(v, c->text) && (!c->number[0] || v.n == c->number[0])
+                                   ? slice_from(v, c->text.n)
+                                   : v);
             break;
         case CONVERT_UPPER:
             for (size_t k = 0; k < v.n; k++)

@@ -25,7 +25,7 @@ enum conversion_kind {
     CONVERT_TRIM,
     CONVERT_UPPER,
     CONVERT_PAD,        /* number[0] characters, on the left with text */
-    CONVERT_PREFIX,     /* text */
+    CONVERT_PREFIX,     /* text; number[0]: only with so many characters in the document, 0: with any */
     CONVERT_DEFAULT,    /* text */
     CONVERT_CONST,      /* text; writes only */
     CONVERT_OR,         /* text: written where the field is absent */
@@ -33,6 +33,7 @@ enum conversion_kind {
     CONVERT_INHERIT,    /* field: of the root */
     CONVERT_TREE,       /* of a list: its items are nodes of a hierarchy */
     CONVERT_ANY_ORDER,  /* of a tree: a parent may stand behind its children */
+    CONVERT_MIDNIGHT,   /* of CONVERT_DATETIME: a date without a time is written with 0000 */
     CONVERT_ABOVE,      /* in a node: when writing, what it has not itself is that of the nearest node above */
     CONVERT_NODE,       /* a node's name: its number in the record; the compiler's own, for the field `id` of a tree */
     CONVERT_PARENT,     /* the name of a node before it, for `parent` */
@@ -80,6 +81,7 @@ struct map_op {
     bool counted;               /* its values are added up: check sum */
     uint8_t odd;                /* ODD_…, for reading */
     bool above;                 /* CONVERT_ABOVE */
+    bool midnight;              /* CONVERT_MIDNIGHT */
     bool kept;                  /* QUICK_CODE: a code without a row is written as it is, its word beside nothing */
     uint64_t needs;             /* elements without which reading it does nothing */
     const char *key;            /* "name":" and 32 readable bytes; "" for items of a list of scalars: just the quote */

@@ -745,15 +745,24 @@ static int find_period(const struct map_reader *r, const struct map_op *op, cons
     return c->until.n == 0 || period->until.field != NULL;
 }
 
-/* Does a take leave a segment for others, because its date has a form that it could not keep? */
-static __attribute__((noinline)) bool leaves_date(const struct map_reader *r, const struct map_take *t,
-                                                  const struct segment *s)
+/* Does a take leave a segment for others, because its date has a form that it could not keep, or a number is not one
+ * that has the prefix? */
+static __attribute__((noinline)) bool leaves_value(const struct map_reader *r, const struct map_take *t,
+                                                   const struct segment *s)
 {
     struct period c;
-    for (unsigned i = 0; i < t->n_ops; i++)
-        if (t->op[i].period && !t->op[i].period->other.field &&
-            part_of(r, s, t->op[i].element[0], t->op[i].component).n && find_period(r, &t->op[i], s, &c) <= 0)
+    for (unsigned i = 0; i < t->n_ops; i++) {
+        const struct map_op *op = &t->op[i];
+        struct slice v = part_of(r, s, op->element[0], op->component);
+        if (v.n == 0)
+            continue;
+        if (op->period && !op->period->other.field && find_period(r, op, s, &c) <= 0)
             return true;
+        for (unsigned k = 0; k < op->n_conversions; k++)
+            if (op->conversion[k].kind == CONVERT_PREFIX && op->conversion[k].number[0] &&
+                (v.n != op->conversion[k].number[0] || !slice_starts(v, op->conversion[k].text)))
+                return true;
+    }
     return false;
 }
 
@@ -1549,8 +1558,10 @@ static uint64_t run_takes(struct map_reader *r, struct instance *i, const struct
         case TAKE_SEGMENT:
             if (!(present & t->wanted) || ((present & ~t->covered) && better_later(r, i, t, s, present)))
                 continue;
-            if (__builtin_expect((s->flags & SEGMENT_PARTS) != 0, 0) &&
-                ((t->picky && leaves_date(r, t, s)) || (leaves_parts(r, t, s) && better_later(r, i, t, s, present))))
+            if (__builtin_expect(t->picky, 0) && leaves_value(r, t, s))
+                continue;
+            if (__builtin_expect((s->flags & SEGMENT_PARTS) != 0, 0) && leaves_parts(r, t, s) &&
+                better_later(r, i, t, s, present))
                 continue;
             i->once |= 1ull << (t->once - 1);
             run_segment(r, i, t, s, present);
@@ -1604,9 +1615,9 @@ static __attribute__((noinline)) enum whose whose_is(const struct map_reader *r,
     while (list && !(list->kind == TAKE_SCOPE && list->scope->list && available(r, i, list, s)))
         list = list->next;
     for (; list && t; t = t->next) {
-        if (t->kind != TAKE_SEGMENT || !t->both || !available(r, i, t, s) || !(present & t->wanted))
+        if (t->kind != TAKE_SEGMENT || !t->both || !available(r, i, t, s) || (present && !(present & t->wanted)))
             continue;
-        if ((present & ~t->covered) || (t->picky && leaves_date(r, t, s)) ||
+        if ((present & ~t->covered) || (t->picky && leaves_value(r, t, s)) ||
             (s->flags & SEGMENT_PARTS && leaves_parts(r, t, s)))
             return OF_LIST;
         return OF_FIELDS;
@@ -1635,8 +1646,13 @@ static uint64_t take_first(struct map_reader *r, struct instance *top, const str
             whose = whose_is(r, top, own, t, s, present);
         if (whose != OF_LIST)
             covered = run_node(r, top, own, node, s, present);
-        if (__builtin_expect(!present, 0) && !r->taken) /* it only opens the loop */
+        if (__builtin_expect(!present, 0) && !r->taken) { /* it only opens the loop */
+            while (own->next && (own->kind != TAKE_SEGMENT || !available(r, top, own, s)))
+                own = own->next;
+            if (own->once)
+                top->once |= 1ull << (own->once - 1);
             r->taken = own;
+        }
     }
     for (; t && !child; t = t->next)
         if (t->kind == TAKE_SCOPE && available(r, top, t, s) && !(whose == OF_FIELDS && t->scope->list)) {

@@ -32,6 +32,7 @@ static const struct {
     { "tree", CONVERT_TREE, 0, false, true },
     { "any-order", CONVERT_ANY_ORDER, 0, false, true },
     { "above", CONVERT_ABOVE, 0, false, true },
+    { "midnight", CONVERT_MIDNIGHT, 0, false, true },
 };
 
 static bool add_conversion(struct reading *r, struct map_line *l, size_t *room, struct conversion c)
@@ -126,6 +127,14 @@ static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
             if (i >= r->line.n)
                 wrong(r, i, "a value is expected here");
             c.text = word(r, i++);
+        }
+        if (c.kind == CONVERT_PREFIX && word(r, i).n && is_digit(word(r, i).p[0])) { /* with it: so many characters */
+            uint64_t value;
+            if (!slice_number(word(r, i), 100000, &value) || value <= c.text.n)
+                wrong(r, i, "a number of characters is expected here, more than the prefix has");
+            else
+                c.number[0] = (uint32_t)value;
+            i++;
         }
         if (!add_conversion(r, l, &room, c))
             return false;

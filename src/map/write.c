@@ -274,6 +274,8 @@ static int set_datetime(struct map_writer *w, const struct action *a, unsigned e
         write_refuse_value(w, a, f, item, v, "cannot be written", why);
         return 0;
     }
+    if (a->op->midnight && part[1].n == 0)
+        part[1] = SLICE("0000");
     for (unsigned i = 0; i < 3 && !code; i++) {
         unsigned at = i ? a->op->element[i] : element;
         if (part[i].n && at == 0) {
@@ -359,6 +361,8 @@ static COLD int convert_back(struct map_writer *w, const struct action *a, unsig
             break;
         }
         case CONVERT_PREFIX:
+            if (c->number[0] && v.n + c->text.n != c->number[0])
+                continue;
             memcpy(p, c->text.p ? c->text.p : "", c->text.n);
             memcpy(p + c->text.n, v.p, v.n);
             n = (int)(c->text.n + v.n);
@@ -442,6 +446,24 @@ static COLD int set_folded(struct map_writer *w, const struct action *a, unsigne
     return 0;
 }
 
+/* A date whose zone no form has: without it, which is told. Empty: it is none of these. */
+static struct slice write_without_zone(struct map_writer *w, const struct frame *f, const struct action *a, uint32_t item,
+                                       struct slice from, char *p, struct slice *form)
+{
+    const char *why;
+    size_t zone = 11, n;
+
+    while (zone < from.n && (is_digit(from.p[zone]) || from.p[zone] == ':' || from.p[zone] == '.'))
+        zone++;
+    if (zone >= from.n)
+        return slice(NULL, 0);
+    n = period_write(slice(from.p, zone), slice(NULL, 0), slice(NULL, 0), p, form, &why);
+    if (n)
+        write_report_loss(w, write_path(w, f, a->list, item, a->op->field), from,
+                          "loses its zone: no form of a date has it");
+    return slice(p, n);
+}
+
 /* A date with its form, which the field beside it may name; a range; or what is none. */
 static COLD int run_period(struct map_writer *w, const struct frame *values, const struct frame *f,
                            const struct action *a, uint32_t item)
@@ -480,6 +502,8 @@ static COLD int run_period(struct map_writer *w, const struct frame *values, con
         if (!p)
             return no_room(w);
         other = slice(p, period_write(from, until, wanted, p, &form, &why));
+        if (other.n == 0 && until.n == 0)
+            other = write_without_zone(w, f, a, item, from, p, &form);
         if (other.n == 0) {
             write_refuse_value(w, a, f, item, from, "cannot be written", why);
             return 0;
