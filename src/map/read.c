@@ -745,8 +745,8 @@ static int find_period(const struct map_reader *r, const struct map_op *op, cons
     return c->until.n == 0 || period->until.field != NULL;
 }
 
-/* Does a take leave a segment for others, because its date has a form that it could not keep, or a number is not one
- * that has the prefix? */
+/* Does a take leave a segment for others, because its date has a form that it could not keep, or a value would get a
+ * prefix that it does not have? */
 static __attribute__((noinline)) bool leaves_value(const struct map_reader *r, const struct map_take *t,
                                                    const struct segment *s)
 {
@@ -760,7 +760,7 @@ static __attribute__((noinline)) bool leaves_value(const struct map_reader *r, c
             return true;
         for (unsigned k = 0; k < op->n_conversions; k++)
             if (op->conversion[k].kind == CONVERT_PREFIX && op->conversion[k].number[0] &&
-                (v.n != op->conversion[k].number[0] || !slice_starts(v, op->conversion[k].text)))
+                v.n + op->conversion[k].text.n == op->conversion[k].number[0])
                 return true;
     }
     return false;

@@ -274,8 +274,11 @@ static int set_datetime(struct map_writer *w, const struct action *a, unsigned e
         write_refuse_value(w, a, f, item, v, "cannot be written", why);
         return 0;
     }
-    if (a->op->midnight && part[1].n == 0)
+    if (a->op->midnight && part[1].n == 0) {
         part[1] = SLICE("0000");
+        write_report_loss(w, write_path(w, f, a->list, item, a->op->field), v,
+                          "is written with the time 00:00: the document must have one");
+    }
     for (unsigned i = 0; i < 3 && !code; i++) {
         unsigned at = i ? a->op->element[i] : element;
         if (part[i].n && at == 0) {

@@ -14,6 +14,7 @@ struct node_note {
     uint32_t number; /* by which the document calls it, or the place that is opened again for it; 0: neither */
     uint8_t kind;    /* of writing.kind */
     bool full;       /* self: there is something to write behind its name */
+    bool bare;       /* named, but its segment says nothing more: alone it would be read as the document itself */
     const struct above *above; /* for the nodes below */
 };
 
@@ -62,11 +63,19 @@ static const struct node_kind *kind_of(const struct map_writer *w, struct slice 
     return w->writing.other ? w->writing.other : &w->writing.kind[0];
 }
 
+/* What a node is called by, its parent, its kind. */
+static bool is_name(const struct map_writer *w, unsigned field)
+{
+    const struct record_field *f = &w->writing.tree->object->field[field];
+    return slice_is(f->name, "id") || slice_is(f->name, "parent") || f == w->writing.kind[0].take->scope->kind_field;
+}
+
 static int take_note(struct map_writer *w, const struct json_tape *tape, uint32_t node, uint64_t parent)
 {
     struct node_note *note = (struct node_note *)(void *)buf_reserve(&w->notes, sizeof(*note));
     const struct node_kind *kind;
     struct slice level;
+    bool says = false;
     int code = level_of(w, tape, node, &level);
 
     if (code)
@@ -78,7 +87,17 @@ static int take_note(struct map_writer *w, const struct json_tape *tape, uint32_
     for (uint32_t c = json_first(node); kind->self && c < json_end(tape, node); c = json_next(tape, c)) {
         int field = record_field_of(w->writing.tree->object, tape, c);
         note->full |= field >= 0 && bit_of(kind->inside, (unsigned)field);
+        says |= field >= 0 && !is_name(w, (unsigned)field);
     }
+    note->bare = kind->group && !kind->take->n_select;
+    for (uint32_t c = json_first(node); note->bare && c < json_end(tape, node); c = json_next(tape, c)) {
+        int field = record_field_of(w->writing.tree->object, tape, c);
+        for (unsigned i = 0; field >= 0 && i < kind->scope->owner.n_actions; i++) {
+            const struct action *a = &kind->scope->owner.action[i];
+            note->bare &= a->kind == ACTION_NODE || (a->field != field && a->beside != field);
+        }
+    }
+    note->full |= kind->self && !says; /* of which nothing else is known: its name alone shows that it is there */
     w->notes.n += sizeof(*note);
     return 0;
 }
@@ -88,11 +107,16 @@ static void number_nodes(struct map_writer *w)
 {
     const uint32_t loose = UINT32_MAX; /* below nothing that has a number */
     uint32_t last = 0, open = 0;
+    uint64_t first = 1;
 
+    while (first <= notes(w) && !w->writing.kind[note_of(w, first)->kind].group)
+        first++;
     for (uint64_t i = 1; i <= notes(w); i++) {
         struct node_note *n = note_of(w, i);
         const struct node_kind *kind = &w->writing.kind[n->kind];
-        if (kind->group || (kind->self && i == 1 && (n->full || tree_is_parent(&w->tree, 1)))) {
+        if (kind->group ||
+            (kind->self && i == 1 &&
+             (n->full || tree_is_parent(&w->tree, 1) || (first <= notes(w) && note_of(w, first)->bare)))) {
             n->number = open = ++last;
         } else if (!kind->self && !kind->silent) {
             uint32_t place = (uint32_t)write_group_of(w, n->parent);
