@@ -59,6 +59,14 @@ int err_system(struct err *err, const char *format, ...)
     return code;
 }
 
+void err_clear(struct err *err)
+{
+    if (err) {
+        err->code = 0;
+        err->text[0] = 0;
+    }
+}
+
 int err_nomem(struct err *err)
 {
     return err_set(err, ERR_NOMEM, "out of memory");

@@ -27,6 +27,8 @@ struct err {
 int err_set(struct err *err, int code, const char *format, ...) __attribute__((format(printf, 3, 4)));
 /* The same with errno's words behind; code is ERR_IO, or ERR_NOMEM for ENOMEM. */
 int err_system(struct err *err, const char *format, ...) __attribute__((format(printf, 2, 3)));
+/* Forgets the words of something that was tried and need not be there. err may be NULL. */
+void err_clear(struct err *err);
 /* "out of memory", without allocating. */
 int err_nomem(struct err *err);
 /* A code's name in words. */

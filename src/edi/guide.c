@@ -644,5 +644,7 @@ int guides_by_id(struct guides *g, struct slice id, struct complaints *complaint
     pthread_mutex_lock(&g->lock);
     r = guide_by_id(g, id, complaints, guide_r, err);
     pthread_mutex_unlock(&g->lock);
+    if (r == 0)
+        err_clear(err); /* of files that a version need not have */
     return r;
 }

@@ -306,5 +306,7 @@ int guides_find(struct guides *g, struct slice standard, struct slice version, s
     pthread_mutex_lock(&g->lock);
     r = find_guide(g, standard, version, set, complaints, guide_r, err);
     pthread_mutex_unlock(&g->lock);
+    if (r == 0)
+        err_clear(err); /* of files that a version need not have */
     return r;
 }

@@ -672,10 +672,12 @@ static void finds_message(struct guides *guides, const char *version, const char
     struct slice directory = guide_directory(slice_of(version), slice_of(release), slice_of(association), room);
     const struct guide *g = NULL;
     struct complaints c;
+    struct err err = { 0 };
 
     complaints_init(&c);
-    assert_int_equal(guides_find(guides, SLICE("edifact"), directory, slice_of(set), &c, &g, NULL),
+    assert_int_equal(guides_find(guides, SLICE("edifact"), directory, slice_of(set), &c, &g, &err),
                      expected ? 0 : ERR_MISSING);
+    assert_int_equal(err.text[0] == 0, expected != NULL);
     if (expected && !slice_is(g->id, expected))
         fail_msg("%s:%s:%s: %.*s", version, release, association, SLICE_FMT(g->id));
     complaints_deinit(&c);
