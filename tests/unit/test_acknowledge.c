@@ -3,85 +3,20 @@
  * the reader, and each answer is read again and must be without a finding. What the reader does not make with our
  * guides is handed to the sink as it would be.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "edi/acknowledge.h"
 #include "edi/dialect.h"
 #include "failing_malloc.h"
-
-static struct guides *guides;
-
-static int set_up(void **state)
-{
-    struct err err;
-    const char *directory = getenv("WAYBILL_MAPS_DIR");
-
-    (void)state;
-    return guides_new(directory ? directory : "maps", &guides, &err);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    guides_free(&guides);
-    return 0;
-}
-
-struct found {
-    struct buf text;
-    bool strict;
-    unsigned n;
-};
-
-static int on_finding(void *ctx, const struct finding *f)
-{
-    struct found *k = ctx;
-    finding_text(f, SLICE("file"), false, &k->text);
-    k->n++;
-    return 0;
-}
+#include "reading.h"
 
 /* Reads a text with a sink. */
 static int read_text(struct slice text, const struct edi_sink *sink, const char *allow, struct err *err)
 {
-    struct complaints complaints;
-    struct edi_reader_options options = { .guides = guides, .complaints = &complaints };
-    struct edi_reader *reader = NULL;
-    int code;
+    struct edi_reader_options options = { .guides = NULL };
 
-    complaints_init(&complaints);
     finding_policy_init(&options.policy);
     if (allow)
         assert_true(finding_policy_allow(&options.policy, slice_of(allow)));
-    code = edi_reader_new(&options, sink, &reader, err);
-    if (!code)
-        code = edi_reader_feed(reader, text, err);
-    if (!code)
-        code = edi_reader_end(reader, err);
-    edi_reader_free(&reader);
-    complaints_deinit(&complaints);
-    return code;
-}
-
-/* An answer must itself be without fault. */
-static void is_clean(struct slice text)
-{
-    struct found found = { .n = 0 };
-    struct edi_sink sink = { .ctx = &found, .finding = on_finding };
-    struct err err = { 0 };
-
-    buf_init(&found.text, 1 << 20);
-    if (read_text(text, &sink, NULL, &err))
-        fail_msg("%s", err.text);
-    if (found.n)
-        fail_msg("the answer is faulty:\n%.*s\n%s", SLICE_FMT(text), buf_text(&found.text));
-    buf_deinit(&found.text);
+    return read_with(&options, text, sink, err);
 }
 
 static struct acknowledge_options defaults(void)

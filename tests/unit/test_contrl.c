@@ -2,62 +2,17 @@
  * CONTRL: what it says of every finding there is in EDIFACT, at which place, in all three versions; its envelopes;
  * what is not answered. Every answer is read again and must be without a finding.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "edi/acknowledge.h"
 #include "edi/contrl.h"
 #include "edi/dialect.h"
 #include "failing_malloc.h"
-
-static struct guides *guides;
-
-static int set_up(void **state)
-{
-    const char *directory = getenv("WAYBILL_MAPS_DIR");
-    struct err err;
-
-    (void)state;
-    return guides_new(directory ? directory : "maps", &guides, &err);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    guides_free(&guides);
-    return 0;
-}
-
-struct found {
-    struct buf text;
-    bool seen[FINDING_CODES];
-    unsigned n;
-};
-
-static int on_finding(void *ctx, const struct finding *f)
-{
-    struct found *k = ctx;
-
-    finding_text(f, SLICE("file"), false, &k->text);
-    k->seen[f->code] = true;
-    k->n++;
-    return 0;
-}
+#include "reading.h"
 
 static int read_text(struct slice text, const struct edi_sink *sink, const char *refuse, struct err *err)
 {
     static const struct edi_parties us = { { "14", 2 }, { "A", 1 }, { "14", 2 }, { "B", 1 }, &dialect_edifact };
-    struct complaints complaints;
-    struct edi_reader_options options = { .guides = guides, .complaints = &complaints };
-    struct edi_reader *reader = NULL;
-    int code;
+    struct edi_reader_options options = { .guides = NULL };
 
-    complaints_init(&complaints);
     finding_policy_init(&options.policy);
     if (refuse && strcmp(refuse, "between") == 0) {
         options.between = &us;
@@ -65,28 +20,7 @@ static int read_text(struct slice text, const struct edi_sink *sink, const char 
     } else if (refuse) {
         assert_true(finding_policy_refuse(&options.policy, slice_of(refuse)));
     }
-    code = edi_reader_new(&options, sink, &reader, err);
-    if (!code)
-        code = edi_reader_feed(reader, text, err);
-    if (!code)
-        code = edi_reader_end(reader, err);
-    edi_reader_free(&reader);
-    complaints_deinit(&complaints);
-    return code;
-}
-
-static void is_clean(struct slice text)
-{
-    struct found found = { .n = 0 };
-    struct edi_sink sink = { .ctx = &found, .finding = on_finding };
-    struct err err = { 0 };
-
-    buf_init(&found.text, 1 << 20);
-    if (read_text(text, &sink, NULL, &err))
-        fail_msg("%s", err.text);
-    if (found.n)
-        fail_msg("the answer is faulty:\n%.*s\n%s", SLICE_FMT(text), buf_text(&found.text));
-    buf_deinit(&found.text);
+    return read_with(&options, text, sink, err);
 }
 
 static struct acknowledge_options defaults(void)
@@ -96,7 +30,7 @@ static struct acknowledge_options defaults(void)
 
 /* The answer to a text; `seen` (may be NULL) gets what was found in it. */
 static void answers_with(const struct acknowledge_options *how, const char *refuse, const char *text, size_t n,
-                         const char *expected, struct found *seen)
+                         const char *expected, struct findings *seen)
 {
     struct acknowledge_options options = *how;
     struct edi_sink sink = { .ctx = seen, .finding = on_finding };
@@ -282,7 +216,7 @@ static void test_every_finding(void **state)
     (void)state;
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
         const char *text = cases[i].text;
-        struct found found = { .n = 0 };
+        struct findings found = { .n = 0 };
         struct slice out;
         struct acknowledge *a = NULL;
         struct edi_sink sink = { .ctx = &found, .finding = on_finding };

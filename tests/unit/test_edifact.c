@@ -3,36 +3,10 @@
  * and what the field does to all of them. The same bytes say the same however they arrive: at once, in pieces split
  * anywhere, or in runs that another reader reads.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "edi/delimiters.h"
 #include "edi/dialect.h"
-#include "edi/reader.h"
 #include "failing_malloc.h"
-
-static struct guides *guides;
-
-static int set_up(void **state)
-{
-    const char *directory = getenv("WAYBILL_MAPS_DIR");
-    struct err err;
-
-    (void)state;
-    return guides_new(directory ? directory : "maps", &guides, &err);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    guides_free(&guides);
-    return 0;
-}
+#include "reading.h"
 
 /* --- What a reader says, as lines --------------------------------------------------------- */
 
@@ -146,7 +120,7 @@ static int on_envelope_segment(void *ctx, const struct segment *s)
     return t->envelopes ? add_segment(t, s, " ") : 0;
 }
 
-static int on_finding(void *ctx, const struct finding *f)
+static int note_finding(void *ctx, const struct finding *f)
 {
     struct trace *t = ctx;
     enum finding_level level = finding_rows[f->code].level;
@@ -196,7 +170,7 @@ static char *traced(struct slice text, size_t piece, bool envelopes, bool in_run
     struct edi_reader_options options = { .guides = guides, .complaints = &complaints };
     struct edi_sink sink = { &t,          on_interchange, on_interchange_end, on_group, NULL, on_document,
                              on_segment,  on_stray,       NULL,               on_envelope_segment,
-                             on_finding };
+                             note_finding };
     struct edi_reader *reader = NULL;
     struct err err = { 0 };
     char *copy;

@@ -2,36 +2,10 @@
  * write, for EDIFACT: envelopes, the service string advice, control references, what is released, and in each character
  * set: whatever is written reads as it was, and a checker is shown the same as a reader.
  */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "edi/dialect.h"
-#include "edi/reader.h"
 #include "edi/write.h"
 #include "failing_malloc.h"
-
-static struct guides *guides;
-
-static int set_up(void **state)
-{
-    const char *directory = getenv("WAYBILL_MAPS_DIR");
-    struct err err;
-
-    (void)state;
-    return guides_new(directory ? directory : "maps", &guides, &err);
-}
-
-static int tear_down(void **state)
-{
-    (void)state;
-    guides_free(&guides);
-    return 0;
-}
+#include "reading.h"
 
 static struct edi_writer *writer_with(const struct edi_write_options *o)
 {
@@ -420,7 +394,7 @@ static int on_segment(void *ctx, const struct segment *s)
     return 0;
 }
 
-static int on_finding(void *ctx, const struct finding *f)
+static int note_finding(void *ctx, const struct finding *f)
 {
     const struct reading *r = ctx;
     /* all that may be said: there is no guide for such a message, and line breaks end the segments where they do */
@@ -486,7 +460,7 @@ static void reads_as_written(const struct edi_write_options *o, const char *vers
     struct reading r = { .written = x, .n = SEGMENTS };
     struct complaints complaints;
     struct edi_reader_options options = { .guides = guides, .complaints = &complaints };
-    struct edi_sink sink = { .ctx = &r, .interchange = on_interchange, .stray = on_segment, .finding = on_finding };
+    struct edi_sink sink = { .ctx = &r, .interchange = on_interchange, .stray = on_segment, .finding = note_finding };
     struct edi_writer *w = writer_with(o);
     struct edi_reader *reader;
     struct edi_envelope e = envelope();
