@@ -1,25 +1,7 @@
 /* write: segments, what is left out, what is refused, envelopes and their counts, marks, output. */
-#include <setjmp.h>
-#include <stdarg.h>
-#include <stddef.h>
-#include <stdio.h>
-#include <stdlib.h>
-
-#include <cmocka.h>
-
 #include "base/limits.h"
-#include "edi/write.h"
 #include "failing_malloc.h"
-
-static struct edi_writer *writer_with(const struct edi_write_options *o)
-{
-    struct edi_writer *w;
-    struct err err = { 0 };
-
-    if (edi_writer_new(o, &w, &err))
-        fail_msg("%s", err.text);
-    return w;
-}
+#include "writing.h"
 
 static struct edi_writer *writer(void)
 {
@@ -40,24 +22,6 @@ static struct edi_envelope envelope(void)
         .group_control = SLICE("7"),
         .version = SLICE("004010"),
     };
-}
-
-static void output_is(struct edi_writer *w, const char *expected)
-{
-    struct slice s = edi_writer_output(w);
-    char *text = calloc(1, s.n + 1);
-
-    assert_non_null(text);
-    if (s.n)
-        memcpy(text, s.p, s.n);
-    assert_string_equal(text, expected);
-    free(text);
-}
-
-static void error_is(struct edi_writer *w, int code, int expected, const char *words)
-{
-    assert_int_equal(code, expected);
-    assert_string_equal(edi_writer_error(w)->text, words);
 }
 
 /* --- Segments --- */
