@@ -133,12 +133,7 @@ static int read_date(struct command_context *c, struct edi_time *date, struct pr
 
 const struct dialect *translate_standard(const char *to)
 {
-    static const struct dialect *const dialects[] = { &dialect_x12, &dialect_edifact };
-
-    for (unsigned i = 0; to && i < sizeof(dialects) / sizeof(dialects[0]); i++)
-        if (slice_is(slice_of(to), dialects[i]->standard))
-            return dialects[i];
-    return NULL;
+    return to ? dialect_named(slice_of(to)) : NULL;
 }
 
 /* The six characters behind "UNA", which may stand before them. */

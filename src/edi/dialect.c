@@ -30,6 +30,16 @@ const struct dialect *dialect_of_set(struct slice set)
     return set.n == 3 ? &dialect_x12 : &dialect_edifact;
 }
 
+const struct dialect *dialect_named(struct slice standard)
+{
+    static const struct dialect *const dialects[] = { &dialect_x12, &dialect_edifact };
+
+    for (unsigned i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++)
+        if (slice_is(standard, dialects[i]->standard))
+            return dialects[i];
+    return NULL;
+}
+
 /* Each document says its version. */
 static void put_name(struct slice name, char *name_r, size_t room)
 {
@@ -128,7 +138,7 @@ const struct dialect dialect_x12 = {
     .key = KEY('I', 'S', 'A'),
     .first = LETTER('I') | LETTER('G') | LETTER('S') | LETTER('B'),
     .second = LETTER('S') | LETTER('E') | LETTER('T') | LETTER('I') | LETTER('D'),
-    .level = { { "ISA", "IEA", 13, "ISA13" }, { "GS", "GE", 6, "GS06" }, { "ST", "SE", 2, "ST02" } },
+    .level = { { "ISA", "IEA", 13, "ISA13", 9 }, { "GS", "GE", 6, "GS06", 1 }, { "ST", "SE", 2, "ST02", 4 } },
     .groups = true,
     .loop = "loop",
     .document = "transaction set",
@@ -267,7 +277,7 @@ const struct dialect dialect_edifact = {
     .first = LETTER('U'),
     .second = LETTER('N'),
     .odd_tag = 0xff202020,
-    .level = { { "UNB", "UNZ", 5, "UNB05" }, { "UNG", "UNE", 5, "UNG05" }, { "UNH", "UNT", 1, "UNH01" } },
+    .level = { { "UNB", "UNZ", 5, "UNB05", 1 }, { "UNG", "UNE", 5, "UNG05", 1 }, { "UNH", "UNT", 1, "UNH01", 1 } },
     .loop = "group",
     .document = "message",
     .documents = "messages",

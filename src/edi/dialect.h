@@ -44,6 +44,7 @@ struct dialect {
         const char *begin, *end;    /* tags */
         uint8_t control;            /* the element of the control number */
         const char *control_name;   /* "ST02" */
+        uint8_t digits;             /* the least with which a control number that is counted is written */
     } level[DIALECT_LEVELS];
     bool groups;                    /* a document needs a group around it */
     const char *document, *documents;   /* "transaction set", "transaction sets" */
@@ -74,6 +75,8 @@ extern const struct dialect dialect_x12, dialect_edifact;
 
 /* Whose a document type is, by its name: those of X12 have three characters (850, TA1), messages six. */
 const struct dialect *dialect_of_set(struct slice set);
+/* The dialect by the name of its standard: "x12", "edifact"; NULL: there is none. */
+const struct dialect *dialect_named(struct slice standard);
 
 enum dialect_role dialect_find_role(const struct dialect *d, uint32_t tag);
 

@@ -303,13 +303,15 @@ bool produce_time(struct slice text, struct edi_time *time_r)
 static const struct dialect *dialect_for(const struct produce_options *o, const struct partner_route *route,
                                          const struct source *s)
 {
+    const struct dialect *dialect;
+
     if (o->dialect)
         return o->dialect;
     if (route)
         return dialect_of_set(route->document);
     if (o->map)
         return dialect_of_set(map_set(o->map));
-    return slice_is(s->standard, dialect_edifact.standard) ? &dialect_edifact : &dialect_x12;
+    return (dialect = dialect_named(s->standard)) ? dialect : &dialect_x12;
 }
 
 /* The map for a kind of record. 0 with NULL in *map_r: there is none. */
@@ -639,12 +641,13 @@ static uint64_t ordinal_of(const struct record *record)
 /* A record's own ST02, which has four digits at least, or UNH01. */
 static struct slice own_number(const struct dialect *dialect, struct arena *arena, struct slice document)
 {
+    const unsigned digits = dialect->level[DIALECT_DOCUMENT].digits;
     char text[16];
     uint64_t number;
 
-    if (dialect == &dialect_edifact || document.n >= 4 || !slice_number(document, NUMBER_MOST, &number))
+    if (document.n >= digits || !slice_number(document, NUMBER_MOST, &number))
         return arena_copy(arena, document);
-    return arena_copy(arena, slice(text, (size_t)snprintf(text, sizeof(text), "%04u", (unsigned)number)));
+    return arena_copy(arena, slice(text, (size_t)snprintf(text, sizeof(text), "%0*u", (int)digits, (unsigned)number)));
 }
 
 static void warn_of_version(struct composer *c, const struct choice *k)

@@ -401,12 +401,13 @@ static int close_interchange(struct produce *p)
     return rc == 0 ? edi_write_interchange_end(p->at->writer) : rc;
 }
 
-/* Takes a control number of at least so many digits; refuses the record when there is none left. */
-static struct slice take_number(struct produce *p, uint64_t *next, int digits, char text[16])
+/* Takes a control number of a level; refuses the record when there is none left. */
+static struct slice take_number(struct produce *p, uint64_t *next, const struct dialect *dialect,
+                                enum dialect_level level, char text[16])
 {
     if (*next > NUMBER_MOST)
         refuse(p, "CONTROL-NUMBER", "", slice(NULL, 0), "the control numbers have reached 999999999");
-    return slice(text, (size_t)snprintf(text, 16, "%0*llu", digits,
+    return slice(text, (size_t)snprintf(text, 16, "%0*llu", (int)dialect->level[level].digits,
                                         (unsigned long long)(*next)++ % (NUMBER_MOST + 1ull)));
 }
 
@@ -515,7 +516,7 @@ static int open_envelope(struct produce *p, struct output *o, const struct compo
     rc = 0;
     if (interchange) {
         to.interchange_control = p->options.interchange
-                                     ? take_number(p, &p->next_interchange, m->dialect == &dialect_x12 ? 9 : 1, number)
+                                     ? take_number(p, &p->next_interchange, m->dialect, DIALECT_INTERCHANGE, number)
                                      : text_of(e, INTERCHANGE_CONTROL);
         if (!p->options.document && !m->dialect->groups)
             p->next_document = 1;
@@ -528,7 +529,7 @@ static int open_envelope(struct produce *p, struct output *o, const struct compo
     }
     if (rc == 0 && m->grouped) {
         to.at = e->group_at;
-        to.group_control = p->options.interchange ? take_number(p, &p->next_group, 1, number)
+        to.group_control = p->options.interchange ? take_number(p, &p->next_group, m->dialect, DIALECT_GROUP, number)
                                                   : text_of(e, GROUP_CONTROL);
         if (!p->options.document)
             p->next_document = 1;
@@ -651,7 +652,7 @@ static int take_record(struct produce *p, struct composed *m, const struct recor
             rc = err_set(err, m->code, "%s", m->err.text);
         if (rc == 0) {
             struct slice control =
-                numbered ? take_number(p, &p->next_document, m->dialect == &dialect_x12 ? 4 : 1, number) : m->document;
+                numbered ? take_number(p, &p->next_document, m->dialect, DIALECT_DOCUMENT, number) : m->document;
             if (p->refused)
                 rc = ERR_DATA;
             else if (streamed)

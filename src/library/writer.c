@@ -130,24 +130,22 @@ static int set_charset(struct waybill_writer *w, struct slice value, struct err 
 /* Delimiters and character set begin anew; what else was set stays. */
 static int set_standard(struct waybill_writer *w, struct slice value, struct err *err)
 {
-    static const struct dialect *const dialects[] = { &dialect_x12, &dialect_edifact };
+    const struct dialect *dialect = dialect_named(value);
     const struct edi_write_options old = w->options;
 
-    for (unsigned i = 0; i < sizeof(dialects) / sizeof(dialects[0]); i++)
-        if (slice_is(value, dialects[i]->standard)) {
-            w->dialect = dialects[i];
-            if (i == 0)
-                edi_write_options_init(&w->options);
-            else
-                edi_write_options_edifact(&w->options);
-            w->options.line_end = old.line_end;
-            w->options.transliterate = old.transliterate;
-            w->options.replace = old.replace;
-            w->options.write = old.write;
-            w->options.ctx = old.ctx;
-            return 0;
-        }
-    return err_set(err, ERR_USAGE, "standard: neither x12 nor edifact");
+    if (!dialect)
+        return err_set(err, ERR_USAGE, "standard: neither x12 nor edifact");
+    w->dialect = dialect;
+    if (dialect == &dialect_x12)
+        edi_write_options_init(&w->options);
+    else
+        edi_write_options_edifact(&w->options);
+    w->options.line_end = old.line_end;
+    w->options.transliterate = old.transliterate;
+    w->options.replace = old.replace;
+    w->options.write = old.write;
+    w->options.ctx = old.ctx;
+    return 0;
 }
 
 /* "UNOC:3" */

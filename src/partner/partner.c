@@ -542,9 +542,7 @@ static void make_edifact_syntax(const struct partner_setting *s, struct partner_
 /* The dialect of a line `x12` or `edifact`; NULL: it is another. */
 static const struct dialect *dialect_of(const struct partner_setting *s)
 {
-    return strcmp(s->keyword->name, dialect_x12.standard) == 0       ? &dialect_x12
-           : strcmp(s->keyword->name, dialect_edifact.standard) == 0 ? &dialect_edifact
-                                                                     : NULL;
+    return dialect_named(slice_of(s->keyword->name));
 }
 
 /* How interchanges are written. */
