@@ -360,7 +360,7 @@ static __attribute__((noinline)) char *run_tree(struct map_reader *r, const stru
     struct instance *i = &r->stack[r->depth - 1];
     uint64_t n;
 
-    room[20] = 0;
+    room[20] = room_ahead[20] = 0;
     if (!parent) {
         const bool self = i->scope->self;
         int code = !self ? tree_add(&r->tree, v) : v.n ? tree_name(&r->tree, i->node, v) : 0;
