@@ -1541,7 +1541,8 @@ void reader_drop_skipped(struct edi_reader *r)
 bool reader_is_outer_trailer(const struct edi_reader *r, size_t at)
 {
     const char *p = r->buf + at;
-    return delimiters_envelope(p, r->n - at, "GE") || delimiters_envelope(p, r->n - at, "IEA");
+    return delimiters_envelope(p, r->n - at, r->dialect->level[DIALECT_GROUP].end) ||
+           delimiters_envelope(p, r->n - at, r->dialect->level[DIALECT_INTERCHANGE].end);
 }
 
 bool reader_take_rest(struct edi_reader *r)
@@ -1558,7 +1559,7 @@ bool reader_take_rest(struct edi_reader *r)
     if (rest.n == 0)
         return false;
     outer = reader_is_outer_trailer(r, from);
-    if (rest.n <= 3 || (!outer && !delimiters_envelope(rest.p, rest.n, "SE"))) {
+    if (rest.n <= 3 || (!outer && !delimiters_envelope(rest.p, rest.n, r->dialect->level[DIALECT_DOCUMENT].end))) {
         char words[60];
         snprintf(words, sizeof(words), "the last %zu bytes are no whole segment", rest.n);
         reader_find(r, FINDING_FILE_TRUNCATED, NULL, 0, words, "a segment terminator");

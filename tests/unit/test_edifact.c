@@ -429,6 +429,40 @@ static void test_trailers(void **state)
              "ends with 0 groups, 1 documents\n");
 }
 
+static void test_last_terminator(void **state)
+{
+    (void)state;
+    READS_AS(UNB UNH BODY END "UNZ+1+1\r\n",
+             "interchange at 0 " FROM_TO ORDERS READ ENDED
+             "! NO-LAST-TERMINATOR 1:187 the last segment is not terminated (expected the segment terminator)\n"
+             "ends with 0 groups, 1 documents\n");
+    READS_AS(UNB UNH BODY "UNT+7+1",
+             "interchange at 0 " FROM_TO ORDERS READ
+             "! NO-LAST-TERMINATOR 1:179 the last segment is not terminated (expected the segment terminator)\n"
+             ENDED
+             "! EDIFACT-UCI-13 1:186 UNZ: missing (expected a UNZ segment at the end of the interchange)\n"
+             "ends with 0 groups, 1 documents\n");
+    READS_AS(UNB UNH BODY "UNZ+1+1",
+             "interchange at 0 " FROM_TO ORDERS READ
+             "! EDIFACT-UCM-13 1:179 UNT: missing (expected a UNT segment at the end of the message)\n"
+             "! NO-LAST-TERMINATOR 1:179 the last segment is not terminated (expected the segment terminator)\n"
+             "ends with 0 groups, 1 documents\n");
+    READS_AS(UNB "UNG+ORDERS+S:14+R:14+201126:0915+8+UN+D:96A'" UNH BODY END "UNE+1+8",
+             "interchange at 0 "
+             FROM_TO
+             "group 1 ORDERS from S to R control 8\n"
+             ORDERS READ ENDED
+             "! NO-LAST-TERMINATOR 1:231 the last segment is not terminated (expected the segment terminator)\n"
+             "! EDIFACT-UCI-13 1:238 UNZ: missing (expected a UNZ segment at the end of the interchange)\n"
+             "ends with 1 groups, 0 documents\n");
+    READS_AS(UNB UNH BODY "UNS+S",
+             "interchange at 0 " FROM_TO ORDERS READ
+             "! TRUNCATED 1:179 the last 5 bytes are no whole segment (expected a segment terminator)\n"
+             "! EDIFACT-UCM-13 1:184 UNT: missing (expected a UNT segment at the end of the message)\n"
+             "! EDIFACT-UCI-13 1:184 UNZ: missing (expected a UNZ segment at the end of the interchange)\n"
+             "ends with 0 groups, 1 documents\n");
+}
+
 static void test_tags(void **state)
 {
     (void)state;
@@ -490,7 +524,8 @@ int main(void)
         cmocka_unit_test(test_una_of_the_field), cmocka_unit_test(test_release),
         cmocka_unit_test(test_character_sets), cmocka_unit_test(test_groups),
         cmocka_unit_test(test_package),        cmocka_unit_test(test_several),
-        cmocka_unit_test(test_trailers),       cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_trailers),       cmocka_unit_test(test_last_terminator),
+        cmocka_unit_test(test_tags),
         cmocka_unit_test(test_outside),        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests_name("edifact", tests, set_up, tear_down);
