@@ -251,7 +251,8 @@ static int open_interchange(struct edi_reader *r, const struct segment *s)
     i->charset = CHARSET_UTF8;
     i->decimal = r->una.decimal && r->dialect->decimal_comma ? r->una.decimal : '.';
     r->level = IN_INTERCHANGE;
-    r->blanks_told = r->empty_told = r->nesting_told = r->case_told = r->charset_told = false;
+    r->blanks_told = r->empty_told = false;
+    r->told_around = (struct told){ 0 };
     numbers_clear(&r->group_numbers);
     for (unsigned k = 0; k <= ENVELOPE_ELEMENTS; k++)
         i->element[k] = slice(r->in.interchange_text, 0);

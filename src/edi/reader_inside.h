@@ -29,6 +29,11 @@ struct cached_guide {
     char version[32], set[16];
 };
 
+/* What is told once, however many segments have it. */
+struct told {
+    bool nesting, small_letters, charset;
+};
+
 struct edi_reader {
     struct edi_reader_options options;
     struct edi_sink sink;
@@ -65,7 +70,8 @@ struct edi_reader {
     struct segment_parts parts;     /* of the segment at hand */
     bool package;                   /* a UNP is to come */
     uint64_t package_length;
-    bool nesting_told, case_told, charset_told;
+    struct told told_around, told_inside;   /* of this interchange's envelopes, of document number told_document */
+    uint64_t told_document;
 
     bool run_open;                  /* the last run ended inside a document */
     uint64_t run_skip;              /* bytes of a binary element that go into the next runs unread */

@@ -70,22 +70,37 @@ uint32_t reader_mend_tag(const struct edi_reader *r, const struct segment *s, ui
     return mended;
 }
 
-/* What is said once for each interchange. */
+/* Once for each document, and once for the envelopes of an interchange: a reader of runs knows no more than that. A document
+ * that begins here is not counted yet: the finding is the interchange's. */
+static struct told *told_of(struct edi_reader *r, enum dialect_role role)
+{
+    uint64_t document = r->in.documents + (role == ROLE_DOCUMENT);
+    if (role != ROLE_DOCUMENT && role != ROLE_DOCUMENT_END && (role != ROLE_INNER || r->level != IN_DOCUMENT))
+        return &r->told_around;
+    if (r->told_document != document)
+        r->told_inside = (struct told){ 0 };
+    r->told_document = document;
+    return &r->told_inside;
+}
+
 static void tell(struct edi_reader *r, const struct segment *s, bool nested, bool small_letters, bool is_utf8)
 {
-    /* a document that begins here is not counted yet: the finding is the interchange's */
-    if (nested && !r->nesting_told) {
-        r->nesting_told = true;
+    struct told *told;
+    uint32_t tag = 0;
+    memcpy(&tag, segment_tag(s).p, segment_tag(s).n < 4 ? segment_tag(s).n : 4);
+    told = told_of(r, dialect_role(r->dialect, reader_mend_tag(r, s, tag)));
+    if (nested && !told->nesting) {
+        told->nesting = true;
         reader_find(r, FINDING_TAG_NESTING, s, 0, "the tag is followed by the numbers of its nesting",
                     "a tag alone; the numbers are ignored");
     }
-    if (small_letters && !r->case_told) {
-        r->case_told = true;
+    if (small_letters && !told->small_letters) {
+        told->small_letters = true;
         reader_find(r, FINDING_TAG_CASE, s, 0, "the tag is written in small letters", "capital letters");
     }
-    if (is_utf8 && !r->charset_told) {
+    if (is_utf8 && !told->charset) {
         char found[80];
-        r->charset_told = true;
+        told->charset = true;
         snprintf(found, sizeof(found), "the text is UTF-8, and the interchange says %s",
                  charset_name(r->in.interchange.charset));
         reader_find(r, FINDING_CHARSET_OTHER, s, 0, found, "text in the character set that UNB01 names");
@@ -114,7 +129,8 @@ const struct segment *reader_rewrite(struct edi_reader *r, const struct segment 
         reader_stop(r, err_nomem(r->err));
         return NULL;
     }
-    tell(r, s, alone.n < tag.n, small_letters, is_utf8);
+    if (alone.n < tag.n || small_letters || is_utf8)
+        tell(r, s, alone.n < tag.n, small_letters, is_utf8);
     return r->stopped ? NULL : copy;
 }
 

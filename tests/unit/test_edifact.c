@@ -448,9 +448,7 @@ static void test_last_terminator(void **state)
              "! NO-LAST-TERMINATOR 1:179 the last segment is not terminated (expected the segment terminator)\n"
              "ends with 0 groups, 1 documents\n");
     READS_AS(UNB "UNG+ORDERS+S:14+R:14+201126:0915+8+UN+D:96A'" UNH BODY END "UNE+1+8",
-             "interchange at 0 "
-             FROM_TO
-             "group 1 ORDERS from S to R control 8\n"
+             "interchange at 0 " FROM_TO "group 1 ORDERS from S to R control 8\n"
              ORDERS READ ENDED
              "! NO-LAST-TERMINATOR 1:231 the last segment is not terminated (expected the segment terminator)\n"
              "! EDIFACT-UCI-13 1:238 UNZ: missing (expected a UNZ segment at the end of the interchange)\n"
@@ -469,9 +467,29 @@ static void test_tags(void **state)
     READS_AS("unb+UNOC:3+4012345000009:14+4098765000005:14+201126:0915+1'" UNH
              "bgm+220+4711+9'DTM+137:20201126:102'NAD+BY+4012345000009::9'LIN:1+1++4000862141404:EN'UNS+S'" END "UNZ+1+1'",
              "! TAG-CASE 1:1 unb: the tag is written in small letters (expected capital letters)\n"
-             "interchange at 0 " FROM_TO ORDERS "  BGM+220+4711+9\n  DTM+137|20201126|102\n  NAD+BY+4012345000009||9\n"
+             "interchange at 0 " FROM_TO ORDERS
+             "! TAG-CASE 1:89 bgm: the tag is written in small letters (expected capital letters)\n"
+             "  BGM+220+4711+9\n  DTM+137|20201126|102\n  NAD+BY+4012345000009||9\n"
              "! TAG-NESTING 1:149 LIN:1: the tag is followed by the numbers of its nesting (expected a tag alone; the "
              "numbers are ignored)\n  LIN+1++4000862141404|EN\n  UNS+S\n" ENDED "ends with 0 groups, 1 documents\n");
+    /* in each document once, and once in the envelopes */
+    READS_AS(UNB "UNH+1+NONE:D:96A'uci'uci'UNT+4+1'unh+2+NONE:D:96A'uci'UNT+3+2'UNZ+2+1'",
+             "interchange at 0 " FROM_TO "document NONE 1 D.96A  by no guide\n"
+             "! EDIFACT-UCM-12 1:60 [NONE] UNH02-1: \"NONE\" is not a message's identifier (expected a message type of "
+             "six letters, such as ORDERS)\n"
+             "  stray UNH+1+NONE|D|96A\n"
+             "! TAG-CASE 1:77 uci: the tag is written in small letters (expected capital letters)\n"
+             "  stray UCI\n"
+             "  stray UCI\n"
+             "  stray UNT+4+1\n"
+             "! TAG-CASE 1:93 unh: the tag is written in small letters (expected capital letters)\n"
+             "document NONE 2 D.96A  by no guide\n"
+             "! EDIFACT-UCM-12 1:93 [NONE] UNH02-1: \"NONE\" is not a message's identifier (expected a message type of "
+             "six letters, such as ORDERS)\n"
+             "  stray UNH+2+NONE|D|96A\n"
+             "  stray UCI\n"
+             "  stray UNT+3+2\n"
+             "ends with 0 groups, 2 documents\n");
 }
 
 static void test_outside(void **state)
