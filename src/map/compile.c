@@ -1259,6 +1259,7 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
         return !x->c->nomem;
     op->quick = QUICK_SLOW;
     op->conversion[0].field = &m->scope->object->field[i];
+    op->conversion[0].text = l->guard_value; /* of a count: the nodes of one kind; empty: all items */
     if (found) {
         int k = m->scope->object->field[i].object ? record_field_find(m->scope->object->field[i].object, rest) : -1;
         if (k < 0)
@@ -1268,6 +1269,75 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
     }
     x->plan->n_checks++;
     return true;
+}
+
+/* `CNT[1].6066 check total LIN.QTY.6060 or lines.quantity`, and with `->` before it. */
+static bool compile_total(struct compiling *x, struct making *m, const struct map_line *l,
+                          const struct guide_node *node)
+{
+    const struct guide_node *segment = compile_segment_of(x->guide, node), *values;
+    struct map_total *total;
+    struct slice tag[PATH_STEPS];
+    const struct path *p = l->values;
+    struct conversion *c = &l->conversion[0];
+    struct slice list, rest;
+    bool found;
+    int i;
+
+    if (m->scope->parent || x->plan->total) {
+        compile_refuse(x, &l->at, m->scope->parent ? "a check stands at the top of the map" : "one total is enough");
+        return true;
+    }
+    list = slice_cut(c->text, '.', &rest, &found);
+    i = record_field_find(m->scope->object, list);
+    if (!found || i < 0 || !m->scope->object->field[i].object || m->scope->object->field[i].type != RECORD_ARRAY ||
+        record_field_find(m->scope->object->field[i].object, rest) < 0) {
+        compile_refuse(x, &l->right_at, "the record has no such list, or its items no such field");
+        return true;
+    }
+    total = ARENA_NEW(x->arena, struct map_total);
+    if (!total)
+        return compile_nomem(x) != NULL;
+    total->list = &m->scope->object->field[i];
+    total->field = &total->list->object->field[record_field_find(total->list->object, rest)];
+    for (unsigned k = 0; k < p->n_steps; k++)
+        tag[k] = p->step[k].tag;
+    values = guide_node_at(x->guide, &x->guide->node[0], tag, p->n_steps);
+    values = values ? compile_segment_of(x->guide, values) : NULL;
+    if (values && p->n_elements == 1) {
+        total->value_element = p->element[0].element;
+        total->value_component = p->element[0].component;
+    }
+    if (!values || !values->def || p->n_elements != 1 ||
+        (p->element[0].number && !path_find_number(values->def, &p->number[p->element[0].number - 1],
+                                                   &total->value_element, &total->value_component))) {
+        if (only_guide(x))
+            compile_refuse(x, &l->at, "%.*s has no such element to add up", SLICE_FMT(x->guide->id));
+        return true;
+    }
+    total->value_segment = values->ordinal;
+    total->segment = segment->ordinal;
+    total->element = l->left.element[0].element;
+    total->component = l->left.element[0].component;
+    if (!make_selects(x, l, segment, total->select, &total->n_select))
+        return true;
+    x->plan->total = total;
+    total->stated = l->direction == DIRECTION_READ;
+    if (total->stated) {
+        mark_found(l);
+        return true;
+    }
+    c->field = total->list;
+    {
+        struct map_take *t = segment_take(x, m, segment, total->select, total->n_select, l);
+        struct map_op *op = t ? add_op(x, t, l, l->left.element, 1, NULL, slice(NULL, 0)) : NULL;
+        if (op) {
+            op->quick = QUICK_SLOW;
+            op->conversion[0].field = total->list;
+            x->plan->n_checks++;
+        }
+        return op || !x->c->nomem;
+    }
 }
 
 /* Lines onto fields of an object in the object: `CTT03 <-> totals.weight`. They become a block of their own, at the
@@ -1417,7 +1487,7 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     if (!segment->def || !settle_path(x, l, segment->def))
         return true;
     if (check)
-        return compile_check(x, m, l, node);
+        return l->values ? compile_total(x, m, l, node) : compile_check(x, m, l, node);
     if (l->always) {
         mark_found(l);
         t = add_take(x, m, TAKE_ALWAYS, segment, l);
@@ -1611,6 +1681,41 @@ static bool mark_givers(struct compiling *x)
     return true;
 }
 
+/* Marks the nodes of a kind that a check counts. */
+static bool mark_kind(struct map_scope *s, const struct record_field *list, struct slice value, unsigned check)
+{
+    bool any = false;
+    for (unsigned i = 0; i < s->n_order; i++) {
+        struct map_take *t = s->order[i];
+        if (t->kind != TAKE_SCOPE || !t->scope)
+            continue;
+        if (t->field == list && t->scope->kind && slice_eq(t->scope->kind_value, value))
+            any = (t->scope->counted = (uint8_t)check) != 0;
+        any |= mark_kind(t->scope, list, value, check);
+    }
+    return any;
+}
+
+/* Marks the ops of values that a total adds up, and of what is said of it by other lines. */
+static void mark_total(const struct map_total *total, struct map_scope *s)
+{
+    for (unsigned i = 0; i < s->n_order; i++) {
+        struct map_take *t = s->order[i];
+        for (unsigned k = 0; k < t->n_ops; k++) {
+            struct map_op *op = &t->op[k];
+            const unsigned component = op->component ? op->component : 1;
+            if (t->segment == total->value_segment && op->element[0] == total->value_element &&
+                component == (total->value_component ? total->value_component : 1u))
+                op->odd |= (uint8_t)(ODD_VALUE | (op->field == total->field ? ODD_FIELD : 0));
+            if (total->stated && t->segment == total->segment && op->element[0] == total->element &&
+                component == (total->component ? total->component : 1u))
+                op->odd |= ODD_STATED;
+        }
+        if (t->kind == TAKE_SCOPE && t->scope)
+            mark_total(total, t->scope);
+    }
+}
+
 /* Marks the ops whose values a check adds up. */
 static void mark_counted(struct map_plan *plan, struct map_scope *s, const struct record_field *field)
 {
@@ -1632,7 +1737,7 @@ int map_compile(struct maps *maps, struct arena *arena, const struct map *map, c
 {
     struct compiling x = { .maps = maps, .map = map, .guide = guide, .arena = arena, .c = c,
                            .map_record = map->record };
-    unsigned before = c->count;
+    unsigned before = c->count, kinds = 0;
     bool done;
 
     *plan_r = NULL;
@@ -1650,10 +1755,21 @@ int map_compile(struct maps *maps, struct arena *arena, const struct map *map, c
         compile_check_musts(&x, map);
         for (unsigned i = 0; i < x.plan->root->n_order; i++) {
             const struct map_take *t = x.plan->root->order[i];
-            for (unsigned k = 0; k < t->n_ops; k++)
-                if (t->op[k].n_conversions && t->op[k].conversion[0].kind == CONVERT_CHECK_SUM)
+            for (unsigned k = 0; k < t->n_ops; k++) {
+                struct conversion *v = t->op[k].n_conversions ? &t->op[k].conversion[0] : NULL;
+                struct place at = { .file = map->file, .line = t->op[k].line };
+                if (v && v->kind == CONVERT_CHECK_SUM)
                     mark_counted(x.plan, x.plan->root, t->op[k].beside);
+                if (!v || v->kind != CONVERT_CHECK_COUNT || !v->text.n)
+                    continue;
+                v->number[0] = ++kinds;
+                if (kinds > MOST_CHECKS || !mark_kind(x.plan->root, v->field, v->text, kinds))
+                    compile_refuse(&x, &at, kinds > MOST_CHECKS ? "too many checks" : "no line makes such nodes");
+            }
         }
+        if (x.plan->total)
+            mark_total(x.plan->total, x.plan->root);
+        done = c->count == before;
     }
     arena_deinit(&x.lines);
     if (c->nomem)

@@ -39,6 +39,7 @@ enum conversion_kind {
     CONVERT_PARENT,     /* the name of a node before it, for `parent` */
     CONVERT_CHECK_COUNT,
     CONVERT_CHECK_SUM,
+    CONVERT_CHECK_TOTAL,        /* an algebraic total: map_plan.total */
     CONVERT_CHECK_CHILDREN      /* 1 or 0: are there nodes below */
 };
 
@@ -116,7 +117,10 @@ enum quick_op {
     QUICK_SLOW,
     QUICK_NONE          /* writes only */
 };
-enum { ODD_COUNTED = 1, ODD_LATER = 2 };    /* it is `counted`; a component that is not the first */
+/* For reading, of an op: it is `counted`; a component that is not the first; of plan->total: one of its values, of its
+ * field, or what is said of them */
+enum { ODD_COUNTED = 1, ODD_LATER = 2, ODD_VALUE = 4, ODD_FIELD = 8, ODD_STATED = 16 };
+enum { ODD_TOTAL = ODD_VALUE | ODD_STATED };
 enum { DIRECTION_READ = 1, DIRECTION_WRITE = 2, DIRECTION_BOTH = 3 };
 
 struct map_select {
@@ -223,7 +227,22 @@ struct map_scope {
     bool odd_begin, odd_end;        /* there is more to do where an object begins, or ends */
     bool keeps;                     /* its object has a field `unmapped` */
     bool leaf;                      /* one segment, whose fields are all there is to its object */
+    uint8_t counted;                /* of a kind: 1 + number of the check that counts its nodes; 0: none does */
     uint32_t line;
+};
+
+enum { MOST_CHECKS = 16 };
+
+/* `CNT[1].6066 check total LIN.QTY.6060 or lines.quantity`: what a document says of the sum of values. */
+struct map_total {
+    uint16_t segment;                   /* where it is said */
+    uint8_t element, component;
+    struct map_select select[MOST_SELECTS];
+    uint8_t n_select;
+    bool stated;                        /* written `->`: it is compared, and is a matter of other lines */
+    uint16_t value_segment;             /* where the values are */
+    uint8_t value_element, value_component;
+    const struct record_field *list, *field;    /* many add up this field alone */
 };
 
 struct map_plan {
@@ -235,6 +254,7 @@ struct map_plan {
     bool inherits;
     bool kinds;                     /* its tree has nodes of several kinds */
     unsigned n_inherited;           /* slots */
+    struct map_total *total;        /* NULL: there is none */
     const struct map *map;
 };
 

@@ -206,48 +206,6 @@ static inline void put_text(struct buf *b, struct slice s)
     }
 }
 
-static void add_total(struct total *total, struct slice v)
-{
-    uint64_t digits = 0;
-    int64_t whole = 0, part = 0, scale = 1000000;
-    bool minus = false, mark = false;
-    if (v.n < 10) { /* most are whole numbers */
-        size_t i = 0;
-        while (i < v.n && is_digit(v.p[i]))
-            digits = digits * 10 + (uint64_t)(v.p[i++] - '0');
-        if (i == v.n) {
-            total->digits += digits;
-            total->overflow |= __builtin_add_overflow(total->sum, (int64_t)digits * 1000000, &total->sum);
-            return;
-        }
-        digits = 0;
-    }
-    if (v.n > 18)
-        total->unknown = true;
-    for (size_t i = 0; i < v.n && i < 18; i++) {
-        char c = v.p[i];
-        if (!is_digit(c) && c != '-' && c != '.')
-            total->unknown = true;
-        if (c == '-') {
-            minus = true;
-        } else if (c == '.') {
-            mark = true;
-        } else if (is_digit(c)) {
-            digits = digits * 10 + (uint64_t)(c - '0');
-            if (mark && scale > 1) {
-                scale /= 10;
-                part += (c - '0') * scale;
-            } else if (!mark) {
-                whole = whole * 10 + (c - '0');
-            }
-        }
-    }
-    total->digits += digits;
-    if (whole > INT64_MAX / 2000000 ||
-        __builtin_add_overflow(total->sum, (minus ? -1 : 1) * (whole * 1000000 + part), &total->sum))
-        total->overflow = true;
-}
-
 /* ---- the slow values ---- */
 
 static void map_finding(struct map_reader *r, const struct segment *s, enum finding_code code, unsigned element,
@@ -266,6 +224,40 @@ static struct slice part_of(const struct map_reader *r, const struct segment *s,
     return segment_part(s, &r->document.interchange->syntax, element, component);
 }
 
+/* CNT+1: the sum of the values in the document against what is said of it. UN/EDIFACT and EANCOM add up all quantities
+ * of the line items, some only those ordered or shipped: both are right. */
+static void compare_total(struct map_reader *r, const struct segment *s, unsigned element, unsigned component,
+                          struct slice v)
+{
+    struct total said = { 0 };
+    char expected[TOTAL_ROOM + 1];
+    struct slice sum = total_text(&r->stated[0], '.', expected);
+
+    total_add(&said, v);
+    if (!sum.n || said.unknown || total_equals(&said, &r->stated[0]) || total_equals(&said, &r->stated[1]))
+        return;
+    expected[sum.n] = 0;
+    map_finding(r, s, FINDING_SEGMENT_COUNT, element, component, "is not the sum of the quantities", expected);
+}
+
+/* One of the values that plan->total adds up, or what a segment says of their sum. */
+static __attribute__((noinline)) void run_total(struct map_reader *r, const struct map_op *op,
+                                                const struct segment *s, struct slice v)
+{
+    const struct map_total *t = r->plan->total;
+
+    if (op->odd & ODD_VALUE)
+        total_add(&r->stated[0], v);
+    if (op->odd & ODD_FIELD)
+        total_add(&r->stated[1], v);
+    if (!(op->odd & ODD_STATED))
+        return;
+    for (unsigned i = 0; i < t->n_select; i++)
+        if (!slice_eq(part_of(r, s, t->select[i].element, t->select[i].component), t->select[i].text))
+            return;
+    compare_total(r, s, t->element, t->component, v);
+}
+
 /* CTT01 and the like: what was counted against what is said. */
 static void run_check(struct map_reader *r, const struct map_op *op, const struct segment *s)
 {
@@ -276,8 +268,12 @@ static void run_check(struct map_reader *r, const struct map_op *op, const struc
 
     if (v.n == 0)
         return;
+    if (c->kind == CONVERT_CHECK_TOTAL) {
+        compare_total(r, s, op->element[0], op->component, v);
+        return;
+    }
     if (c->kind == CONVERT_CHECK_COUNT) {
-        uint64_t counted = c->field ? r->counts[c->field->index] : 0;
+        uint64_t counted = c->number[0] ? r->kinds[c->number[0] - 1] : c->field ? r->counts[c->field->index] : 0;
         if (slice_number(v, UINT64_MAX, &said) && said == counted)
             return;
         snprintf(expected, sizeof(expected), "%llu", (unsigned long long)counted);
@@ -287,7 +283,7 @@ static void run_check(struct map_reader *r, const struct map_op *op, const struc
     /* X12 sums the digits (a hash total), truncated on the left; many send the arithmetic sum: both are right */
     struct total one = { 0 };
     uint64_t total = r->total.digits % 10000000000ull;
-    add_total(&one, v);
+    total_add(&one, v);
     if (r->total.unknown || one.digits == total || (!r->total.overflow && one.sum == r->total.sum))
         return;
     snprintf(expected, sizeof(expected), "%llu", (unsigned long long)total);
@@ -485,7 +481,7 @@ static __attribute__((noinline)) char *run_slow(struct map_reader *r, const stru
     const char *why = NULL;
 
     if (op->n_conversions &&
-        (op->conversion[0].kind == CONVERT_CHECK_COUNT || op->conversion[0].kind == CONVERT_CHECK_SUM)) {
+        (op->conversion[0].kind >= CONVERT_CHECK_COUNT && op->conversion[0].kind <= CONVERT_CHECK_TOTAL)) {
         run_check(r, op, s);
         return p;
     }
@@ -513,6 +509,10 @@ static __attribute__((noinline)) char *run_slow(struct map_reader *r, const stru
         buf_clear(&r->scratch);
         buf_add_slice(&r->scratch, value[0]);
     }
+    if (op->odd & ODD_COUNTED)
+        total_add(&r->total, value[0]);
+    if (op->odd & ODD_TOTAL)
+        run_total(r, op, s, value[0]);
     if (op->gives) {
         struct buf *kept = &r->inherited[op->gives - 1];
         buf_clear(kept);
@@ -721,7 +721,9 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
         if (op->odd & ODD_LATER && !parts)
             return p;
         if (op->odd & ODD_COUNTED)
-            add_total(&r->total, slice(v, size));
+            total_add(&r->total, slice(v, size));
+        if (op->odd & ODD_TOTAL)
+            run_total(r, op, s, slice(v, size));
     }
     return put_op(r, op, s, k, v, size, p);
 }
@@ -1171,6 +1173,8 @@ static __attribute__((noinline)) void begin_odd(struct map_reader *r, struct ins
     buf_clear(&r->level[i - r->stack].name);
     if (i->scope->kind && !i->scope->named)
         begin_node(r, i);
+    if (i->scope->counted)
+        r->kinds[i->scope->counted - 1]++;
 }
 
 /* The object that was closed last is a row: where it ends. */
@@ -1780,7 +1784,8 @@ static int take_document(void *ctx, const struct edi_document *d)
     r->common.n_lists = 0;
     r->children[0] = 0;
     memset(r->counts, 0, sizeof(r->counts));
-    r->total = (struct total){ 0 };
+    r->total = r->stated[0] = r->stated[1] = (struct total){ 0 };
+    memset(r->kinds, 0, sizeof(r->kinds));
     r->has_node = r->plan->root->document != NULL;
     tree_clear(&r->tree);
     tree_clear(&r->ahead);

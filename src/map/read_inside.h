@@ -11,6 +11,7 @@
 #include "base/limits.h"
 #include "map/plan.h"
 #include "map/read.h"
+#include "map/total.h"
 #include "map/tree.h"
 
 enum { MOST_COMMON = 16, LEVELS = LIMIT_LOOP_DEPTH + 4, MOST_KEPT = 24, FLUSH = 64 << 10, MOST_REJECTED = 100, KEEP_BEHIND = 256 };
@@ -46,13 +47,6 @@ struct instance {
     bool ended;                         /* its object: nodes below it came */
 };
 
-struct total {
-    uint64_t digits;                    /* of all values, without sign and decimal mark */
-    int64_t sum;                        /* in millionths */
-    bool overflow;
-    bool unknown;                       /* a value was no number */
-};
-
 struct head_key {
     const struct map_plan *plan;
     uint64_t interchange, group;
@@ -67,6 +61,7 @@ struct map_reader {
     unsigned depth;                     /* instances open */
     struct level level[LEVELS];
     uint64_t counts[RECORD_FIELDS];     /* items of the root's lists */
+    uint64_t kinds[MOST_CHECKS];        /* nodes of a kind: map_scope.counted */
     uint64_t left;                      /* elements of the segment at hand that a line names but did not take */
     const struct map_take *taken;       /* what took it; NULL: nothing, or objects that it fills alone */
     bool has_node;                      /* the document itself is a node: plan->root->document */
@@ -80,6 +75,7 @@ struct map_reader {
     bool denied;                        /* a node below one that denies it was told of */
     char children[8];                   /* the element where nodes say whether they have children: HL04 */
     struct total total;                 /* of the values that a check adds up */
+    struct total stated[2];             /* plan->total: of all its values, and of those of its field */
     struct buf rejected;
     unsigned n_rejected;
     struct buf scratch, path;

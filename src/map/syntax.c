@@ -186,6 +186,50 @@ static unsigned read_right(struct reading *r, struct map_line *l, unsigned i)
 
 static struct map_line *read_lines(struct reading *r, unsigned depth);
 
+/* check count LIST [if FIELD = VALUE]   check sum LIST.FIELD   [->] check total PLACE or LIST.FIELD   check children */
+static bool read_check(struct reading *r, struct map_line *l, unsigned i)
+{
+    struct conversion c = { .kind = CONVERT_CHECK_COUNT };
+    const bool reads = slice_is(word(r, i), "->");
+    const unsigned at = i + reads + 1;
+    struct slice what = word(r, at);
+    size_t room = 0;
+
+    i = at + 1;
+    if (reads)
+        l->direction = DIRECTION_READ;
+    if (slice_is(what, "children")) {
+        c.kind = CONVERT_CHECK_CHILDREN;
+        i--;
+    } else if (slice_is(what, "sum")) {
+        c.kind = CONVERT_CHECK_SUM;
+    } else if (slice_is(what, "total")) {
+        c.kind = CONVERT_CHECK_TOTAL;
+        l->values = ARENA_NEW(r->arena, struct path);
+        if (!l->values)
+            return nomem(r) != NULL;
+        if (!path_read(&r->lines, &r->line, &i, l->values))
+            return true;
+        if (!slice_is(word(r, i), "or"))
+            what = slice(NULL, 0);
+        i++;
+    } else if (!slice_is(what, "count")) {
+        what = slice(NULL, 0);
+    }
+    c.text = word(r, i);
+    l->right_at = lines_place(&r->lines, &r->line, i);
+    i++;
+    if (c.kind == CONVERT_CHECK_COUNT && slice_is(word(r, i), "if") && slice_is(word(r, i + 2), "=")) {
+        l->guard = word(r, i + 1);
+        l->guard_value = word(r, i + 3);
+        i += 4;
+    }
+    if (what.n == 0 || i != r->line.n || (reads && c.kind != CONVERT_CHECK_TOTAL))
+        wrong(r, at, "expected: check count LIST, check sum LIST.FIELD, check total PLACE or LIST.FIELD, or check "
+                     "children");
+    return add_conversion(r, l, &room, c);
+}
+
 static struct map_line *read_line(struct reading *r, unsigned depth)
 {
     struct map_line *l = ARENA_NEW(r->arena, struct map_line);
@@ -233,18 +277,8 @@ static struct map_line *read_line(struct reading *r, unsigned depth)
     } else if (slice_is(w, "always") && i + 1 == r->line.n) {
         l->always = true;
         l->direction = DIRECTION_WRITE;
-    } else if (slice_is(w, "check")) {
-        struct slice what = word(r, i + 1);
-        size_t room = 0;
-        bool children = slice_is(what, "children");
-        struct conversion c = { .kind = children                ? CONVERT_CHECK_CHILDREN
-                                        : slice_is(what, "sum") ? CONVERT_CHECK_SUM
-                                                                : CONVERT_CHECK_COUNT,
-                                .text = word(r, i + 2) };
-        if ((!slice_is(what, "sum") && !slice_is(what, "count") && !children) || i + 3 - children != r->line.n)
-            wrong(r, i + 1, "expected: check count LIST, check sum LIST.FIELD, or check children");
-        l->right_at = lines_place(&r->lines, &r->line, i + 2 - children);
-        if (!add_conversion(r, l, &room, c))
+    } else if (slice_is(w, "check") || (slice_is(w, "->") && slice_is(word(r, i + 1), "check"))) {
+        if (!read_check(r, l, i))
             return NULL;
     } else if (slice_is(w, "<->") || slice_is(w, "->") || slice_is(w, "<-")) {
         l->direction = slice_is(w, "->") ? DIRECTION_READ : slice_is(w, "<-") ? DIRECTION_WRITE : DIRECTION_BOTH;

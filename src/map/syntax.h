@@ -27,6 +27,7 @@ struct map_line {
     struct conversion *conversion;  /* table and field are not looked up yet: text holds their names */
     unsigned n_conversions;
     struct slice guard, guard_value;
+    struct path *values;            /* check total: what is added up */
     bool drop;                      /* `drop LEFT`, in a partner's map */
     bool done;                      /* compiling: taken care of */
     bool found;                     /* some guide had its place */

@@ -191,6 +191,23 @@ void write_add_hash(struct check_work *check, struct slice v)
     check->sum = LIKELY(sum < check->modulus) ? sum : sum % check->modulus;
 }
 
+static void add_up(struct map_writer *w, const struct action *a, struct slice v)
+{
+    if (LIKELY(a->adds != ADDS_TOTAL)) {
+        write_add_hash(&w->writing.check[a->adds - 1], v);
+        return;
+    }
+    total_add(&w->total[0], v);
+    if (a->op->odd & ODD_FIELD)
+        total_add(&w->total[1], v);
+}
+
+/* The sum of plan->total, as the document says it; empty where it is not known. p has room for it. */
+static struct slice sum_of(const struct map_writer *w, char *p)
+{
+    return total_text(&w->total[0], w->decimal, p);
+}
+
 /* ---- conversions ---- */
 
 enum lost { LOST_NOTHING, LOST_CODE, LOST_WORD };
@@ -648,18 +665,25 @@ static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *val
     }
     }
     if (UNLIKELY(a->adds))
-        write_add_hash(&w->writing.check[a->adds - 1], v);
+        add_up(w, a, v);
     return set_cell(w, a, element, f, item, v, false);
 }
 
 static int set_check(struct map_writer *w, const struct frame *f, const struct action *a)
 {
     const struct check_work *check = &w->writing.check[a->check];
-    char *p = room_for(w, 24);
+    char *p = room_for(w, TOTAL_ROOM);
     int n;
 
     if (!p)
         return no_room(w);
+    if (a->kind == ACTION_TOTAL) {
+        const struct slice sum = sum_of(w, p);
+        if (!sum.n)
+            write_report_loss(w, write_path(w, f, NULL, 0, check->list), sum,
+                              "is not added up: there are too large or too small numbers in it");
+        return sum.n ? set_cell(w, a, a->element, f, 0, sum, check->count == 0) : 0;
+    }
     n = snprintf(p, 24, "%llu", (unsigned long long)(a->kind == ACTION_COUNT ? check->count : check->sum));
     if (UNLIKELY(a->use && (unsigned)n > a->use->max)) { /* of a million CTT01 says nothing */
         write_report_loss(w, write_path(w, f, NULL, 0, check->list), slice(p, (size_t)n),
@@ -720,7 +744,7 @@ static COLD int look_twice(struct map_writer *w, const struct frame *values, con
     struct slice v, other;
     int code;
 
-    if (a->kind == ACTION_COUNT || a->kind == ACTION_SUM) {
+    if (a->kind >= ACTION_COUNT && a->kind <= ACTION_TOTAL) {
         code = set_check(w, f, a);
         return code < 0 ? code : 0;
     }
@@ -1135,6 +1159,37 @@ static bool parts_are_elements(struct map_writer *w)
     return true;
 }
 
+/* A record may say itself what the sum of its values is: it is held against it, and the sum is written. */
+static COLD void hold_total(struct map_writer *w)
+{
+    const struct map_total *t = w->plan->total;
+    struct total said = { 0 };
+    struct slice sum;
+    struct cell *c;
+    char *p;
+
+    for (unsigned i = 0; i < t->n_select; i++) {
+        const struct cell *q = cell_of(w, t->select[i].element, t->select[i].component);
+        if (!q || !slice_eq(q->text, t->select[i].text))
+            return;
+    }
+    c = (struct cell *)cell_of(w, t->element, t->component);
+    if (!c || !c->from)
+        return;
+    total_add(&said, c->text);
+    p = room_for(w, TOTAL_ROOM);
+    if (!p) {
+        w->stopped = no_room(w);
+        return;
+    }
+    sum = sum_of(w, p);
+    if (!sum.n || total_equals(&said, &w->total[0]) || total_equals(&said, &w->total[1]))
+        return;
+    write_report_loss(w, write_path(w, c->frame, NULL, 0, c->from->op->field), c->text,
+                      "is not the sum of the quantities, which is written instead");
+    c->text = sum;
+}
+
 /* All elements and components at once; as edi_write_elements(). */
 static __attribute__((noinline)) int write_values(struct map_writer *w)
 {
@@ -1178,6 +1233,8 @@ int write_end_segment(struct map_writer *w, bool always)
     if (UNLIKELY(code < 0))
         return write_failed(w);
     mask = w->filled;
+    if (UNLIKELY(w->composite && w->work->states))
+        hold_total(w);
     if (LIKELY(!w->composite) || parts_are_elements(w))
         code = edi_write_elements(w->out, mask, &w->cell[0].text, sizeof(w->cell[0]));
     else
@@ -1341,11 +1398,32 @@ static int is_mine(struct map_writer *w, const struct frame *f, const struct fra
     return 0;
 }
 
-void write_count_item(struct map_writer *w, const struct work *k)
+void write_count_item(struct map_writer *w, const struct work *k, struct slice kind)
 {
-    for (unsigned i = 0; i < w->writing.n_checks; i++)
-        if (w->writing.check[i].list_field == k->field && !w->writing.check[i].ahead)
-            w->writing.check[i].count++;
+    for (unsigned i = 0; i < w->writing.n_checks; i++) {
+        struct check_work *check = &w->writing.check[i];
+        if (check->list_field == k->field && !check->ahead && (!check->only.n || slice_eq(check->only, kind)))
+            check->count++;
+    }
+}
+
+/* What was counted and added up so far. */
+static void keep_tally(const struct map_writer *w, struct tally *t)
+{
+    for (unsigned i = 0; i < w->writing.n_checks; i++) {
+        t->count[i] = w->writing.check[i].count;
+        t->sum[i] = w->writing.check[i].sum;
+    }
+    memcpy(t->total, w->total, sizeof(t->total));
+}
+
+static void set_tally(struct map_writer *w, const struct tally *t)
+{
+    for (unsigned i = 0; i < w->writing.n_checks; i++) {
+        w->writing.check[i].count = t->count[i];
+        w->writing.check[i].sum = t->sum[i];
+    }
+    memcpy(w->total, t->total, sizeof(w->total));
 }
 
 /* What stands behind the last row stays. */
@@ -1364,10 +1442,7 @@ static void back_behind(struct map_writer *w)
     edi_writer_rewind(w->out, &w->behind.mark);
     w->checker = w->behind.checker;
     w->segments = w->behind.segments;
-    for (unsigned i = 0; i < w->writing.n_checks; i++) {
-        w->writing.check[i].count = w->behind.count[i];
-        w->writing.check[i].sum = w->behind.sum[i];
-    }
+    set_tally(w, &w->behind.tally);
     w->behind.set = false;
 }
 
@@ -1440,10 +1515,7 @@ static int run_row(struct map_writer *w, struct frame *item, bool last)
     w->behind.set = true;
     w->behind.checker = w->checker;
     w->behind.segments = w->segments;
-    for (unsigned i = 0; i < w->writing.n_checks; i++) {
-        w->behind.count[i] = w->writing.check[i].count;
-        w->behind.sum[i] = w->writing.check[i].sum;
-    }
+    keep_tally(w, &w->behind.tally);
     memcpy(item->pending, later, s->n_words * sizeof(later[0]));
     return write_run_inner(w, item);
 }
@@ -1470,7 +1542,7 @@ struct moment {
     struct edi_mark mark;
     struct checker checker;
     uint64_t segments;
-    uint64_t count[MOST_CHECKS], sum[MOST_CHECKS];
+    struct tally tally;
     struct loss loss, *around;
 };
 
@@ -1492,10 +1564,7 @@ static COLD int begin_losing(struct map_writer *w, struct moment *m)
         return write_failed(w);
     m->checker = w->checker;
     m->segments = w->segments;
-    for (unsigned i = 0; i < w->writing.n_checks; i++) {
-        m->count[i] = w->writing.check[i].count;
-        m->sum[i] = w->writing.check[i].sum;
-    }
+    keep_tally(w, &m->tally);
     m->loss.any = m->loss.whole = false;
     m->around = w->loss;
     w->loss = &m->loss;
@@ -1513,10 +1582,7 @@ static COLD int end_losing(struct map_writer *w, struct moment *m, int code, boo
     edi_writer_rewind(w->out, &m->mark);
     w->checker = m->checker;
     w->segments = m->segments;
-    for (unsigned i = 0; i < w->writing.n_checks; i++) {
-        w->writing.check[i].count = m->count[i];
-        w->writing.check[i].sum = m->sum[i];
-    }
+    set_tally(w, &m->tally);
     write_report_left_out(w, &m->loss, list);
     return w->stopped;
 }
@@ -1576,7 +1642,7 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
         if (LIKELY(code >= 0) && !joined)
             code = write_end_segment(w, UNLIKELY(!w->substance) && holds_more(item));
         if (code > 0 && k->check && !joined)
-            write_count_item(w, k);
+            write_count_item(w, k, slice(NULL, 0));
         if (UNLIKELY(w->fold_rest != 0) && code >= 0)
             code = write_rest(w, item);
         w->goes_on = false;

@@ -10,6 +10,7 @@
 #define WAYBILL_MAP_WRITE_INSIDE_H
 
 #include "edi/check.h"
+#include "map/total.h"
 #include "map/tree.h"
 #include "map/write.h"
 #include "map/writing.h"
@@ -46,6 +47,12 @@ struct frame {
     unsigned n_begun;
     struct left *left;                      /* its `unmapped`, not written yet */
     uint32_t at[RECORD_FIELDS];
+};
+
+/* What checks have counted and added up. */
+struct tally {
+    uint64_t count[MOST_CHECKS], sum[MOST_CHECKS];
+    struct total total[2];
 };
 
 struct cell {
@@ -117,6 +124,7 @@ struct map_writer {
     struct tree tree;                       /* the nodes of the record at hand */
     struct buf notes;                       /* struct node_note of each, where they are of several kinds */
     const struct above *above;              /* what stands above the node at hand; NULL: nothing */
+    struct total total[2];                  /* plan->total: of all its values, and of those of its field */
     bool no_totals;                         /* there are more items than their count can say */
     bool some_left;                         /* some object's `unmapped` is to be written */
     bool may_lose;                          /* what cannot be written may be left out, and is told (`allow loss`) */
@@ -159,7 +167,7 @@ struct map_writer {
         struct edi_mark mark;
         struct checker checker;
         uint64_t segments;
-        uint64_t count[MOST_CHECKS], sum[MOST_CHECKS];
+        struct tally tally;
     } behind;
     struct buf text;                        /* one that is folded */
     struct cell cell[64];
@@ -224,7 +232,7 @@ int write_run_inner(struct map_writer *w, struct frame *f);
 int write_begin_item(struct map_writer *w, struct frame *item, const struct scope_work *s,
                      const struct json_tape *tape, uint32_t node);
 /* An item of a list is written: checks count it. */
-void write_count_item(struct map_writer *w, const struct work *k);
+void write_count_item(struct map_writer *w, const struct work *k, struct slice kind);
 /* A number, in the place of an action. */
 int write_set_number(struct map_writer *w, const struct frame *f, const struct action *a, uint64_t n);
 /* What was written behind the last row of a list stays. */

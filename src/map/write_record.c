@@ -162,6 +162,7 @@ static void begin_record(struct map_writer *w)
         memset(s->reported, 0, sizeof(s->reported));
     for (unsigned i = 0; i < w->writing.n_checks; i++)
         w->writing.check[i].count = w->writing.check[i].sum = 0;
+    w->total[0] = w->total[1] = (struct total){ 0 };
     w->no_totals = false;
     w->some_left = w->nomem = w->verified = w->item_verified = false;
     w->streaming = NULL;

@@ -327,7 +327,7 @@ int write_nodes(struct map_writer *w, struct frame *f, const struct work *k)
             write_report_loss(w, write_path(w, item, NULL, 0, level), v,
                               "is not written: no line of the map has such nodes");
         if (code >= 0 && k->check)
-            write_count_item(w, k);
+            write_count_item(w, k, w->writing.kind[note_of(w, items.index + 1)->kind].take->scope->kind_value);
         w->top--;
         if (UNLIKELY(f->left) && code >= 0)
             code = write_left_before(w, f, k->segment);

@@ -108,6 +108,8 @@ static bool add_check(struct layout *x, struct action *a, const struct conversio
     a->check = (uint8_t)w->n_checks;
     check = &w->check[w->n_checks++];
     *check = (struct check_work){ .kind = a->kind, .list = c->field, .list_field = c->field->index, .modulus = 1 };
+    if (a->kind == ACTION_COUNT)
+        check->only = c->text;
     while (digits--)
         check->modulus *= 10;
     if (a->op->beside) {
@@ -182,7 +184,10 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
             continue;
         case CONVERT_CHECK_COUNT:
         case CONVERT_CHECK_SUM:
-            a->kind = c->kind == CONVERT_CHECK_COUNT ? ACTION_COUNT : ACTION_SUM;
+        case CONVERT_CHECK_TOTAL:
+            a->kind = c->kind == CONVERT_CHECK_COUNT ? ACTION_COUNT
+                      : c->kind == CONVERT_CHECK_SUM ? ACTION_SUM
+                                                     : ACTION_TOTAL;
             a->odd = true;
             *kept_r = true;
             return add_check(x, a, c);
@@ -465,7 +470,7 @@ static bool own_segment(struct layout *x, struct scope_work *s, const struct map
     if (!make_actions(x, t, 0, t->n_ops, &k->action, &k->n_actions))
         return false;
     for (unsigned i = 0; i < k->n_actions; i++)
-        k->checks |= k->action[i].kind == ACTION_COUNT || k->action[i].kind == ACTION_SUM;
+        k->states |= (k->action[i].op->odd & ODD_STATED) != 0;
     for (const struct map_take *p = t->pairs; p; p = p->pairs)
         k->n_spreads++;
     if (k->n_spreads) {
@@ -640,7 +645,7 @@ static bool make_gives(struct layout *x, struct scope_work *s)
                 give(s, more[m], i);
             give(s, k->action[n].field, i);
             give(s, k->action[n].beside, i);
-            if (k->action[n].kind == ACTION_COUNT || k->action[n].kind == ACTION_SUM)
+            if (k->action[n].kind >= ACTION_COUNT && k->action[n].kind <= ACTION_TOTAL)
                 give(s, x->w->check[k->action[n].check].list_field, i);
         }
         for (unsigned n = 0; n < k->n_spreads; n++)
@@ -847,11 +852,14 @@ static void finish_kinds(struct writing *w)
 
 static void mark_added(struct writing *w, struct action *a, unsigned n)
 {
-    for (; n--; a++)
+    for (; n--; a++) {
+        if (a->op->odd & ODD_VALUE)
+            a->adds = ADDS_TOTAL;
         for (unsigned c = 0; a->op->counted && c < w->n_checks; c++)
             if (w->check[c].kind == ACTION_SUM && a->op->field &&
                 a->op->field == &w->check[c].item->field[w->check[c].item_field])
                 a->adds = (uint8_t)(c + 1);
+    }
 }
 
 static void finish_scope(struct writing *w, struct scope_work *s)
@@ -873,7 +881,7 @@ static void finish_checks(struct writing *w)
         for (unsigned i = 0; i < root->n_works; i++) {
             struct work *k = &root->work[i];
             for (unsigned n = 0; n < k->n_actions; n++)
-                if ((k->action[n].kind == ACTION_COUNT || k->action[n].kind == ACTION_SUM) && k->action[n].check == c)
+                if (k->action[n].kind >= ACTION_COUNT && k->action[n].kind <= ACTION_TOTAL && k->action[n].check == c)
                     at = i;
             if ((k->kind == WORK_LIST || k->kind == WORK_NODES) && k->field == check->list_field) {
                 k->check = k->check ? k->check : (uint8_t)(c + 1);

@@ -16,7 +16,6 @@ enum {
     FIELD_WORDS = RECORD_FIELDS / 64 + 1,   /* one more, for NO_FIELD */
     NO_FIELD = RECORD_FIELDS,
     WORK_WORDS = 8,                         /* works of one scope, 64 a word */
-    MOST_CHECKS = 16,
     MOST_MEMBERS = 4,                       /* dotted objects whose fields lie in one segment */
     MOST_KINDS = 16,                        /* kinds of nodes in a tree */
     MOST_ABOVE = 16                         /* fields that a node takes from those above it */
@@ -34,7 +33,7 @@ enum action_kind {
     ACTION_SLOW,        /* several conversions, or rare ones */
     ACTION_CONSTANT,
     ACTION_PERIOD,      /* a date with its form, a range, or what is none */
-    ACTION_COUNT, ACTION_SUM,
+    ACTION_COUNT, ACTION_SUM, ACTION_TOTAL,
     ACTION_NODE, ACTION_PARENT, ACTION_CHILDREN     /* of a tree */
 };
 
@@ -53,6 +52,8 @@ struct words {
     uint32_t mask;
 };
 
+enum { ADDS_TOTAL = UINT8_MAX };
+
 /* One value on its way out. */
 struct action {
     uint8_t kind;
@@ -61,8 +62,8 @@ struct action {
     uint8_t places;
     bool odd;                   /* guard, inheritance, default, beside: a second look is needed */
     bool free;                  /* neither guard nor inheritance */
-    uint8_t adds;               /* 1 + number of the check that adds it up */
-    uint8_t check;              /* ACTION_COUNT, ACTION_SUM */
+    uint8_t adds;               /* 1 + number of the check that adds it up; ADDS_TOTAL: plan->total does */
+    uint8_t check;              /* ACTION_COUNT, ACTION_SUM, ACTION_TOTAL */
     uint8_t above;              /* 1 + number of the field that a node takes from those above it; 0: it does not */
     uint16_t field, beside, guard, inherits;
     const struct map_op *op;
@@ -94,7 +95,7 @@ enum work_kind { WORK_SEGMENT, WORK_LIST, WORK_PAIRS, WORK_FOLD, WORK_ALWAYS, WO
 struct work {
     uint8_t kind;
     bool rival;                 /* another work before it writes the same list: only what fits its qualifier */
-    bool checks;                /* has computed values */
+    bool states;                /* what it says of plan->total is held against the sum */
     bool opens;                 /* the first segment of a loop that is no object of its own */
     uint64_t inside[WORK_WORDS];    /* and the works inside of that loop */
     const struct map_take *take;
@@ -160,11 +161,12 @@ struct scope_work {
 };
 
 struct check_work {
-    uint8_t kind;               /* ACTION_COUNT, ACTION_SUM */
+    uint8_t kind;               /* ACTION_COUNT, ACTION_SUM, ACTION_TOTAL */
     const struct record_field *list;
     uint16_t list_field;        /* of the root */
     uint16_t item_field;        /* ACTION_SUM */
     const struct record_object *item;
+    struct slice only;          /* ACTION_COUNT: nodes of this kind; empty: all items */
     bool ahead;                 /* its segment stands before the list */
     uint64_t modulus;           /* ACTION_SUM: what fits the element */
     /* of the record at hand */
