@@ -1317,7 +1317,8 @@ enum walk reader_walk(struct edi_reader *r, bool last)
     static const uint32_t tag_bytes[4] = { 0, 0xff, 0xffff, 0xffffff };
     size_t n = r->n - origin;
     uint32_t d = 0, from = 0;
-    const uint32_t first = r->dialect->first, second = r->dialect->second, odd_tag = r->dialect->odd_tag;
+    uint32_t first = r->dialect->first, second = r->dialect->second;
+    const uint32_t odd_tag = r->dialect->odd_tag;
     const uint32_t slow = SEGMENT_ESCAPE | SEGMENT_RELEASE;
     const bool line_terminator = r->syntax.terminator == '\n' || r->syntax.terminator == '\r';
 
@@ -1329,6 +1330,11 @@ enum walk reader_walk(struct edi_reader *r, bool last)
     r->lex(&r->index, base, n, &r->syntax);
     if (r->lost_terminator && x->n_segments && base + n == r->buf + r->n)
         x->end[x->n_segments - 1] |= SEGMENT_ESCAPE; /* the line break that was there */
+    /* of a document that holds characters which its set lacks, each segment is looked at until that was told */
+    enum edi_charset looked = r->in.interchange.charset;
+    bool seen = r->level == IN_DOCUMENT, lacking = seen && reader_lacks(r, base, n);
+    if (__builtin_expect(lacking, 0) && !reader_told_lacking(r))
+        first = second = UINT32_MAX;
     for (uint32_t i = 0; i < x->n_segments; i++) {
         /* by themselves at first: `s` is known to others, and would be read from memory again and again */
         const uint32_t number = x->end[i] >> SEGMENT_FLAG_BITS, flags = x->end[i] & ((1u << SEGMENT_FLAG_BITS) - 1);
@@ -1487,6 +1493,16 @@ enum walk reader_walk(struct edi_reader *r, bool last)
                 find_no_package_end(r, &s);
                 take_outside(r, &s);
             }
+        }
+        if (role == ROLE_DOCUMENT && (r->in.interchange.charset != looked || !seen)) {
+            looked = r->in.interchange.charset;
+            seen = true;
+            lacking = reader_lacks(r, base, n);
+        }
+        if (__builtin_expect(lacking, 0)) {
+            const bool told = role == ROLE_INNER && r->level == IN_DOCUMENT && reader_tell_lacking(r, &s);
+            first = told ? r->dialect->first : UINT32_MAX;
+            second = told ? r->dialect->second : UINT32_MAX;
         }
         from = end + 1;
         r->from = origin + from;

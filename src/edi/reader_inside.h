@@ -31,7 +31,7 @@ struct cached_guide {
 
 /* What is told once, however many segments have it. */
 struct told {
-    bool nesting, small_letters, charset;
+    bool nesting, small_letters, charset, lacking;
 };
 
 struct edi_reader {
@@ -162,6 +162,12 @@ static inline const struct segment *reader_readable(struct edi_reader *r, const 
 uint32_t reader_mend_tag(const struct edi_reader *r, const struct segment *s, uint32_t tag);
 /* Sets what must be looked at in the interchange at hand. */
 void reader_set_rewriting(struct edi_reader *r);
+/* Of an interchange of level A or B: is there a character in these bytes that its set lacks? */
+bool reader_lacks(const struct edi_reader *r, const char *p, size_t n);
+/* Tells of the first such character of a document; true: it was told, now or before. */
+bool reader_tell_lacking(struct edi_reader *r, const struct segment *s);
+/* Was it told of the document at hand? */
+bool reader_told_lacking(const struct edi_reader *r);
 /* The value of a copy's element or part of it as it stands in the buffer. */
 struct slice reader_original(const struct edi_reader *r, const struct segment *s, struct slice value);
 

@@ -107,6 +107,79 @@ static void tell(struct edi_reader *r, const struct segment *s, bool nested, boo
     }
 }
 
+/* Sixteen bytes; a comparison gives ones where it holds. */
+typedef signed char bytes16 __attribute__((vector_size(16)));
+
+/* Levels A and B are parts of ASCII. */
+static inline bytes16 lacking(bytes16 c, bool capitals)
+{
+    const bytes16 signs = (c == '#') | (c == '$') | (c == '@') | (c < 0);
+    return capitals ? signs | (c > 'Z') : signs | (c > 'z') | ((c > 'Z') & (c < 'a'));
+}
+
+bool reader_lacks(const struct edi_reader *r, const char *p, size_t n)
+{
+    const enum edi_charset set = r->in.interchange.charset;
+    const bool capitals = set == CHARSET_UNOA;
+    uint64_t any[2] = { 0, 0 };
+
+    if (set != CHARSET_UNOA && set != CHARSET_UNOB)
+        return false;
+    while (n && !(any[0] | any[1])) {
+        bytes16 all = { 0 }, c;
+        for (unsigned i = 0; i < 4 && n >= sizeof(c); i++, p += sizeof(c), n -= sizeof(c)) {
+            memcpy(&c, p, sizeof(c));
+            all |= lacking(c, capitals);
+        }
+        if (n < sizeof(c)) {
+            char rest[sizeof(c)] = { 0 };
+            memcpy(rest, p, n);
+            memcpy(&c, rest, sizeof(c));
+            all |= lacking(c, capitals);
+            n = 0;
+        }
+        memcpy(any, &all, sizeof(any));
+    }
+    return any[0] | any[1];
+}
+
+/* A separator, or the character that releases one. */
+static bool separates(const struct edi_syntax *x, unsigned char c)
+{
+    return c == (unsigned char)x->element || c == (unsigned char)x->component || c == (unsigned char)x->repetition ||
+           c == (unsigned char)x->release;
+}
+
+bool reader_told_lacking(const struct edi_reader *r)
+{
+    return r->told_document == r->in.documents && r->told_inside.lacking;
+}
+
+bool reader_tell_lacking(struct edi_reader *r, const struct segment *s)
+{
+    struct told *told = told_of(r, ROLE_INNER);
+    struct slice rest = segment_bytes(s);
+    unsigned n = 1;
+
+    for (; rest.n && !told->lacking; rest = slice_from(rest, n)) {
+        char found[100];
+        uint32_t c;
+        n = 1;
+        if (separates(&r->syntax, (unsigned char)rest.p[0]) || !charset_decode(rest, &c, &n) || charset_control(c) ||
+            charset_has(r->in.interchange.charset, c))
+            continue;
+        told->lacking = true;
+        if (c >= 'a' && c <= 'z')
+            snprintf(found, sizeof(found), "the text has small letters");
+        else
+            snprintf(found, sizeof(found), "the text has the character \"%.*s\" (U+%04X)", (int)n, rest.p, (unsigned)c);
+        snprintf(found + strlen(found), sizeof(found) - strlen(found), ", and the interchange says %s",
+                 charset_name(r->in.interchange.charset));
+        reader_find(r, FINDING_CHARSET_OTHER, s, 0, found, "text in the character set that UNB01 names");
+    }
+    return told->lacking;
+}
+
 const struct segment *reader_rewrite(struct edi_reader *r, const struct segment *s)
 {
     const struct segment *copy;
