@@ -901,6 +901,8 @@ static void check_characters(struct checker *c, const struct segment *s, struct 
     while (rest.n) {
         unsigned n = utf8_length(rest);
         unsigned char byte = (unsigned char)rest.p[0];
+        if (s->flags & SEGMENT_REWRITTEN && byte >= REWRITTEN_REPETITION) /* a separator, which is told elsewhere */
+            n = 1;
         if (byte == '\n' || byte == '\r') {
             r->code = FINDING_FILE_LINE_BREAK;
             snprintf(r->found, sizeof(r->found), "holds a line break");

@@ -185,7 +185,8 @@ static void edifact_interchange(struct edi_interchange *i)
     i->control = e[5];
     i->application = e[7];
     i->agreement = e[10];
-    i->usage = e[11].n && !slice_is(e[11], "0") ? SLICE("T") : SLICE("P");
+    if (e[1].n || e[5].n) /* of an interchange that no UNB opened nothing is known */
+        i->usage = e[11].n && !slice_is(e[11], "0") ? SLICE("T") : SLICE("P");
 }
 
 static void edifact_group(struct edi_group *g, const struct edi_interchange *i)

@@ -1177,6 +1177,13 @@ const char *reader_next_line(const struct edi_reader *r, const struct guide *gui
     return NULL;
 }
 
+size_t reader_line_end(const struct edi_reader *r, const char *p, size_t n)
+{
+    while (delimiters_blank(p[n - 1]))
+        n--;
+    return n + delimiters_released(p, 0, n, r->syntax.release);
+}
+
 /* A segment with line breaks inside. Where the next line begins like a segment of the document, or a trailer, the
  * terminator was forgotten: the line break stands for it. Behind an IEA, all is looked at anew. */
 static int take_broken(struct edi_reader *r, const struct segment *whole)
@@ -1190,18 +1197,19 @@ static int take_broken(struct edi_reader *r, const struct segment *whole)
     for (;;) {
         const char *p = base + start, *next = NULL;
         uint32_t tag = 0;
+        struct segment part = { base, at, start, n, whole->flags, NULL };
         memcpy(&tag, p, at[0] - start < 4 ? at[0] - start : 4);
+        if (tag & r->dialect->odd_tag)
+            tag = reader_mend_tag(r, &part, tag);
         const enum dialect_role role = dialect_role(r->dialect, tag);
         const bool se = role == ROLE_DOCUMENT_END, ge = role == ROLE_GROUP_END, iea = role == ROLE_INTERCHANGE_END;
         const bool inside = r->level == IN_DOCUMENT && !se && !ge;
-        struct segment part = { base, at, start, n, whole->flags, NULL };
         uint32_t kept = 0;
         if (!iea)
             next = reader_next_line(r, inside ? r->document.guide : NULL, base + at[0], end);
         if (next) {
             size_t stop = (size_t)(next - base);
-            while (delimiters_blank(base[stop - 1]))
-                stop--;
+            stop = reader_line_end(r, base, stop);
             for (part.n = 0; at[part.n] < stop; part.n++)
                 ;
             kept = at[part.n];

@@ -127,6 +127,9 @@ int reader_hand_over(struct edi_reader *r, const struct segment *s, struct findi
         /* people are shown what stands in the file */
         const struct segment *of = s->flags & SEGMENT_REWRITTEN ? r->copy.of : s;
         struct slice value = reader_original(r, s, f->value);
+        if (s->flags & SEGMENT_REWRITTEN && f->value.n &&
+            (memchr(f->value.p, REWRITTEN_COMPONENT, f->value.n) || memchr(f->value.p, REWRITTEN_REPETITION, f->value.n)))
+            f->value = value;
         f->segment = segment_bytes(of);
         f->terminator = r->syntax.terminator;
         f->component = r->syntax.component;

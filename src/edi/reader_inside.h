@@ -119,6 +119,9 @@ void reader_close_told(struct edi_reader *r, bool interchange);
 int reader_close_document_early(struct edi_reader *r);
 /* Does an interchange of the other dialect begin at p, or a UNA, where a segment of this one belongs? */
 enum found reader_begins_other(const struct edi_reader *r, const char *p, bool last);
+/* How many of the first n bytes at p, which end with line breaks or blanks, are of the segment that a line break ends: a
+ * released one is. */
+size_t reader_line_end(const struct edi_reader *r, const char *p, size_t n);
 /* The next line between p and end that begins like a segment, NULL when none does. */
 const char *reader_next_line(const struct edi_reader *r, const struct guide *guide, const char *p, const char *end);
 /* Passes over binary data that are not kept. */

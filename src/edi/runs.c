@@ -367,8 +367,7 @@ int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *
     r->blanks_told = run->blanks_told;
     r->empty_told = run->empty_told;
     if (run->lost_terminator) {
-        while (delimiters_blank(r->buf[r->n - 1]))
-            r->n--;
+        r->n = reader_line_end(r, r->buf, r->n);
         line_break = r->buf[r->n];
         r->buf[r->n++] = r->syntax.terminator;
         r->lost_terminator = true;

@@ -472,6 +472,14 @@ static void test_tags(void **state)
              "  BGM+220+4711+9\n  DTM+137|20201126|102\n  NAD+BY+4012345000009||9\n"
              "! TAG-NESTING 1:149 LIN:1: the tag is followed by the numbers of its nesting (expected a tag alone; the "
              "numbers are ignored)\n  LIN+1++4000862141404|EN\n  UNS+S\n" ENDED "ends with 0 groups, 1 documents\n");
+    READS_AS("unb+UNOC:3+4012345000009:14+4098765000005:14+201126:0915+1'unh+1+ORDERS:D:96A:UN:EAN008'" BODY
+             "unt:1+7+1'unz+1+1'",
+             "! TAG-CASE 1:1 unb: the tag is written in small letters (expected capital letters)\n"
+             "interchange at 0 " FROM_TO
+             "! TAG-CASE 1:60 unh: the tag is written in small letters (expected capital letters)\n"
+             ORDERS READ
+             "! TAG-NESTING 1:179 unt:1: the tag is followed by the numbers of its nesting (expected a tag alone; "
+             "the numbers are ignored)\n" ENDED "ends with 0 groups, 1 documents\n");
     /* in each document once, and once in the envelopes */
     READS_AS(UNB "UNH+1+NONE:D:96A'uci'uci'UNT+4+1'unh+2+NONE:D:96A'uci'UNT+3+2'UNZ+2+1'",
              "interchange at 0 " FROM_TO "document NONE 1 D.96A  by no guide\n"
