@@ -39,9 +39,9 @@ static inline bool is_inner(const struct edi_reader *r, char first)
 /* An interchange, or an UNA before one, that begins at p. */
 static bool begins_interchange(const struct edi_reader *r, const char *p, size_t n, bool last)
 {
-    if (r->dialect == &dialect_x12)
-        return delimiters_envelope(p, n, "ISA");
-    return role_at(r, p) == ROLE_INTERCHANGE || reader_begins_other(r, p, last) == FOUND;
+    if (delimiters_envelope(p, n, r->dialect->level[DIALECT_INTERCHANGE].begin))
+        return true;
+    return r->dialect == &dialect_edifact && (role_at(r, p) == ROLE_INTERCHANGE || reader_begins_other(r, p, last) == FOUND);
 }
 
 /* Where the segment at p ends (behind its terminator), NULL when that is not in the buffer. Of a binary segment that
