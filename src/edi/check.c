@@ -82,13 +82,15 @@ struct slice check_later(struct slice version, const struct guide *guide)
 
 void check_begin(struct checker *c, const struct guide *guide)
 {
+    if (c->guide != guide) { /* the forms are those of its lists */
+        c->next_form = 0;
+        memset(c->form, 0, sizeof(c->form));
+    }
     c->guide = guide;
     c->at = NULL;
     c->open = c->seen = 0;
     c->later = slice(NULL, 0);
     c->n_told = 0;
-    c->next_form = 0;
-    memset(c->form, 0, sizeof(c->form));
     c->stopped = 0;
     c->count[1] = 0;
     c->current[1] = NODE_NONE;
@@ -631,8 +633,13 @@ static struct slice form_of(struct checker *c, const struct element *e, struct s
 /* Does a value have the form that a code names? The hyphen between two dates may be left out. */
 static bool has_form(struct slice v, struct slice form)
 {
-    size_t i = 0;
-    for (size_t k = 0; k < form.n; k++) {
+    size_t i = 0, k = 0;
+    if (v.n >= 8 && form.n >= 8 && memcmp(form.p, "CCYYMMDD", 8) == 0) { /* nearly all */
+        if (!check_is_date(slice(v.p, 8)))
+            return false;
+        i = k = 8;
+    }
+    for (; k < form.n; k++) {
         const struct slice rest = slice_from(form, k);
         if (form.p[k] == '-') {
             i += i < v.n && v.p[i] == '-';

@@ -9,8 +9,8 @@
 #include "map/convert.h"
 
 struct form {
-    const char *code;
-    const char *digits;
+    char code[4];
+    const char *digits; /* with a century in front, all of the date stands in that order */
     bool range; /* two of these */
     bool usual; /* of its precision the one that is written */
 };
@@ -31,8 +31,12 @@ enum { FORMS = sizeof(forms) / sizeof(forms[0]) };
 
 static const struct form *find_form(struct slice code)
 {
+    char key[4] = "";
+    if (code.n == 0 || code.n > 3)
+        return NULL;
+    memcpy(key, code.p, code.n);
     for (unsigned i = 0; i < FORMS; i++)
-        if (slice_is(code, forms[i].code))
+        if (memcmp(key, forms[i].code, 4) == 0)
             return &forms[i];
     return NULL;
 }
@@ -49,14 +53,18 @@ static size_t length_of(const char *digits)
 /* One date at v, in the order of a record, at `to`. The end of it, NULL: it is none. */
 static char *read_one(const char *v, const char *digits, char *to, bool *zone_r)
 {
+    static const char order[] = "CCYYMMDD";
     char date[8] = "", time[6] = "";
-    const char *zone = NULL;
+    const char *zone = NULL, *d = digits;
     unsigned n_time = 0;
     bool offset = false;
 
-    for (const char *d = digits; *d; d++) {
-        static const char order[] = "CCYYMMDD";
-        const char *place = strchr(order, *d);
+    if (*d == 'C') { /* nearly all: whole, and in a record's order; check_is_date() looks for the digits */
+        memcpy(date, v, 8);
+        v += 8;
+        d += 8;
+    }
+    for (; *d; d++) {
         if (*d == 'z' || *d == 'o') {
             zone = v;
             offset = *d == 'o';
@@ -65,14 +73,12 @@ static char *read_one(const char *v, const char *digits, char *to, bool *zone_r)
         }
         if (!is_digit(*v))
             return NULL;
-        if (place) {
-            unsigned i = (unsigned)(place - order);
-            date[i + (d > digits && d[-1] == *d)] = *v++;
-        } else {
+        if (*d == 'h' || *d == 'm' || *d == 's')
             time[n_time++] = *v++;
-        }
+        else
+            date[strchr(order, *d) - order + (d > digits && d[-1] == *d)] = *v++;
     }
-    if (date[0] == 0)
+    if (*digits != 'C' && date[0] == 0)
         memcpy(date, convert_century(date + 2), 2);
     if (!check_is_date(slice(date, 8)) || memcmp(time, "23", 2) > 0 || memcmp(time + 2, "59", 2) > 0 ||
         memcmp(time + 4, "59", 2) > 0)
