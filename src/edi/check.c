@@ -532,8 +532,6 @@ static void no_codes(struct checker *c)
 }
 
 static void slow_elements(struct checker *c, const struct segment *s, const struct segment_def *def, uint64_t present);
-static uint64_t check_parts(struct checker *c, const struct segment *s, const struct segment_def *def);
-
 static inline bool notes_hold(const struct note *note, unsigned n, uint64_t present)
 {
     for (unsigned i = 0; i < n; i++) {
@@ -574,17 +572,18 @@ static bool is_code(struct checker *c, const struct element_use *use, const char
 }
 
 /* Is a value right, as far as can be seen fast? */
-static inline bool is_right(struct checker *c, const struct element_use *use, const char *p, uint32_t size)
+static inline __attribute__((always_inline)) bool is_right(struct checker *c, const struct element_use *use, const char *p, uint32_t size)
 {
     const struct codes *codes;
     if (size - use->min > use->range)
         return false;
-    switch (use->quick) {
-    case TYPE_AN:
+    if (use->quick == TYPE_AN)
         return true;
-    case TYPE_ID:
+    if (use->quick == TYPE_ID) {
         codes = __atomic_load_n(&use->list, __ATOMIC_ACQUIRE);
         return (size <= 8 && codes_has(codes, load(p, size))) || is_code(c, use, p, size);
+    }
+    switch (use->quick) {
     case TYPE_N:
         return is_integer(p, size);
     case TYPE_R:
@@ -663,12 +662,13 @@ static __attribute__((noinline)) bool is_formed(struct checker *c, const struct 
                                                 const uint32_t *at)
 {
     const unsigned k = e->form_part - 1u;
-    const struct slice v = slice(base + at[k - 1], at[k] - at[k - 1] - 1), code = slice(base + at[k], at[k + 1] - at[k] - 1);
+    const struct slice v = slice(base + at[k - 1] + 1, at[k] - at[k - 1] - 1);
+    const struct slice code = slice(base + at[k] + 1, at[k + 1] - at[k] - 1);
     const struct slice form = v.n && code.n ? form_of(c, e, code) : slice(NULL, 0);
     return form.n == 0 || has_form(v, form);
 }
 
-/* Is a composite right? at: where its components begin, and in the end what is behind the last. */
+/* Is a composite right? at: what its components begin behind, and in the end what is behind the last. */
 static inline bool is_right_composite(struct checker *c, const struct element *e, const char *base, const uint32_t *at,
                                       unsigned n)
 {
@@ -680,7 +680,7 @@ static inline bool is_right_composite(struct checker *c, const struct element *e
         const uint32_t size = at[k + 1] - at[k] - 1;
         if (size == 0)
             continue;
-        if (!is_right(c, part, base + at[k], size))
+        if (!is_right(c, part, base + at[k] + 1, size))
             return false;
         present |= bit;
     }
@@ -690,21 +690,54 @@ static inline bool is_right_composite(struct checker *c, const struct element *e
            notes_hold(e->note, e->n_notes, present);
 }
 
+/* The characters of a segment that has SEGMENT_ESCAPE: is there nothing to say of them? *high_r: some take several bytes. */
+static __attribute__((noinline)) bool has_right_characters(const struct segment *s, bool *high_r)
+{
+    struct slice rest = segment_bytes(s);
+    *high_r = false;
+    while (rest.n) {
+        const unsigned char byte = (unsigned char)rest.p[0];
+        unsigned n = 1;
+        if (byte < 0x20 || byte == 0x7f)
+            return false;
+        if (byte >= 0x80 && !(s->flags & SEGMENT_REWRITTEN && byte >= REWRITTEN_REPETITION)) {
+            n = utf8_length(rest);
+            if (!n)
+                return false;
+            *high_r = true;
+        }
+        rest = slice_from(rest, n);
+    }
+    return true;
+}
+
+/* Are there texts that must have more than one character? Then their bytes say nothing, where some take several. */
+static bool counts_characters(const struct segment_def *def, uint64_t present)
+{
+    for (; present; present &= present - 1) {
+        const struct element_use *use = &def->use[__builtin_ctzll(present)];
+        const struct element *e = use->element;
+        if (e->type != TYPE_COMPOSITE && use->min > 1)
+            return true;
+        for (unsigned k = 0; e->type == TYPE_COMPOSITE && k < e->n_parts; k++)
+            if (e->part[k].min > 1 && (e->part[k].quick == TYPE_AN || e->part[k].quick == TYPE_A))
+                return true;
+    }
+    return false;
+}
+
 /* The elements of a segment in which there are components or repetitions. */
 static __attribute__((noinline)) uint64_t check_parts(struct checker *c, const struct segment *s,
                                                       const struct segment_def *def)
 {
-    const struct segment_parts *parts = s->parts;
+    const uint32_t *const part = s->part, *const rank = s->rank, *const at = s->at;
     const struct element_use *use = def->use;
-    const uint32_t *at = s->at;
-    struct segment_parts own;
     unsigned n = s->n < def->n ? s->n : def->n;
     uint64_t present = 0;
-    bool wrong;
+    bool wrong = !part | (s->n > def->n) | (s->n && at[s->n] - at[s->n - 1] == 1), high = false;
 
-    if (!parts && segment_find_parts(s, c->syntax, &own))
-        parts = &own;
-    wrong = !parts | (s->n > def->n) | ((s->flags & SEGMENT_ESCAPE) != 0) | (s->n && at[s->n] - at[s->n - 1] == 1);
+    if (UNLIKELY(s->flags & SEGMENT_ESCAPE))
+        wrong |= !has_right_characters(s, &high);
     if (n > 64)
         n = 64;
     for (unsigned k = 0; k < n; k++, use++) {
@@ -712,15 +745,17 @@ static __attribute__((noinline)) uint64_t check_parts(struct checker *c, const s
         if (size == 0)
             continue;
         present |= 1ull << k;
-        if (wrong)
+        if (UNLIKELY(wrong))
             continue;
-        if (use->element->type == TYPE_COMPOSITE)
-            wrong = !is_right_composite(c, use->element, s->base, parts->at + parts->first[k],
-                                        (unsigned)parts->first[k + 1] - parts->first[k]);
+        const uint32_t components = rank[k + 1] - rank[k];
+        if (components == 1 ? use->quick != TYPE_COMPOSITE : use->quick == TYPE_B)
+            wrong = !is_right(c, use, s->base + at[k] + 1, size);
         else
-            wrong = !is_right(c, use, s->base + at[k] + 1, size) ||
-                    (parts->first[k + 1] - parts->first[k] != 1 && use->quick != TYPE_B);
+            wrong = use->element->type != TYPE_COMPOSITE ||
+                    !is_right_composite(c, use->element, s->base, part + rank[k], components);
     }
+    if (UNLIKELY(high))
+        wrong |= counts_characters(def, present & (def->n < 64 ? (1ull << def->n) - 1 : UINT64_MAX));
     wrong |= (present & def->mandatory) != def->mandatory || (present & def->not_used) ||
              ((present ^ present >> 1) & def->pairs) || !notes_hold(def->note, def->n_single, present);
     if (UNLIKELY(wrong)) {
@@ -732,6 +767,15 @@ static __attribute__((noinline)) uint64_t check_parts(struct checker *c, const s
     return present;
 }
 
+static __attribute__((noinline)) uint64_t find_and_check_parts(struct checker *c, const struct segment *s,
+                                                               const struct segment_def *def)
+{
+    struct segment with_parts = *s;
+    struct segment_parts parts;
+    segment_find_parts(&with_parts, c->syntax, &parts);
+    return check_parts(c, &with_parts, def);
+}
+
 uint64_t check_elements(struct checker *c, const struct segment *s, const struct segment_def *def)
 {
     const char *base = s->base;
@@ -740,13 +784,16 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
     unsigned n = s->n;
     uint64_t present = 0, bit = 1;
     uint32_t start = at[0] + 1;
-    bool wrong = (n > def->n) | (n && at[n] - at[n - 1] == 1);
+    bool wrong = false;
 
     if (UNLIKELY(s->flags)) {
+        bool high = false;
         if (s->flags & SEGMENT_PARTS)
-            return check_parts(c, s, def);
-        wrong = true;
+            return s->part ? check_parts(c, s, def) : find_and_check_parts(c, s, def);
+        if (s->flags & SEGMENT_ESCAPE)
+            wrong = !has_right_characters(s, &high) | high;
     }
+    wrong |= (n > def->n) | (n && at[n] - at[n - 1] == 1);
     if (n > def->n)
         n = def->n;
     if (n > 64)

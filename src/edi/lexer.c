@@ -4,7 +4,7 @@
  * Sixty-four bytes at a time become four bit masks (delimiters, terminators, parts, bytes that JSON must
  * escape), five where there is a release character; the masks become positions. How a mask is made differs by
  * instruction set, what is made of it does not: so each set has one small function, and `index_block` is compiled into
- * each of them twice, with release characters and without.
+ * each of them three times: without release characters, with them, and with the positions of components, too.
  * The idea of turning masks into positions without branches, and of finding released characters by one addition, is
  * Langdale and Lemire's (simdjson, 2019).
  */
@@ -30,7 +30,9 @@ int lexer_index_init(struct lexer_index *x, size_t room, struct err *err)
     /* the flattening writes up to 64 positions too far */
     x->delimiter = malloc((room + 64) * sizeof(*x->delimiter));
     x->end = malloc((room + 64) * sizeof(*x->end));
-    if (!x->delimiter || !x->end) {
+    x->part = malloc((room + 64) * sizeof(*x->part));
+    x->rank = malloc((room + 64) * sizeof(*x->rank));
+    if (!x->delimiter || !x->end || !x->part || !x->rank) {
         lexer_index_deinit(x);
         return err_nomem(err);
     }
@@ -41,6 +43,8 @@ void lexer_index_deinit(struct lexer_index *x)
 {
     free(x->delimiter);
     free(x->end);
+    free(x->part);
+    free(x->rank);
     *x = (struct lexer_index){ .room = 0 };
 }
 
@@ -79,12 +83,12 @@ static inline uint64_t find_in_eight(const char *p, unsigned char c)
     return ~(((v & low) + low) | v | low);
 }
 
-bool segment_find_parts(const struct segment *s, const struct edi_syntax *syntax, struct segment_parts *parts_r)
+bool segment_find_parts(struct segment *s, const struct edi_syntax *syntax, struct segment_parts *parts_r)
 {
     const char separator = segment_component_separator(s->flags, syntax);
     const char *base = s->base;
     const uint32_t *at = s->at, from = at[0] + 1, end = at[s->n];
-    uint32_t *part = parts_r->at, *most = part + SEGMENT_PARTS_MOST - SEGMENT_ELEMENTS_MOST;
+    uint32_t *part = parts_r->part, *rank = parts_r->rank, n = 0;
     unsigned k = 0;
 
     if (!separator || s->n > SEGMENT_ELEMENTS_MOST || s->n == 0 ||
@@ -95,21 +99,21 @@ bool segment_find_parts(const struct segment *s, const struct edi_syntax *syntax
             const uint32_t position = p + ((uint32_t)__builtin_ctzll(here) >> 3);
             if (position >= end)
                 break;
-            if (part >= most)
+            if (n >= SEGMENT_PARTS_MOST - SEGMENT_ELEMENTS_MOST)
                 return false;
             for (; at[k] < position; k++) {
-                parts_r->first[k] = (uint8_t)(part - parts_r->at);
-                *part++ = at[k] + 1;
+                rank[k] = n;
+                part[n++] = at[k];
             }
-            *part++ = position + 1;
+            part[n++] = position;
         }
     }
-    for (; k < s->n; k++) {
-        parts_r->first[k] = (uint8_t)(part - parts_r->at);
-        *part++ = at[k] + 1;
+    for (; k <= s->n; k++) {
+        rank[k] = n;
+        part[n++] = at[k];
     }
-    parts_r->first[k] = (uint8_t)(part - parts_r->at);
-    *part = end + 1;
+    s->part = part;
+    s->rank = rank;
     return true;
 }
 
@@ -118,7 +122,7 @@ struct masks {
 };
 
 struct state {
-    uint32_t *delimiter, *end;
+    uint32_t *delimiter, *end, *part, *rank;
     uint64_t follows;       /* bit 0: the last byte was a terminator */
     uint64_t follows_break; /* bit 0: the last byte was a line break behind a terminator */
     uint64_t released;      /* bit 0: the last byte was a release character that speaks of the next one */
@@ -137,7 +141,43 @@ ALWAYS_INLINE uint64_t released(uint64_t release, uint64_t *carry)
     return (even ^ sum << 1) & follows;
 }
 
-ALWAYS_INLINE void take_masks(struct state *s, uint32_t base, struct masks m, uint32_t first, bool release)
+/* The positions of `count` bits; room for sixteen is written to in any case, so that no branch needs to be foreseen. */
+ALWAYS_INLINE void put_positions(uint64_t bits, uint32_t count, uint32_t base, uint32_t *to)
+{
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < 8; i++) {
+        to[i] = base + (uint32_t)__builtin_ctzll(bits | 1ull << 63);
+        bits &= bits - 1;
+    }
+    if (__builtin_expect(count > 8, 1)) {
+#pragma GCC unroll 8
+        for (unsigned i = 8; i < 16; i++) {
+            to[i] = base + (uint32_t)__builtin_ctzll(bits | 1ull << 63);
+            bits &= bits - 1;
+        }
+        for (unsigned i = 16; __builtin_expect(i < count, 0); i++) {
+            to[i] = base + (uint32_t)__builtin_ctzll(bits);
+            bits &= bits - 1;
+        }
+    }
+}
+
+/* The same for how many bits of `all` stand before each. */
+ALWAYS_INLINE void put_ranks(uint64_t bits, uint32_t count, uint64_t all, uint32_t base, uint32_t *to)
+{
+#pragma GCC unroll 8
+    for (unsigned i = 0; i < 8; i++) {
+        to[i] = base + (uint32_t)__builtin_popcountll(all & ~bits & (bits - 1));
+        bits &= bits - 1;
+    }
+    for (unsigned i = 8; i < count; i++) {
+        to[i] = base + (uint32_t)__builtin_popcountll(all & ~bits & (bits - 1));
+        bits &= bits - 1;
+    }
+}
+
+ALWAYS_INLINE void take_masks(struct state *s, uint32_t base, struct masks m, const struct lexer_index *x, bool release,
+                              bool parts)
 {
     if (release && __builtin_expect((m.release | s->released) != 0, 0)) {
         uint64_t text = ~released(m.release, &s->released);
@@ -145,9 +185,10 @@ ALWAYS_INLINE void take_masks(struct state *s, uint32_t base, struct masks m, ui
         m.terminator &= text;
         m.parts &= text;
     }
-    uint64_t bits = m.delimiter, terminators = m.terminator;
+    const uint64_t bits = m.delimiter, all = bits | m.parts;
+    const uint32_t first = (uint32_t)(s->delimiter - x->delimiter);
+    uint64_t terminators = m.terminator;
     uint32_t count = (uint32_t)__builtin_popcountll(bits);
-    uint32_t *to = s->delimiter;
     uint64_t escape = m.escape & ~bits;
 
     if (__builtin_expect(escape != 0, 0)) {
@@ -160,7 +201,6 @@ ALWAYS_INLINE void take_masks(struct state *s, uint32_t base, struct masks m, ui
         s->follows_break = 0;
     }
     s->follows = m.terminator >> 63;
-
     while (terminators) {
         uint64_t below = (terminators & -terminators) - 1;
         uint32_t number = first + (uint32_t)__builtin_popcountll(bits & below);
@@ -187,35 +227,28 @@ ALWAYS_INLINE void take_masks(struct state *s, uint32_t base, struct masks m, ui
         s->flags |= SEGMENT_RELEASE;
 
     if (count) {
-        for (unsigned i = 0; i < 8; i++) {
-            to[i] = base + (uint32_t)__builtin_ctzll(bits | 1ull << 63);
-            bits &= bits - 1;
-        }
-        if (__builtin_expect(count > 8, 1)) {
-            for (unsigned i = 8; i < 16; i++) {
-                to[i] = base + (uint32_t)__builtin_ctzll(bits | 1ull << 63);
-                bits &= bits - 1;
-            }
-            for (unsigned i = 16; __builtin_expect(i < count, 0); i++) {
-                to[i] = base + (uint32_t)__builtin_ctzll(bits);
-                bits &= bits - 1;
-            }
-        }
+        put_positions(bits, count, base, s->delimiter);
         s->delimiter += count;
+    }
+    if (parts && all) {
+        const uint32_t n = (uint32_t)__builtin_popcountll(all);
+        put_positions(all, n, base, s->part);
+        put_ranks(bits, count, all, (uint32_t)(s->part - x->part), s->rank);
+        s->part += n;
+        s->rank += count;
     }
 }
 
 typedef struct masks mask_function(const char *p, const struct edi_syntax *syntax, bool release);
 
 ALWAYS_INLINE void index_all(struct lexer_index *x, const char *block, size_t n, const struct edi_syntax *syntax,
-                             mask_function *masks_of, bool release)
+                             mask_function *masks_of, bool release, bool parts)
 {
     /* a block begins behind a terminator, wherever the input was cut */
-    struct state s = { x->delimiter, x->end, 1, 0, 0, 0 };
+    struct state s = { x->delimiter, x->end, x->part, x->rank, 1, 0, 0, 0 };
     size_t i = 0;
     for (; i + 64 <= n; i += 64)
-        take_masks(&s, (uint32_t)i, masks_of(block + i, syntax, release), (uint32_t)(s.delimiter - x->delimiter),
-                   release);
+        take_masks(&s, (uint32_t)i, masks_of(block + i, syntax, release), x, release, parts);
     if (i < n) {
         struct masks m = masks_of(block + i, syntax, release);
         uint64_t keep = (1ull << (n - i)) - 1;
@@ -224,7 +257,7 @@ ALWAYS_INLINE void index_all(struct lexer_index *x, const char *block, size_t n,
         m.parts &= keep;
         m.escape &= keep;
         m.release &= keep;
-        take_masks(&s, (uint32_t)i, m, (uint32_t)(s.delimiter - x->delimiter), release);
+        take_masks(&s, (uint32_t)i, m, x, release, parts);
     }
     x->n_delimiters = (uint32_t)(s.delimiter - x->delimiter);
     x->n_segments = (uint32_t)(s.end - x->end);
@@ -234,10 +267,13 @@ ALWAYS_INLINE void index_all(struct lexer_index *x, const char *block, size_t n,
 ALWAYS_INLINE void index_block(struct lexer_index *x, const char *block, size_t n, const struct edi_syntax *syntax,
                                mask_function *masks_of)
 {
-    if (syntax->release)
-        index_all(x, block, n, syntax, masks_of, true);
+    x->has_parts = syntax->release && syntax->component && !syntax->repetition;
+    if (x->has_parts)
+        index_all(x, block, n, syntax, masks_of, true, true);
+    else if (syntax->release)
+        index_all(x, block, n, syntax, masks_of, true, false);
     else
-        index_all(x, block, n, syntax, masks_of, false);
+        index_all(x, block, n, syntax, masks_of, false, false);
 }
 
 /* A delimiter that does not exist is looked for as the terminator: harmless, and without a branch. */

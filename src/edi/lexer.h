@@ -34,6 +34,9 @@ struct lexer_index {
     uint32_t *end;          /* of each segment: (number of its terminator in delimiter) << SEGMENT_FLAG_BITS | flags */
     uint32_t n_delimiters;
     uint32_t n_segments;
+    uint32_t *part;         /* with has_parts: all separators, those of components, too */
+    uint32_t *rank;         /* and each delimiter's number in `part` */
+    bool has_parts;         /* there is a release character, and no repetition separator: components are frequent */
     uint32_t open_flags;    /* flags of the bytes behind the last terminator */
     size_t room;            /* bytes that a block may have */
 };
@@ -50,22 +53,23 @@ typedef void lexer_function(struct lexer_index *x, const char *block, size_t n, 
 lexer_function *lexer_choose(enum lexer_kind kind);
 const char *lexer_name(lexer_function *f);
 
-/* Where the components of a segment stand: component j (from 1) of element k is number n = first[k-1] + j - 1 of them,
- * base[at[n] … at[n+1]-1); first[k] is the first of the element behind it. */
-enum { SEGMENT_PARTS_MOST = 250, SEGMENT_ELEMENTS_MOST = 64 };
-struct segment_parts {
-    uint32_t at[SEGMENT_PARTS_MOST + 2];
-    uint8_t first[SEGMENT_ELEMENTS_MOST + 1];
-};
-
-/* One segment, borrowing from a block and its index. Element k (from 1) is base[at[k-1]+1 … at[k]). */
+/* One segment, borrowing from a block and its index. Element k (from 1) is base[at[k-1]+1 … at[k]). Component j (from 1) of
+ * it is base[part[n-1]+1 … part[n]) where n = rank[k-1] + j; the last one has n = rank[k]. */
 struct segment {
     const char *base;
     const uint32_t *at;     /* at[0] is the end of the tag */
     uint32_t start;         /* of the tag */
     unsigned n;             /* elements */
     unsigned flags;
-    const struct segment_parts *parts;  /* NULL: its components have not been looked for */
+    const uint32_t *part;   /* NULL: its components have not been looked for */
+    const uint32_t *rank;
+};
+
+/* Room for what a segment's `part` and `rank` point to. */
+enum { SEGMENT_PARTS_MOST = 250, SEGMENT_ELEMENTS_MOST = 64 };
+struct segment_parts {
+    uint32_t part[SEGMENT_PARTS_MOST + 2];
+    uint32_t rank[SEGMENT_ELEMENTS_MOST + 1];
 };
 
 static inline struct slice segment_element(const struct segment *s, unsigned k)
@@ -97,22 +101,21 @@ static inline char segment_repetition_separator(unsigned flags, const struct edi
 
 /* Component `part` of an element's value, from 1; no separator: it is the first. */
 struct slice value_part(struct slice value, char separator, unsigned part);
-/* Looks for the components once. False: there are too many, repetitions among them, or nothing separates any. There are
- * eight bytes behind the segment that may be read. */
-bool segment_find_parts(const struct segment *s, const struct edi_syntax *syntax, struct segment_parts *parts_r);
+/* Looks for the components once, and the segment has them from then on. False: there are too many, repetitions among them,
+ * or nothing separates any. There are eight bytes behind the segment that may be read. */
+bool segment_find_parts(struct segment *s, const struct edi_syntax *syntax, struct segment_parts *parts_r);
 struct slice segment_look_for_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k, unsigned part);
 
 /* Component `part` of element k (its first repetition); 0: the whole element. */
 static inline struct slice segment_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k,
                                         unsigned part)
 {
-    const struct segment_parts *parts = s->parts;
-    unsigned n;
-    if (!parts || part == 0)
+    uint32_t n;
+    if (!s->part || part == 0)
         return segment_look_for_part(s, syntax, k, part);
-    if (k > s->n || (n = parts->first[k - 1] + part - 1) >= parts->first[k])
+    if (k > s->n || (n = s->rank[k - 1] + part) > s->rank[k])
         return slice(NULL, 0);
-    return slice(s->base + parts->at[n], parts->at[n + 1] - parts->at[n] - 1);
+    return slice(s->base + s->part[n - 1] + 1, s->part[n] - s->part[n - 1] - 1);
 }
 
 /* All bytes without the terminator. */

@@ -686,7 +686,7 @@ static __attribute__((noinline)) int take_readable(struct edi_reader *r, const s
 static __attribute__((noinline)) int take_parts(struct edi_reader *r, const struct segment *s)
 {
     struct segment with_parts = *s;
-    with_parts.parts = segment_find_parts(s, &r->syntax, &r->parts) ? &r->parts : NULL;
+    segment_find_parts(&with_parts, &r->syntax, &r->parts);
     return take_readable(r, &with_parts);
 }
 
@@ -694,7 +694,7 @@ static int take_segment(struct edi_reader *r, const struct segment *s)
 {
     r->document.segments++;
     s = reader_readable(r, s);
-    return !s ? r->stopped : s->flags & SEGMENT_PARTS ? take_parts(r, s) : take_readable(r, s);
+    return !s ? r->stopped : s->flags & SEGMENT_PARTS && !s->part ? take_parts(r, s) : take_readable(r, s);
 }
 
 /* The segment that begins or ends a document. */
@@ -1038,7 +1038,7 @@ static enum walk take_binary(struct edi_reader *r, const struct segment *s, size
 {
     unsigned length_at = s->base[s->start + 1] == 'I' ? 1 : 2;
     uint32_t at[4] = { s->at[0], 0, 0, 0 };
-    struct segment whole = { s->base, at, s->start, length_at + 1, SEGMENT_ESCAPE, NULL };
+    struct segment whole = { s->base, at, s->start, length_at + 1, SEGMENT_ESCAPE, NULL, NULL };
     size_t start = (size_t)(s->base - r->buf), data, end;
     uint64_t length;
 
@@ -1197,7 +1197,7 @@ static int take_broken(struct edi_reader *r, const struct segment *whole)
     for (;;) {
         const char *p = base + start, *next = NULL;
         uint32_t tag = 0;
-        struct segment part = { base, at, start, n, whole->flags, NULL };
+        struct segment part = { base, at, start, n, whole->flags, NULL, NULL };
         memcpy(&tag, p, at[0] - start < 4 ? at[0] - start : 4);
         if (tag & r->dialect->odd_tag)
             tag = reader_mend_tag(r, &part, tag);
@@ -1343,6 +1343,7 @@ enum walk reader_walk(struct edi_reader *r, bool last)
     bool seen = r->level == IN_DOCUMENT, lacking = seen && reader_lacks(r, base, n);
     if (__builtin_expect(lacking, 0) && !reader_told_lacking(r))
         first = second = UINT32_MAX;
+    const uint32_t *const part = x->has_parts ? x->part : NULL;
     for (uint32_t i = 0; i < x->n_segments; i++) {
         /* by themselves at first: `s` is known to others, and would be read from memory again and again */
         const uint32_t number = x->end[i] >> SEGMENT_FLAG_BITS, flags = x->end[i] & ((1u << SEGMENT_FLAG_BITS) - 1);
@@ -1355,14 +1356,14 @@ enum walk reader_walk(struct edi_reader *r, bool last)
         memcpy(&tag, base + start, 4);
         if (tag_end - start < 4)
             tag &= tag_bytes[tag_end - start];
-        struct segment s = { base, at, start, number - d, flags, NULL };
+        struct segment s = { base, at, start, number - d, flags, part, x->rank + d };
         /* nearly all are of a document, and nothing is odd about them: no blanks before them, for one */
         if (__builtin_expect(!(flags & slow) && (tag & 0xff) > ' ' && !(tag & odd_tag) &&
                                  !dialect_may_have_role(first, second, tag) && r->level == IN_DOCUMENT,
                              1)) {
             r->from = origin + start;
             r->document.segments++;
-            if (flags & SEGMENT_PARTS)
+            if (flags & SEGMENT_PARTS && !part)
                 take_parts(r, &s);
             else
                 take_readable(r, &s);

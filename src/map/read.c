@@ -926,19 +926,25 @@ static char *run_group(struct map_reader *r, const struct map_take *t, const str
 static __attribute__((noinline)) bool leaves_parts(const struct map_reader *r, const struct map_take *t,
                                                    const struct segment *s)
 {
-    const struct segment_parts *parts = s->parts;
-    const char separator = parts ? 0 : segment_component_separator(s->flags, &r->document.interchange->syntax);
+    char separator;
     for (uint64_t todo = t->partly; todo; todo &= todo - 1) {
         const unsigned k = (unsigned)__builtin_ctzll(todo) + 1;
         const uint32_t named = t->components[k - 1];
         if (k > s->n)
             break;
-        if (parts) {
-            for (unsigned n = parts->first[k - 1], c = 0; n < parts->first[k]; n++, c++)
-                if (parts->at[n + 1] - parts->at[n] > 1 && (c > 31 || !(named >> c & 1)))
+        if (s->part) {
+            const uint32_t *part = s->part + s->rank[k - 1], n = s->rank[k] - s->rank[k - 1];
+            for (uint64_t left = ~(uint64_t)named & (n < 64 ? (1ull << n) - 1 : UINT64_MAX); left; left &= left - 1) {
+                const unsigned c = (unsigned)__builtin_ctzll(left);
+                if (part[c + 1] - part[c] > 1)
+                    return true;
+            }
+            for (uint32_t c = 64; c < n; c++)
+                if (part[c + 1] - part[c] > 1)
                     return true;
             continue;
         }
+        separator = segment_component_separator(s->flags, &r->document.interchange->syntax);
         struct slice rest = segment_element(s, k);
         bool more = separator && rest.n;
         for (unsigned c = 0; more; c++) {
