@@ -711,9 +711,17 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
     const char *v = s->base + s->at[k - 1] + 1;
     size_t size = s->at[k] - s->at[k - 1] - 1;
     if (parts && op->component) {
-        const struct slice part = part_of(r, s, k, op->component);
-        v = part.p;
-        size = part.n;
+        if (__builtin_expect(s->part != NULL, 1)) {
+            const uint32_t n = s->rank[k - 1] + op->component;
+            if (n > s->rank[k])
+                return p;
+            v = s->base + s->part[n - 1] + 1;
+            size = s->part[n] - s->part[n - 1] - 1;
+        } else {
+            const struct slice part = part_of(r, s, k, op->component);
+            v = part.p;
+            size = part.n;
+        }
         if (size == 0)
             return p;
     }
