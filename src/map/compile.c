@@ -520,7 +520,7 @@ static void choose_quick(struct map_op *op, const struct element *e, bool sure)
     else if (e && e->type == TYPE_N && e->decimals && op->field && op->field->type == RECORD_DECIMAL)
         op->quick = QUICK_IMPLIED;
     else if (type == RECORD_DECIMAL && e && e->form.n)
-        op->quick = e->type == TYPE_R ? QUICK_MARKED : QUICK_SLOW;
+        op->quick = QUICK_MARKED, op->odd |= e->type == TYPE_R ? 0 : ODD_TEXT;
     else if (type == RECORD_DECIMAL && e && e->type != TYPE_N)
         op->quick = e->type == TYPE_R ? QUICK_DECIMAL : QUICK_SLOW;
     else

@@ -118,8 +118,8 @@ enum quick_op {
     QUICK_NONE          /* writes only */
 };
 /* For reading, of an op: it is `counted`; a component that is not the first; of plan->total: one of its values, of its
- * field, or what is said of them */
-enum { ODD_COUNTED = 1, ODD_LATER = 2, ODD_VALUE = 4, ODD_FIELD = 8, ODD_STATED = 16 };
+ * field, or what is said of them; QUICK_MARKED of an element that may hold other text, too */
+enum { ODD_COUNTED = 1, ODD_LATER = 2, ODD_VALUE = 4, ODD_FIELD = 8, ODD_STATED = 16, ODD_TEXT = 32 };
 enum { ODD_TOTAL = ODD_VALUE | ODD_STATED };
 enum { DIRECTION_READ = 1, DIRECTION_WRITE = 2, DIRECTION_BOTH = 3 };
 

@@ -621,11 +621,32 @@ static inline bool is_plain(const char *v, size_t n)
 /* A decimal whose mark may be a comma. */
 static inline char *put_marked(char *p, const char *v, size_t n, unsigned flags)
 {
-    char *end = put_value(p, v, n, flags);
-    char *mark = memchr(p, ',', (size_t)(end - p));
+    const uint64_t comma = 0x0101010101010101 * ',';
+    char *end = put_value(p, v, n, flags), *mark;
+    uint64_t eight;
+    memcpy(&eight, p, 8);
+    eight ^= comma;
+    /* no byte of the first eight is one: most numbers are short */
+    if (end - p <= 8 && !((eight - 0x0101010101010101) & ~eight & 0x8080808080808080))
+        return end;
+    mark = memchr(p, ',', (size_t)(end - p));
     if (mark)
         *mark = '.';
     return end;
+}
+
+/* Is a text a decimal whose mark may be a comma? */
+static bool is_marked(const char *v, size_t n)
+{
+    size_t i = n && *v == '-', digits = 0, marks = 0;
+    for (; i < n; i++) {
+        const bool mark = v[i] == '.' || v[i] == ',';
+        if (!mark && !is_digit(v[i]))
+            return false;
+        marks += mark;
+        digits += !mark;
+    }
+    return digits && marks < 2;
 }
 
 /* A code that has no text made for it. */
@@ -725,9 +746,11 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
         if (size == 0)
             return p;
     }
-    if (__builtin_expect(op->odd != 0, 0)) {
+    if (__builtin_expect((parts ? op->odd & ~ODD_LATER : op->odd) != 0, 0)) {
         if (op->odd & ODD_LATER && !parts)
             return p;
+        if (op->odd & ODD_TEXT && !is_marked(v, size))
+            return run_slow(r, NULL, op, s, k - op->element[0], p);
         if (op->odd & ODD_COUNTED)
             total_add(&r->total, slice(v, size));
         if (op->odd & ODD_TOTAL)
@@ -816,12 +839,11 @@ static __attribute__((noinline)) char *run_period(struct map_reader *r, const st
 static __attribute__((noinline)) char *run_folded(struct map_reader *r, const struct map_op *op,
                                                   const struct segment *s, char *p)
 {
-    unsigned last = 0;
+    unsigned last = op->span;
     uint32_t width = 0;
 
-    for (unsigned k = 0; k < op->span; k++)
-        if (part_of(r, s, op->element[0], op->component + k).n)
-            last = k + 1;
+    while (last && !part_of(r, s, op->element[0], op->component + last - 1).n)
+        last--;
     if (last == 0)
         return p;
     for (unsigned i = 0; i < op->n_conversions; i++)
@@ -930,29 +952,13 @@ static char *run_group(struct map_reader *r, const struct map_take *t, const str
     return s->flags & SEGMENT_PARTS ? run_item_parts(r, t, s, offset, p) : run_item(r, t, s, offset, false, p);
 }
 
-/* Are there components that no op of the take names? */
-static __attribute__((noinline)) bool leaves_parts(const struct map_reader *r, const struct map_take *t,
-                                                   const struct segment *s)
+static __attribute__((noinline)) bool leaves_some(const struct map_reader *r, const struct map_take *t,
+                                                  const struct segment *s)
 {
-    char separator;
+    const char separator = segment_component_separator(s->flags, &r->document.interchange->syntax);
     for (uint64_t todo = t->partly; todo; todo &= todo - 1) {
         const unsigned k = (unsigned)__builtin_ctzll(todo) + 1;
         const uint32_t named = t->components[k - 1];
-        if (k > s->n)
-            break;
-        if (s->part) {
-            const uint32_t *part = s->part + s->rank[k - 1], n = s->rank[k] - s->rank[k - 1];
-            for (uint64_t left = ~(uint64_t)named & (n < 64 ? (1ull << n) - 1 : UINT64_MAX); left; left &= left - 1) {
-                const unsigned c = (unsigned)__builtin_ctzll(left);
-                if (part[c + 1] - part[c] > 1)
-                    return true;
-            }
-            for (uint32_t c = 64; c < n; c++)
-                if (part[c + 1] - part[c] > 1)
-                    return true;
-            continue;
-        }
-        separator = segment_component_separator(s->flags, &r->document.interchange->syntax);
         struct slice rest = segment_element(s, k);
         bool more = separator && rest.n;
         for (unsigned c = 0; more; c++) {
@@ -960,6 +966,22 @@ static __attribute__((noinline)) bool leaves_parts(const struct map_reader *r, c
             if (part.n && (c > 31 || !(named >> c & 1)))
                 return true;
         }
+    }
+    return false;
+}
+
+/* Are there components that no op of the take names? */
+static inline bool leaves_parts(const struct map_reader *r, const struct map_take *t, const struct segment *s)
+{
+    if (__builtin_expect(!s->part, 0))
+        return leaves_some(r, t, s);
+    for (uint64_t todo = t->partly; todo; todo &= todo - 1) {
+        const unsigned k = (unsigned)__builtin_ctzll(todo) + 1;
+        if (k > s->n)
+            break;
+        const uint32_t n = s->rank[k] - s->rank[k - 1], there = n < 32 ? (1u << n) - 1 : UINT32_MAX;
+        if (__builtin_expect((there & ~t->components[k - 1]) != 0 || n > 32, 0))
+            return leaves_some(r, t, s);
     }
     return false;
 }
