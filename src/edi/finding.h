@@ -100,6 +100,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(FILE_TRUNCATED, "TRUNCATED", NULL, LEVEL_FILE, SEVERITY_ERROR, NULL, "the file ends inside a segment", NULL, NULL) \
     ROW(SEGMENT_TOO_LARGE, "SEGMENT-TOO-LARGE", NULL, LEVEL_FILE, SEVERITY_ERROR, NULL, "a segment has no end", NULL, NULL) \
     ROW(BINARY_LENGTH, "BINARY-LENGTH", NULL, LEVEL_SEGMENT, SEVERITY_ERROR, "8", "the length of a binary segment is wrong", NULL, "29") \
+    ROW(PACKAGE, "PACKAGE", "packages", LEVEL_INTERCHANGE, SEVERITY_WARNING, NULL, "a package (UNO, UNP): its object is in no record, and is not written again", NULL, NULL) \
     /* maps */ \
     ROW(MAP_VALUE, "MAP-VALUE", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, NULL, "a value cannot be mapped", NULL, NULL) \
     ROW(MAP_MISSING, "NO-MAP", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, NULL, "there is no map for the transaction set", NULL, NULL) \

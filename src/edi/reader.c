@@ -1076,7 +1076,8 @@ static enum walk take_binary(struct edi_reader *r, const struct segment *s, size
     return WALK_AGAIN;
 }
 
-/* UNO: as many bytes as it says follow, behind as many segments as it says; then UNP. They are passed over unread. */
+/* UNO: as many bytes as it says follow, behind as many segments as it says; then UNP. They are passed over unread,
+ * which is told. */
 static enum walk take_package(struct edi_reader *r, const struct segment *s, size_t *from, bool last)
 {
     const struct segment *whole = s;
@@ -1116,6 +1117,7 @@ static enum walk take_package(struct edi_reader *r, const struct segment *s, siz
         *from = start + whole->at[whole->n] + 1;
         return WALK_AGAIN;
     }
+    reader_find(r, FINDING_PACKAGE, s, 1, "names a package, whose object is passed over: no record holds it", "");
     r->package = true;
     r->package_length = n;
     here = r->n - data;

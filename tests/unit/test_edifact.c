@@ -376,11 +376,14 @@ static void test_package(void **state)
     READS_AS("UNB+UNOC:4+A+B+20201126:0915+1'UNO+P1+1:4711+1+23'ab'UNZ+9+9'\0?+cd\xff\n'ef++UNP+23+P1'" UNH BODY END
              "UNZ+2+1'",
              "interchange at 0 version 4 from :A to :B on 20201126 0915 control 1 P EDIFACT ISO 8859-1 .\n"
-             " UNO+P1+1|4711+1+23\n UNP+23+P1\n" ORDERS READ ENDED "ends with 0 groups, 2 documents\n");
+             " UNO+P1+1|4711+1+23\n"
+             "! PACKAGE 1:32 [P1] UNO01: \"P1\" names a package, whose object is passed over: no record holds it\n"
+             " UNP+23+P1\n" ORDERS READ ENDED "ends with 0 groups, 2 documents\n");
     /* a length that leads nowhere */
     READS_AS("UNB+UNOC:4+A+B+20201126:0915+1'UNO+P1+1:4711+1+3'abcdefUNP+3+P1'UNZ+1+1'",
              "interchange at 0 version 4 from :A to :B on 20201126 0915 control 1 P EDIFACT ISO 8859-1 .\n"
              " UNO+P1+1|4711+1+3\n"
+             "! PACKAGE 1:32 [P1] UNO01: \"P1\" names a package, whose object is passed over: no record holds it\n"
              "! BINARY-LENGTH 1:53 defUNP: the length in the UNO does not lead to a UNP (expected a UNP segment)\n"
              "! EDIFACT-UCI-33 1:53 defUNP: the segment stands outside a message (expected UNH, UNG or UNZ)\n"
              "ends with 0 groups, 1 documents\n");
@@ -388,6 +391,7 @@ static void test_package(void **state)
     READS_AS("UNB+UNOC:4+A+B+20201126:0915+1'UNO+P1+1:4711+1+999999999999'abcdef",
              "interchange at 0 version 4 from :A to :B on 20201126 0915 control 1 P EDIFACT ISO 8859-1 .\n"
              " UNO+P1+1|4711+1+999999999999\n"
+             "! PACKAGE 1:32 [P1] UNO01: \"P1\" names a package, whose object is passed over: no record holds it\n"
              "! BINARY-LENGTH 1:67 the file ends inside binary data (expected the rest of it)\n"
              "! EDIFACT-UCI-13 1:67 UNZ: missing (expected a UNZ segment at the end of the interchange)\n"
              "ends with 0 groups, 1 documents\n");
