@@ -964,6 +964,10 @@ static void check_characters(struct checker *c, const struct segment *s, struct 
             say(c, s, r);
             return;
         }
+        if (s->flags & SEGMENT_REWRITTEN && byte >= REWRITTEN_REPETITION) { /* it is no character */
+            rest = slice_from(rest, 1);
+            continue;
+        }
         if (byte < 0x20 || byte == 0x7f || n == 0) {
             r->code = FINDING_ELEMENT_CHARSET;
             snprintf(r->found, sizeof(r->found), "holds the byte %02X", byte);
@@ -1156,6 +1160,18 @@ static void check_composite(struct checker *c, const struct segment *s, struct r
     r->component = 0;
 }
 
+/* What separates, where there is nothing to separate, is text in the segment's copy from now on. */
+static void take_as_text(const struct checker *c, const struct segment *s, struct slice value)
+{
+    if (s->flags & SEGMENT_REWRITTEN)
+        for (char *p = (char *)value.p; p < value.p + value.n; p++) {
+            if ((unsigned char)*p == REWRITTEN_COMPONENT)
+                *p = c->syntax->component;
+            else if ((unsigned char)*p == REWRITTEN_REPETITION)
+                *p = c->syntax->repetition;
+        }
+}
+
 static void check_one(struct checker *c, const struct segment *s, const struct element_use *use, unsigned k,
                       struct slice value)
 {
@@ -1189,6 +1205,7 @@ static void check_one(struct checker *c, const struct segment *s, const struct e
             check_composite(c, s, &r, use->element, part);
         } else if (component && use->element->type != TYPE_B && memchr(part.p, component, part.n)) {
             r.code = FINDING_ELEMENT_COMPONENTS;
+            take_as_text(c, s, part);
             snprintf(r.found, sizeof(r.found), "holds the component separator");
             snprintf(r.expected, sizeof(r.expected), "an element without components");
             say(c, s, &r);
