@@ -1014,7 +1014,7 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
             const struct codes *codes = codes_of(c, use);
             if (!codes)
                 no_codes(c);
-            else if ((n > 8 || !codes_has(codes, load(p, n)))) {
+            else if (!use->element->open && (n > 8 || !codes_has(codes, load(p, n)))) {
                 r->code = FINDING_ELEMENT_CODE;
                 snprintf(r->found, sizeof(r->found), "is not in the code list");
                 snprintf(r->expected, sizeof(r->expected), "one of the %u codes of element %.*s", codes->n,

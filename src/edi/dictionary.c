@@ -420,6 +420,12 @@ static void *remember(const struct guide_context *x, struct guide_version *v, st
     return r;
 }
 
+/* The lower version's codes, as they are: "+"; and any others: "+ *". */
+static bool is_same_list(const struct line *line)
+{
+    return slice_is(line->word[0].s, "+") && (line->n == 1 || (line->n == 2 && slice_is(line->word[1].s, "*")));
+}
+
 static struct element *resolve_element(const struct guide_context *x, struct guide_version *v, struct slice id)
 {
     const struct block *b;
@@ -471,6 +477,7 @@ static struct element *resolve_element(const struct guide_context *x, struct gui
             if (!e->source)
                 return guide_nomem(x);
             e->source->block = b;
+            e->open = line.n == 2 && is_same_list(&line);
             if ((slice_is(line.word[0].s, "+") || (slice_is(line.word[0].s, "-") && line.n > 1)) && home->lower) {
                 e->source->lower = resolve_element(x, home->lower, id);
                 if (e->source->lower && e->source->lower->wrong && x->complaints->count == before)
@@ -677,7 +684,8 @@ static int plain_codes(struct arena *arena, struct slice text, struct code_line 
     return 1;
 }
 
-/* The codes that the lines of an element's block name; + and - against the lower version's, + alone: that as it is.
+/* The codes that the lines of an element's block name; + and - against the lower version's, + alone: that as it is;
+ * "+ *": that, and all other codes, too.
  * `tell`: somebody reads the complaints, so a list that was built before is looked at once more. */
 static bool element_codes(struct guides *g, struct element *e, struct complaints *complaints, bool tell)
 {
@@ -711,7 +719,7 @@ static bool element_codes(struct guides *g, struct element *e, struct complaints
         bool plus = slice_is(line.word[0].s, "+") && line.n > 1 && e->source->lower;
         bool minus = slice_is(line.word[0].s, "-") && line.n > 1 && e->source->lower;
         unsigned i = plus || minus;
-        if (line.n == 1 && e->source->lower && slice_is(line.word[0].s, "+")) /* the same list */
+        if (e->source->lower && is_same_list(&line))
             continue;
         struct slice code = line.word[i].s, name = line.n > i + 1 ? line.word[i + 1].s : slice(NULL, 0);
         if (code.n > 8) {

@@ -66,6 +66,7 @@ struct element {
     uint32_t min, max;          /* characters */
     struct slice form;          /* "an", "a" or "n" of a notation such as an..35; else empty */
     bool has_codes;
+    bool open;                  /* its codes have names, but others are taken as well */
     struct codes *codes;        /* built on first use: guide_codes() */
     struct slice external;      /* where the codes come from when not from here */
     /* TYPE_COMPOSITE: */
