@@ -153,11 +153,13 @@ static char before_next(const char *p, size_t n, char element)
         size_t end = i;
         if (!is_service(p + i, "HGZ") || p[i + 3] != element)
             continue;
-        while (end > 4 && is_line_break(p[end - 1]))
+        while (end > 4 && delimiters_blank(p[end - 1]))
             end--;
-        if (end < i && is_letter_or_digit(p[end - 1]))
-            return p[end]; /* the line break itself */
-        return is_letter_or_digit(p[end - 1]) ? 0 : p[end - 1];
+        if (!is_letter_or_digit(p[end - 1]))
+            return p[end - 1];
+        while (end < i && !is_line_break(p[end]))
+            end++;
+        return end < i ? p[end] : 0; /* the line break itself */
     }
     return 0;
 }

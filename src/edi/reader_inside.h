@@ -31,7 +31,7 @@ struct cached_guide {
 
 /* What is told once, however many segments have it. */
 struct told {
-    bool nesting, small_letters, charset, lacking;
+    bool nesting, small_letters, charset, lacking, lines;
 };
 
 struct edi_reader {

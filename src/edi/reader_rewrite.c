@@ -1,7 +1,7 @@
 /*
  * reader_rewrite: segments that cannot be handed out as they stand in the file: with release characters, in another
- * character set than UTF-8, with a tag in small letters or with the numbers of its nesting behind it. A copy of those is
- * made (rewrite.h).
+ * character set than UTF-8, with a tag in small letters or with the numbers of its nesting behind it, or cut by line
+ * breaks. A copy of those is made (rewrite.h).
  *
  * The copy lies in the reader until the next one is made; edi_reader_free() frees it.
  * Source: ISO 9735 (explicit indication of nesting).
@@ -57,15 +57,37 @@ static struct slice tag_alone(const struct edi_reader *r, const struct segment *
     return r->syntax.component ? slice_cut(tag, r->syntax.component, &rest, &found) : tag;
 }
 
+/* Somebody has cut the file into lines wherever they were full. Where line breaks are delimiters they are none. */
+static bool has_line_break(const struct edi_reader *r, struct slice s)
+{
+    const struct edi_syntax *x = &r->syntax;
+    for (const char *p = "\n\r"; *p; p++)
+        if (*p == x->element || *p == x->component || *p == x->repetition || *p == x->release || *p == x->terminator)
+            return false;
+    return memchr(s.p, '\n', s.n) || memchr(s.p, '\r', s.n);
+}
+
+static size_t letters_of_tag(struct slice tag)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < tag.n; i++)
+        n += tag.p[i] != '\n' && tag.p[i] != '\r';
+    return n;
+}
+
 uint32_t reader_mend_tag(const struct edi_reader *r, const struct segment *s, uint32_t tag)
 {
     struct slice alone = tag_alone(r, s);
     uint32_t mended = 0;
-    if (alone.n > 3)
+    unsigned shift = 0;
+    if (alone.n > 3 && letters_of_tag(alone) > 3)
         return tag;
     for (size_t i = 0; i < alone.n; i++) {
         unsigned char c = (unsigned char)alone.p[i];
-        mended |= (uint32_t)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c) << 8 * i;
+        if (c == '\n' || c == '\r')
+            continue;
+        mended |= (uint32_t)(c >= 'a' && c <= 'z' ? c - 'a' + 'A' : c) << shift;
+        shift += 8;
     }
     return mended;
 }
@@ -83,7 +105,8 @@ static struct told *told_of(struct edi_reader *r, enum dialect_role role)
     return &r->told_inside;
 }
 
-static void tell(struct edi_reader *r, const struct segment *s, bool nested, bool small_letters, bool is_utf8)
+static void tell(struct edi_reader *r, const struct segment *s, bool nested, bool small_letters, bool is_utf8,
+                 bool lines)
 {
     struct told *told;
     uint32_t tag = 0;
@@ -104,6 +127,11 @@ static void tell(struct edi_reader *r, const struct segment *s, bool nested, boo
         snprintf(found, sizeof(found), "the text is UTF-8, and the interchange says %s",
                  charset_name(r->in.interchange.charset));
         reader_find(r, FINDING_CHARSET_OTHER, s, 0, found, "text in the character set that UNB01 names");
+    }
+    if (lines && !told->lines) {
+        told->lines = true;
+        reader_find(r, FINDING_FILE_LINE_BREAK, s, 0, "a line break stands inside the segment, and is left out",
+                    "line breaks behind terminators only; is a terminator missing?");
     }
 }
 
@@ -184,7 +212,7 @@ const struct segment *reader_rewrite(struct edi_reader *r, const struct segment 
 {
     const struct segment *copy;
     struct slice bytes, tag, alone;
-    bool high, is_utf8, small_letters = false;
+    bool high, is_utf8, lines, small_letters = false;
 
     if (s->flags & SEGMENT_REWRITTEN)
         return s;
@@ -193,17 +221,18 @@ const struct segment *reader_rewrite(struct edi_reader *r, const struct segment 
     alone = tag_alone(r, s);
     high = s->flags & SEGMENT_ESCAPE && r->has_page && has_high_byte(bytes);
     is_utf8 = high && looks_like_utf8(r, bytes);
-    for (size_t i = 0; i < alone.n && alone.n <= 3; i++)
+    lines = s->flags & SEGMENT_ESCAPE && has_line_break(r, bytes);
+    for (size_t i = 0; i < alone.n && (alone.n <= 3 || (lines && letters_of_tag(alone) <= 3)); i++)
         small_letters |= alone.p[i] >= 'a' && alone.p[i] <= 'z';
-    if (!(s->flags & SEGMENT_RELEASE) && !high && !small_letters && alone.n == tag.n)
+    if (!(s->flags & SEGMENT_RELEASE) && !high && !small_letters && !lines && alone.n == tag.n)
         return s;
-    copy = rewrite_segment(&r->copy, &r->syntax, page_of(r, is_utf8), s, alone);
+    copy = rewrite_segment(&r->copy, &r->syntax, page_of(r, is_utf8), lines, s, alone);
     if (!copy) {
         reader_stop(r, err_nomem(r->err));
         return NULL;
     }
-    if (alone.n < tag.n || small_letters || is_utf8)
-        tell(r, s, alone.n < tag.n, small_letters, is_utf8);
+    if (alone.n < tag.n || small_letters || is_utf8 || lines)
+        tell(r, s, alone.n < tag.n, small_letters, is_utf8, lines);
     return r->stopped ? NULL : copy;
 }
 
@@ -212,9 +241,11 @@ struct slice reader_original(const struct edi_reader *r, const struct segment *s
     const struct segment *of = r->copy.of;
     char scratch[64];
     const uint16_t *page;
+    bool lines;
     if (!(s->flags & SEGMENT_REWRITTEN) || !value.n || value.p < s->base || value.p > s->base + s->at[s->n])
         return value;
     page = page_of(r, r->has_page && looks_like_utf8(r, segment_bytes(of)));
+    lines = has_line_break(r, segment_bytes(of));
     for (unsigned k = 1; k <= s->n; k++) {
         struct slice whole = segment_element(of, k), v = segment_element(s, k);
         size_t from, at = 0, done = 0, begin = 0;
@@ -226,7 +257,7 @@ struct slice reader_original(const struct edi_reader *r, const struct segment *s
             if (done == from)
                 begin = at;
             /* one character at a time */
-            done += rewrite_element(&r->syntax, page, whole.p + at, whole.n - at, scratch, 1, &taken);
+            done += rewrite_element(&r->syntax, page, lines, whole.p + at, whole.n - at, scratch, 1, &taken);
             at += taken;
         }
         return slice(whole.p + begin, at - begin);

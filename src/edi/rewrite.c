@@ -8,8 +8,8 @@
 /* The most bytes that one becomes; what may be read behind the last. */
 enum { GROWS = 3, BEHIND = 64 };
 
-size_t rewrite_element(const struct edi_syntax *x, const uint16_t *page, const char *p, size_t n, char *to, size_t most,
-                       size_t *read_r)
+size_t rewrite_element(const struct edi_syntax *x, const uint16_t *page, bool lines, const char *p, size_t n, char *to,
+                       size_t most, size_t *read_r)
 {
     size_t i = 0, written = 0;
     while (i < n && written < most) {
@@ -19,7 +19,9 @@ size_t rewrite_element(const struct edi_syntax *x, const uint16_t *page, const c
             c = p[i++];
             released = true;
         }
-        if (!released && x->component && c == x->component) {
+        if (lines && !released && (c == '\n' || c == '\r')) {
+            continue;
+        } else if (!released && x->component && c == x->component) {
             to[written++] = (char)REWRITTEN_COMPONENT;
         } else if (!released && x->repetition && c == x->repetition) {
             to[written++] = (char)REWRITTEN_REPETITION;
@@ -63,19 +65,20 @@ static bool make_room(struct rewritten *c, size_t bytes, size_t n_at)
 }
 
 const struct segment *rewrite_segment(struct rewritten *c, const struct edi_syntax *syntax, const uint16_t *page,
-                                      const struct segment *s, struct slice tag)
+                                      bool lines, const struct segment *s, struct slice tag)
 {
     size_t n = 0;
     if (!make_room(c, segment_bytes(s).n * GROWS, s->n + 1))
         return NULL;
-    for (; n < tag.n; n++)
-        c->text[n] = tag.p[n] >= 'a' && tag.p[n] <= 'z' ? (char)(tag.p[n] - 'a' + 'A') : tag.p[n];
+    for (size_t i = 0; i < tag.n; i++)
+        if (!lines || (tag.p[i] != '\n' && tag.p[i] != '\r'))
+            c->text[n++] = tag.p[i] >= 'a' && tag.p[i] <= 'z' ? (char)(tag.p[i] - 'a' + 'A') : tag.p[i];
     c->at[0] = (uint32_t)n;
     for (unsigned k = 1; k <= s->n; k++) {
         struct slice v = segment_element(s, k);
         size_t taken;
         c->text[n++] = syntax->element;
-        n += rewrite_element(syntax, page, v.p, v.n, c->text + n, SIZE_MAX, &taken);
+        n += rewrite_element(syntax, page, lines, v.p, v.n, c->text + n, SIZE_MAX, &taken);
         c->at[k] = (uint32_t)n;
     }
     memset(c->text + n, 0, BEHIND);

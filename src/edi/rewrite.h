@@ -21,12 +21,13 @@ struct rewritten {
 };
 
 /* page: what the bytes from A0 on are, see charset_page(); NULL: the text is UTF-8, and bytes that are not are Latin-1.
+ * lines: line breaks are left out: somebody has cut the file into lines.
  * Writes what the bytes of an element become, until `most` bytes are written or all is read; *read_r: how many were. */
-size_t rewrite_element(const struct edi_syntax *syntax, const uint16_t *page, const char *p, size_t n, char *to,
-                       size_t most, size_t *read_r);
+size_t rewrite_element(const struct edi_syntax *syntax, const uint16_t *page, bool lines, const char *p, size_t n,
+                       char *to, size_t most, size_t *read_r);
 /* The copy of a segment, under this tag; small letters in it become capitals. NULL: memory is out. */
 const struct segment *rewrite_segment(struct rewritten *c, const struct edi_syntax *syntax, const uint16_t *page,
-                                      const struct segment *s, struct slice tag);
+                                      bool lines, const struct segment *s, struct slice tag);
 void rewritten_deinit(struct rewritten *c);
 
 #endif

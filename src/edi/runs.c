@@ -18,13 +18,15 @@ static enum dialect_role role_at(const struct edi_reader *r, const char *p)
     const struct edi_syntax *x = &r->syntax;
     const bool edifact = r->dialect == &dialect_edifact;
     uint32_t tag = 0;
-    for (unsigned i = 0; i < 4 && p + i < r->buf + r->n; i++) { /* of what is cut off nothing is known */
-        unsigned char c = (unsigned char)p[i];
-        if (p[i] == x->element || p[i] == x->terminator || (edifact && x->component && p[i] == x->component))
+    for (unsigned i = 0; i < 4 && p < r->buf + r->n; p++) { /* of what is cut off nothing is known */
+        unsigned char c = (unsigned char)*p;
+        if (*p == x->element || *p == x->terminator || (edifact && x->component && *p == x->component))
             return dialect_role(r->dialect, tag);
+        if (edifact && (c == '\n' || c == '\r'))
+            continue;
         if (edifact && c >= 'a' && c <= 'z')
             c = (unsigned char)(c - 'a' + 'A');
-        tag |= (uint32_t)c << 8 * i;
+        tag |= (uint32_t)c << 8 * i++;
     }
     return ROLE_INNER;
 }

@@ -912,7 +912,7 @@ static __attribute__((noinline)) int look_back(struct edi_writer *w, struct segm
     if (!w->odd)
         return 1;
     w->raw = *s;
-    shown = rewrite_segment(&w->copy, &w->syntax, w->has_page ? w->page : NULL, &w->raw, segment_tag(s));
+    shown = rewrite_segment(&w->copy, &w->syntax, w->has_page ? w->page : NULL, false, &w->raw, segment_tag(s));
     if (!shown)
         return fail(w, ERR_NOMEM, "out of memory");
     *s = *shown;

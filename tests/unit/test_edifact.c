@@ -281,6 +281,9 @@ static void test_delimiters(void **state)
         { "UNB+UNOA:3+S+R+201126:0915+1\nUNH+1+", { '+', '\n', ':', 0, '?' }, 0, 0, false },
         { "UNB*UNOA=3*S*R*201126=0915*1~UNH*1*", { '*', '~', '=', 0, '?' }, 0, 0, false },
         { "UNB\x1dUNOB\x1f" "1\x1dS\x1dR\x1d" "1\x1cUNH\x1d" "1\x1d", { 0x1d, 0x1c, 0x1f, 0, 0 }, 0, 0, false },
+        { "UNB+UNOA:3+S+R+201126:0915+1'\r\n    UNH+1+", { '+', '\'', ':', 0, '?' }, 0, 0, false },
+        { "UNB+UNOA:3+S+R+201126:0915+1~ \t\n UNH+1+", { '+', '~', ':', 0, '?' }, 0, 0, false },
+        { "UNB+UNOA:3+S+R+201126:0915+1 \n  UNH+1+", { '+', '\n', ':', 0, '?' }, 0, 0, false },
         { "UNH+1+ORDERS:D:96A:UN'BGM+220'", { '+', '\'', ':', 0, '?' }, 0, 0, false },
         { "una:+.? 'unb+UNOA:1+S+R+201126:0915+1'unh+1+", { '+', '\'', ':', 0, '?' }, 9, '.', false },
     };
@@ -414,6 +417,36 @@ static void test_several(void **state)
 }
 
 /* --- The field's habits ------------------------------------------------------------------ */
+
+#define LINES "a line break stands inside the segment, and is left out (expected line breaks behind terminators only; is a " \
+              "terminator missing?)\n"
+
+/* Files that somebody has cut into lines wherever they were full. */
+static void test_lines(void **state)
+{
+    (void)state;
+    /* in a value, in a qualifier, in a tag, before and behind a separator; told once, and of the envelope once */
+    READS_AS(UNB "\nUNH+1+ORDERS:D:96A:UN:EA\r\nN008'BGM+220\n+4711+9'DTM+13\r\n7:20201126:1\n02'NAD+\nBY+4012345000009::9'"
+             "LIN+1++4000862141404:EN'U\nNS+S\n'U\r\nNT+7+1'UN\nZ+1+1'",
+             "interchange at 0 " FROM_TO "! LINE-BREAK-IN-ELEMENT 2:1 UNH: " LINES ORDERS READ ENDED
+             "! LINE-BREAK-IN-ELEMENT 10:8 UN\\x0aZ: " LINES "ends with 0 groups, 1 documents\n");
+    /* for each document anew, as it is for whoever reads one alone; the interchange's own segments, and the next UNH */
+    READS_AS("UNB+UNOC:3+4012345000009:14+40\n98765000005:14+201126:0915+1'" UNH "BGM+220+47\n11+9'DTM+137:20201126:102'"
+             "NAD+BY+4012345000009::9'LIN+1++4000862141404:EN'UNS+S'" END "UN\nH+2+ORDERS:D:96A:UN:EAN008'"
+             "BGM+220+4711+9'D\nTM+137:20201126:102'NAD+BY+4012345000009::9'LIN+1++4000862141404:EN'UNS+S'UNT+7+2'UNZ+2+1'",
+             "! LINE-BREAK-IN-ELEMENT 1:1 UNB: " LINES "interchange at 0 " FROM_TO ORDERS
+             "! LINE-BREAK-IN-ELEMENT 2:59 BGM: " LINES READ ENDED
+             "! LINE-BREAK-IN-ELEMENT 3:89 UN\\x0aH: " LINES
+             "document ORDERS 2 D.96A EAN008 by edifact/d96a-ean008/ORDERS\n  UNH+2+ORDERS|D|96A|UN|EAN008\n" READ
+             "  UNT+7+2\nends with 0 groups, 2 documents\n");
+    /* what is found in such a value is shown as it stands there */
+    READS_AS(UNB UNH "BGM+220+4711+9'DTM+137:20201126:102'NAD+X\nYZ+40'UNS+S'UNT+6+1'UNZ+1+1'",
+             "interchange at 0 " FROM_TO ORDERS "  BGM+220+4711+9\n  DTM+137|20201126|102\n"
+             "! LINE-BREAK-IN-ELEMENT 1:125 NAD: " LINES
+             "! EDIFACT-UCD-12 1:125 [X\\x0aYZ] NAD01 Party qualifier: \"XYZ\" is not in the code list (expected one of the 304 "
+             "codes of element 3035)\n"
+             "  NAD+XYZ+40\n  UNS+S\n  UNT+6+1\nends with 0 groups, 1 documents\n");
+}
 
 static void test_trailers(void **state)
 {
@@ -555,7 +588,7 @@ int main(void)
         cmocka_unit_test(test_character_sets), cmocka_unit_test(test_groups),
         cmocka_unit_test(test_package),        cmocka_unit_test(test_several),
         cmocka_unit_test(test_trailers),       cmocka_unit_test(test_last_terminator),
-        cmocka_unit_test(test_tags),
+        cmocka_unit_test(test_tags),             cmocka_unit_test(test_lines),
         cmocka_unit_test(test_outside),        cmocka_unit_test(test_memory),
     };
     return cmocka_run_group_tests_name("edifact", tests, set_up, tear_down);
