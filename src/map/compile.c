@@ -13,8 +13,9 @@
 enum { LINES_MEMORY = 64 << 20 };
 
 struct claim {
-    const struct record_field *field, *guard;
-    struct slice guard_value;
+    const struct record_field *field;
+    const struct map_guard *guard;
+    unsigned n_guards;
 };
 
 /* The takes of a scope while it is made. */
@@ -88,8 +89,18 @@ static bool make_key(struct compiling *x, struct slice name, const char *end, co
     return true;
 }
 
-static const struct record_field *find_field(struct compiling *x, const struct record_object *object,
-                                             struct slice name, const struct place *at)
+bool compile_make_key(struct compiling *x, struct map_op *op, const struct record_field *field)
+{
+    size_t n;
+    op->field = field;
+    if (!make_key(x, field->name, "\"", &op->key, &n))
+        return false;
+    op->key_n = (uint8_t)n;
+    return true;
+}
+
+const struct record_field *compile_find_field(struct compiling *x, const struct record_object *object,
+                                              struct slice name, const struct place *at)
 {
     struct slice best = { 0 };
     unsigned distance = 3;
@@ -316,19 +327,35 @@ static bool give_bit(struct compiling *x, struct making *m, struct map_take *t, 
 static struct map_take *segment_take(struct compiling *x, struct making *m, const struct guide_node *node,
                                      const struct map_select *select, uint8_t n_select, const struct map_line *l)
 {
+    const struct map_guard *guard;
     struct map_take *t;
+    unsigned n_guards;
+
+    if (!compile_make_guards(x, l, m->scope->object, false, &guard, &n_guards))
+        return NULL;
     if (m->scope->owner && m->scope->owner->node == node->ordinal) {
         if (n_select && !compile_same_selects(m->scope->owner, select, n_select))
             compile_refuse(x, &l->at, "inside its own block a segment has no other qualifier than the block's");
+        if (n_guards)
+            compile_refuse(x, &l->at, "\"%.*s\" is not known when this is read: nothing of the block stands before",
+                           SLICE_FMT(guard[0].field->name));
         return m->scope->owner;
     }
-    for (size_t i = 0; i < m->n; i++)
-        if (m->take[i]->kind == TAKE_SEGMENT && m->take[i]->node == node->ordinal &&
-            compile_same_selects(m->take[i], select, n_select))
-            return m->take[i];
+    for (size_t i = 0; i < m->n; i++) {
+        t = m->take[i];
+        if (t->kind != TAKE_SEGMENT || t->node != node->ordinal || !compile_same_selects(t, select, n_select))
+            continue;
+        if (compile_same_guards(t->guard, t->n_guards, guard, n_guards))
+            return t;
+        if (!compile_apart(t->guard, t->n_guards, guard, n_guards))
+            compile_refuse(x, &l->at, "all lines of a segment have the same conditions on other segments, or such that "
+                                      "exclude each other");
+    }
     t = add_take(x, m, TAKE_SEGMENT, node, l);
     if (!t)
         return NULL;
+    t->guard = guard;
+    t->n_guards = n_guards;
     for (unsigned i = 0; i < n_select; i++)
         t->select[i] = select[i];
     t->n_select = n_select;
@@ -449,18 +476,14 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
             if (found)
                 name = rest;
         }
-        op->beside = find_field(x, object, name, &l->right_at);
+        op->beside = compile_find_field(x, object, name, &l->right_at);
         if (!op->beside)
             return !x->c->nomem;
         if (!make_key(x, op->beside->name, "\"", &op->beside_key, &n))
             return false;
         op->beside_n = (uint8_t)n;
     }
-    if (l->guard.n && object) {
-        op->guard = find_field(x, object, l->guard, &l->right_at);
-        op->guard_value = l->guard_value;
-    }
-    return true;
+    return !object || compile_make_guards(x, l, object, true, &op->guard, &op->n_guards);
 }
 
 /* Which of the checker's element definitions an op speaks of. NULL: complained. */
@@ -527,17 +550,15 @@ static void choose_quick(struct map_op *op, const struct element *e, bool sure)
         op->quick = QUICK_TEXT;
     op->marked = e && e->form.n;
     op->decimals = e && e->type == TYPE_N ? e->decimals : 0;
-    if (op->guard || op->takes || (op->absent.n && !sure && op->quick < QUICK_DATETIME))
+    if (op->takes || (op->absent.n && !sure && op->quick < QUICK_DATETIME))
         op->quick = QUICK_SLOW;
+    for (unsigned i = 0; i < op->n_guards; i++)
+        if (op->guard[i].origin == GUARD_HERE && op->quick != QUICK_GUARDED) {
+            op->inside = op->quick;
+            op->quick = QUICK_GUARDED;
+        }
     if (!(op->direction & DIRECTION_READ) || !op->field)
         op->quick = QUICK_NONE;
-}
-
-/* Two lines with these conditions never both write. */
-static bool apart(const struct record_field *guard, struct slice value, const struct record_field *other,
-                  struct slice other_value)
-{
-    return guard && guard == other && !slice_eq(value, other_value);
 }
 
 /* Two lines that write one field. */
@@ -548,7 +569,7 @@ static bool check_claim(struct compiling *x, struct making *m, const struct map_
         return true;
     for (size_t i = 0; i < m->n_claims; i++)
         if (m->claim[i].field == field &&
-            !apart(op->guard, op->guard_value, m->claim[i].guard, m->claim[i].guard_value)) {
+            !compile_apart(op->guard, op->n_guards, m->claim[i].guard, m->claim[i].n_guards)) {
             compile_refuse(x, &l->right_at, "another line writes \"%.*s\" already, and nothing tells them apart",
                            SLICE_FMT(field->name));
             compile_hint(x, "tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.");
@@ -557,7 +578,7 @@ static bool check_claim(struct compiling *x, struct making *m, const struct map_
     m->claim = arena_grow(&x->lines, m->claim, m->n_claims, &m->room_claims, sizeof(*m->claim));
     if (!m->claim)
         return compile_nomem(x) != NULL;
-    m->claim[m->n_claims++] = (struct claim){ field, op->guard, op->guard_value };
+    m->claim[m->n_claims++] = (struct claim){ field, op->guard, op->n_guards };
     return true;
 }
 
@@ -577,7 +598,7 @@ static void check_element(struct compiling *x, const struct map_take *t, const s
         const struct map_op *o = &t->op[k];
         bool shared = false;
         if (!(o->direction & op->direction & DIRECTION_WRITE) ||
-            apart(op->guard, op->guard_value, o->guard, o->guard_value))
+            compile_apart(op->guard, op->n_guards, o->guard, o->n_guards))
             continue;
         for (unsigned i = 0; i < 3; i++)
             for (unsigned j = 0; j < 3; j++)
@@ -651,7 +672,7 @@ static void mark_node(struct compiling *x, const struct map_line *l, struct map_
 
     if (!id && !slice_is(op->field->name, "parent"))
         return;
-    if (op->n_conversions || op->guard || op->component || op->direction != DIRECTION_BOTH) {
+    if (op->n_conversions || op->n_guards || op->component || op->direction != DIRECTION_BOTH) {
         compile_refuse(x, &l->right_at, "`id` and `parent` of a tree are lines without conversions, written <->");
         return;
     }
@@ -668,7 +689,7 @@ static bool name_field(struct compiling *x, const struct map_line *l, const stru
 
     if (!name.n)
         return true;
-    name_r->field = find_field(x, object, name, &l->right_at);
+    name_r->field = compile_find_field(x, object, name, &l->right_at);
     if (!name_r->field)
         return !x->c->nomem;
     if (name_r->field->type != type)
@@ -697,8 +718,8 @@ static bool make_period(struct compiling *x, const struct map_line *l, const str
     p = ARENA_NEW(x->arena, struct map_period);
     if (!p)
         return compile_nomem(x) != NULL;
-    if (op->n_conversions > 1 || op->guard || !op->field || !object) {
-        compile_refuse(x, &l->right_at, "`period` stands alone, without a condition");
+    if (op->n_conversions > 1 || !op->field || !object) {
+        compile_refuse(x, &l->right_at, "`period` stands alone");
         return true;
     }
     if (!path_find_number(def, &(struct path_number){ .element = c->text }, &p->element, &p->component)) {
@@ -746,7 +767,7 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
     op->component = (uint8_t)elements[0].component;
     op->odd = op->component > 1 ? ODD_LATER : 0;
     if (name.n) {
-        op->field = find_field(x, object, name, &l->right_at);
+        op->field = compile_find_field(x, object, name, &l->right_at);
         if (!op->field)
             return NULL;
         if (!make_key(x, op->field->name, "\"", &op->key, &n))
@@ -856,18 +877,22 @@ static bool begin_kind(struct compiling *x, struct making *m, const struct map_l
     size_t n;
     char *p;
 
-    if (x->n_kinds++ && x->plan->kinds != (l->guard.n > 0))
+    if (x->n_kinds++ && x->plan->kinds != (l->n_guards > 0))
         compile_refuse(x, &l->right_at, "of several lines for one tree each has a condition: if FIELD = VALUE");
-    x->plan->kinds = l->guard.n > 0;
-    if (!l->guard.n) {
+    x->plan->kinds = l->n_guards > 0;
+    if (!l->n_guards) {
         if (l->itself || m->scope->tree)
             compile_refuse(x, &l->right_at, "nodes of several kinds are told apart by a condition: if FIELD = VALUE");
         return true;
     }
+    if (l->n_guards > 1 || !l->guard[0].value.n) {
+        compile_refuse(x, &l->right_at, "nodes of several kinds are told apart by one condition: if FIELD = VALUE");
+        return true;
+    }
     s->kind = s->odd_begin = s->odd_end = t->elsewhere = true;
     s->self = l->itself;
-    s->kind_value = l->guard_value;
-    s->kind_field = find_field(x, s->object, l->guard, &l->right_at);
+    s->kind_value = l->guard[0].value;
+    s->kind_field = compile_find_field(x, s->object, l->guard[0].field, &l->right_at);
     if (!s->kind_field)
         return !x->c->nomem;
     if (s->kind_field->type != RECORD_STRING)
@@ -876,13 +901,13 @@ static bool begin_kind(struct compiling *x, struct making *m, const struct map_l
         compile_refuse(x, &l->at, "nodes below another stand in a %s at its end", x->guide->words->loop);
     if (!make_key(x, s->kind_field->name, "\"", &key, &n))
         return false;
-    p = arena_alloc(x->arena, n + l->guard_value.n + 2 + 32);
+    p = arena_alloc(x->arena, n + l->guard[0].value.n + 2 + 32);
     if (!p)
         return compile_nomem(x) != NULL;
-    s->lead = slice(p, n + l->guard_value.n + 2);
+    s->lead = slice(p, n + l->guard[0].value.n + 2);
     memcpy(p, key, n);
-    memcpy(p + n, l->guard_value.p, l->guard_value.n);
-    memcpy(p + n + l->guard_value.n, "\",", 2);
+    memcpy(p + n, l->guard[0].value.p, l->guard[0].value.n);
+    memcpy(p + n + l->guard[0].value.n, "\",", 2);
     if (l->itself && (l->direction & DIRECTION_READ) && m->scope->document)
         compile_refuse(x, &l->at, "the document itself is one node");
     else if (l->itself && (l->direction & DIRECTION_READ))
@@ -913,7 +938,7 @@ static bool compile_block(struct compiling *x, struct making *m, const struct ma
     const struct guide_node *segment = compile_segment_of(x->guide, node);
     const bool below = is_tree_line(l) && x->tree && slice_eq(l->right, x->nodes->name);
     const struct record_field *field =
-        below ? x->nodes : find_field(x, m->scope->object, l->right, &l->right_at);
+        below ? x->nodes : compile_find_field(x, m->scope->object, l->right, &l->right_at);
     const struct record_object *around = x->tree;
     const unsigned lines_around = x->tree_lines;
     const bool any_order = x->any_order;
@@ -1049,6 +1074,9 @@ static bool pair_composites(struct compiling *x, struct map_take *t, const struc
     mark_found(l);
     for (struct map_line *inside = compile_children(x, l); inside; inside = inside->next) {
         inside->direction &= l->direction;
+        if (inside->n_guards)
+            compile_refuse(x, &inside->right_at, "what stands in pairs has no condition");
+        inside->n_guards = 0;
         if (!settle_path(x, inside, segment->def) || !is_paired(t, l, inside))
             continue;
         if (inside->left.n_steps != 1 || !slice_eq(inside->left.step[0].tag, segment->tag) || inside->list)
@@ -1066,7 +1094,7 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
                          const struct guide_node *node)
 {
     const struct guide_node *segment = compile_segment_of(x->guide, node);
-    const struct record_field *field = find_field(x, m->scope->object, l->right, &l->right_at);
+    const struct record_field *field = compile_find_field(x, m->scope->object, l->right, &l->right_at);
     struct map_take *t, *host = NULL;
 
     if (!field)
@@ -1170,6 +1198,9 @@ static bool compile_list(struct compiling *x, struct making *m, const struct map
         struct map_line *inside = compile_children(x, l);
         for (; inside; inside = inside->next) {
             inside->direction &= l->direction;
+            if (inside->n_guards)
+                compile_refuse(x, &inside->right_at, "what stands in pairs has no condition");
+            inside->n_guards = 0;
             if (!settle_path(x, inside, segment->def) || is_paired(t, l, inside))
                 continue;
             if (inside->left.n_steps != 1 || !slice_eq(inside->left.step[0].tag, segment->tag) ||
@@ -1203,6 +1234,8 @@ static bool compile_fold(struct compiling *x, struct making *m, const struct map
     struct map_op *op;
     if (!t || !make_selects(x, l, segment, t->select, &t->n_select) || !claim_selects(x, t))
         return !x->c->nomem;
+    if (l->n_guards && l->direction & DIRECTION_READ)
+        compile_refuse(x, &l->right_at, "a text over several segments has no condition where it is read");
     t->repeats = true;
     op = add_op(x, t, l, l->left.element, 1, m->scope->object, l->right);
     if (!op)
@@ -1445,6 +1478,7 @@ static bool compile_row(struct compiling *x, struct making *m, const struct map_
         k->left.step[0] = l->left.step[0];
         k->left.n_steps++;
     }
+    compile_find_conditions(inside);
     for (struct map_line *k = inside; k; k = k->next)
         if (!compile_line(x, m, k))
             return false;
@@ -1497,6 +1531,10 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     }
     if (l->row)
         return compile_row(x, m, l, node);
+    if (l->n_guards && (l->left.n_elements == 0 || l->pairs || l->list) && !is_tree_line(l)) {
+        compile_refuse(x, &l->right_at, "only a field has conditions, and nodes of a tree one");
+        l->n_guards = 0;
+    }
     if (l->left.n_elements == 0)
         return compile_block(x, m, l, compile_children(x, l), node, false);
     if (l->pairs || l->list)
@@ -1580,10 +1618,13 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
         if (!claim_selects(x, s->owner))
             return false;
     }
+    compile_find_conditions(lines);
     for (struct map_line *l = lines; l; l = l->next)
         if (!compile_line(x, &m, l))
             return false;
     check_common(x, &m, lines);
+    if (!compile_settle_guards(x, s, m.take, m.n, lines))
+        return false;
     /* writing: the guide's order, then the map's */
     for (size_t i = 0; i < m.n; i++)
         m.take[i]->place = place_in_order(x, &m, m.take[i]);
@@ -1666,7 +1707,7 @@ static bool mark_givers(struct compiling *x)
             for (unsigned o = 0; t->kind == TAKE_SEGMENT && o < t->n_ops; o++)
                 if (t->op[o].field == x->inherited[i] && t->op[o].direction & DIRECTION_READ) {
                     t->op[o].gives = (uint8_t)(i + 1);
-                    t->op[o].quick = QUICK_SLOW;
+                    *(t->op[o].quick == QUICK_GUARDED ? &t->op[o].inside : &t->op[o].quick) = QUICK_SLOW;
                     found = true;
                 }
             if (found && t->kind == TAKE_SEGMENT && !compile_index_ops(x, t))

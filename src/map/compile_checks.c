@@ -8,8 +8,7 @@
 
 /* ---- a block ---- */
 
-/* Where a line stands, by its number. */
-static struct place place_of(const struct compiling *x, const struct map_line *lines, uint32_t number)
+struct place compile_place_of(const struct compiling *x, const struct map_line *lines, uint32_t number)
 {
     struct place at = { .file = x->map->file, .line = number };
     for (; lines; lines = lines->next)
@@ -26,17 +25,11 @@ static bool reads(const struct map_take *t)
     return t->kind == TAKE_SCOPE;
 }
 
-static bool gives(const struct map_take *t, const struct record_field *field)
-{
-    for (unsigned i = 0; i < t->n_ops; i++)
-        if (t->op[i].field == field && !t->op[i].guard && (t->op[i].direction & DIRECTION_READ))
-            return true;
-    return false;
-}
-
 /* Does `e` leave nothing for `t`? A list behind single fields is for what a partner sends beyond the guide. */
 static bool takes_all(const struct guide *guide, const struct map_take *e, const struct map_take *t)
 {
+    if (e->n_guards)
+        return false;
     if (e->kind == TAKE_SCOPE && e->scope->list)
         return true;
     return guide->node[t->node].max == 1 && (e->kind == TAKE_SCOPE || e->kind == TAKE_SEGMENT) &&
@@ -56,11 +49,7 @@ void compile_check_takes(struct compiling *x, const struct map_scope *s, const s
         const struct map_take *t = s->order[i];
         for (unsigned k = 0; k < t->n_ops; k++) {
             const struct map_op *op = &t->op[k];
-            struct place at = place_of(x, lines, op->line);
-            if (op->guard && (op->direction & DIRECTION_READ) && !gives(t, op->guard))
-                compile_refuse(x, &at, "\"%.*s\" is not known when this is read", SLICE_FMT(op->guard->name));
-            if (op->guard && (op->direction & DIRECTION_READ) && !gives(t, op->guard))
-                compile_hint(x, "a condition's field comes from the same segment, by a line without a condition.");
+            struct place at = compile_place_of(x, lines, op->line);
             for (const struct map_take *p = t->pairs; p; p = p->pairs)
                 if (op->element[0] && p->range >> (op->element[0] - 1) & 1 && (op->direction & DIRECTION_WRITE) &&
                     !beside_parts(p, op))
@@ -70,7 +59,7 @@ void compile_check_takes(struct compiling *x, const struct map_scope *s, const s
             continue;
         for (const struct map_take *e = s->program[t->node - s->first]; e && e != t; e = e->next)
             if (takes_all(x->guide, e, t) && (e->n_select == 0 || compile_same_selects(e, t->select, t->n_select))) {
-                struct place at = place_of(x, lines, t->line);
+                struct place at = compile_place_of(x, lines, t->line);
                 compile_refuse(x, &at, "nothing is left for this line: one above takes every %.*s",
                                SLICE_FMT(x->guide->node[t->segment].tag));
                 compile_hint(x, e->kind == TAKE_SCOPE && e->scope->list

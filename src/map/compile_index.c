@@ -96,6 +96,7 @@ void compile_measure(struct map_take *t)
             t->fixed += (c->table ? c->table->longest * 6 : 0) + (c->kind == CONVERT_IMPLIED ? c->number[0] : 0);
         }
         t->fixed += op->span * 2u;
+        t->fixed += op->quick == QUICK_SAID ? op->guard->value.n * 6 : 0;
         if (op->period)
             t->fixed += 256u + op->period->until.key_n + op->period->clock.key_n + op->period->other.key_n;
         for (unsigned e = 0; e < 3; e++) {
@@ -136,7 +137,7 @@ bool compile_index_ops(struct compiling *x, struct map_take *t)
             op->needs |= op->element[e] ? 1ull << (op->element[e] - 1) : 0;
         if (op->period)
             op->needs |= 1ull << (op->period->element - 1);
-        if (op->quick == QUICK_NODE || op->absent.n) /* each segment is a node; what is absent stands for something */
+        if (op->quick == QUICK_NODE || op->quick == QUICK_TELL || op->absent.n) /* whatever is there */
             op->needs = UINT64_MAX;
         op->next = 0;
         if (is_late(op)) {

@@ -1,7 +1,7 @@
 /*
  * compile_inside: what the files that compile maps share: compile.c (lines to takes, scopes, the plan),
  * compile_lines.c (which lines there are), compile_index.c (what the reader finds ops by), compile_checks.c (what is
- * wrong with a block as a whole). Nobody else includes it.
+ * wrong with a block as a whole), compile_guards.c (conditions). Nobody else includes it.
  *
  * What the plan keeps lies in `arena`, which is the caller's; copies of lines and claims lie in `lines`, which
  * map_compile() frees. Complaints are the caller's, too.
@@ -49,6 +49,11 @@ compile_refuse(struct compiling *x, const struct place *at, const char *format, 
 void __attribute__((format(printf, 2, 3))) compile_hint(struct compiling *x, const char *format, ...);
 /* Notes that memory is out; NULL, so that it can be returned. */
 void *compile_nomem(struct compiling *x);
+/* NULL: complained. */
+const struct record_field *compile_find_field(struct compiling *x, const struct record_object *object,
+                                              struct slice name, const struct place *at);
+/* The field of an op, with its key. False: memory. */
+bool compile_make_key(struct compiling *x, struct map_op *op, const struct record_field *field);
 /* The segment that a node begins with: its own, or the first of the loop. */
 const struct guide_node *compile_segment_of(const struct guide *g, const struct guide_node *n);
 /* Does a take have these qualifiers and no other? */
@@ -60,6 +65,20 @@ bool compile_same_selects(const struct map_take *t, const struct map_select *sel
 struct map_line *compile_all_lines(struct compiling *x, const struct map *map, unsigned depth);
 /* All lines of a block line's inside. */
 struct map_line *compile_children(struct compiling *x, const struct map_line *line);
+
+/* ---- compile_guards.c ---- */
+
+/* Which conditions of a block's lines are on fields that a line for the same segment gives. */
+void compile_find_conditions(struct map_line *lines);
+/* A line's conditions; without `all` only those on fields of other segments. False: memory. */
+bool compile_make_guards(struct compiling *x, const struct map_line *l, const struct record_object *object, bool all,
+                         const struct map_guard **guard_r, unsigned *n_r);
+/* Can lines with these conditions never both hold? */
+bool compile_apart(const struct map_guard *a, unsigned n, const struct map_guard *b, unsigned m);
+bool compile_same_guards(const struct map_guard *a, unsigned n, const struct map_guard *b, unsigned m);
+/* Where the reader knows the conditions of a block's takes from. False: memory. */
+bool compile_settle_guards(struct compiling *x, struct map_scope *s, struct map_take **take, size_t n,
+                           const struct map_line *lines);
 
 /* ---- compile_index.c ---- */
 
@@ -74,6 +93,8 @@ bool compile_make_texts(struct compiling *x, struct map_op *op);
 
 /* ---- compile_checks.c ---- */
 
+/* Where a line stands, by its number. */
+struct place compile_place_of(const struct compiling *x, const struct map_line *lines, uint32_t number);
 /* What can only be seen when all lines of a block are there. */
 void compile_check_takes(struct compiling *x, const struct map_scope *s, const struct map_line *lines);
 /* What a map says must be mapped. */

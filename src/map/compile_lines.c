@@ -96,19 +96,31 @@ static bool claims(const struct path *a, const struct path *b)
     return a->step[a->n_steps - 1].n_selects == 0 && a->n_elements == 0;
 }
 
-/* A partner's lines over those of the base: replaced, dropped, or added before what would take their segment. */
+/* The next line of the base with the left side of a line of the partner's. */
+static struct map_line **find_same(struct map_line **link, const struct map_line *d)
+{
+    while (*link && ((*link)->newer || !same_path(&(*link)->left, &d->left)))
+        link = &(*link)->next;
+    return link;
+}
+
+/* A partner's lines over those of the base: replaced, dropped, or added before what would take their segment. What the
+ * base has of one left side for several cases (`if`) is replaced as a whole. */
 static struct map_line *merge(struct compiling *x, struct map_line *base, struct map_line *delta, unsigned depth)
 {
     struct map_line *next;
+    for (struct map_line *l = base; l; l = l->next)
+        l->newer = false;
     for (struct map_line *d = delta; d; d = next) {
         struct map_line **link = &base;
         next = d->next;
         if (d->left.n_steps == 0) /* its syntax was complained of */
             continue;
-        while (*link && !same_path(&(*link)->left, &d->left))
-            link = &(*link)->next;
+        d->newer = true;
+        link = find_same(link, d);
         if (*link && d->drop) {
-            *link = (*link)->next;
+            for (; *link; link = find_same(link, d))
+                *link = (*link)->next;
         } else if (d->drop) {
             compile_refuse(x, &d->at, "there is no such line to drop in the map this one is made from");
         } else if (*link && (d->child || d->name.n) && ((*link)->child || (*link)->name.n) &&
@@ -121,6 +133,8 @@ static struct map_line *merge(struct compiling *x, struct map_line *base, struct
         } else if (*link) {
             d->next = (*link)->next;
             *link = d;
+            for (link = find_same(&d->next, d); *link; link = find_same(link, d))
+                *link = (*link)->next;
         } else {
             for (link = &base; *link && !claims(&(*link)->left, &d->left);)
                 link = &(*link)->next;

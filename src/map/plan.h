@@ -66,6 +66,23 @@ struct map_period {
     struct map_name other;              /* what is no date, as it stands */
 };
 
+/* A condition of a line. */
+struct map_guard {
+    const struct record_field *field;
+    struct slice value;                 /* empty: any, or with `absent` none */
+    bool absent;
+    uint8_t origin;                     /* enum guard_origin */
+};
+
+/* Where the reader knows a condition's field from. */
+enum guard_origin {
+    GUARD_HERE,         /* another op of the take */
+    GUARD_BEFORE,       /* a segment that stands before: map_scope.watch */
+    GUARD_SAID,         /* this line's qualifier says it */
+    GUARD_NOBODY        /* `absent`, and nothing gives the field */
+};
+enum { MOST_WATCHED = 32 };
+
 /* One value: an element (or several, for a date with its time) and a field. */
 struct map_op {
     uint8_t quick;              /* enum quick_op, for reading */
@@ -97,8 +114,9 @@ struct map_op {
     struct slice absent;                /* CONVERT_OR: the canonical word; empty: none */
     const struct map_period *period;    /* QUICK_PERIOD */
     uint8_t span;                       /* QUICK_FOLD: how many components, from `component` on, make the text */
-    const struct record_field *guard;   /* if FIELD = VALUE */
-    struct slice guard_value;
+    const struct map_guard *guard;      /* if FIELD = VALUE and … */
+    unsigned n_guards;
+    uint8_t inside;             /* QUICK_GUARDED: how it is run where its conditions hold */
     uint32_t line;
 };
 
@@ -114,6 +132,9 @@ enum quick_op {
     QUICK_FOLD,
     QUICK_NODE,         /* CONVERT_NODE or CONVERT_PARENT */
     QUICK_CHILDREN,
+    QUICK_GUARDED,      /* with conditions on fields of the same segment */
+    QUICK_SAID,         /* the qualifier says `field`: guard[0].value */
+    QUICK_TELL,         /* notes which conditions of other segments hold */
     QUICK_SLOW,
     QUICK_NONE          /* writes only */
 };
@@ -180,7 +201,11 @@ struct map_take {
     uint64_t range;                 /* all their elements */
     uint8_t n_parts;                /* TAKE_SPREAD: of so many components of the one element; 0: of elements */
     bool both;                      /* TAKE_SEGMENT: all its ops go both ways */
-    bool picky;                     /* TAKE_SEGMENT: has dates that it takes only in forms it can keep */
+    bool picky;                     /* TAKE_SEGMENT: has dates that it takes only in forms it can keep, or conditions */
+    const struct map_guard *guard;  /* TAKE_SEGMENT: of all its ops, on fields of other segments */
+    unsigned n_guards;
+    uint32_t holds, fails;          /* bits of map_scope.watch that must be set, and must not */
+    bool tells, saying;             /* has an op QUICK_TELL, QUICK_SAID */
     bool common;                    /* `shared`: all items that the rows of its scope make have what it writes */
     bool elsewhere;                 /* what it writes goes to no open list: it is common, nodes of a kind, or gathers */
     bool repeats;                   /* spread, fold: over several segments */
@@ -215,6 +240,8 @@ struct map_scope {
     struct map_take *owner;         /* what it does with its own segment; NULL for the root */
     struct map_select select[MOST_SELECTS];     /* constants of its own segment, from the line that opens it */
     uint8_t n_select;
+    struct map_guard *watch;        /* conditions that lines have on fields of segments before theirs, each once */
+    uint8_t n_watch;
     bool tree;                      /* its items are nodes: fields `id` and `parent` */
     /* of a tree with nodes of several kinds */
     bool kind;                      /* its items are nodes of one kind, told by a field: kind_field = kind_value */

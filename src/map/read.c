@@ -290,21 +290,43 @@ static void run_check(struct map_reader *r, const struct map_op *op, const struc
     map_finding(r, s, FINDING_SEGMENT_COUNT, op->element[0], 0, "is not the hash total of the quantities", expected);
 }
 
-/* Does the guard of an op hold? Its field must come from the same segment. */
-static bool guard_holds(struct map_reader *r, const struct map_take *t, const struct map_op *op,
-                        const struct segment *s)
+/* The value that a take's segment gives a field, as it stands in the record. False: no op of the take gives it. */
+static bool value_given(const struct map_reader *r, const struct map_take *t, const struct record_field *field,
+                        const struct segment *s, struct slice *v_r)
 {
     for (unsigned i = 0; i < t->n_ops; i++) {
-        const struct map_op *g = &t->op[i];
+        const struct map_op *op = &t->op[i];
         const struct map_table_row *row;
-        struct slice v;
-        if (g->field != op->guard || g->guard)
+        if (op->field != field || op->quick == QUICK_GUARDED || !(op->direction & DIRECTION_READ))
             continue;
-        v = part_of(r, s, g->element[0], g->component);
-        row = g->table && v.n ? map_table_code(g->table, slice_key(v)) : NULL;
-        return slice_eq(row ? row->word : v, op->guard_value);
+        *v_r = part_of(r, s, op->element[0], op->component);
+        row = op->table && v_r->n ? map_table_code(op->table, slice_key(*v_r)) : NULL;
+        if (row)
+            *v_r = row->word;
+        if (!v_r->n)
+            *v_r = op->absent;
+        if (op->fallback.n && slice_eq(*v_r, op->fallback))
+            *v_r = slice(NULL, 0);
+        return true;
     }
     return false;
+}
+
+static bool guard_holds(const struct map_guard *g, struct slice v)
+{
+    return g->absent ? !v.n : g->value.n ? slice_eq(v, g->value) : v.n > 0;
+}
+
+/* Do the conditions of an op hold that are on fields of the same segment? */
+static bool guards_hold(const struct map_reader *r, const struct map_take *t, const struct map_op *op,
+                        const struct segment *s)
+{
+    struct slice v;
+    for (unsigned i = 0; i < op->n_guards; i++)
+        if (op->guard[i].origin == GUARD_HERE &&
+            (!value_given(r, t, op->guard[i].field, s, &v) || !guard_holds(&op->guard[i], v)))
+            return false;
+    return true;
 }
 
 /* The name in the record of a node that was named as a parent before it came, empty: it is none. With `names`, v names a
@@ -473,8 +495,8 @@ static char *put_field(char *p, const struct map_name *name, struct slice v)
 }
 
 /* An op with conversions that are not among the quick ones. */
-static __attribute__((noinline)) char *run_slow(struct map_reader *r, const struct map_take *t,
-                                                const struct map_op *op, const struct segment *s, unsigned offset,
+static __attribute__((noinline)) char *run_slow(struct map_reader *r, const struct map_op *op,
+                                                const struct segment *s, unsigned offset,
                                                 char *p)
 {
     struct slice value[3] = { { 0 } };
@@ -485,8 +507,6 @@ static __attribute__((noinline)) char *run_slow(struct map_reader *r, const stru
         run_check(r, op, s);
         return p;
     }
-    if (op->guard && !guard_holds(r, t, op, s))
-        return p;
     for (unsigned i = 0; i < 3; i++)
         if (op->element[i]) {
             value[i] = segment_element(s, op->element[i] + offset);
@@ -568,8 +588,8 @@ static void leave_parts(struct map_reader *r, const struct map_op *op, const str
 }
 
 /* A date with time and zone, the usual kinds of them without a detour. */
-static __attribute__((noinline)) char *run_datetime(struct map_reader *r, const struct map_take *t,
-                                                    const struct map_op *op, const struct segment *s, char *p)
+static __attribute__((noinline)) char *run_datetime(struct map_reader *r, const struct map_op *op,
+                                                    const struct segment *s, char *p)
 {
     struct slice date = segment_element(s, op->element[0]);
     struct slice time = op->element[1] ? segment_element(s, op->element[1]) : slice(NULL, 0);
@@ -580,7 +600,7 @@ static __attribute__((noinline)) char *run_datetime(struct map_reader *r, const 
     }
     if (date.n != 8 || (time.n != 0 && time.n != 4) || zone.n || (s->flags & SEGMENT_PARTS) ||
         !check_is_date_at(date.p, (uint32_t)date.n))
-        return run_slow(r, t, op, s, 0, p);
+        return run_slow(r, op, s, 0, p);
     p = put_key(p, op->key, op->key_n);
     p = put_date(p, date.p);
     if (time.n) {
@@ -750,7 +770,7 @@ static inline __attribute__((always_inline)) char *run_op(struct map_reader *r, 
         if (op->odd & ODD_LATER && !parts)
             return p;
         if (op->odd & ODD_TEXT && !is_marked(v, size))
-            return run_slow(r, NULL, op, s, k - op->element[0], p);
+            return run_slow(r, op, s, k - op->element[0], p);
         if (op->odd & ODD_COUNTED)
             total_add(&r->total, slice(v, size));
         if (op->odd & ODD_TOTAL)
@@ -776,6 +796,12 @@ static int find_period(const struct map_reader *r, const struct map_op *op, cons
         (!period->clock.field || c->from.p[10] != 'T' || c->zone || c->until.n))
         return 0;
     return c->until.n == 0 || period->until.field != NULL;
+}
+
+/* A condition on a field of another segment does not hold. */
+static inline bool is_off(const struct instance *i, const struct map_take *t)
+{
+    return t->n_guards && ((i->holds & t->holds) != t->holds || (i->holds & t->fails));
 }
 
 /* Does a take leave a segment for others, because its date has a form that it could not keep, or a value would get a
@@ -862,13 +888,65 @@ static __attribute__((noinline)) char *run_folded(struct map_reader *r, const st
     return p + 2;
 }
 
+static inline char *run_late(struct map_reader *r, const struct map_take *t, const struct map_op *op,
+                             const struct segment *s, char *p);
+
+/* Is the element nobody's, when this op does not take it? */
+static bool is_left(const struct map_reader *r, const struct map_take *t, const struct map_op *op,
+                    const struct segment *s)
+{
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (&t->op[i] != op && t->op[i].element[0] == op->element[0] && t->op[i].component == op->component &&
+            t->op[i].direction & DIRECTION_READ && guards_hold(r, t, &t->op[i], s))
+            return false;
+    return !op->component && op->element[0];
+}
+
+static __attribute__((noinline)) char *run_guarded(struct map_reader *r, const struct map_take *t,
+                                                   const struct map_op *op, const struct segment *s, char *p)
+{
+    struct map_op plain = *op;
+    unsigned k = op->element[0];
+
+    plain.quick = op->inside;
+    if (!guards_hold(r, t, op, s)) {
+        if (segment_element(s, k).n && is_left(r, t, op, s))
+            r->left |= 1ull << (k - 1);
+        return p;
+    }
+    if (plain.quick >= QUICK_DATETIME)
+        return run_late(r, t, &plain, s, p);
+    return segment_element(s, k).n ? run_op(r, &plain, s, k, s->flags & SEGMENT_PARTS, p) : p;
+}
+
+/* What the qualifier of a segment says, where the segment holds something. */
+static __attribute__((noinline)) char *run_said(struct map_reader *r, const struct map_take *t, const struct map_op *op,
+                                                const struct segment *s, char *p)
+{
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (t->op[i].quick != QUICK_SAID && t->op[i].field && part_of(r, s, t->op[i].element[0], t->op[i].component).n)
+            return put_field(p, &(struct map_name){ .key = op->key, .key_n = op->key_n }, op->guard->value);
+    return p;
+}
+
+/* Which conditions of segments behind this one hold. */
+static __attribute__((noinline)) void run_tell(struct map_reader *r, const struct map_take *t, const struct segment *s)
+{
+    struct instance *i = &r->stack[r->depth - 1];
+    struct slice v;
+
+    for (unsigned k = 0; k < i->scope->n_watch; k++)
+        if (value_given(r, t, i->scope->watch[k].field, s, &v))
+            i->holds = (i->holds & ~(1u << k)) | (uint32_t)guard_holds(&i->scope->watch[k], v) << k;
+}
+
 /* One field that takes several elements, or is not made of one alone. */
 static inline char *run_late(struct map_reader *r, const struct map_take *t, const struct map_op *op,
                              const struct segment *s, char *p)
 {
     switch (op->quick) {
     case QUICK_DATETIME:
-        return run_datetime(r, t, op, s, p);
+        return run_datetime(r, op, s, p);
     case QUICK_PERIOD:
         return run_period(r, op, s, p);
     case QUICK_FOLD:
@@ -878,8 +956,15 @@ static inline char *run_late(struct map_reader *r, const struct map_take *t, con
     case QUICK_CHILDREN:
         run_children(r, op, s);
         return p;
+    case QUICK_GUARDED:
+        return run_guarded(r, t, op, s, p);
+    case QUICK_SAID:
+        return run_said(r, t, op, s, p);
+    case QUICK_TELL:
+        run_tell(r, t, s);
+        return p;
     default:
-        return run_slow(r, t, op, s, 0, p);
+        return run_slow(r, op, s, 0, p);
     }
 }
 
@@ -935,7 +1020,7 @@ static inline __attribute__((always_inline)) char *run_item(struct map_reader *r
         unsigned own = op < shared ? offset : 0, k = op->element[0] + own;
         if (k > s->n || s->at[k] - s->at[k - 1] == 1)
             continue;
-        p = op->quick >= QUICK_DATETIME ? run_slow(r, t, op, s, own, p) : run_op(r, op, s, k, parts, p);
+        p = op->quick >= QUICK_DATETIME ? run_slow(r, op, s, own, p) : run_op(r, op, s, k, parts, p);
     }
     return p;
 }
@@ -1206,6 +1291,7 @@ static __attribute__((noinline)) void begin_odd(struct map_reader *r, struct ins
 {
     memset(i->own_closed, 0, sizeof(i->own_closed));
     i->ended = false;
+    i->holds = 0;
     buf_clear(&r->level[i - r->stack].name);
     if (i->scope->kind && !i->scope->named)
         begin_node(r, i);
@@ -1352,7 +1438,7 @@ static __attribute__((noinline)) bool better_later(const struct map_reader *r, c
     for (t = t->next; t; t = t->next) {
         const struct map_take *own = t->kind == TAKE_SCOPE && t->scope->owner ? t->scope->owner : t;
         if ((t->kind == TAKE_SCOPE || t->kind == TAKE_SEGMENT || t->kind == TAKE_PAIRS) && available(r, i, t, s) &&
-            !(present & ~t->covered) &&
+            !(present & ~t->covered) && !(t->kind == TAKE_SEGMENT && is_off(i, t)) &&
             !(s->flags & SEGMENT_PARTS && leaves_parts(r, own, s)))
             return true;
     }
@@ -1376,7 +1462,7 @@ static __attribute__((noinline)) bool run_parts(struct map_reader *r, struct ins
             if (!b || !(p = room_for(r, b, most * t->n_parts)))
                 return false;
         }
-        p = op.quick >= QUICK_DATETIME ? run_slow(r, t, &op, s, 0, p) : run_op(r, &op, s, t->first, true, p);
+        p = op.quick >= QUICK_DATETIME ? run_slow(r, &op, s, 0, p) : run_op(r, &op, s, t->first, true, p);
     }
     if (b)
         b->n = (size_t)(p - b->p);
@@ -1598,7 +1684,7 @@ static uint64_t run_takes(struct map_reader *r, struct instance *i, const struct
         case TAKE_SEGMENT:
             if (!(present & t->wanted) || ((present & ~t->covered) && better_later(r, i, t, s, present)))
                 continue;
-            if (__builtin_expect(t->picky, 0) && leaves_value(r, t, s))
+            if (__builtin_expect(t->picky, 0) && (is_off(i, t) || leaves_value(r, t, s)))
                 continue;
             if (__builtin_expect((s->flags & SEGMENT_PARTS) != 0, 0) && leaves_parts(r, t, s) &&
                 better_later(r, i, t, s, present))
@@ -1655,7 +1741,8 @@ static __attribute__((noinline)) enum whose whose_is(const struct map_reader *r,
     while (list && !(list->kind == TAKE_SCOPE && list->scope->list && available(r, i, list, s)))
         list = list->next;
     for (; list && t; t = t->next) {
-        if (t->kind != TAKE_SEGMENT || !t->both || !available(r, i, t, s) || (present && !(present & t->wanted)))
+        if (t->kind != TAKE_SEGMENT || !t->both || !available(r, i, t, s) || (present && !(present & t->wanted)) ||
+            is_off(i, t))
             continue;
         if ((present & ~t->covered) || (t->picky && leaves_value(r, t, s)) ||
             (s->flags & SEGMENT_PARTS && leaves_parts(r, t, s)))
@@ -1835,6 +1922,7 @@ static int take_document(void *ctx, const struct edi_document *d)
     }
     if (read_head(r, d) < 0 || !open_instance(r, r->plan->root, &r->out))
         return r->stopped;
+    r->stack[0].holds = 0;
     return read_failed(r, &r->out);
 }
 

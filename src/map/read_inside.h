@@ -42,6 +42,7 @@ struct instance {
     uint32_t rows;                      /* occurrences of the scope's row so far */
     uint64_t own_closed[4];             /* of `closed`: lists of its own segment */
     uint32_t own;                       /* slots of inherited fields that have a value of their own */
+    uint32_t holds;                     /* conditions of its scope's `watch` that do; only where it has some */
     /* nodes of several kinds */
     uint64_t node;                      /* its number */
     bool ended;                         /* its object: nodes below it came */

@@ -52,6 +52,32 @@ static bool has_conversion(const struct map_line *l, unsigned kind)
     return false;
 }
 
+/* if FIELD = VALUE   if FIELD   if not FIELD, joined by `and`. The word behind them. */
+static unsigned read_guards(struct reading *r, struct map_line *l, unsigned i)
+{
+    const unsigned from = i;
+    bool right = true;
+
+    do {
+        struct map_condition g = { .absent = slice_is(word(r, i + 1), "not") };
+        i += 1u + g.absent;
+        g.field = word(r, i++);
+        right &= g.field.n > 0;
+        if (!g.absent && slice_is(word(r, i), "=")) {
+            g.value = word(r, i + 1);
+            right &= g.value.n > 0;
+            i += 2;
+        }
+        if (l->n_guards == MOST_GUARDS)
+            wrong(r, from, "a line has four conditions at most");
+        else
+            l->guard[l->n_guards++] = g;
+    } while (slice_is(word(r, i), "and"));
+    if (!right)
+        wrong(r, from, "expected: if FIELD = VALUE, if FIELD or if not FIELD, and more behind `and`");
+    return i;
+}
+
 /* From word i on: conversions, beside, until, else, use, shared, if. */
 static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
 {
@@ -80,11 +106,7 @@ static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
             continue;
         }
         if (slice_is(w, "if")) {
-            if (!slice_is(word(r, i + 2), "=") || word(r, i + 3).n == 0)
-                wrong(r, i, "expected: if FIELD = VALUE");
-            l->guard = word(r, i + 1);
-            l->guard_value = word(r, i + 3);
-            i += 4;
+            i = read_guards(r, l, i);
             continue;
         }
         for (k = 0; k < sizeof(conversions) / sizeof(conversions[0]); k++)

@@ -6,6 +6,15 @@
 #include "map/carry_syntax.h"
 #include "map/plan.h"
 
+enum { MOST_GUARDS = 4 };
+
+/* `if FIELD = VALUE`, `if FIELD`, `if not FIELD` */
+struct map_condition {
+    struct slice field, value;      /* value empty: any, or with `absent` none */
+    bool absent;
+    bool here;                      /* compiling: a line for the same segment gives the field */
+};
+
 struct map_line {
     struct map_line *next;
     struct map_line *child;         /* the lines of its block */
@@ -26,11 +35,13 @@ struct map_line {
     uint8_t parts;                  /* compiling: `NAD.3042..`: so many components, one behind the other; 0 */
     struct conversion *conversion;  /* table and field are not looked up yet: text holds their names */
     unsigned n_conversions;
-    struct slice guard, guard_value;
+    struct map_condition guard[MOST_GUARDS];
+    unsigned n_guards;
     struct path *values;            /* check total: what is added up */
     bool drop;                      /* `drop LEFT`, in a partner's map */
     bool done;                      /* compiling: taken care of */
     bool found;                     /* some guide had its place */
+    bool newer;                     /* merging: the partner's */
     struct map_line *original;      /* of a copy: the line as it was read */
     struct place at;                /* of LEFT */
     struct place right_at;

@@ -737,6 +737,33 @@ int write_set_number(struct map_writer *w, const struct frame *f, const struct a
     return set_cell(w, a, a->element, f, 0, slice_digits(n, p), a->kind != ACTION_NODE);
 }
 
+/* Do the conditions of an action hold? 1, 0 or negative. It is noted of its field, and of what its qualifier says. */
+static COLD int check_guards(struct map_writer *w, const struct frame *values, const struct action *a)
+{
+    const struct map_op *op = a->op;
+    struct frame *f = (struct frame *)values;
+
+    for (unsigned i = 0; i < op->n_guards; i++) {
+        const struct map_guard *g = &op->guard[i];
+        struct slice v;
+        int code;
+        if (has(values, g->field->index) == g->absent)
+            return 0;
+        if (!g->value.n)
+            continue;
+        code = text_of(w, values, g->field->index, &v);
+        if (code)
+            return code;
+        if (!slice_eq(v, g->value))
+            return 0;
+    }
+    if (a->field != NO_FIELD)
+        set_bit(f->hit, a->field);
+    for (unsigned i = 0; i < op->n_guards && has(values, a->field); i++)
+        set_bit(f->hit, op->guard[i].field->index);
+    return 1;
+}
+
 /* What has a guard, may be inherited, or has something to say even when it is absent. 1: go on as always. */
 static COLD int look_twice(struct map_writer *w, const struct frame *values, const struct frame *f,
                            const struct action *a, unsigned element, uint32_t item)
@@ -744,6 +771,11 @@ static COLD int look_twice(struct map_writer *w, const struct frame *values, con
     struct slice v, other;
     int code;
 
+    if (a->guarded) {
+        code = check_guards(w, values, a);
+        if (code <= 0)
+            return code;
+    }
     if (a->kind >= ACTION_COUNT && a->kind <= ACTION_TOTAL) {
         code = set_check(w, f, a);
         return code < 0 ? code : 0;
@@ -755,16 +787,6 @@ static COLD int look_twice(struct map_writer *w, const struct frame *values, con
     if (a->kind == ACTION_CONSTANT) {
         code = set_cell(w, a, element, f, item, a->constant, true);
         return code < 0 ? code : 0;
-    }
-    if (a->guard != NO_FIELD) {
-        if (!has(values, a->guard))
-            return 0;
-        code = text_of(w, values, a->guard, &v);
-        if (code)
-            return code;
-        if (!slice_eq(v, a->op->guard_value))
-            return 0;
-        set_bit(((struct frame *)values)->hit, a->field);
     }
     if (!has(values, a->field)) {
         if (a->above && !has(values, a->beside)) {
@@ -806,8 +828,10 @@ static int run_odd(struct map_writer *w, const struct frame *values, const struc
     struct slice v;
     int code;
 
-    if (UNLIKELY(a->kind == ACTION_PERIOD))
-        return run_period(w, values, f, a, item);
+    if (UNLIKELY(a->kind == ACTION_PERIOD)) {
+        code = a->guarded ? check_guards(w, values, a) : 1;
+        return code > 0 ? run_period(w, values, f, a, item) : code;
+    }
     if (!a->free || !has(values, a->field)) {
         if (!a->odd)
             return 0;
@@ -1801,8 +1825,8 @@ static int run_fold(struct map_writer *w, struct frame *f, const struct work *k)
 
     if (code)
         return code;
-    if (a->guard != NO_FIELD) {
-        code = look_twice(w, f, f, a, a->element, 0);
+    if (a->guarded) {
+        code = check_guards(w, f, a);
         if (code <= 0)
             return code;
     }

@@ -148,7 +148,9 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
     if (!(op->direction & DIRECTION_WRITE))
         return true;
     *a = (struct action){ .element = op->element[0], .component = op->component, .op = op, .field = NO_FIELD,
-                          .beside = NO_FIELD, .guard = NO_FIELD, .inherits = NO_FIELD };
+                          .beside = NO_FIELD, .inherits = NO_FIELD, .guarded = op->n_guards > 0 };
+    if (op->quick == QUICK_SAID)
+        return true;
     if (op->above && op->field && !(a->above = number_above(x, op->field->index)))
         return false;
     if (def && a->element <= def->n) {
@@ -247,8 +249,6 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
         return false;
     if (op->beside)
         a->beside = op->beside->index;
-    if (op->guard)
-        a->guard = op->guard->index;
     if (op->fallback.n) {
         const struct map_table_row *row = op->table ? map_table_word(op->table, op->fallback) : NULL;
         a->constant = row ? row->code : op->fallback;
@@ -257,8 +257,8 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
         const struct map_table_row *row = op->table ? map_table_word(op->table, op->absent) : NULL;
         a->constant = row ? row->code : op->absent;
     }
-    a->free = !op->guard && a->inherits == NO_FIELD;
-    a->odd = op->beside || op->guard || a->constant.n || a->inherits != NO_FIELD || a->above;
+    a->free = !a->guarded && a->inherits == NO_FIELD;
+    a->odd = op->beside || a->guarded || a->constant.n || a->inherits != NO_FIELD || a->above;
     *kept_r = true;
     return true;
 }
@@ -289,10 +289,13 @@ static void period_fields(const struct action *a, uint16_t field[3])
     field[2] = p && p->other.field ? p->other.field->index : NO_FIELD;
 }
 
-static void note_written(struct scope_work *s, const struct action *a, unsigned n)
+static void note_written(struct scope_work *s, const struct map_take *t, const struct action *a, unsigned n)
 {
     uint16_t more[3];
 
+    for (unsigned i = 0; i < t->n_guards; i++) /* the qualifier says it */
+        if (t->guard[i].origin == GUARD_SAID)
+            set_bit(s->written, t->guard[i].field->index);
     for (; n--; a++) {
         if (a->field != NO_FIELD)
             set_bit(s->written, a->field);
@@ -431,7 +434,7 @@ static bool make_spread(struct layout *x, struct scope_work *s, const struct map
         p->item = new_scope(x, NULL, t->field->object);
         if (!p->item)
             return false;
-        note_written(p->item, p->action, p->n_actions);
+        note_written(p->item, t, p->action, p->n_actions);
         if (!sort_actions(x, p->item, p->action, p->shared, p->item->direct, &p->odd, &p->n_odd))
             return false;
         finish_names(p->item);
@@ -482,13 +485,14 @@ static bool own_segment(struct layout *x, struct scope_work *s, const struct map
             if (!make_spread(x, s, p, &k->spread[n++]))
                 return false;
     }
-    note_written(s, k->action, k->n_actions);
+    note_written(s, t, k->action, k->n_actions);
     return sort_actions(x, s, k->action, k->n_actions, k->mask, &k->odd, &k->n_odd);
 }
 
 static bool same_segment(const struct work *k, const struct map_take *t)
 {
-    if (k->kind != WORK_SEGMENT || k->segment != t->segment || k->n_select != t->n_select)
+    if (k->kind != WORK_SEGMENT || k->segment != t->segment || k->n_select != t->n_select || t->n_guards ||
+        k->take->n_guards)
         return false;
     for (unsigned i = 0; i < k->n_select; i++)
         if (k->select[i].element != t->select[i].element || k->select[i].component != t->select[i].component ||
@@ -614,7 +618,7 @@ static bool make_work(struct layout *x, struct scope_work *s, const struct map_t
             return true;
         }
         k->field = t->field->index;
-        note_written(s, k->action, k->n_actions);
+        note_written(s, t, k->action, k->n_actions);
         return true;
     default:
         k->kind = WORK_ALWAYS;
@@ -717,9 +721,12 @@ static void find_guarded(struct scope_work *s)
         const struct work *k = i < s->n_works ? &s->work[i] : &s->owner;
         for (unsigned n = 0; n < k->n_actions; n++)
             if (k->action[n].field != NO_FIELD) {
-                set_bit(k->action[n].guard != NO_FIELD ? s->guarded : free_of, k->action[n].field);
-                s->any_guarded |= k->action[n].guard != NO_FIELD;
+                set_bit(k->action[n].guarded ? s->guarded : free_of, k->action[n].field);
+                s->any_guarded |= k->action[n].guarded;
             }
+        for (unsigned n = 0; k->take && n < k->take->n_guards; n++)
+            if (k->take->guard[n].origin == GUARD_SAID)
+                set_bit(s->guarded, k->take->guard[n].field->index);
     }
     for (unsigned i = 0; i < FIELD_WORDS; i++)
         s->guarded[i] &= ~free_of[i];

@@ -60,12 +60,13 @@ struct action {
     uint8_t element;            /* from 1 */
     uint8_t component;          /* 0: the element itself */
     uint8_t places;
+    bool guarded;               /* op->guard */
     bool odd;                   /* guard, inheritance, default, beside: a second look is needed */
     bool free;                  /* neither guard nor inheritance */
     uint8_t adds;               /* 1 + number of the check that adds it up; ADDS_TOTAL: plan->total does */
     uint8_t check;              /* ACTION_COUNT, ACTION_SUM, ACTION_TOTAL */
     uint8_t above;              /* 1 + number of the field that a node takes from those above it; 0: it does not */
-    uint16_t field, beside, guard, inherits;
+    uint16_t field, beside, inherits;
     const struct map_op *op;
     const struct words *words;
     const struct element_use *use;      /* of the element or component; NULL where the guide has none */

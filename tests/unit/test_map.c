@@ -548,8 +548,12 @@ static void test_conversions_that_do_not_fit(void **state)
     refused(HEAD "  BEG07 -> kind const AC\n",
             "3:17: a constant is only written\nhint: write <- instead: what is read may be something else.\n");
     refused(HEAD "  BEG03 <-> number code\n", "3:24: a value is expected here\n");
-    refused(HEAD "  BEG03 <-> number if kind\n", "3:20: expected: if FIELD = VALUE\n");
-    refused(HEAD "  BEG03 <-> number if kind is x\n", "3:20: expected: if FIELD = VALUE\n");
+    refused(HEAD "  BEG03 <-> number if\n", "3:20: expected: if FIELD = VALUE, if FIELD or if not FIELD, and more behind `and`\n");
+    refused(HEAD "  BEG03 <-> number if kind =\n",
+            "3:20: expected: if FIELD = VALUE, if FIELD or if not FIELD, and more behind `and`\n");
+    refused(HEAD "  BEG03 <-> number if not kind and\n",
+            "3:20: expected: if FIELD = VALUE, if FIELD or if not FIELD, and more behind `and`\n");
+    refused(HEAD "  BEG03 <-> number if kind is x\n", "3:28: there is no conversion \"is\"\n");
     refused(HEAD "  BEG03 number\n", "3:9: expected <->, ->, <-, check, always or row\n");
     refused(HEAD "  BEG03 <->\n", "3:12: a field of the record is expected here\n");
     refused(HEAD "  REF <-> references[x]\n", "3:11: a list is written NAME[]\n");
@@ -588,10 +592,12 @@ static void test_lines_that_clash(void **state)
             "hint: tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.\n");
     refused(HEAD "  SAC05 <-> amount decimal if kind = A\n",
             "3:3: \"kind\" is not known when this is read\n"
-            "hint: a condition's field comes from the same segment, by a line without a condition.\n");
-    refused(HEAD "  BEG01 <-> kind\n  SAC05 <-> amount decimal if kind = A\n",
+            "hint: a condition's field comes from the same segment, or one before it, by a line without such conditions; "
+            "or the line's own qualifier says it.\n");
+    refused(HEAD "  SAC01 <-> kind\n  CUR02 <-> currency if kind = A\n",
             "4:3: \"kind\" is not known when this is read\n"
-            "hint: a condition's field comes from the same segment, by a line without a condition.\n");
+            "hint: a condition's field comes from the same segment, or one before it, by a line without such conditions; "
+            "or the line's own qualifier says it.\n");
     /* one element, two fields */
     refused(HEAD "  SAC05 <-> amount decimal\n  SAC05 <-> charge decimal\n",
             "4:3: another line writes this element already, and nothing tells them apart\n");
@@ -626,6 +632,41 @@ static void test_lines_that_clash(void **state)
     refused(HEAD "  BEG01 <-> totals.kind\n  BEG03 <-> purpose_code\n",
             "4:3: nothing is left for this line: one above takes every BEG\n"
             "hint: what one segment holds goes to one object.\n");
+}
+
+static void test_conditions_that_clash(void **state)
+{
+    (void)state;
+    /* what is not apart */
+    refused(HEAD "  CUR01 <-> kind\n  REF[IA].REF02 <-> vendor if kind\n  REF[VR].REF02 <-> vendor if kind = A\n",
+            "5:21: another line writes \"vendor\" already, and nothing tells them apart\n"
+            "hint: tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.\n");
+    refused(HEAD "  CUR01 <-> kind\n  REF[IA].REF02 <-> vendor if kind = A and not type\n"
+                 "  REF[VR].REF02 <-> vendor if kind = A and not number\n",
+            "5:21: another line writes \"vendor\" already, and nothing tells them apart\n"
+            "hint: tell them apart with `if FIELD = VALUE`, or write `->` where a line only reads.\n");
+    /* of one segment some lines have a condition on another */
+    refused(HEAD "  CUR01 <-> kind\n  REF[IA].REF02 <-> vendor if kind = A\n  REF[IA].REF03 <-> vendor_name\n",
+            "5:3: all lines of a segment have the same conditions on other segments, or such that exclude each other\n");
+    /* one field, said by the qualifiers of two segments that may both be there */
+    refused(HEAD "  REF[IA].REF02 <-> vendor if kind = A\n  REF[VR].REF02 <-> department if kind = B\n",
+            "4:3: another line says \"kind\" already, by the qualifier of another segment\n");
+    refused(HEAD "  REF[IA].REF02 <-> vendor if kind\n",
+            "3:3: \"kind\" is not known when this is read\n"
+            "hint: a condition's field comes from the same segment, or one before it, by a line without such conditions; "
+            "or the line's own qualifier says it.\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO101 <-> number\n    PO102 <-> quantity decimal if text = A\n",
+            "5:5: \"text\" is not known when this is read: nothing of the block stands before\n");
+    /* where conditions have no place */
+    refused(HEAD "  REF[IA] <-> references[] if kind = A\n    REF02 <-> value\n",
+            "3:15: only a field has conditions, and nodes of a tree one\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO106..PO125 pairs <-> items[].(scheme id) if number = A\n",
+            "4:28: only a field has conditions, and nodes of a tree one\n");
+    refused(HEAD "  PO1 <-> lines[]\n    MSG01.. <-> text fold 264 if number = 1\n",
+            "4:17: a text over several segments has no condition where it is read\n");
+    refused(HEAD "  BEG03 <-> number if lines\n", "3:13: a condition speaks of one value, which \"lines\" is not\n");
+    refused(HEAD "  BEG03 <-> number if kind = 1 and type = 2 and text = 3 and vendor = 4 and not amount\n",
+            "3:20: a line has four conditions at most\n");
 }
 
 static void test_fields_that_cannot_hold_it(void **state)
@@ -944,6 +985,79 @@ static void test_guards(void **state)
          "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\",\"amount\":\"10.00\"," LINES_JSON "}");
     goes(map, BEG "SAC*C*D240***1000~" PO1,
          "{" BEG_JSON ",\"kind\":\"C\",\"department\":\"D240\",\"charge\":\"10.00\"," LINES_JSON "}");
+}
+
+/* Conditions on fields of segments before. */
+static void test_guards_across(void **state)
+{
+    static const char map[] =
+        HEAD BEG_LINES "  CUR01 <-> kind\n  CUR02 <-> currency\n  REF[IA].REF02 <-> vendor if kind = BY\n"
+                       "  REF[VR].REF02 <-> vendor if kind = SE\n  REF <-> references[]\n    REF01 <-> kind\n"
+                       "    REF02 <-> value\n" PO1_LINES;
+    (void)state;
+    goes(map, BEG "CUR*BY*USD~REF*IA*1~" PO1,
+         "{" BEG_JSON ",\"kind\":\"BY\",\"currency\":\"USD\",\"vendor\":\"1\"," LINES_JSON "}");
+    goes(map, BEG "CUR*SE*USD~REF*VR*1~" PO1,
+         "{" BEG_JSON ",\"kind\":\"SE\",\"currency\":\"USD\",\"vendor\":\"1\"," LINES_JSON "}");
+    /* what is for other cases goes to the list, which is behind */
+    goes(map, BEG "CUR*BY*USD~REF*IA*1~REF*VR*2~" PO1,
+         "{" BEG_JSON ",\"kind\":\"BY\",\"currency\":\"USD\",\"vendor\":\"1\",\"references\":[{\"kind\":\"VR\","
+         "\"value\":\"2\"}]," LINES_JSON "}");
+    goes(map, BEG "REF*VR*2~" PO1,
+         "{" BEG_JSON ",\"references\":[{\"kind\":\"VR\",\"value\":\"2\"}]," LINES_JSON "}");
+}
+
+/* A field that nothing gives but the qualifier: the partner's choice of one comes back. */
+static void test_guards_said(void **state)
+{
+    static const char map[] =
+        HEAD BEG_LINES "  REF[IA].REF02 <-> vendor if not purpose_code\n  REF[IA].REF03 <-> vendor_name if not purpose_code\n"
+                       "  REF[VR].REF02 <-> vendor if purpose_code = VR\n"
+                       "  REF <-> references[]\n    REF01 <-> kind\n    REF02 <-> value\n    REF03 <-> text\n" PO1_LINES;
+    struct setting s;
+    (void)state;
+    goes(map, BEG "REF*IA*1*A~" PO1, "{" BEG_JSON ",\"vendor\":\"1\",\"vendor_name\":\"A\"," LINES_JSON "}");
+    goes(map, BEG "REF*VR*1~" PO1, "{" BEG_JSON ",\"vendor\":\"1\",\"purpose_code\":\"VR\"," LINES_JSON "}");
+    /* one field, one segment */
+    goes(map, BEG "REF*IA*1~REF*VR*2~" PO1,
+         "{" BEG_JSON ",\"vendor\":\"1\",\"references\":[{\"kind\":\"VR\",\"value\":\"2\"}]," LINES_JSON "}");
+    goes(map, BEG "REF*VR*2~REF*IA*1~" PO1,
+         "{" BEG_JSON ",\"vendor\":\"2\",\"purpose_code\":\"VR\",\"references\":[{\"kind\":\"IA\",\"value\":\"1\"}],"
+         LINES_JSON "}");
+    /* more than the lines with that qualifier take */
+    goes(map, BEG "REF*VR*2*TEXT~" PO1,
+         "{" BEG_JSON ",\"references\":[{\"kind\":\"VR\",\"value\":\"2\",\"text\":\"TEXT\"}]," LINES_JSON "}");
+    compile_well(&s, map, NULL);
+    writes_with(&s, "{" BEG_JSON ",\"vendor\":\"1\",\"purpose_code\":\"XX\"," LINES_JSON "}", BEG PO1,
+                "MAP-LOSS purpose_code: is not written: the lines that take it are for other cases\n"
+                "MAP-LOSS vendor: is not written: the lines that take it are for other cases\n");
+    writes_with(&s, "{" BEG_JSON ",\"purpose_code\":\"VR\"," LINES_JSON "}", BEG PO1,
+                "MAP-LOSS purpose_code: is not written: the lines that take it are for other cases\n");
+    clean_up(&s);
+}
+
+/* Is there a value, or none. */
+static void test_guards_by_presence(void **state)
+{
+    static const char map[] =
+        HEAD BEG_LINES "  SAC01 <-> kind\n  SAC02 <-> department\n  SAC05 <-> amount decimal\n"
+                       "  SAC15 <-> text if amount\n  SAC15 <-> vendor if not amount\n" PO1_LINES;
+    (void)state;
+    goes(map, BEG "SAC*A*D240***1000**********T~" PO1,
+         "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\",\"amount\":\"10.00\",\"text\":\"T\"," LINES_JSON "}");
+    goes(map, BEG "SAC*A*D240*************T~" PO1,
+         "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\",\"vendor\":\"T\"," LINES_JSON "}");
+    /* what is for no case is kept */
+    goes(HEAD BEG_LINES "  SAC01 <-> kind\n  SAC02 <-> department\n  SAC15 <-> text if kind = C\n" PO1_LINES,
+         BEG "SAC*A*D240*************T~" PO1,
+         "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\"," LINES_JSON
+         ",\"unmapped\":[{\"path\":\"SAC/SAC.SAC15\",\"value\":\"T\"}]}");
+    /* a code with the partner's own beside it */
+    goes(HEAD BEG_LINES "  SAC01 <-> kind\n  SAC02 <-> department\n  SAC10 <-> amount decimal\n"
+                        "  SAC09 <-> currency code unit beside vendor if kind = A\n  SAC09 <-> text if not kind\n" PO1_LINES,
+         BEG "SAC*A*D240*******PC*1~" PO1,
+         "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\",\"amount\":\"1\",\"currency\":\"piece\",\"vendor\":\"PC\","
+         LINES_JSON "}");
 }
 
 static void test_inherit(void **state)
@@ -1392,6 +1506,26 @@ static void test_partner(void **state)
             "{\"purpose\":\"first\",\"type\":\"SA\",\"number\":\"4711\",\"ordered_on\":\"2026-01-15\"," LINES_JSON "}");
 }
 
+/* What the base has for several cases is replaced, or dropped, as a whole. */
+static void test_partner_cases(void **state)
+{
+    static const char base[] = HEAD BEG_LINES "  CUR01 <-> kind\n  CUR02 <-> currency if kind = BY\n"
+                                              "  CUR02 <-> vendor if kind = SE\n" PO1_LINES;
+    struct setting s;
+    (void)state;
+    compile_well(&s, base, FROM "  CUR02 <-> department\n");
+    reads_with(&s, BEG "CUR*SE*USD~" PO1, "{" BEG_JSON ",\"kind\":\"SE\",\"department\":\"USD\"," LINES_JSON "}", "");
+    clean_up(&s);
+    compile_well(&s, base, FROM "  CUR02 <-> department if kind = SE\n  CUR02 <-> vendor if kind = BY\n");
+    reads_with(&s, BEG "CUR*SE*USD~" PO1, "{" BEG_JSON ",\"kind\":\"SE\",\"department\":\"USD\"," LINES_JSON "}", "");
+    reads_with(&s, BEG "CUR*BY*USD~" PO1, "{" BEG_JSON ",\"kind\":\"BY\",\"vendor\":\"USD\"," LINES_JSON "}", "");
+    clean_up(&s);
+    compile_well(&s, base, FROM "  drop CUR02\n");
+    reads_with(&s, BEG "CUR*SE*USD~" PO1,
+               "{" BEG_JSON ",\"kind\":\"SE\"," LINES_JSON ",\"unmapped\":[{\"path\":\"CUR.CUR02\",\"value\":\"USD\"}]}", "");
+    clean_up(&s);
+}
+
 static void test_partner_refused(void **state)
 {
     (void)state;
@@ -1780,6 +1914,7 @@ int main(void)
         cmocka_unit_test(test_conversions_that_do_not_fit),
         cmocka_unit_test(test_what_cannot_be_turned_round),
         cmocka_unit_test(test_lines_that_clash),
+        cmocka_unit_test(test_conditions_that_clash),
         cmocka_unit_test(test_fields_that_cannot_hold_it),
         cmocka_unit_test(test_blocks_refused),
         cmocka_unit_test(test_must_map),
@@ -1795,6 +1930,9 @@ int main(void)
         cmocka_unit_test(test_long_texts),
         cmocka_unit_test(test_default_and_const),
         cmocka_unit_test(test_guards),
+        cmocka_unit_test(test_guards_across),
+        cmocka_unit_test(test_guards_said),
+        cmocka_unit_test(test_guards_by_presence),
         cmocka_unit_test(test_inherit),
         cmocka_unit_test(test_qualifiers),
         cmocka_unit_test(test_several_qualifiers),
@@ -1815,6 +1953,7 @@ int main(void)
         cmocka_unit_test(test_unmapped),
         cmocka_unit_test(test_unmapped_joins),
         cmocka_unit_test(test_partner),
+        cmocka_unit_test(test_partner_cases),
         cmocka_unit_test(test_partner_refused),
         cmocka_unit_test(test_one_way),
         cmocka_unit_test(test_coverage),

@@ -1,0 +1,274 @@
+/*
+ * compile_guards: the conditions of lines, `if FIELD = VALUE`: which lines can never both hold, and where the reader
+ * knows a condition's field from: another line of the same segment, a segment that stands before, or the line's own
+ * qualifier, which then says it.
+ *
+ * What it makes lies in the plan's arena. It adds two kinds of op to takes: those that say a field, and those that note
+ * which conditions of segments behind theirs hold.
+ */
+#include "map/compile_inside.h"
+
+/* ---- which lines a line speaks of ---- */
+
+/* Do two lines speak of the same segment, with the same qualifiers? */
+static bool same_place(const struct map_line *a, const struct map_line *b)
+{
+    if (a->left.n_steps != b->left.n_steps)
+        return false;
+    for (unsigned i = 0; i < a->left.n_steps; i++) {
+        const struct path_step *s = &a->left.step[i], *t = &b->left.step[i];
+        if (!slice_eq(s->tag, t->tag) || s->n_selects != t->n_selects)
+            return false;
+        for (unsigned k = 0; k < s->n_selects; k++)
+            if (!slice_eq(s->select[k].value, t->select[k].value) || s->select[k].element != t->select[k].element ||
+                s->select[k].component != t->select[k].component)
+                return false;
+    }
+    return true;
+}
+
+static bool has_here(const struct map_line *l)
+{
+    for (unsigned i = 0; i < l->n_guards; i++)
+        if (l->guard[i].here)
+            return true;
+    return false;
+}
+
+void compile_find_conditions(struct map_line *lines)
+{
+    /* given by lines without conditions, then by those with conditions on other segments alone */
+    for (int pass = 0; pass < 2; pass++)
+        for (struct map_line *l = lines; l; l = l->next)
+            for (unsigned i = 0; i < l->n_guards; i++) {
+                bool here = !(l->direction & DIRECTION_READ);
+                for (const struct map_line *k = lines; k && !here; k = k->next)
+                    here = k != l && slice_eq(k->right, l->guard[i].field) && !k->list && !k->pairs &&
+                           k->direction & DIRECTION_READ && (pass ? !has_here(k) : !k->n_guards) && same_place(k, l);
+                l->guard[i].here |= here;
+            }
+}
+
+/* ---- conditions ---- */
+
+bool compile_make_guards(struct compiling *x, const struct map_line *l, const struct record_object *object, bool all,
+                         const struct map_guard **guard_r, unsigned *n_r)
+{
+    struct map_guard *g;
+
+    *guard_r = NULL;
+    *n_r = 0;
+    if (!l->n_guards)
+        return true;
+    g = ARENA_ARRAY(x->arena, l->n_guards, struct map_guard);
+    if (!g)
+        return compile_nomem(x) != NULL;
+    for (unsigned i = 0; i < l->n_guards; i++) {
+        const struct map_condition *c = &l->guard[i];
+        const struct record_field *field;
+        if (c->here && !all)
+            continue;
+        field = compile_find_field(x, object, c->field, &l->right_at);
+        if (!field)
+            return !x->c->nomem;
+        if (field->type == RECORD_OBJECT || field->type == RECORD_ARRAY) {
+            compile_refuse(x, &l->right_at, "a condition speaks of one value, which \"%.*s\" is not",
+                           SLICE_FMT(field->name));
+            return true;
+        }
+        g[(*n_r)++] = (struct map_guard){ field, c->value, c->absent, c->here ? GUARD_HERE : GUARD_BEFORE };
+    }
+    *guard_r = g;
+    return true;
+}
+
+bool compile_apart(const struct map_guard *a, unsigned n, const struct map_guard *b, unsigned m)
+{
+    for (unsigned i = 0; i < n; i++)
+        for (unsigned k = 0; k < m; k++)
+            if (a[i].field == b[k].field &&
+                (a[i].absent != b[k].absent || (a[i].value.n && b[k].value.n && !slice_eq(a[i].value, b[k].value))))
+                return true;
+    return false;
+}
+
+bool compile_same_guards(const struct map_guard *a, unsigned n, const struct map_guard *b, unsigned m)
+{
+    bool same = n == m;
+    for (unsigned i = 0; i < n && same; i++)
+        same = a[i].field == b[i].field && a[i].absent == b[i].absent && slice_eq(a[i].value, b[i].value);
+    return same;
+}
+
+/* ---- where the reader knows them from ---- */
+
+static bool reads(const struct map_take *t)
+{
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (t->op[i].direction & DIRECTION_READ)
+            return true;
+    return false;
+}
+
+/* Does an op give a field, as one value that can be compared? */
+static bool tells(const struct map_op *op, const struct record_field *field)
+{
+    if (op->field != field || !(op->direction & DIRECTION_READ) || op->quick == QUICK_GUARDED || op->element[1] ||
+        op->period || op->span)
+        return false;
+    for (unsigned i = 0; i < op->n_conversions; i++)
+        if (op->conversion[i].kind != CONVERT_CODE && op->conversion[i].kind != CONVERT_DECIMAL &&
+            op->conversion[i].kind != CONVERT_DEFAULT && op->conversion[i].kind != CONVERT_OR)
+            return false;
+    return true;
+}
+
+static struct map_take *find_teller(struct map_take **take, size_t n, const struct map_take *asks,
+                                    const struct record_field *field)
+{
+    for (size_t i = 0; i < n; i++)
+        for (unsigned k = 0; take[i]->kind == TAKE_SEGMENT && !take[i]->n_guards && k < take[i]->n_ops; k++)
+            if (tells(&take[i]->op[k], field) && (take[i]->owner || take[i]->segment < asks->segment))
+                return take[i];
+    return NULL;
+}
+
+/* Is there a line that gives the field, wherever it stands? */
+static bool is_given(struct map_take **take, size_t n, const struct record_field *field)
+{
+    for (size_t i = 0; i < n; i++)
+        for (unsigned k = 0; k < take[i]->n_ops; k++)
+            if (take[i]->op[k].field == field && take[i]->op[k].direction & DIRECTION_READ)
+                return true;
+    return false;
+}
+
+/* One more op, of the element that the last one is of. False: memory. */
+static struct map_op *add_op(struct compiling *x, struct map_take *t, uint8_t quick)
+{
+    struct map_op *op = ARENA_ARRAY(x->arena, t->n_ops + 1u, struct map_op);
+    if (!op)
+        return compile_nomem(x);
+    memcpy(op, t->op, t->n_ops * sizeof(*op));
+    t->op = op;
+    op += t->n_ops++;
+    *op = (struct map_op){ .quick = quick, .direction = DIRECTION_BOTH, .line = t->line };
+    op->element[0] = t->n_ops > 1 ? t->op[t->n_ops - 2].element[0] : 1;
+    return op;
+}
+
+/* The bit of a condition on a field that a segment before gives; 0: refused. */
+static uint32_t watch(struct compiling *x, struct map_scope *s, const struct map_guard *g, const struct place *at)
+{
+    unsigned i = 0;
+
+    while (i < s->n_watch && (s->watch[i].field != g->field || !slice_eq(s->watch[i].value, g->value)))
+        i++;
+    if (i == MOST_WATCHED) {
+        compile_refuse(x, at, "too many conditions in one block");
+        return 0;
+    }
+    if (i == s->n_watch)
+        s->watch[s->n_watch++] = (struct map_guard){ .field = g->field, .value = g->value };
+    return 1u << i;
+}
+
+static void settle(struct compiling *x, struct map_scope *s, struct map_take **take, size_t n, struct map_take *t,
+                   const struct place *at)
+{
+    struct map_guard *guards = (struct map_guard *)t->guard;
+
+    for (unsigned i = 0; i < t->n_guards; i++) {
+        struct map_guard *g = &guards[i];
+        struct map_take *teller = find_teller(take, n, t, g->field);
+        const bool given = teller || is_given(take, n, g->field);
+
+        if (teller) {
+            uint32_t bit = watch(x, s, g, at);
+            *(g->absent ? &t->fails : &t->holds) |= bit;
+            teller->tells = true;
+        } else if (!given && g->absent) {
+            g->origin = GUARD_NOBODY;
+        } else if (!given && g->value.n && t->n_select) {
+            g->origin = GUARD_SAID;
+        } else {
+            compile_refuse(x, at, "\"%.*s\" is not known when this is read", SLICE_FMT(g->field->name));
+            compile_hint(x, "a condition's field comes from the same segment, or one before it, by a line without such "
+                            "conditions; or the line's own qualifier says it.");
+        }
+    }
+}
+
+static bool share_field(const struct map_take *a, const struct map_take *b)
+{
+    for (unsigned i = 0; i < a->n_ops; i++)
+        for (unsigned k = 0; k < b->n_ops; k++)
+            if (a->op[i].field && a->op[i].field == b->op[k].field &&
+                a->op[i].direction & b->op[k].direction & DIRECTION_READ)
+                return true;
+    return false;
+}
+
+/* A scalar takes the first match: of takes that fill one field, one segment is taken. */
+static void share_bits(struct map_take **take, size_t n)
+{
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < i; k++)
+            if (take[i]->kind == TAKE_SEGMENT && take[k]->kind == TAKE_SEGMENT && take[i]->once && take[k]->once &&
+                (take[i]->n_guards || take[k]->n_guards) && take[i]->once != take[k]->once &&
+                share_field(take[i], take[k]))
+                take[i]->once = take[k]->once;
+}
+
+/* What its qualifier says. False: memory. */
+static bool say(struct compiling *x, struct map_take **take, size_t n, struct map_take *t, const struct place *at)
+{
+    for (unsigned i = 0; i < t->n_guards; i++) {
+        const struct map_guard *g = &t->guard[i];
+        struct map_op *op;
+        if (g->origin != GUARD_SAID)
+            continue;
+        for (size_t k = 0; k < n; k++)
+            for (unsigned m = 0; take[k] != t && m < take[k]->n_ops; m++)
+                if (take[k]->op[m].quick == QUICK_SAID && take[k]->op[m].field == g->field &&
+                    take[k]->once != t->once) {
+                    compile_refuse(x, at, "another line says \"%.*s\" already, by the qualifier of another segment",
+                                   SLICE_FMT(g->field->name));
+                    return true;
+                }
+        op = add_op(x, t, QUICK_SAID);
+        if (!op || !compile_make_key(x, op, g->field))
+            return false;
+        op->guard = g;
+        t->saying = true;
+    }
+    return true;
+}
+
+bool compile_settle_guards(struct compiling *x, struct map_scope *s, struct map_take **take, size_t n,
+                           const struct map_line *lines)
+{
+    bool any = false;
+
+    for (size_t i = 0; i < n; i++)
+        any |= take[i]->n_guards > 0;
+    if (!any)
+        return true;
+    s->watch = ARENA_ARRAY(x->arena, MOST_WATCHED, struct map_guard);
+    if (!s->watch)
+        return compile_nomem(x) != NULL;
+    for (size_t i = 0; i < n; i++) {
+        struct place at = compile_place_of(x, lines, take[i]->line);
+        take[i]->picky |= take[i]->n_guards > 0;
+        if (take[i]->n_guards && reads(take[i]))
+            settle(x, s, take, n, take[i], &at);
+    }
+    share_bits(take, n);
+    for (size_t i = 0; i < n; i++) {
+        struct place at = compile_place_of(x, lines, take[i]->line);
+        if (!say(x, take, n, take[i], &at) || (take[i]->tells && !add_op(x, take[i], QUICK_TELL)))
+            return false;
+    }
+    s->odd_begin |= s->n_watch > 0;
+    return true;
+}
