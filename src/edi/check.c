@@ -991,7 +991,19 @@ static void say_other_mark(struct checker *c, const struct segment *s, struct re
     say(c, s, r);
 }
 
-static void check_value(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use)
+/* Is a code from another list than the directory's? Then what is beside it says from which, or whose: 1131, 3055. */
+static bool is_foreign(const struct element_use *use, struct slice composite, char separator)
+{
+    const struct slice list = use->list_part ? value_part(composite, separator, use->list_part) : slice(NULL, 0);
+    const struct slice agency =
+        use->agency_part ? value_part(composite, separator, use->agency_part) : slice(NULL, 0);
+
+    return list.n || (agency.n && !slice_is(agency, "6"));
+}
+
+/* `composite` is what the value is a component of; empty: of nothing. */
+static void check_value(struct checker *c, const struct segment *s, struct remark *r, const struct element_use *use,
+                        struct slice composite, char separator)
 {
     const char *p = r->value.p;
     char copy[64] = { 0 };
@@ -1014,7 +1026,8 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
             const struct codes *codes = codes_of(c, use);
             if (!codes)
                 no_codes(c);
-            else if (!use->element->open && (n > 8 || !codes_has(codes, load(p, n)))) {
+            else if (!use->element->open && (n > 8 || !codes_has(codes, load(p, n))) &&
+                     !is_foreign(use, composite, separator)) {
                 r->code = FINDING_ELEMENT_CODE;
                 snprintf(r->found, sizeof(r->found), "is not in the code list");
                 snprintf(r->expected, sizeof(r->expected), "one of the %u codes of element %.*s", codes->n,
@@ -1123,7 +1136,7 @@ static void check_composite(struct checker *c, const struct segment *s, struct r
                 r->about = e->part[k - 1].element;
                 check_characters(c, s, r);
             }
-            check_value(c, s, r, &e->part[k - 1]);
+            check_value(c, s, r, &e->part[k - 1], separator ? value : slice(NULL, 0), separator);
         }
     }
     if (e->form_part && separator)
@@ -1210,7 +1223,7 @@ static void check_one(struct checker *c, const struct segment *s, const struct e
             snprintf(r.expected, sizeof(r.expected), "an element without components");
             say(c, s, &r);
         } else {
-            check_value(c, s, &r, use);
+            check_value(c, s, &r, use, slice(NULL, 0), 0);
         }
     }
 }
