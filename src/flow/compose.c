@@ -802,6 +802,7 @@ static int prepare(struct composer *c, const struct record *record, const struct
     guide = c->chosen->guide;
     if (c->chosen->substituted)
         warn_of_version(c, c->chosen);
+    map_writer_crossing(c->chosen->writer, dialect_named(s->standard) && dialect_named(s->standard) != m->dialect);
     a.bare = m->bare = guide->bare;
     m->grouped = !m->bare && (m->dialect->groups || (a.back && s->group.n));
 

@@ -334,8 +334,12 @@ static struct map_take *segment_take(struct compiling *x, struct making *m, cons
     if (!compile_make_guards(x, l, m->scope->object, false, &guard, &n_guards))
         return NULL;
     if (m->scope->owner && m->scope->owner->node == node->ordinal) {
-        if (n_select && !compile_same_selects(m->scope->owner, select, n_select))
-            compile_refuse(x, &l->at, "inside its own block a segment has no other qualifier than the block's");
+        if (n_select && !compile_same_selects(m->scope->owner, select, n_select)) {
+            if (l->left.n_elements != 1 || l->list)
+                compile_refuse(x, &l->at, "inside its own block only a line for one element has another qualifier");
+            memcpy(x->own, select, n_select * sizeof(*select));
+            x->n_own = n_select;
+        }
         if (n_guards)
             compile_refuse(x, &l->at, "\"%.*s\" is not known when this is read: nothing of the block stands before",
                            SLICE_FMT(guard[0].field->name));
@@ -552,8 +556,8 @@ static void choose_quick(struct map_op *op, const struct element *e, bool sure)
     op->decimals = e && e->type == TYPE_N ? e->decimals : 0;
     if (op->takes || (op->absent.n && !sure && op->quick < QUICK_DATETIME))
         op->quick = QUICK_SLOW;
-    for (unsigned i = 0; i < op->n_guards; i++)
-        if (op->guard[i].origin == GUARD_HERE && op->quick != QUICK_GUARDED) {
+    for (unsigned i = 0; i <= op->n_guards; i++)
+        if ((i < op->n_guards ? op->guard[i].origin == GUARD_HERE : op->n_select > 0) && op->quick != QUICK_GUARDED) {
             op->inside = op->quick;
             op->quick = QUICK_GUARDED;
         }
@@ -598,7 +602,7 @@ static void check_element(struct compiling *x, const struct map_take *t, const s
         const struct map_op *o = &t->op[k];
         bool shared = false;
         if (!(o->direction & op->direction & DIRECTION_WRITE) ||
-            compile_apart(op->guard, op->n_guards, o->guard, o->n_guards))
+            compile_apart(op->guard, op->n_guards, o->guard, o->n_guards) || o->n_select)
             continue;
         for (unsigned i = 0; i < 3; i++)
             for (unsigned j = 0; j < 3; j++)
@@ -761,7 +765,16 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
     if (!t->op)
         return compile_nomem(x);
     op = &t->op[t->n_ops];
-    *op = (struct map_op){ .direction = l->direction, .line = l->at.line };
+    *op = (struct map_op){ .direction = l->direction, .line = l->at.line, .n_select = x->n_own };
+    if (x->n_own) {
+        op->select = (const struct map_select *)arena_copy(x->arena, slice((const char *)x->own, sizeof(x->own))).p;
+        if (!op->select)
+            return compile_nomem(x);
+        for (unsigned i = 0; i < x->n_own; i++)
+            if (!claim(x, t, x->own[i].element, x->own[i].component))
+                return NULL;
+        x->n_own = 0;
+    }
     for (unsigned i = 0; i < n_elements && i < 3; i++)
         op->element[i] = (uint8_t)elements[i].element;
     op->component = (uint8_t)elements[0].component;
@@ -1292,7 +1305,7 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
         return !x->c->nomem;
     op->quick = QUICK_SLOW;
     op->conversion[0].field = &m->scope->object->field[i];
-    op->conversion[0].text = l->guard_value; /* of a count: the nodes of one kind; empty: all items */
+    op->conversion[0].text = l->guard[0].value; /* of a count: the nodes of one kind; empty: all items */
     if (found) {
         int k = m->scope->object->field[i].object ? record_field_find(m->scope->object->field[i].object, rest) : -1;
         if (k < 0)
@@ -1478,7 +1491,7 @@ static bool compile_row(struct compiling *x, struct making *m, const struct map_
         k->left.step[0] = l->left.step[0];
         k->left.n_steps++;
     }
-    compile_find_conditions(inside);
+    compile_find_conditions(inside, slice(NULL, 0));
     for (struct map_line *k = inside; k; k = k->next)
         if (!compile_line(x, m, k))
             return false;
@@ -1498,6 +1511,7 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     if (l->done || l->left.n_steps == 0)
         return true;
     l->done = true;
+    x->n_own = 0;
     for (unsigned i = 0; i < l->n_conversions; i++)
         check |= l->conversion[i].kind >= CONVERT_CHECK_COUNT;
     head = slice_cut(l->right, '.', &rest, &dotted);
@@ -1618,7 +1632,7 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
         if (!claim_selects(x, s->owner))
             return false;
     }
-    compile_find_conditions(lines);
+    compile_find_conditions(lines, s->node ? own->tag : slice(NULL, 0));
     for (struct map_line *l = lines; l; l = l->next)
         if (!compile_line(x, &m, l))
             return false;

@@ -10,11 +10,14 @@
 
 /* ---- which lines a line speaks of ---- */
 
-/* Do two lines speak of the same segment, with the same qualifiers? */
-static bool same_place(const struct map_line *a, const struct map_line *b)
+/* Do two lines speak of the same segment, with the same qualifiers? In its own block a segment is the same whatever
+ * qualifiers single lines have. */
+static bool same_place(const struct map_line *a, const struct map_line *b, struct slice own)
 {
     if (a->left.n_steps != b->left.n_steps)
         return false;
+    if (a->left.n_steps == 1 && slice_eq(a->left.step[0].tag, own) && slice_eq(b->left.step[0].tag, own))
+        return true;
     for (unsigned i = 0; i < a->left.n_steps; i++) {
         const struct path_step *s = &a->left.step[i], *t = &b->left.step[i];
         if (!slice_eq(s->tag, t->tag) || s->n_selects != t->n_selects)
@@ -35,7 +38,7 @@ static bool has_here(const struct map_line *l)
     return false;
 }
 
-void compile_find_conditions(struct map_line *lines)
+void compile_find_conditions(struct map_line *lines, struct slice own)
 {
     /* given by lines without conditions, then by those with conditions on other segments alone */
     for (int pass = 0; pass < 2; pass++)
@@ -44,7 +47,8 @@ void compile_find_conditions(struct map_line *lines)
                 bool here = !(l->direction & DIRECTION_READ);
                 for (const struct map_line *k = lines; k && !here; k = k->next)
                     here = k != l && slice_eq(k->right, l->guard[i].field) && !k->list && !k->pairs &&
-                           k->direction & DIRECTION_READ && (pass ? !has_here(k) : !k->n_guards) && same_place(k, l);
+                           k->direction & DIRECTION_READ && (pass ? !has_here(k) : !k->n_guards) &&
+                           same_place(k, l, own);
                 l->guard[i].here |= here;
             }
 }
@@ -82,12 +86,23 @@ bool compile_make_guards(struct compiling *x, const struct map_line *l, const st
     return true;
 }
 
+/* Can two conditions on one field never both hold? */
+static bool exclude(const struct map_guard *a, const struct map_guard *b)
+{
+    const bool same = slice_eq(a->value, b->value);
+
+    if (a->absent && b->absent)
+        return false;
+    if (!a->absent && !b->absent)
+        return a->value.n && b->value.n && !same;
+    return same || !(a->absent ? a : b)->value.n; /* = A and != A, or nothing at all */
+}
+
 bool compile_apart(const struct map_guard *a, unsigned n, const struct map_guard *b, unsigned m)
 {
     for (unsigned i = 0; i < n; i++)
         for (unsigned k = 0; k < m; k++)
-            if (a[i].field == b[k].field &&
-                (a[i].absent != b[k].absent || (a[i].value.n && b[k].value.n && !slice_eq(a[i].value, b[k].value))))
+            if (a[i].field == b[k].field && exclude(&a[i], &b[k]))
                 return true;
     return false;
 }
@@ -189,7 +204,7 @@ static void settle(struct compiling *x, struct map_scope *s, struct map_take **t
             teller->tells = true;
         } else if (!given && g->absent) {
             g->origin = GUARD_NOBODY;
-        } else if (!given && g->value.n && t->n_select) {
+        } else if (!given && g->value.n && !g->absent && t->n_select) {
             g->origin = GUARD_SAID;
         } else {
             compile_refuse(x, at, "\"%.*s\" is not known when this is read", SLICE_FMT(g->field->name));
@@ -245,13 +260,40 @@ static bool say(struct compiling *x, struct map_take **take, size_t n, struct ma
     return true;
 }
 
+/* Is the element of an op the one of another, or its qualifier? */
+static bool shares_element(const struct map_op *op, const struct map_op *own)
+{
+    bool same = op->element[0] == own->element[0] && op->component == own->component;
+    for (unsigned i = 0; i < own->n_select; i++)
+        same |= op->element[0] == own->select[i].element && op->component == own->select[i].component;
+    return same;
+}
+
+/* What stands behind a line with a qualifier of its own reads what that one leaves. */
+static void find_behind(struct map_take *t)
+{
+    for (unsigned i = 1; i < t->n_ops; i++)
+        for (unsigned k = 0; k < i; k++) {
+            struct map_op *op = &t->op[i];
+            if (!t->op[k].n_select || !shares_element(op, &t->op[k]) || op->quick == QUICK_NONE || op->behind)
+                continue;
+            op->behind = true;
+            if (op->quick != QUICK_GUARDED) {
+                op->inside = op->quick;
+                op->quick = QUICK_GUARDED;
+            }
+        }
+}
+
 bool compile_settle_guards(struct compiling *x, struct map_scope *s, struct map_take **take, size_t n,
                            const struct map_line *lines)
 {
     bool any = false;
 
-    for (size_t i = 0; i < n; i++)
+    for (size_t i = 0; i < n; i++) {
         any |= take[i]->n_guards > 0;
+        find_behind(take[i]);
+    }
     if (!any)
         return true;
     s->watch = ARENA_ARRAY(x->arena, MOST_WATCHED, struct map_guard);

@@ -28,6 +28,8 @@ struct compiling {
     const struct record_field *nodes;   /* the list of that tree */
     bool any_order;                     /* of the tree: a parent may stand behind its children */
     unsigned n_kinds;                   /* lines that make nodes, so far */
+    struct map_select own[MOST_SELECTS];    /* of the line at hand, in a block's own segment */
+    uint8_t n_own;
     unsigned tree_lines;                /* of those for its `id` (1) and `parent` (2) */
     struct map_scope *scopes[MOST_SCOPES];
     unsigned depth;
@@ -68,8 +70,8 @@ struct map_line *compile_children(struct compiling *x, const struct map_line *li
 
 /* ---- compile_guards.c ---- */
 
-/* Which conditions of a block's lines are on fields that a line for the same segment gives. */
-void compile_find_conditions(struct map_line *lines);
+/* Which conditions of a block's lines are on fields that a line for the same segment gives. `own` is the block's. */
+void compile_find_conditions(struct map_line *lines, struct slice own);
 /* A line's conditions; without `all` only those on fields of other segments. False: memory. */
 bool compile_make_guards(struct compiling *x, const struct map_line *l, const struct record_object *object, bool all,
                          const struct map_guard **guard_r, unsigned *n_r);

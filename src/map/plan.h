@@ -66,11 +66,18 @@ struct map_period {
     struct map_name other;              /* what is no date, as it stands */
 };
 
+struct map_select {
+    uint8_t element;
+    uint8_t component;          /* 0: the element itself */
+    uint64_t key;
+    struct slice text;
+};
+
 /* A condition of a line. */
 struct map_guard {
     const struct record_field *field;
     struct slice value;                 /* empty: any, or with `absent` none */
-    bool absent;
+    bool absent;                        /* with a value: another, or none */
     uint8_t origin;                     /* enum guard_origin */
 };
 
@@ -117,6 +124,9 @@ struct map_op {
     const struct map_guard *guard;      /* if FIELD = VALUE and … */
     unsigned n_guards;
     uint8_t inside;             /* QUICK_GUARDED: how it is run where its conditions hold */
+    const struct map_select *select;    /* of a block's own segment: a qualifier that only this line has */
+    uint8_t n_select;
+    bool behind;                /* an op before it that has one may take its element */
     uint32_t line;
 };
 
@@ -132,7 +142,7 @@ enum quick_op {
     QUICK_FOLD,
     QUICK_NODE,         /* CONVERT_NODE or CONVERT_PARENT */
     QUICK_CHILDREN,
-    QUICK_GUARDED,      /* with conditions on fields of the same segment */
+    QUICK_GUARDED,      /* with conditions on the same segment */
     QUICK_SAID,         /* the qualifier says `field`: guard[0].value */
     QUICK_TELL,         /* notes which conditions of other segments hold */
     QUICK_SLOW,
@@ -144,12 +154,6 @@ enum { ODD_COUNTED = 1, ODD_LATER = 2, ODD_VALUE = 4, ODD_FIELD = 8, ODD_STATED 
 enum { ODD_TOTAL = ODD_VALUE | ODD_STATED };
 enum { DIRECTION_READ = 1, DIRECTION_WRITE = 2, DIRECTION_BOTH = 3 };
 
-struct map_select {
-    uint8_t element;
-    uint8_t component;          /* 0: the element itself */
-    uint64_t key;
-    struct slice text;
-};
 enum { MOST_SELECTS = 4, MOST_INHERITED = 16 };
 
 enum take_kind {

@@ -314,14 +314,31 @@ static bool value_given(const struct map_reader *r, const struct map_take *t, co
 
 static bool guard_holds(const struct map_guard *g, struct slice v)
 {
-    return g->absent ? !v.n : g->value.n ? slice_eq(v, g->value) : v.n > 0;
+    return (g->value.n ? slice_eq(v, g->value) : v.n > 0) != g->absent;
 }
 
-/* Do the conditions of an op hold that are on fields of the same segment? */
+/* Is the element of an op one that a line before it, with a qualifier of its own, has? */
+static bool is_own(const struct map_op *before, const struct map_op *op)
+{
+    bool same = op->element[0] == before->element[0] && op->component == before->component;
+    for (unsigned i = 0; i < before->n_select; i++)
+        same |= op->element[0] == before->select[i].element && op->component == before->select[i].component;
+    return same;
+}
+
+/* Do the conditions of an op hold that are on the same segment? */
 static bool guards_hold(const struct map_reader *r, const struct map_take *t, const struct map_op *op,
                         const struct segment *s)
 {
     struct slice v;
+    for (unsigned i = 0; i < op->n_select; i++) {
+        v = part_of(r, s, op->select[i].element, op->select[i].component);
+        if (v.n == 0 || v.n > 8 || slice_key(v) != op->select[i].key || !part_of(r, s, op->element[0], op->component).n)
+            return false;
+    }
+    for (const struct map_op *before = t->op; op->behind && before < op; before++)
+        if (before->n_select && is_own(before, op) && guards_hold(r, t, before, s))
+            return false;
     for (unsigned i = 0; i < op->n_guards; i++)
         if (op->guard[i].origin == GUARD_HERE &&
             (!value_given(r, t, op->guard[i].field, s, &v) || !guard_holds(&op->guard[i], v)))
@@ -896,8 +913,8 @@ static bool is_left(const struct map_reader *r, const struct map_take *t, const 
                     const struct segment *s)
 {
     for (unsigned i = 0; i < t->n_ops; i++)
-        if (&t->op[i] != op && t->op[i].element[0] == op->element[0] && t->op[i].component == op->component &&
-            t->op[i].direction & DIRECTION_READ && guards_hold(r, t, &t->op[i], s))
+        if (&t->op[i] != op && is_own(&t->op[i], op) && t->op[i].direction & DIRECTION_READ &&
+            guards_hold(r, t, &t->op[i], s))
             return false;
     return !op->component && op->element[0];
 }

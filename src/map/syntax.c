@@ -52,7 +52,7 @@ static bool has_conversion(const struct map_line *l, unsigned kind)
     return false;
 }
 
-/* if FIELD = VALUE   if FIELD   if not FIELD, joined by `and`. The word behind them. */
+/* if FIELD = VALUE   if FIELD != VALUE   if FIELD   if not FIELD, joined by `and`. The word behind them. */
 static unsigned read_guards(struct reading *r, struct map_line *l, unsigned i)
 {
     const unsigned from = i;
@@ -63,7 +63,8 @@ static unsigned read_guards(struct reading *r, struct map_line *l, unsigned i)
         i += 1u + g.absent;
         g.field = word(r, i++);
         right &= g.field.n > 0;
-        if (!g.absent && slice_is(word(r, i), "=")) {
+        if (!g.absent && (slice_is(word(r, i), "=") || slice_is(word(r, i), "!="))) {
+            g.absent = slice_is(word(r, i), "!=");
             g.value = word(r, i + 1);
             right &= g.value.n > 0;
             i += 2;
@@ -242,8 +243,8 @@ static bool read_check(struct reading *r, struct map_line *l, unsigned i)
     l->right_at = lines_place(&r->lines, &r->line, i);
     i++;
     if (c.kind == CONVERT_CHECK_COUNT && slice_is(word(r, i), "if") && slice_is(word(r, i + 2), "=")) {
-        l->guard = word(r, i + 1);
-        l->guard_value = word(r, i + 3);
+        l->guard[0].field = word(r, i + 1);
+        l->guard[0].value = word(r, i + 3);
         i += 4;
     }
     if (what.n == 0 || i != r->line.n || (reads && c.kind != CONVERT_CHECK_TOTAL))

@@ -8,10 +8,10 @@
 
 enum { MOST_GUARDS = 4 };
 
-/* `if FIELD = VALUE`, `if FIELD`, `if not FIELD` */
+/* `if FIELD = VALUE`, `if FIELD != VALUE`, `if FIELD`, `if not FIELD` */
 struct map_condition {
     struct slice field, value;      /* value empty: any, or with `absent` none */
-    bool absent;
+    bool absent;                    /* with a value: another, or none */
     bool here;                      /* compiling: a line for the same segment gives the field */
 };
 

@@ -36,7 +36,7 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
 {
     struct map_table *t = ARENA_NEW(arena, struct map_table);
     size_t room = 0, also_room = 0;
-    unsigned bits = 3, depth = heading->depth;
+    unsigned bits = 3, depth = heading->depth, any = 0;
     struct line line;
 
     if (!t)
@@ -64,9 +64,10 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
         }
         if (slice_is(line.word[0].s, "*") && !line.word[0].quoted) {
             t->refuse = slice_is(line.word[1].s, "refuse");
-            if (!t->refuse && !slice_is(line.word[1].s, "keep")) {
+            t->drop = slice_is(line.word[1].s, "drop");
+            if (!t->refuse && !t->drop && !slice_is(line.word[1].s, "keep")) {
                 struct place at = lines_place(lines, &line, 1);
-                complain(lines->complaints, &at, "expected \"keep\" or \"refuse\"");
+                complain(lines->complaints, &at, "expected \"keep\", \"drop\" or \"refuse\"");
             }
             continue;
         }
@@ -86,6 +87,13 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
         if (row->json.n + row->code.n * 6 > t->longest)
             t->longest = row->json.n + row->code.n * 6;
         for (unsigned i = 3; i < line.n; i++) {
+            if (slice_is(line.word[i].s, "*") && !line.word[i].quoted) {
+                struct place at = lines_place(lines, &line, i);
+                if (any)
+                    complain(lines->complaints, &at, "the table has a code for all other words already");
+                any = t->n;
+                continue;
+            }
             t->also = arena_grow(arena, t->also, t->n_also, &also_room, sizeof(*t->also));
             if (!t->also)
                 return NULL;
@@ -93,6 +101,7 @@ struct map_table *map_table_read(struct lines *lines, const struct line *heading
                                                            .only_written = true };
         }
     }
+    t->any = any ? &t->row[any - 1] : NULL;
     while ((1u << bits) < t->n * 4 + 1)
         bits++;
     t->shift = 64 - bits;

@@ -4,6 +4,7 @@
  *     table unit
  *       PC  H87
  *       SI  seller also inventory   # further words are only written: what was meant is lost, and that is told
+ *       ZZ  other also *  # so is any word of another standard that has no code here
  *       *   keep          # what has no row stays as it is: so it is without this line, too; `* refuse` refuses it
  */
 #ifndef WAYBILL_MAP_TABLE_H
@@ -33,6 +34,8 @@ struct map_table {
     unsigned n;
     struct map_table_row *also; /* further words, which are only written */
     unsigned n_also;
+    const struct map_table_row *any;    /* whose code stands for words of another standard: `also *`; NULL: none */
+    bool drop;                  /* words of another standard that have no code here are left out: `* drop` */
     bool refuse;                /* codes without a row are errors */
     bool one_to_one;
     size_t longest;             /* the most bytes that a code with its word makes in JSON */

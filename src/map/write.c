@@ -150,10 +150,9 @@ static const struct cell *cell_of(const struct map_writer *w, unsigned element, 
 }
 
 /* The qualifiers that the map's line names. What a field says must be the same. */
-static int set_selects(struct map_writer *w, const struct work *k)
+static int set_selects(struct map_writer *w, const struct map_select *select, unsigned n)
 {
-    for (unsigned i = 0; i < k->n_select; i++) {
-        const struct map_select *s = &k->select[i];
+    for (const struct map_select *s = select; s < select + n; s++) {
         struct cell *c = &w->cell[s->element - 1];
         uint64_t bit = 1ull << (s->element - 1);
         if (UNLIKELY(s->component != 0)) {
@@ -569,6 +568,29 @@ static COLD bool lose_word(struct map_writer *w, const struct action *a, const s
     return !v->n;
 }
 
+/* A word of another standard that this one has no code for: the table's code for all such stands for it, or nothing (then
+ * *v_r is empty), which is told. False: the table knows of neither. */
+static COLD bool write_any_word(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
+                                struct slice word, struct slice *v_r)
+{
+    const struct map_table_row *any = a->words->table->any;
+    const struct map_table *t = a->words->table;
+    char words[160];
+
+    if (!any && t->drop) {
+        snprintf(words, sizeof(words), "is left out: it has no code in table %.*s", SLICE_FMT(t->name));
+        write_report_loss(w, write_path(w, f, a->list, item, a->op->field), word, words);
+        *v_r = slice(NULL, 0);
+        return true;
+    }
+    if (!any)
+        return false;
+    snprintf(words, sizeof(words), "has no code here: %.*s, %.*s, is written", SLICE_FMT(any->code), SLICE_FMT(any->word));
+    write_report_loss(w, write_path(w, f, a->list, item, a->op->field), word, words);
+    *v_r = any->code;
+    return true;
+}
+
 /* One value of the object `values`, converted and set; f is the object that the path goes by. */
 static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *values, const struct frame *f,
                                    const struct action *a, unsigned element, uint32_t item, struct slice v)
@@ -588,10 +610,13 @@ static ALWAYS_INLINE int run_value(struct map_writer *w, const struct frame *val
             if (code)
                 return code;
         }
-        if (UNLIKELY(!code_of(a, word, beside, &v, &lost))) {
+        if (UNLIKELY(!code_of(a, word, beside, &v, &lost)) &&
+            !(w->crossing && write_any_word(w, a, f, item, word, &v))) {
             write_refuse_word(w, a, f, item, word, beside);
             return 0;
         }
+        if (UNLIKELY(w->crossing) && v.p == word.p && is_no_code(w, a->use, v))
+            write_any_word(w, a, f, item, word, &v);
         if (UNLIKELY(lost == LOST_CODE))
             write_report_loss(w, write_path(w, f, a->list, item, a->op->beside), beside,
                               "is not written: it stands for something else");
@@ -747,14 +772,14 @@ static COLD int check_guards(struct map_writer *w, const struct frame *values, c
         const struct map_guard *g = &op->guard[i];
         struct slice v;
         int code;
-        if (has(values, g->field->index) == g->absent)
-            return 0;
-        if (!g->value.n)
-            continue;
-        code = text_of(w, values, g->field->index, &v);
-        if (code)
-            return code;
-        if (!slice_eq(v, g->value))
+        bool holds = has(values, g->field->index);
+        if (holds && g->value.n) {
+            code = text_of(w, values, g->field->index, &v);
+            if (code)
+                return code;
+            holds = slice_eq(v, g->value);
+        }
+        if (holds == g->absent)
             return 0;
     }
     if (a->field != NO_FIELD)
@@ -786,6 +811,8 @@ static COLD int look_twice(struct map_writer *w, const struct frame *values, con
     }
     if (a->kind == ACTION_CONSTANT) {
         code = set_cell(w, a, element, f, item, a->constant, true);
+        if (code >= 0)
+            code = set_selects(w, a->op->select, a->op->n_select);
         return code < 0 ? code : 0;
     }
     if (!has(values, a->field)) {
@@ -844,6 +871,8 @@ static int run_odd(struct map_writer *w, const struct frame *values, const struc
     code = text_of(w, values, a->field, &v);
     if (LIKELY(code == 0))
         code = run_value(w, values, f, a, a->element + shift, item, v);
+    if (UNLIKELY(a->guarded) && a->op->n_select && code >= 0)
+        code = set_selects(w, a->op->select, a->op->n_select);
     return code;
 }
 
@@ -1249,7 +1278,7 @@ int write_end_segment(struct map_writer *w, bool always)
     if (!w->substance && !always)
         return 0;
     if (w->work->n_select) {
-        code = set_selects(w, w->work);
+        code = set_selects(w, w->work->select, w->work->n_select);
         if (code < 0)
             return code;
     }
@@ -1763,7 +1792,7 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
             if (code < 0)
                 return code;
             gap = is_gap(item);
-            if (gap && UNLIKELY(w->may_lose)) {
+            if (gap && UNLIKELY(w->may_lose || w->crossing)) {
                 write_report_loss(w, write_path(w, f, t->field, items.index, NULL), slice(NULL, 0),
                                   "is left out: it is a gap in another standard's segment");
                 continue;

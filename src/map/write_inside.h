@@ -128,6 +128,7 @@ struct map_writer {
     bool no_totals;                         /* there are more items than their count can say */
     bool some_left;                         /* some object's `unmapped` is to be written */
     bool may_lose;                          /* what cannot be written may be left out, and is told (`allow loss`) */
+    bool crossing;                          /* map_writer_crossing() */
     struct loss *loss;                      /* of what is being written and may be left out; NULL: nothing may */
     struct frame *frame;
     unsigned top;                           /* frames in use */

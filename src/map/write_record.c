@@ -366,6 +366,11 @@ void map_writer_extent(const struct map_writer *w, uint64_t *from_r, uint64_t *t
     *to_r = w->body_to;
 }
 
+void map_writer_crossing(struct map_writer *w, bool crossing)
+{
+    w->crossing = crossing;
+}
+
 void map_writer_discard(struct map_writer *w, bool discard)
 {
     w->options.discard = discard;

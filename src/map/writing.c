@@ -148,7 +148,7 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
     if (!(op->direction & DIRECTION_WRITE))
         return true;
     *a = (struct action){ .element = op->element[0], .component = op->component, .op = op, .field = NO_FIELD,
-                          .beside = NO_FIELD, .inherits = NO_FIELD, .guarded = op->n_guards > 0 };
+                          .beside = NO_FIELD, .inherits = NO_FIELD, .guarded = op->n_guards || op->n_select };
     if (op->quick == QUICK_SAID)
         return true;
     if (op->above && op->field && !(a->above = number_above(x, op->field->index)))

@@ -738,7 +738,9 @@ static void test_tables_refused(void **state)
     refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00 a also b\n  01 b\n",
             "4: \"b\" has a row of its own in the table\n");
     refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  00 a\n  * maybe\n",
-            "6:5: expected \"keep\" or \"refuse\"\n");
+            "6:5: expected \"keep\", \"drop\" or \"refuse\"\n");
+    refused(HEAD "  BEG03 <-> number\ntable own\n  00 original also *\n  06 confirmation also other *\n",
+            "6:30: the table has a code for all other words already\n");
     refused(HEAD "  BEG01 <-> purpose code own\ntable own\n  123456789 a\n", "5:3: a code has 1 to 8 characters\n");
     write_file("tables/wrong.table", "table other\n  00 a\n");
     refused(HEAD "  BEG01 <-> purpose code wrong\n",
@@ -1058,6 +1060,43 @@ static void test_guards_by_presence(void **state)
          BEG "SAC*A*D240*******PC*1~" PO1,
          "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\",\"amount\":\"1\",\"currency\":\"piece\",\"vendor\":\"PC\","
          LINES_JSON "}");
+}
+
+/* In its own block a segment has a qualifier for one line. */
+static void test_own_qualifier(void **state)
+{
+    static const char map[] =
+        HEAD BEG_LINES "  REF <-> references[]\n    REF[01=ZZ].REF02 <-> related_value if not text\n"
+                       "    REF01 <-> kind\n    REF02 <-> value\n    REF03 <-> text\n" PO1_LINES;
+    struct setting s;
+    (void)state;
+    goes(map, BEG "REF*CO*1~REF*ZZ*2~REF*ZZ*3*T~" PO1,
+         "{" BEG_JSON ",\"references\":[{\"kind\":\"CO\",\"value\":\"1\"},{\"related_value\":\"2\"},"
+         "{\"kind\":\"ZZ\",\"value\":\"3\",\"text\":\"T\"}]," LINES_JSON "}");
+    /* without the element there is nothing to take */
+    goes(map, BEG "REF*ZZ**T~" PO1,
+         "{" BEG_JSON ",\"references\":[{\"kind\":\"ZZ\",\"text\":\"T\"}]," LINES_JSON "}");
+    compile_well(&s, map, NULL);
+    writes_with(&s, "{" BEG_JSON ",\"references\":[{\"kind\":\"CO\",\"related_value\":\"2\"}]," LINES_JSON "}", "",
+                "MAP-VALUE references[0].kind: \"CO\" does not fit, expected what stands for ZZ there (REF01 Reference "
+                "Identification Qualifier)\n");
+    clean_up(&s);
+    refused(HEAD "  REF <-> references[]\n    REF[01=ZZ].(REF02 REF03) <-> value\n",
+            "4:5: inside its own block only a line for one element has another qualifier\n");
+}
+
+/* The value that a condition names, or any other, or none. */
+static void test_guards_other(void **state)
+{
+    static const char map[] =
+        HEAD BEG_LINES "  CUR01 <-> kind\n  CUR02 <-> currency\n  REF[IA].REF02 <-> vendor if kind = BY\n"
+                       "  REF[VR].REF02 <-> vendor if kind != BY\n" PO1_LINES;
+    (void)state;
+    goes(map, BEG "CUR*BY*USD~REF*IA*1~" PO1,
+         "{" BEG_JSON ",\"kind\":\"BY\",\"currency\":\"USD\",\"vendor\":\"1\"," LINES_JSON "}");
+    goes(map, BEG "CUR*SE*USD~REF*VR*1~" PO1,
+         "{" BEG_JSON ",\"kind\":\"SE\",\"currency\":\"USD\",\"vendor\":\"1\"," LINES_JSON "}");
+    goes(map, BEG "REF*VR*1~" PO1, "{" BEG_JSON ",\"vendor\":\"1\"," LINES_JSON "}");
 }
 
 static void test_inherit(void **state)
@@ -1933,6 +1972,8 @@ int main(void)
         cmocka_unit_test(test_guards_across),
         cmocka_unit_test(test_guards_said),
         cmocka_unit_test(test_guards_by_presence),
+        cmocka_unit_test(test_guards_other),
+        cmocka_unit_test(test_own_qualifier),
         cmocka_unit_test(test_inherit),
         cmocka_unit_test(test_qualifiers),
         cmocka_unit_test(test_several_qualifiers),
