@@ -285,11 +285,11 @@ static void values(void **state)
                   "PO1**4*LB***UP*012345678905\nCTT*3*7\n",
           "MAP-LOSS lines[2].unit_code: \"CA\" is not written: it stands for something else\n" },
         /* implied places */
-        { BEG ",\"allowances\":[{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"-15.5\","
+        { BEG ",\"allowances\":[{\"kind\":\"charge\",\"service\":\"freight\",\"amount\":\"-15.5\","
           "\"settlement\":\"off_invoice\"},"
-          "{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"0.05\",\"settlement\":\"off_invoice\"}]," LINES,
+          "{\"kind\":\"charge\",\"service\":\"freight\",\"amount\":\"0.05\",\"settlement\":\"off_invoice\"}]," LINES,
           BEG_OUT "SAC*C*D240***-1550*******02\nSAC*C*D240***5*******02\n" PO1_OUT CTT_OUT, "" },
-        { BEG ",\"allowances\":[{\"kind\":\"charge\",\"code\":\"D240\",\"amount\":\"15.005\","
+        { BEG ",\"allowances\":[{\"kind\":\"charge\",\"service\":\"freight\",\"amount\":\"15.005\","
           "\"settlement\":\"off_invoice\"}]," LINES,
           NULL,
           "MAP-VALUE allowances[0].amount: \"15.005\" has too many decimals, expected no more decimals than the "
@@ -322,14 +322,16 @@ static void left_out(void **state)
     static const struct row rows[] = {
         { BEG "," LINES ",\"references\":[{\"kind\":\"wibble\",\"value\":\"9\"}]", BEG_OUT "REF*ZZ*9\n" PO1_OUT CTT_OUT,
           "MAP-LOSS references[0].kind: \"wibble\" has no code in table reference-kind: ZZ is written\n" },
-        { BEG "," LINES ",\"amounts\":[{\"kind\":\"wibble\",\"amount\":\"1\"},{\"kind\":\"total\",\"amount\":\"2\"}]",
-          BEG_OUT "AMT*TT*2\n" PO1_OUT CTT_OUT, "MAP-LOSS amounts[0]: is left out: amounts[0].kind: \"wibble\" is no word of table amount-kind and no code "
-          "(AMT01 Amount Qualifier Code)\n" },
+        { BEG "," LINES ",\"contacts\":[{\"role\":\"wibble\",\"name\":\"A\"},{\"role\":\"buyer\",\"name\":\"B\"}]",
+          BEG_OUT "PER*BD*B\n" PO1_OUT CTT_OUT, "MAP-LOSS contacts[0]: is left out: contacts[0].role: \"wibble\" is no word of table contact-role and no code "
+          "(PER01 Contact Function Code)\n" },
         { "\"purpose\":\"original\",\"type\":\"wibble\",\"number\":\"77\",\"ordered_on\":\"2026-01-02\"," LINES,
           BEG_OUT PO1_OUT CTT_OUT, "MAP-LOSS type: \"wibble\" has no code in table order-type: SA is written\n" },
-        { BEG "," LINES ",\"notes\":[{\"text\":\"one\"},{\"kind\":\"notes\",\"value\":\"2\",\"text\":\"two\"}]",
-          BEG_OUT "N9*L1*2\nMSG*two\n" PO1_OUT CTT_OUT, "MAP-LOSS notes[0]: is left out: notes[0].kind: missing, expected ID 2/3 (N901 Reference Identification "
-          "Qualifier)\n" },
+        { BEG "," LINES ",\"paperwork\":[{\"transmission\":\"FX\"},{\"kind\":\"CI\",\"transmission\":\"FX\"}]",
+          BEG_OUT "PWK*CI*FX\n" PO1_OUT CTT_OUT, "MAP-LOSS paperwork[0]: is left out: paperwork[0].kind: missing, expected ID 2/2 (PWK01 Report Type Code)\n" },
+        /* a text alone has a place: what N9 must have stands there */
+        { BEG "," LINES ",\"notes\":[{\"text\":\"one\"},{\"subject\":\"DOCK\",\"text\":\"two\"}]",
+          BEG_OUT "N9*L1*NOTE\nMSG*one\nN9*L1**DOCK\nMSG*two\n" PO1_OUT CTT_OUT, "" },
         { BEG "," LINES ",\"ship_to\":{\"name\":\"A*B\"}", NULL, "MAP-CHARACTER ship_to.name: \"A*B\" the value holds \"*\", which is the element separator (N102 Name)\n" },
         { UNIT("\"unit\":\"foo\""), NULL, "X12-AK4-5 lines[0].unit: \"foo\" is no word of table unit and no code (PO103 Unit or Basis for Measurement "
           "Code)\n" },
