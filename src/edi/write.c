@@ -447,20 +447,36 @@ static inline bool has_room(struct edi_writer *w, size_t n)
     return w->out.room - w->out.n >= n + SLACK || buf_reserve(&w->out, n + SLACK) != NULL;
 }
 
+static char *put_digits(char *p, unsigned n)
+{
+    char room[40];
+    const struct slice digits = slice_digits(n, room);
+    memcpy(p, digits.p, digits.n);
+    return p + digits.n;
+}
+
 void writer_place(const struct edi_writer *w, unsigned element, unsigned repetition, unsigned component,
                   char text[WRITER_PLACE])
 {
-    const size_t size = WRITER_PLACE;
     const char *tag = w->out.p + w->start;
-    int n = 0;
+    size_t n = 0;
 
-    while (n < 3 && tag[n] != w->syntax.element && w->start + (size_t)n < w->out.n)
+    while (n < 3 && tag[n] != w->syntax.element && w->start + n < w->out.n)
         n++;
-    n = snprintf(text, size, "%.*s%02u", n, tag, element);
-    if ((component > 1 || (component && repetition == 1)) && n > 0 && (size_t)n < size)
-        n += snprintf(text + n, size - (size_t)n, "-%u", component);
-    if (repetition > 1 && n > 0 && (size_t)n < size)
-        snprintf(text + n, size - (size_t)n, ", repetition %u", repetition);
+    memcpy(text, tag, n);
+    text += n;
+    if (element < 10)
+        *text++ = '0';
+    text = put_digits(text, element);
+    if (component > 1 || (component && repetition == 1)) {
+        *text++ = '-';
+        text = put_digits(text, component);
+    }
+    if (repetition > 1) {
+        memcpy(text, ", repetition ", 13);
+        text = put_digits(text + 13, repetition);
+    }
+    *text = 0;
 }
 
 int writer_refuse(struct edi_writer *w, const char *place, const char *format, ...)
@@ -687,7 +703,7 @@ int edi_write_values(struct edi_writer *w, const struct edi_value *value, unsign
     const struct edi_syntax *x = &w->syntax;
     size_t at = w->out.n, from = at, room = 0;
     signed16 bad = { 0 }, escapes = { 0 };
-    unsigned last = 0, part = 0, components = 0, found = 0, found_components = 0;
+    unsigned last = 0, part = 0, components = 0, found = 0, found_components = 0, n_parts = 0;
     char *p;
 
     if (UNLIKELY(w->failed || !w->in_segment || w->last))
@@ -698,11 +714,13 @@ int edi_write_values(struct edi_writer *w, const struct edi_value *value, unsign
         return writer_fail_buffer(w, &w->out);
     p = w->out.p;
     for (const struct edi_value *v = value; v < value + n; v++) {
-        if (UNLIKELY(v->text.n == 0 || v->repetition > 1 || v->element > LIMIT_ELEMENTS))
+        if (UNLIKELY(v->text.n == 0 || v->repetition > 1 || v->element > SEGMENT_ELEMENTS_MOST ||
+                     n_parts + v->component > SEGMENT_PARTS_MOST - SEGMENT_ELEMENTS_MOST))
             return 1;
         if (v->element > last) {
             do {
-                w->at[last] = (uint32_t)at;
+                w->at[last] = w->parts.part[n_parts] = (uint32_t)at;
+                w->parts.rank[last] = n_parts++;
                 p[at++] = x->element;
             } while (UNLIKELY(++last < v->element));
             part = 1;
@@ -713,9 +731,10 @@ int edi_write_values(struct edi_writer *w, const struct edi_value *value, unsign
             if (UNLIKELY(!x->component))
                 return 1;
             components += v->component - part;
-            do
+            do {
+                w->parts.part[n_parts++] = (uint32_t)at;
                 p[at++] = x->component;
-            while (UNLIKELY(++part < v->component));
+            } while (UNLIKELY(++part < v->component));
         }
         copy_plain(p + at, v->text.p, v->text.n);
         at += v->text.n;
@@ -741,7 +760,10 @@ int edi_write_values(struct edi_writer *w, const struct edi_value *value, unsign
     w->last = last;
     w->repetition = w->component = 0;
     w->substance |= n > 0;
-    w->parts = components > 0;
+    w->has_parts = components > 0;
+    w->parts.part[n_parts] = (uint32_t)at;
+    w->parts.rank[last] = n_parts;
+    w->parts_of = last;
     w->escapes = any(escapes) ? ESCAPES_SOME : ESCAPES_NONE;
     return 0;
 }
@@ -809,7 +831,7 @@ int edi_write_part(struct edi_writer *w, unsigned element, unsigned repetition, 
     w->repetition = repetition;
     w->component = component;
     w->substance = true;
-    w->parts |= repetition > 1 || component > 1;
+    w->has_parts |= repetition > 1 || component > 1;
     return 0;
 }
 
@@ -870,7 +892,8 @@ int edi_write_begin(struct edi_writer *w, struct slice tag)
     w->out.n = n + tag.n;
     w->last = w->repetition = w->component = 0;
     w->in_segment = true;
-    w->substance = w->parts = w->odd = false;
+    w->substance = w->has_parts = w->odd = false;
+    w->parts_of = 0;
     w->escapes = ESCAPES_UNKNOWN;
     return 0;
 }
@@ -951,7 +974,11 @@ int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r)
         segment_r->at = w->at;
         segment_r->start = (uint32_t)w->start;
         segment_r->n = n;
-        segment_r->flags = w->parts ? SEGMENT_PARTS : 0;
+        segment_r->flags = w->has_parts ? SEGMENT_PARTS : 0;
+        if (w->parts_of == n && n) {
+            segment_r->part = w->parts.part;
+            segment_r->rank = w->parts.rank;
+        }
         /* what was written in one go holds nothing odd */
         if (w->escapes == ESCAPES_SOME)
             segment_r->flags |= SEGMENT_ESCAPE;

@@ -23,7 +23,7 @@ struct edi_writer {
     bool narrow;              /* more is unusual: a set without small letters, or a release character */
     bool substance;           /* the segment holds more than constants */
     bool in_segment;
-    bool parts;
+    bool has_parts;
     uint8_t escapes;                /* ESCAPES_…: does the segment at hand hold bytes that JSON escapes? */
     bool odd;                       /* it holds released characters or bytes of `page` */
     unsigned held;                  /* marks */
@@ -36,6 +36,8 @@ struct edi_writer {
     int failed;
     size_t start; /* of the segment at hand, in out */
     uint32_t at[LIMIT_ELEMENTS + 1];
+    struct segment_parts parts;             /* with parts_of: where the components of so many elements stand */
+    unsigned parts_of;
     struct edi_write_state state;
     const struct dialect *dialect;
     bool has_page; /* the character set has one byte for each character above ASCII, those of `page` */
@@ -52,7 +54,7 @@ struct edi_writer {
 void writer_use_syntax(struct edi_writer *w, const struct edi_syntax *s);
 int writer_misused(struct edi_writer *w, const char *words);
 int writer_fail_buffer(struct edi_writer *w, const struct buf *b);
-enum { WRITER_PLACE = 40 };
+enum { WRITER_PLACE = 56 };
 /* The name of a place in the segment at hand, "N104" or "REF04-2, repetition 3". */
 void writer_place(const struct edi_writer *w, unsigned element, unsigned repetition, unsigned component,
                   char text_r[WRITER_PLACE]);

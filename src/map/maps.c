@@ -24,6 +24,13 @@ struct kept_lookup {
     unsigned n;
 };
 
+/* A map that was found by how the name of its folder begins, or ends: for each document one is asked for. */
+struct kept_folder {
+    struct kept_folder *next;
+    struct slice standard, begin, end;
+    const struct map *map;
+};
+
 struct maps {
     struct arena arena;
     struct slice directory;     /* ends in a NUL that is not counted */
@@ -33,6 +40,7 @@ struct maps {
     struct kept_kind *kind;
     struct kept_file *file;
     struct kept_lookup *lookup;
+    struct kept_folder *folder;
 };
 
 int maps_new(const char *directory, struct maps **maps_r, struct err *err)
@@ -517,17 +525,32 @@ static int by_folder(struct maps *m, struct slice standard, const char *begin, c
                      const struct map **map_r, struct err *err)
 {
     char folder[128], name[256];
-    int r = find_folder(m, standard, begin, end, folder, sizeof(folder), err);
+    struct kept_folder *known;
+    int r;
     *map_r = NULL;
+    for (known = m->folder; known; known = known->next)
+        if (slice_eq(known->standard, standard) && slice_is(known->begin, begin) && slice_is(known->end, end)) {
+            *map_r = known->map;
+            return 0;
+        }
+    r = find_folder(m, standard, begin, end, folder, sizeof(folder), err);
     if (r < 0)
         return r;
     snprintf(name, sizeof(name), "%.*s/%s", SLICE_FMT(standard), folder);
-    for (const struct map *k = m->map; k; k = k->next)
-        if (slice_is(k->name, name)) {
+    for (const struct map *k = m->map; k && !*map_r; k = k->next)
+        if (slice_is(k->name, name))
             *map_r = k;
-            return 0;
-        }
-    return maps_by_name(m, slice_of(name), c, map_r, err);
+    if (!*map_r && (r = maps_by_name(m, slice_of(name), c, map_r, err)) < 0)
+        return r;
+    known = ARENA_NEW(&m->arena, struct kept_folder);
+    if (!known)
+        return err_nomem(err);
+    *known = (struct kept_folder){ m->folder, arena_copy(&m->arena, standard), arena_copy(&m->arena, slice_of(begin)),
+                                   arena_copy(&m->arena, slice_of(end)), *map_r };
+    if (!known->standard.p || !known->begin.p || !known->end.p)
+        return err_nomem(err);
+    m->folder = known;
+    return 0;
 }
 
 int maps_by_set(struct maps *m, struct slice standard, struct slice set, struct complaints *c,

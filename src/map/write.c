@@ -80,6 +80,21 @@ void write_begin_segment(struct map_writer *w, const struct work *k, const struc
         arena_reset(&w->segment_arena);
 }
 
+/* A component behind all others, as most are. False: it is none. */
+static ALWAYS_INLINE bool add_part(struct map_writer *w, const struct action *a, unsigned element, unsigned component,
+                                   const struct frame *f, uint32_t item, struct slice text)
+{
+    struct part *p = &w->part[w->n_parts];
+    if (UNLIKELY(w->n_parts == MOST_PARTS - 1 ||
+                 (w->n_parts && (p[-1].element > element || (p[-1].element == element && p[-1].component >= component)))))
+        return false;
+    *p = (struct part){ { text, a, f, item }, (uint8_t)element, (uint16_t)component };
+    w->n_parts++;
+    w->filled |= 1ull << (element - 1);
+    w->composite |= 1ull << (element - 1);
+    return true;
+}
+
 int write_set_part(struct map_writer *w, const struct action *a, unsigned element, unsigned component,
                    const struct frame *f, uint32_t item, struct slice text, bool constant)
 {
@@ -115,8 +130,13 @@ static ALWAYS_INLINE int set_cell(struct map_writer *w, const struct action *a, 
 
     if (UNLIKELY(text.n == 0))
         return 0;
-    if (UNLIKELY(a->component))
+    if (UNLIKELY(a->component)) {
+        if (LIKELY(add_part(w, a, element, a->component, f, item, text))) {
+            w->substance |= !constant;
+            return 0;
+        }
         return write_set_part(w, a, element, a->component, f, item, text, constant);
+    }
     if (UNLIKELY(w->filled & bit)) {
         if (!constant)
             write_set_twice(w, a, f, item, text, c->text);
