@@ -1201,7 +1201,9 @@ static int take_broken(struct edi_reader *r, const struct segment *whole)
         uint32_t tag = 0;
         struct segment part = { base, at, start, n, whole->flags, NULL, NULL };
         memcpy(&tag, p, at[0] - start < 4 ? at[0] - start : 4);
-        if (tag & r->dialect->odd_tag)
+        if (memchr(p, 0, at[0] - start)) /* as reader_walk() has it */
+            tag = UINT32_MAX;
+        else if (tag & r->dialect->odd_tag)
             tag = reader_mend_tag(r, &part, tag);
         const enum dialect_role role = dialect_role(r->dialect, tag);
         const bool se = role == ROLE_DOCUMENT_END, ge = role == ROLE_GROUP_END, iea = role == ROLE_INTERCHANGE_END;
