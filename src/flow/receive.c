@@ -413,7 +413,7 @@ static int send_answer(struct receiving *r, const struct payload *payload, struc
                                       .priority = 0 };
     struct store_delivery delivery = { .partner = p->name, .kind = SLICE("acknowledgment"), .set = set, .priority = 0 };
     struct buf name;
-    store_id id, ignored;
+    store_id id = 0, ignored;
     int rc;
 
     for (unsigned i = 0; i < p->n_routes; i++)
