@@ -1638,7 +1638,7 @@ static COLD int begin_losing(struct map_writer *w, struct moment *m)
     m->checker = w->checker;
     m->segments = w->segments;
     keep_tally(w, &m->tally);
-    m->loss.any = m->loss.whole = false;
+    m->loss.any = m->loss.whole = m->loss.missing = false;
     m->around = w->loss;
     w->loss = &m->loss;
     return 0;
@@ -1658,6 +1658,23 @@ static COLD int end_losing(struct map_writer *w, struct moment *m, int code, boo
     set_tally(w, &m->tally);
     write_report_left_out(w, &m->loss, list);
     return w->stopped;
+}
+
+/* A row that lacks what its segment must have, a quantity: what the item says besides is written all the same. */
+static COLD int run_losing_row(struct map_writer *w, struct frame *item, bool last)
+{
+    struct moment moment;
+    int code = begin_losing(w, &moment);
+
+    if (code < 0)
+        return code;
+    moment.loss.missing = true;
+    code = run_row(w, item, last);
+    if (code >= 0 && moment.loss.any)
+        write_stay_behind(w);
+    else if (w->behind.set)
+        w->behind.mark.held = moment.mark.held; /* as this moment's mark goes before it */
+    return end_losing(w, &moment, code, false);
 }
 
 static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
@@ -1720,7 +1737,9 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
             code = write_rest(w, item);
         w->goes_on = false;
         if (LIKELY(code >= 0))
-            code = UNLIKELY(s->row) ? run_row(w, item, rows == 0) : write_run_inner(w, item);
+            code = LIKELY(!s->row)         ? write_run_inner(w, item)
+                   : UNLIKELY(w->may_lose) ? run_losing_row(w, item, rows == 0)
+                                           : run_row(w, item, rows == 0);
         if (UNLIKELY(loses))
             code = end_losing(w, &moment, code, false);
         w->top--;

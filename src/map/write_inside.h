@@ -101,6 +101,7 @@ struct left {
 struct loss {
     bool any;
     bool whole;             /* its path is told as it is */
+    bool missing;           /* only for want of what is not there */
     char path[200], words[300];
 };
 
