@@ -1801,11 +1801,56 @@ static COLD int keep_cells(struct map_writer *w, uint64_t new_cells, unsigned fr
 }
 
 /* A list whose items lie several in a segment, and in as many segments as are needed. */
+/* Gaps at the end of a segment leave nothing in it; items that have only what all items of it share are gaps. */
+static COLD void lose_gaps(struct map_writer *w, const struct frame *f, const struct spread *p, uint64_t end,
+                           unsigned n)
+{
+    for (; n; n--)
+        write_report_loss(w, write_path(w, f, p->take->field, end - n, NULL), slice(NULL, 0),
+                          "is not written: a gap at the end of a segment leaves nothing there");
+}
+
+/* Has an item nothing but what all items of its segment share? */
+static bool is_hollow(const struct spread *p, const struct json_tape *tape, uint32_t node)
+{
+    if (tape->node[node].type != JSON_OBJECT)
+        return false;
+    for (uint32_t c = json_first(node); c < json_end(tape, node); c = json_next(tape, c)) {
+        unsigned i = 0;
+        while (i < p->n_shared_fields &&
+               !slice_eq(json_raw_key(tape, c), p->item->object->field[p->shared_field[i]].name))
+            i++;
+        if (i == p->n_shared_fields)
+            return false;
+    }
+    return true;
+}
+
+/* A gap stands neither first nor last in a segment. Is there room behind this slot for an item and those that gaps
+ * part from it? */
+static bool has_room(const struct spread *p, const struct items *items, unsigned slot, unsigned most)
+{
+    uint32_t c = items->next;
+
+    if (slot == 0 || items->streamed || c >= items->end || LIKELY(!is_hollow(p, items->tape, c)))
+        return true;
+    while (c < items->end && is_hollow(p, items->tape, c)) {
+        for (; c < items->end && is_hollow(p, items->tape, c); c = json_next(items->tape, c))
+            slot++;
+        if (c < items->end) {
+            slot++;
+            c = json_next(items->tape, c);
+        }
+    }
+    return slot < most;
+}
+
 static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k)
 {
     const struct spread *p = &k->spread[0];
     const struct map_take *t = p->take;
-    unsigned most = groups_of(t), slot = 0, top = w->top, which = 0;
+    unsigned most = groups_of(t), slot = 0, top = w->top, which = 0, gaps = 0;
+    const bool in_parts = p->n_shared_fields && p->item && p->action[0].component;
     struct frame *shared = NULL;        /* of the item that says what this segment's pairs share */
     struct items items;
     uint32_t node;
@@ -1837,11 +1882,15 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
                 continue;
             }
         }
-        if (slot == most || (shared && !gap && item && !same_shared(p, shared, item))) {
+        if (slot == most || (shared && !gap && item && !same_shared(p, shared, item)) ||
+            (in_parts && !gaps && !has_room(p, &items, slot, most))) {
             if (!t->repeats && slot == most) {
                 write_too_many(w, p, f, items.index, most);
                 return 0;
             }
+            if (UNLIKELY(gaps))
+                lose_gaps(w, f, p, items.index, gaps);
+            gaps = 0;
             code = write_end_segment(w, false);
             if (UNLIKELY(f->left) && code >= 0)
                 code = write_left_before(w, f, k->segment);
@@ -1857,6 +1906,7 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
             code = run_plain(w, item, f, p->item->direct, map_shift(t, slot), (uint32_t)items.index);
             for (unsigned i = 0; i < p->n_odd && code >= 0; i++)
                 code = run_odd(w, item, f, p->odd[i], map_shift(t, slot), (uint32_t)items.index);
+            gaps = LIKELY(w->filled != filled || w->n_parts != parts) ? 0 : gaps + 1;
             if (code >= 0 && !shared && !gap && p->n_shared_fields) {
                 code = run_actions(w, item, f, p->action + p->shared, p->n_actions - p->shared, 0,
                                    (uint32_t)items.index);
@@ -1877,6 +1927,8 @@ static int run_pairs(struct map_writer *w, struct frame *f, const struct work *k
             return code;
         slot++;
     }
+    if (UNLIKELY(gaps) && code == 0)
+        lose_gaps(w, f, p, items.index + 1, gaps);
     if (code == 0)
         code = write_end_segment(w, false);
     return code < 0 ? code : 0;

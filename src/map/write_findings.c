@@ -80,8 +80,8 @@ void write_report(struct map_writer *w, const struct map_write_finding *f)
     if (f->severity == SEVERITY_IGNORE)
         return;
     /* a record that is wrong by itself, or in another character set, loses nothing: it is refused */
-    if (f->severity == SEVERITY_ERROR && w->loss && (!w->loss->missing || f->missing) && strncmp(f->code, "RECORD", strlen("RECORD")) != 0 &&
-        strcmp(f->code, "MAP-CHARACTER") != 0) {
+    if (f->severity == SEVERITY_ERROR && w->loss && (!w->loss->missing || f->missing) &&
+        strncmp(f->code, "RECORD", strlen("RECORD")) != 0 && strcmp(f->code, "MAP-CHARACTER") != 0) {
         keep_loss(w->loss, f);
         return;
     }

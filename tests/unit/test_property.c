@@ -313,7 +313,7 @@ static bool add_composite(struct chance *c, const struct element *e, struct buf 
         bool good = true;
         size_t end;
         for (unsigned k = 0; k < e->n_parts; k++) {
-            if (e->part[k].requirement == REQ_MANDATORY || (k == 0 && (slice_is(e->id, "C106") || slice_is(e->id, "C212"))) ||
+            if (e->part[k].requirement == REQ_MANDATORY || (k == 0 && (slice_is(e->id, "C106"))) ||
                 perhaps(c, i < 100 ? 30 : 10))
                 set |= 1ull << k;
         }
@@ -371,8 +371,6 @@ static bool add_segment(struct chance *c, const struct guide_node *node, struct 
     }
     if (!set)
         return false;
-    if (slice_is(node->tag, "PIA")) /* numbers without gaps: a gap is an item of nothing */
-        set = (2ull << __builtin_popcountll(set >> 1)) - 1;
     buf_add_slice(to, def->tag);
     end = to->n;
     for (unsigned k = 0; k < def->n && k < 64; k++) {
@@ -409,8 +407,6 @@ static bool add_segment(struct chance *c, const struct guide_node *node, struct 
 /* What no record can do without although a message can: a date, something ordered or sent. */
 static bool is_wanted(const struct guide_node *loop, const struct guide_node *node)
 {
-    if (edifact && node->loop && slice_is(guide->node[loop->first].tag, "CPS")) /* a node without anything is none */
-        return slice_is(guide->node[node->first].tag, "LIN");
     if (!edifact || loop != &guide->node[0])
         return false;
     if (!node->loop)
