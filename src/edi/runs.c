@@ -31,11 +31,45 @@ static enum dialect_role role_at(const struct edi_reader *r, const char *p)
     return ROLE_INNER;
 }
 
-/* Can a segment that begins so only be one inside a document: no envelope, nothing binary? Most are. */
-static inline bool is_inner(const struct edi_reader *r, char first)
+/* Can a segment that begins at p only be one inside a document: no envelope, nothing binary? Most are. */
+static inline bool is_inner(const struct edi_reader *r, const char *p)
 {
-    return first >= 'A' && first <= 'Z' && !(r->dialect->first >> (first & 31) & 1) && first != 'I' &&
-           first != r->syntax.terminator;
+    return *p >= 'A' && *p <= 'Z' && !(r->dialect->first >> (*p & 31) & 1) && (*p != 'I' || p[1] != 'S') &&
+           *p != r->syntax.terminator;
+}
+
+typedef unsigned char bytes16 __attribute__((vector_size(16)));
+
+static inline bytes16 load16(const char *p)
+{
+    bytes16 v;
+    memcpy(&v, p, sizeof(v));
+    return v;
+}
+
+/* From a segment on that is_inner(): where the next one begins that is not, or one that is not whole before `stop`. All
+ * tags that are not inner begin with one letter. */
+static size_t pass_inner(const struct edi_reader *r, size_t at, size_t stop)
+{
+    const unsigned char letter = (unsigned char)('@' + __builtin_ctz(r->dialect->first));
+    const unsigned char terminator = (unsigned char)r->syntax.terminator;
+    const char *const from = r->buf + at, *end = r->buf + stop;
+
+    for (const char *p = from; p + 18 <= end; p += 16) {
+        const bytes16 first = load16(p + 1), second = load16(p + 2);
+        const bytes16 found = (bytes16)(load16(p) == terminator) &
+                              ((bytes16)(first == letter) | ((bytes16)(first == 'I') & (bytes16)(second == 'S')) |
+                               (bytes16)(first < 'A') | (bytes16)(first > 'Z'));
+        uint64_t any[2];
+        memcpy(any, &found, sizeof(any));
+        for (unsigned k = 0; (any[0] | any[1]) && k < 16; k++)
+            if (found[k] && !delimiters_released(from, 0, (size_t)(p - from) + k, r->syntax.release))
+                return (size_t)(p - r->buf) + k + 1;
+    }
+    while ((end = memrchr(from, r->syntax.terminator, (size_t)(end - from))) != NULL)
+        if (!delimiters_released(from, 0, (size_t)(end - from), r->syntax.release))
+            return (size_t)(end - r->buf) + 1;
+    return at;
 }
 
 /* An interchange, or an UNA before one, that begins at p. */
@@ -190,6 +224,7 @@ enum walk runs_split(struct edi_reader *r, bool last)
     bool open = r->run_open, counted = false, fresh = false, new_set = false;
     bool lost = false;                  /* the segment before is ended by a line break */
     size_t newline = start;             /* none between start and it */
+    const bool one_letter = __builtin_popcount(r->dialect->first) == 1;
 
     r->blank_at = r->empty_at = SIZE_MAX;
     for (;;) {
@@ -208,7 +243,14 @@ enum walk runs_split(struct edi_reader *r, bool last)
             r->run_skip_terminator = false;
             continue;
         }
-        if (open && at < r->n && is_inner(r, r->buf[at])) {
+        if (open && at < r->n && is_inner(r, r->buf + at)) {
+            const size_t stop = newline < r->n ? newline : r->n;
+            const size_t behind = one_letter && at < stop ? pass_inner(r, at, stop) : at;
+            if (behind > at) {
+                lost = false;
+                at = behind;
+                continue;
+            }
             const char *t = delimiters_end(r->buf + at, r->n - at, &r->syntax);
             if (t && (size_t)(t - r->buf) < newline) {
                 lost = false;
@@ -220,7 +262,7 @@ enum walk runs_split(struct edi_reader *r, bool last)
             at++;
         p = r->buf + at;
         next = at < r->n ? segment_end(r, p, last, &r->run_skip) : NULL;
-        if (!next || (r->dialect == &dialect_edifact && !is_inner(r, *p) && reader_begins_other(r, p, last) == NEED_MORE))
+        if (!next || (r->dialect == &dialect_edifact && !is_inner(r, p) && reader_begins_other(r, p, last) == NEED_MORE))
             break;
         const bool behind_lost = lost;
         lost = false;
@@ -250,7 +292,7 @@ enum walk runs_split(struct edi_reader *r, bool last)
             open = false;
             whole = whole_end = (size_t)(next - r->buf);
         } else if (next > p + 1 && (!open || (role != ROLE_INNER && role != ROLE_BINARY) ||
-                                    (!is_inner(r, *p) && begins_interchange(r, p, (size_t)(next - 1 - p), last)))) {
+                                    (!is_inner(r, p) && begins_interchange(r, p, (size_t)(next - 1 - p), last)))) {
             r->run_skip = 0;
             run.lost_terminator = behind_lost;
             hand_over_run(r, &run, start, at, true);
