@@ -320,6 +320,23 @@ static void test_una_of_the_field(void **state)
 
 /* --- Release characters and character sets ---------------------------------------------- */
 
+/* What looks like the end of a document, behind a released terminator: whoever cuts documents out must not take it for one,
+ * wherever it lies in a word. */
+static void test_released_ends(void **state)
+{
+    static const char blanks[] = "XXXXXXXXXXXXXXXXX";
+    char text[600], expected[600];
+    (void)state;
+    for (int n = 0; n < 17; n++) {
+        snprintf(text, sizeof(text), "%s%sBGM+220+4711+9'DTM+137:20201126:102'IMD+F'FTX+AAI+++%.*sA?'UNT?+7?'ISA*?\?'LIN+1'%s",
+                 UNB, UNH, n, blanks, "UNS+S'UNT+8+1'UNZ+1+1'");
+        snprintf(expected, sizeof(expected), "interchange at 0 %s%s  BGM+220+4711+9\n  DTM+137|20201126|102\n"
+                 "  IMD+F\n  FTX+AAI+++%.*sA'UNT+7'ISA*?\n  LIN+1\n  UNS+S\n  UNT+8+1\nends with 0 groups, 1 documents\n",
+                 FROM_TO, ORDERS, n, blanks);
+        reads_as(slice_of(text), expected);
+    }
+}
+
 static void test_release(void **state)
 {
     (void)state;
@@ -585,6 +602,7 @@ int main(void)
         cmocka_unit_test(test_usual),          cmocka_unit_test(test_delimiters),
         cmocka_unit_test(test_counts_in_runs), cmocka_unit_test(test_wrong_una),
         cmocka_unit_test(test_una_of_the_field), cmocka_unit_test(test_release),
+        cmocka_unit_test(test_released_ends),
         cmocka_unit_test(test_character_sets), cmocka_unit_test(test_groups),
         cmocka_unit_test(test_package),        cmocka_unit_test(test_several),
         cmocka_unit_test(test_trailers),       cmocka_unit_test(test_last_terminator),
