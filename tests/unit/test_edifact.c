@@ -328,10 +328,10 @@ static void test_released_ends(void **state)
     char text[600], expected[600];
     (void)state;
     for (int n = 0; n < 17; n++) {
-        snprintf(text, sizeof(text), "%s%sBGM+220+4711+9'DTM+137:20201126:102'IMD+F'FTX+AAI+++%.*sA?'UNT?+7?'ISA*?\?'LIN+1'%s",
+        snprintf(text, sizeof(text), "%s%sBGM+220+4711+9'DTM+137:20201126:102'FTX+AAI+++%.*sA?'UNT?+7?'ISA*?\?'LIN+1'IMD+F'%s",
                  UNB, UNH, n, blanks, "UNS+S'UNT+8+1'UNZ+1+1'");
         snprintf(expected, sizeof(expected), "interchange at 0 %s%s  BGM+220+4711+9\n  DTM+137|20201126|102\n"
-                 "  IMD+F\n  FTX+AAI+++%.*sA'UNT+7'ISA*?\n  LIN+1\n  UNS+S\n  UNT+8+1\nends with 0 groups, 1 documents\n",
+                 "  FTX+AAI+++%.*sA'UNT+7'ISA*?\n  LIN+1\n  IMD+F\n  UNS+S\n  UNT+8+1\nends with 0 groups, 1 documents\n",
                  FROM_TO, ORDERS, n, blanks);
         reads_as(slice_of(text), expected);
     }
