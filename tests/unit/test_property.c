@@ -589,6 +589,7 @@ static bool add_field(struct chance *c, const struct map_op *op, const struct el
         buf_clear(&value);
         added = add_value(c, use, &value) && !is_taken(chain, own, op->element[0], buf_slice(&value));
     }
+    added &= op->table || !op->fallback.n || !slice_eq(buf_slice(&value), op->fallback); /* left out, too */
     if (added && op->table) {
         row = value.n <= 8 ? map_table_code(op->table, slice_key(buf_slice(&value))) : NULL;
         if (op->fallback.n && slice_eq(row ? row->word : buf_slice(&value), op->fallback))
@@ -680,13 +681,44 @@ static void add_pairs(struct chance *c, const struct map_take *t, const struct s
         buf_add_char(to, ']');
 }
 
+/* Is a field's element among those of `set`? */
+static bool is_set(const struct map_take *t, const struct record_field *field, uint64_t set)
+{
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (t->op[i].field == field && set >> (t->op[i].element[0] - 1) & 1)
+            return true;
+    return false;
+}
+
+/* Is the op for records that hold the elements of `set`? Of conditions only those by presence, on the same segment, are
+ * looked at: what has others is left out. */
+static bool is_for(const struct map_take *t, const struct map_op *op, uint64_t set)
+{
+    if (op->n_select || op->quick == QUICK_SAID || op->quick == QUICK_TELL)
+        return false;
+    for (unsigned i = 0; i < op->n_guards; i++)
+        if (op->guard[i].origin != GUARD_HERE || op->guard[i].value.n ||
+            is_set(t, op->guard[i].field, set) == op->guard[i].absent)
+            return false;
+    return true;
+}
+
+/* Is it for some? */
+static bool may_be_for(const struct map_op *op)
+{
+    bool may = !op->n_select && op->quick != QUICK_SAID && op->quick != QUICK_TELL;
+    for (unsigned i = 0; i < op->n_guards; i++)
+        may &= op->guard[i].origin == GUARD_HERE && !op->guard[i].value.n;
+    return may;
+}
+
 /* What a take's ops and the pairs beside them name. */
 static uint64_t may_have(const struct map_take *t, const struct segment_def *def)
 {
     uint64_t may = 0;
     for (unsigned i = 0; i < t->n_ops; i++) {
         const struct map_op *op = &t->op[i];
-        if (!op->field || op->guard || !use_of(def, op, 0))
+        if (!op->field || !may_be_for(op) || !use_of(def, op, 0))
             continue;
         for (unsigned k = 0; k < 3; k++)
             if (op->element[k])
@@ -706,7 +738,7 @@ static uint64_t given(const struct map_take *t)
     for (unsigned i = 0; i < t->n_ops; i++)
         if (!t->op[i].field)
             set |= 1ull << (t->op[i].element[0] - 1);
-        else if (t->op[i].fallback.n) /* a default stands there when nothing else does */
+        else if (t->op[i].fallback.n && !t->op[i].n_guards) /* a default stands there when nothing else does */
             set |= 1ull << (t->op[i].element[0] - 1);
     return set;
 }
@@ -801,7 +833,7 @@ static bool add_fields(struct chance *c, const struct map_scope *s, const struct
     for (unsigned i = 0; i < t->n_ops; i++) {
         const struct map_op *op = &t->op[i];
         const struct element_use *use = use_of(def, op, 0);
-        if (!op->field || op->guard || !use)
+        if (!op->field || !is_for(t, op, set) || !use)
             continue;
         if (op->fallback.n ? !perhaps(c, 50) : !(set >> (op->element[0] - 1) & 1))
             continue;
