@@ -776,7 +776,9 @@ static __attribute__((noinline)) uint64_t find_and_check_parts(struct checker *c
     return check_parts(c, &with_parts, def);
 }
 
-uint64_t check_elements(struct checker *c, const struct segment *s, const struct segment_def *def)
+/* Those of a segment in which there are none. */
+static __attribute__((noinline)) uint64_t check_plain(struct checker *c, const struct segment *s,
+                                                      const struct segment_def *def)
 {
     const char *base = s->base;
     const uint32_t *at = s->at;
@@ -786,12 +788,9 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
     uint32_t start = at[0] + 1;
     bool wrong = false;
 
-    if (UNLIKELY(s->flags)) {
-        bool high = false;
-        if (s->flags & SEGMENT_PARTS)
-            return s->part ? check_parts(c, s, def) : find_and_check_parts(c, s, def);
-        if (s->flags & SEGMENT_ESCAPE)
-            wrong = !has_right_characters(s, &high) | high;
+    if (UNLIKELY(s->flags & SEGMENT_ESCAPE)) {
+        bool high;
+        wrong = !has_right_characters(s, &high) | high;
     }
     wrong |= (n > def->n) | (n && at[n] - at[n - 1] == 1);
     if (n > def->n)
@@ -846,6 +845,13 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
             slow_elements(c, s, def, present);
     }
     return present;
+}
+
+uint64_t check_elements(struct checker *c, const struct segment *s, const struct segment_def *def)
+{
+    if (!(s->flags & SEGMENT_PARTS))
+        return check_plain(c, s, def);
+    return s->part ? check_parts(c, s, def) : find_and_check_parts(c, s, def);
 }
 
 /* Counts what a partner's guide says of segments with certain qualifiers. Returns the variant that says all of this one;
