@@ -232,8 +232,9 @@ void write_report_lost(struct map_writer *w, struct frame *f, unsigned i)
 void write_report_unguarded(struct map_writer *w, struct frame *f)
 {
     struct scope_work *s = (struct scope_work *)f->scope;
-    for (unsigned i = 0; i < s->object->n; i++)
-        if (has(f, i) && bit_of(s->guarded, i) && !bit_of(f->hit, i) && !bit_of(s->reported, i)) {
+    for (unsigned k = 0; k < s->present_words; k++)
+        for (uint64_t bits = f->present[k] & s->guarded[k] & ~f->hit[k] & ~s->reported[k]; bits; bits &= bits - 1) {
+            const unsigned i = k * 64 + (unsigned)__builtin_ctzll(bits);
             set_bit(s->reported, i);
             write_report_loss(w, write_path(w, f, NULL, 0, &s->object->field[i]), slice(NULL, 0),
                               "is not written: the lines that take it are for other cases");
