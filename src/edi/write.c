@@ -703,7 +703,7 @@ int edi_write_values(struct edi_writer *w, const struct edi_value *value, unsign
     const struct edi_syntax *x = &w->syntax;
     size_t at = w->out.n, from = at, room = 0;
     signed16 bad = { 0 }, escapes = { 0 };
-    unsigned last = 0, part = 0, components = 0, found = 0, found_components = 0, n_parts = 0;
+    unsigned last = 0, part = 0, components = 0, found = 0, n_parts = 0;
     char *p;
 
     if (UNLIKELY(w->failed || !w->in_segment || w->last))
@@ -743,18 +743,16 @@ int edi_write_values(struct edi_writer *w, const struct edi_value *value, unsign
     memset(p + at, '0', 16);
     while (from < at) {
         size_t end = at - from > 255 * 16 ? from + 255 * 16 : at;
-        bytes16 separators = { 0 }, between = { 0 };
+        bytes16 separators = { 0 }; /* of both kinds: a value may hold none */
         for (; from < end; from += 16) {
             bytes16 v = load16(p + from);
             bad |= unusual_text(w, v);
             escapes |= (signed16)(v == '"') | (signed16)(v == '\\');
-            separators -= (bytes16)(v == w->delimiter[0]);
-            between -= (bytes16)(v == w->delimiter[2]);
+            separators -= (bytes16)(v == w->delimiter[0]) | (bytes16)(v == w->delimiter[2]);
         }
         found += sum16(separators);
-        found_components += sum16(between);
     }
-    if (UNLIKELY(any(bad) || found != last || found_components != components))
+    if (UNLIKELY(any(bad) || found != last + components))
         return 1;
     w->out.n = at;
     w->last = last;
