@@ -597,6 +597,12 @@ static COLD bool write_any_word(struct map_writer *w, const struct action *a, co
     const struct map_table *t = a->words->table;
     char words[160];
 
+    if (!any && t->drop && a->use && a->use->requirement == REQ_MANDATORY) { /* without it nothing can be said */
+        w->dropped = a;
+        w->dropped_word = word;
+        *v_r = slice(NULL, 0);
+        return true;
+    }
     if (!any && t->drop) {
         snprintf(words, sizeof(words), "is left out: it has no code in table %.*s", SLICE_FMT(t->name));
         write_report_loss(w, write_path(w, f, a->list, item, a->op->field), word, words);
@@ -1677,6 +1683,17 @@ static COLD int run_losing_row(struct map_writer *w, struct frame *item, bool la
     return end_losing(w, &moment, code, false);
 }
 
+/* An item of a list whose own segment must say what this standard has no code for. */
+static COLD void drop_item(struct map_writer *w, const struct frame *item)
+{
+    char words[200];
+
+    snprintf(words, sizeof(words), "is left out: its %.*s, \"%.*s\", has no code in table %.*s",
+             SLICE_FMT(w->dropped->op->field->name), (int)(w->dropped_word.n < 80 ? w->dropped_word.n : 80),
+             w->dropped_word.p, SLICE_FMT(w->dropped->words->table->name));
+    write_report_loss(w, write_path(w, item, NULL, 0, NULL), slice(NULL, 0), words);
+}
+
 static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
 {
     const struct scope_work *s = k->scope;
@@ -1701,6 +1718,7 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
         w->top++;
         w->goes_on = goes_on;
         w->fold_rest = 0;
+        w->dropped = NULL;
         if (UNLIKELY(w->some_left) && !f->up)
             arena_reset(&w->item_arena);
         if (UNLIKELY(loses) && (code = begin_losing(w, &moment)) < 0)
@@ -1724,6 +1742,14 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
             code = collect_own(w, item, s, items.tape, node);
             if (LIKELY(code >= 0))
                 code = run_rest(w, item, &s->owner);
+        }
+        if (UNLIKELY(w->dropped != NULL) && code >= 0) {
+            drop_item(w, item);
+            code = loses ? end_losing(w, &moment, code, false) : 0;
+            w->top--;
+            if (code < 0)
+                return code;
+            continue;
         }
         if (UNLIKELY(s->row) && code >= 0) {
             code = joins_row(w, item, &rows);

@@ -130,6 +130,8 @@ struct map_writer {
     bool some_left;                         /* some object's `unmapped` is to be written */
     bool may_lose;                          /* what cannot be written may be left out, and is told (`allow loss`) */
     bool crossing;                          /* map_writer_crossing() */
+    const struct action *dropped;           /* crossing: of the segment at hand, what must be there and has no code here */
+    struct slice dropped_word;
     struct loss *loss;                      /* of what is being written and may be left out; NULL: nothing may */
     struct frame *frame;
     unsigned top;                           /* frames in use */
