@@ -594,6 +594,16 @@ static bool check_claims(struct compiling *x, struct making *m, const struct map
                    check_claim(x, m, l, op, p->other.field)));
 }
 
+/* Is an op for when another has nothing to write: `if not FIELD`? */
+static bool stands_in(const struct map_op *op, const struct map_op *other)
+{
+    for (unsigned i = 0; i < op->n_guards; i++)
+        if (op->guard[i].absent && !op->guard[i].value.n && op->guard[i].field == other->field && !other->beside &&
+            !other->fallback.n && !other->absent.n)
+            return true;
+    return false;
+}
+
 /* Two lines of one segment that write one element. */
 static void check_element(struct compiling *x, const struct map_take *t, const struct map_line *l,
                           const struct map_op *op)
@@ -602,7 +612,8 @@ static void check_element(struct compiling *x, const struct map_take *t, const s
         const struct map_op *o = &t->op[k];
         bool shared = false;
         if (!(o->direction & op->direction & DIRECTION_WRITE) ||
-            compile_apart(op->guard, op->n_guards, o->guard, o->n_guards) || o->n_select)
+            compile_apart(op->guard, op->n_guards, o->guard, o->n_guards) || o->n_select ||
+            stands_in(op, o) || stands_in(o, op))
             continue;
         for (unsigned i = 0; i < 3; i++)
             for (unsigned j = 0; j < 3; j++)

@@ -601,6 +601,8 @@ static void test_lines_that_clash(void **state)
     /* one element, two fields */
     refused(HEAD "  SAC05 <-> amount decimal\n  SAC05 <-> charge decimal\n",
             "4:3: another line writes this element already, and nothing tells them apart\n");
+    refused(HEAD "  CUR02 <-> currency\n  CUR02 <- const USD if not kind\n",
+            "4:3: another line writes this element already, and nothing tells them apart\n");
     refused(HEAD "  CUR02 <-> currency\n  CUR02 <- const USD\n",
             "4:3: another line writes this element already, and nothing tells them apart\n");
     refused(HEAD "  N1 <-> ship_to\n    N102 <-> name\n  N1 <-> totals\n    N103 <-> kind\n",
@@ -1049,6 +1051,14 @@ static void test_guards_by_presence(void **state)
          "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\",\"amount\":\"10.00\",\"text\":\"T\"," LINES_JSON "}");
     goes(map, BEG "SAC*A*D240*************T~" PO1,
          "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\",\"vendor\":\"T\"," LINES_JSON "}");
+    /* a constant stands in for a value that there is none of */
+    writes(HEAD BEG_LINES "  SAC01 <-> kind\n  SAC02 <-> department\n  SAC02 <- const F050 if not department\n"
+                          "  SAC05 <-> amount decimal\n" PO1_LINES,
+           "{" BEG_JSON ",\"kind\":\"A\",\"amount\":\"10.00\"," LINES_JSON "}", BEG "SAC*A*F050***1000~" PO1);
+    writes(HEAD BEG_LINES "  SAC01 <-> kind\n  SAC02 <-> department\n  SAC02 <- const F050 if not department\n"
+                          "  SAC05 <-> amount decimal\n" PO1_LINES,
+           "{" BEG_JSON ",\"kind\":\"A\",\"department\":\"D240\",\"amount\":\"10.00\"," LINES_JSON "}",
+           BEG "SAC*A*D240***1000~" PO1);
     /* what is for no case is kept */
     goes(HEAD BEG_LINES "  SAC01 <-> kind\n  SAC02 <-> department\n  SAC15 <-> text if kind = C\n" PO1_LINES,
          BEG "SAC*A*D240*************T~" PO1,

@@ -736,9 +736,9 @@ static uint64_t given(const struct map_take *t)
     for (unsigned i = 0; i < t->n_select; i++)
         set |= 1ull << (t->select[i].element - 1);
     for (unsigned i = 0; i < t->n_ops; i++)
-        if (!t->op[i].field)
+        if (!t->op[i].field && !t->op[i].n_guards)
             set |= 1ull << (t->op[i].element[0] - 1);
-        else if (t->op[i].fallback.n && !t->op[i].n_guards) /* a default stands there when nothing else does */
+        else if (t->op[i].field && t->op[i].fallback.n && !t->op[i].n_guards) /* a default stands there when nothing else does */
             set |= 1ull << (t->op[i].element[0] - 1);
     return set;
 }
