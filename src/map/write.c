@@ -870,6 +870,8 @@ static COLD int look_twice(struct map_writer *w, const struct frame *values, con
 /* Nothing is there, and there is nothing to say about that: of odd actions the usual case. */
 static inline bool says_nothing(const struct frame *values, const struct action *a)
 {
+    if (a->kind == ACTION_CONSTANT)
+        return has(values, a->unless) || (a->only != NO_FIELD && !has(values, a->only));
     return !has(values, a->field) && !has(values, a->beside) && a->constant.n == 0 && a->kind < ACTION_CONSTANT &&
            !a->above;
 }

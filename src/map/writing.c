@@ -148,7 +148,8 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
     if (!(op->direction & DIRECTION_WRITE))
         return true;
     *a = (struct action){ .element = op->element[0], .component = op->component, .op = op, .field = NO_FIELD,
-                          .beside = NO_FIELD, .inherits = NO_FIELD, .guarded = op->n_guards || op->n_select };
+                          .beside = NO_FIELD, .inherits = NO_FIELD, .only = NO_FIELD, .unless = NO_FIELD,
+                          .guarded = op->n_guards || op->n_select };
     if (op->quick == QUICK_SAID)
         return true;
     if (op->above && op->field && !(a->above = number_above(x, op->field->index)))
@@ -206,6 +207,11 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
             *kept_r = true;
             return true;
         case CONVERT_CONST:
+            for (unsigned g = 0; g < op->n_guards; g++)
+                if (!op->guard[g].absent)
+                    a->only = op->guard[g].field->index;
+                else if (!op->guard[g].value.n)
+                    a->unless = op->guard[g].field->index;
             a->kind = ACTION_CONSTANT;
             a->constant = c->text;
             a->odd = true;

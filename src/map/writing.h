@@ -67,6 +67,7 @@ struct action {
     uint8_t check;              /* ACTION_COUNT, ACTION_SUM, ACTION_TOTAL */
     uint8_t above;              /* 1 + number of the field that a node takes from those above it; 0: it does not */
     uint16_t field, beside, inherits;
+    uint16_t only, unless;      /* ACTION_CONSTANT: of its conditions two that are quickly seen, or NO_FIELD */
     const struct map_op *op;
     const struct words *words;
     const struct element_use *use;      /* of the element or component; NULL where the guide has none */
