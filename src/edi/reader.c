@@ -1337,6 +1337,9 @@ enum walk reader_walk(struct edi_reader *r, bool last)
     /* what lies in documents is not for this reader: the envelopes between them are short */
     if (r->options.run && n > 4096 && r->level != IN_DOCUMENT && delimiters_end(base, 4096, &r->syntax))
         n = 4096;
+    /* where the delimiters stand is to lie in a near cache until it is looked at */
+    if (n > WALK_BYTES && delimiters_end(base, WALK_BYTES, &r->syntax))
+        n = WALK_BYTES;
     if (__builtin_expect(n > x->room, 0) && !fit_index(r, base, &n))
         return WALK_DONE;
     r->lex(&r->index, base, n, &r->syntax);
