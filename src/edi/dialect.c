@@ -183,7 +183,10 @@ static void edifact_interchange(struct edi_interchange *i)
     i->date = value_part(e[4], c, 1);
     i->time = value_part(e[4], c, 2);
     i->control = e[5];
+    i->sender_routing = value_part(e[2], c, 3);
+    i->receiver_routing = value_part(e[3], c, 3);
     i->application = e[7];
+    i->priority = e[8];
     i->agreement = e[10];
     if (e[1].n || e[5].n) /* of an interchange that no UNB opened nothing is known */
         i->usage = e[11].n && !slice_is(e[11], "0") ? SLICE("T") : SLICE("P");
@@ -196,7 +199,9 @@ static void edifact_group(struct edi_group *g, const struct edi_interchange *i)
     take_first(g->element, GROUP_ELEMENTS, g->flags, &i->syntax);
     g->code = e[1];
     g->sender = value_part(e[2], c, 1);
+    g->sender_qualifier = value_part(e[2], c, 2);
     g->receiver = value_part(e[3], c, 1);
+    g->receiver_qualifier = value_part(e[3], c, 2);
     g->date = value_part(e[4], c, 1);
     g->time = value_part(e[4], c, 2);
     g->control = e[5];

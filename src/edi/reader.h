@@ -34,7 +34,8 @@ struct edi_interchange {
     struct slice control;                       /* ISA13, UNB05 */
     struct slice usage;                         /* P, T or I, as ISA15 says it; UNB11 */
     struct slice character_set;                 /* UNB01-1 */
-    struct slice application, agreement;        /* UNB07, UNB10 */
+    struct slice sender_routing, receiver_routing;  /* UNB02-3, UNB03-3 */
+    struct slice application, priority, agreement;  /* UNB07, UNB08, UNB10 */
     enum edi_charset charset;                   /* of the bytes as sent; segments are handed out in UTF-8 */
     char decimal;                               /* the decimal mark */
     struct edi_syntax syntax;
@@ -54,6 +55,7 @@ struct edi_group {
     unsigned n, flags;                          /* as of the interchange */
     struct slice code;                          /* GS01, UNG01 */
     struct slice sender, receiver;              /* GS02 GS03, UNG02-1 UNG03-1 */
+    struct slice sender_qualifier, receiver_qualifier;  /* UNG02-2 UNG03-2 */
     struct slice date, time;                    /* GS04 GS05, UNG04 */
     struct slice control;                       /* GS06, UNG05 */
     struct slice version;                       /* GS08; UNG07 as it is */

@@ -93,6 +93,7 @@ struct edi_envelope {
                                                                "3" */
     struct slice interchange_control;                       /* ISA13: 1 to 9 digits; UNB05: 1 to 14 characters */
     struct slice application;                               /* UNB07, such as ORDERS; left out */
+    struct slice priority;                                  /* UNB08, one letter; left out */
     struct slice agreement;                                 /* UNB10; left out */
     bool acknowledgment;                                    /* ISA14: 1, a TA1 is asked for; UNB09 */
     char usage;                                             /* ISA15: P, T or I; 'P'. UNB11: 1 for T */

@@ -436,6 +436,8 @@ static int edifact_interchange(struct edi_writer *w, const struct edi_envelope *
         code = put_parts(w, 6, password, 2);
     if (!code)
         code = put_part(w, 7, 0, (struct envelope_part){ e->application, 14, NULL });
+    if (!code)
+        code = put_part(w, 8, 0, (struct envelope_part){ e->priority, 1, NULL });
     if (!code && e->acknowledgment)
         code = edi_write_element(w, 9, SLICE("1"));
     if (!code)

@@ -16,6 +16,8 @@ struct kept_text {
     struct buf text;
 };
 
+enum { PASSWORD_MOST = 14 };
+
 struct agreement {
     const struct partner *partner;
     struct guides *library;
@@ -25,6 +27,7 @@ struct agreement {
     const struct map **map;             /* of each route */
     const struct map **used;            /* each once */
     unsigned n_used;
+    char (*password)[PASSWORD_MOST + 1];    /* of each identity; NULL: no line names any */
 };
 
 static bool exists(const struct buf *path)
@@ -95,6 +98,43 @@ static int read_guide(struct agreement *a, struct slice name, const struct place
     return rc;
 }
 
+/* Passwords are read once, and written where a partner wants them: they stand in nothing that is told. */
+static int read_passwords(struct agreement *a, struct complaints *c, struct err *err)
+{
+    for (unsigned i = 0; i < a->partner->n_identities; i++) {
+        const struct partner_identity *x = &a->partner->identity[i];
+        struct buf path, text;
+        bool good = true;
+        int rc;
+
+        if (!x->password_file.n)
+            continue;
+        if (!a->password && !(a->password = calloc(a->partner->n_identities, sizeof(*a->password))))
+            return err_nomem(err);
+        if (!partner_path(a->partner, x->password_file, "", &path))
+            return err_nomem(err);
+        buf_init(&text, 4096);
+        rc = file_read(path.p, &text, err);
+        while (rc == 0 && text.n && (text.p[text.n - 1] == '\n' || text.p[text.n - 1] == '\r'))
+            text.n--;
+        for (size_t k = 0; rc == 0 && k < text.n; k++)
+            good &= text.p[k] >= 0x20 && text.p[k] < 0x7f;
+        if (rc < 0 && rc != ERR_NOMEM)
+            complain(c, &x->password_at, "%s", err ? err->text : "the file cannot be read");
+        else if (rc == 0 && (!good || text.n == 0 || text.n > PASSWORD_MOST))
+            complain(c, &x->password_at, "the file does not hold a password of 1 to %d characters", PASSWORD_MOST);
+        else if (rc == 0)
+            memcpy(a->password[i], text.p, text.n);
+        if (text.n)
+            explicit_bzero(text.p, text.n);
+        buf_deinit(&text);
+        buf_deinit(&path);
+        if (rc == ERR_NOMEM)
+            return rc;
+    }
+    return 0;
+}
+
 int agreement_new(const struct partner *partner, struct guides *guides, struct complaints *c,
                   struct agreement **agreement_r, struct err *err)
 {
@@ -126,6 +166,8 @@ int agreement_new(const struct partner *partner, struct guides *guides, struct c
         else if (route->map.n)
             rc = read_guide(a, route->map, &route->map_at, true, c, err);
     }
+    if (rc == 0)
+        rc = read_passwords(a, c, err);
     if (rc == 0 && c->nomem)
         rc = err_nomem(err);
     if (rc == 0 && c->count > before)
@@ -146,6 +188,9 @@ void agreement_free(struct agreement **agreement)
         buf_deinit(&t->text);
         free(t);
     }
+    if (a->password)
+        explicit_bzero(a->password, a->partner->n_identities * sizeof(*a->password));
+    free(a->password);
     free(a->guide);
     free(a->map);
     free(a->used);
@@ -416,6 +461,11 @@ int agreement_check_receivers(const struct partner *p, struct complaints *c, str
 const struct partner *agreement_partner(const struct agreement *a)
 {
     return a->partner;
+}
+
+struct slice agreement_password(const struct agreement *a, unsigned identity)
+{
+    return a->password && identity < a->partner->n_identities ? slice_of(a->password[identity]) : slice(NULL, 0);
 }
 
 const struct guide *const *agreement_guides(const struct agreement *a, unsigned *n_r)

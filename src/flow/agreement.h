@@ -36,6 +36,8 @@ bool agreement_check_name(const struct partner *p, struct complaints *c);
 int agreement_check_receivers(const struct partner *p, struct complaints *c, struct err *err);
 
 const struct partner *agreement_partner(const struct agreement *a);
+/* What the file of that identity's line `password-file` holds; empty: it has none. Never told, logged or recorded. */
+struct slice agreement_password(const struct agreement *a, unsigned identity);
 /* The partner's guides: for edi_reader_options.partner. */
 const struct guide *const *agreement_guides(const struct agreement *a, unsigned *n_r);
 /* The maps of the lines `receive` and `send`, each once: for translate_options.partner_map. */

@@ -21,7 +21,9 @@ enum { CHOICES = 16, MEMORY = 1 << 20, NUMBER_MOST = 999999999 };
 struct source {
     struct slice standard, version, set, sender, receiver, interchange, group, document, usage, sent_at, group_sender,
         group_receiver, group_sent_at, implementation;
-    struct slice syntax, application, agreement;    /* of EDIFACT */
+    /* of EDIFACT */
+    struct slice syntax, sender_routing, receiver_routing, group_sender_qualifier, group_receiver_qualifier, application,
+        priority, agreement;
 };
 
 /* What kinds of records are written with. */
@@ -248,10 +250,14 @@ static int read_source(struct composer *c, const struct json_tape *tape, struct 
         { "group_sender", &s->group_sender }, { "group_receiver", &s->group_receiver },
         { "group_sent_at", &s->group_sent_at }, { "implementation", &s->implementation },
         /* of EDIFACT only */
-        { "syntax", &s->syntax },           { "application", &s->application },
+        { "syntax", &s->syntax },           { "sender_routing", &s->sender_routing },
+        { "receiver_routing", &s->receiver_routing },
+        { "group_sender_qualifier", &s->group_sender_qualifier },
+        { "group_receiver_qualifier", &s->group_receiver_qualifier },
+        { "application", &s->application }, { "priority", &s->priority },
         { "agreement", &s->agreement },
     };
-    enum { FIELDS = sizeof(fields) / sizeof(fields[0]), OF_EDIFACT = 3 };
+    enum { FIELDS = sizeof(fields) / sizeof(fields[0]), OF_EDIFACT = 8 };
     uint32_t object = json_member(tape, 0, SLICE("source"));
 
     *s = (struct source){ .standard = { NULL, 0 } };
@@ -569,6 +575,8 @@ static void address_envelope(struct composer *c, const struct address *a, const 
             put(c, e, a->from_us ? RECEIVER_ROUTING : SENDER_ROUTING, x->routing, "");
             put(c, e, a->from_us ? SENDER_ROUTING : RECEIVER_ROUTING, x->our_routing, "");
             put(c, e, APPLICATION, x->application, "");
+            put(c, e, PRIORITY, x->priority, "");
+            put(c, e, AGREEMENT, x->agreement, "");
         }
     } else {
         const struct slice sender = c->options->sender.n ? c->options->sender : s->sender;
@@ -582,13 +590,18 @@ static void address_envelope(struct composer *c, const struct address *a, const 
         else
             refuse(c, "ENVELOPE", "source.receiver", slice(NULL, 0), "is missing, and there is no partner file", "");
         if (a->back) {
+            put(c, e, SENDER_ROUTING, s->sender_routing, "source.sender_routing");
+            put(c, e, RECEIVER_ROUTING, s->receiver_routing, "source.receiver_routing");
             put(c, e, APPLICATION, s->application, "source.application");
+            put(c, e, PRIORITY, s->priority, "source.priority");
             put(c, e, AGREEMENT, s->agreement, "source.agreement");
         }
     }
     if (a->back && !a->group && c->made->grouped) {
         put(c, e, GROUP_SENDER, s->group_sender, "source.group_sender");
         put(c, e, GROUP_RECEIVER, s->group_receiver, "source.group_receiver");
+        put(c, e, GROUP_SENDER_QUALIFIER, s->group_sender_qualifier, "source.group_sender_qualifier");
+        put(c, e, GROUP_RECEIVER_QUALIFIER, s->group_receiver_qualifier, "source.group_receiver_qualifier");
     }
 }
 

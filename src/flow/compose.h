@@ -29,11 +29,14 @@ enum envelope_text {
     SENDER_ROUTING,
     RECEIVER_ROUTING,
     APPLICATION,
+    PRIORITY,
     AGREEMENT,
     INTERCHANGE_CONTROL,    /* of the record's source; empty where it is not written back */
     INTERCHANGE_TEXTS,
     GROUP_SENDER = INTERCHANGE_TEXTS,
     GROUP_RECEIVER,
+    GROUP_SENDER_QUALIFIER,     /* of EDIFACT */
+    GROUP_RECEIVER_QUALIFIER,
     GROUP_CONTROL,
     GROUP_CODE,
     VERSION,                /* of X12: what the group's documents are of */

@@ -428,7 +428,10 @@ static void fill_envelope(const struct envelope *e, struct edi_envelope *to)
         .sender_routing = text_of(e, SENDER_ROUTING),
         .receiver_routing = text_of(e, RECEIVER_ROUTING),
         .application = text_of(e, APPLICATION),
+        .priority = text_of(e, PRIORITY),
         .agreement = text_of(e, AGREEMENT),
+        .group_sender_qualifier = text_of(e, GROUP_SENDER_QUALIFIER),
+        .group_receiver_qualifier = text_of(e, GROUP_RECEIVER_QUALIFIER),
     };
 }
 
@@ -444,7 +447,10 @@ static void refuse_envelope(struct produce *p, const struct output *o)
         { "GS08", "source.version" },
         { "UNB01-1", "source.syntax" },    { "UNB01-2", "source.syntax" },     { "UNB02-1", "source.sender" },
         { "UNB02-2", "source.sender" },    { "UNB03-1", "source.receiver" },   { "UNB03-2", "source.receiver" },
-        { "UNB05", "source.interchange" }, { "UNB07", "source.application" },  { "UNB10", "source.agreement" },
+        { "UNB02-3", "source.sender_routing" }, { "UNB03-3", "source.receiver_routing" },
+        { "UNB05", "source.interchange" }, { "UNB07", "source.application" },  { "UNB08", "source.priority" },
+        { "UNB10", "source.agreement" },   { "UNG02-2", "source.group_sender_qualifier" },
+        { "UNG03-2", "source.group_receiver_qualifier" },
         { "UNG02-1", "source.group_sender" }, { "UNG03-1", "source.group_receiver" }, { "UNG05", "source.group" },
     };
     struct map_write_finding f = { .code = "ENVELOPE", .severity = SEVERITY_ERROR, .expected = "" };
@@ -503,8 +509,12 @@ static int open_envelope(struct produce *p, struct output *o, const struct compo
     b->opened = true;
 
     fill_envelope(e, &to);
-    if (o->identity)
+    if (o->identity) {
         to.interchange_version = o->identity->version;
+        if (slice_eq(to.sender, o->identity->our_id)) /* what a partner sends holds another one */
+            to.security = agreement_password(p->options.agreement, m->output);
+        to.security_qualifier = to.security.n ? o->identity->password_qualifier : slice(NULL, 0);
+    }
     if (m->dialect == &dialect_edifact) {
         compose_syntax_of(e, &to);
         to.message = compose_type_of(m);

@@ -97,7 +97,12 @@ static int make_head(struct map_reader *r, const struct edi_document *d)
     add_field(b, "group_receiver", g->receiver);
     add_moment(b, "group_sent_at", g->date, g->time);
     add_syntax(b, i->character_set, i->version);
+    add_field(b, "sender_routing", i->sender_routing);
+    add_field(b, "receiver_routing", i->receiver_routing);
+    add_field(b, "group_sender_qualifier", g->sender_qualifier);
+    add_field(b, "group_receiver_qualifier", g->receiver_qualifier);
     add_field(b, "application", i->application);
+    add_field(b, "priority", i->priority);
     add_field(b, "agreement", i->agreement);
     r->head_of = (struct head_key){ r->plan, d->interchange->ordinal, d->group->ordinal };
     snprintf(r->head_set, sizeof(r->head_set), "%.*s", SLICE_FMT(d->set));

@@ -71,6 +71,13 @@ const struct partner_keyword partner_keywords[] = {
       .help = "the test indicator (UNB11); a record from a test stays a test" },
     { .name = "application", .in = IN_EDIFACT, .arguments = "REFERENCE", .value = { VALUE_REFERENCE }, .least = 1,
       .most = 1, .otherwise = "none", .help = "the application reference (UNB07)" },
+    { .name = "priority", .in = IN_EDIFACT, .arguments = "LETTER", .value = { VALUE_LETTER }, .least = 1, .most = 1,
+      .otherwise = "none", .help = "the processing priority (UNB08); A is the highest" },
+    { .name = "agreement", .in = IN_EDIFACT, .arguments = "TEXT", .value = { VALUE_AGREEMENT }, .least = 1, .most = 1,
+      .otherwise = "none", .help = "the interchange agreement that is named (UNB10)" },
+    { .name = "password-file", .in = IN_EDIFACT, .arguments = "FILE [AA|BB]", .value = { VALUE_FILE, VALUE_CHOICE },
+      .least = 1, .most = 2, .choice = "AA|BB", .otherwise = "none",
+      .help = "a file with the password that the partner wants in UNB06, then its qualifier (0025)" },
     { .name = "separators", .in = IN_EDIFACT, .arguments = "ELEMENT COMPONENT TERMINATOR [RELEASE] [newline|crlf|none]",
       .value = { VALUE_SEPARATOR }, .least = 3, .most = 5, .otherwise = "+ : ' ? newline",
       .help = "the delimiters written, then how lines end; each a character, newline, return or 0xHH" },
@@ -384,6 +391,16 @@ static bool check_reference(struct slice s)
     return is_printable(s, 1, 14);
 }
 
+static bool check_agreement(struct slice s)
+{
+    return is_printable(s, 1, 35);
+}
+
+static bool check_letter(struct slice s)
+{
+    return s.n == 1 && s.p[0] >= 'A' && s.p[0] <= 'Z';
+}
+
 static bool check_interchange_version(struct slice s)
 {
     uint64_t number;
@@ -482,6 +499,8 @@ static const struct {
     [VALUE_DIRECTORY] = { check_directory, "a version, a point and a release (D.96A)" },
     [VALUE_ASSOCIATION] = { check_association, "a code of at most 6 characters (EAN008)" },
     [VALUE_REFERENCE] = { check_reference, "a text of at most 14 characters" },
+    [VALUE_AGREEMENT] = { check_agreement, "a text of at most 35 characters" },
+    [VALUE_LETTER] = { check_letter, "a capital letter" },
     [VALUE_INTERCHANGE_VERSION] = { check_interchange_version, "a version of five digits (00401)" },
     [VALUE_SEPARATOR] = { check_separator, "one character, newline, return, tab or 0xHH" },
     [VALUE_NUMBER] = { NULL, "a number" },

@@ -537,6 +537,14 @@ static void make_edifact_syntax(const struct partner_setting *s, struct partner_
     x->decimal = slice_is(value_of(s, "decimal"), "comma") ? ',' : '.';
     x->una = !slice_is(value_of(s, "una"), "needed");
     x->application = value_of(s, "application");
+    x->priority = value_of(s, "priority");
+    x->agreement = value_of(s, "agreement");
+    if (find_setting(s, "password-file")) {
+        const struct partner_setting *password = find_setting(s, "password-file");
+        x->password_file = password->value[0];
+        x->password_at = password->value_at;
+        x->password_qualifier = password->n > 1 ? password->value[1] : slice(NULL, 0);
+    }
 }
 
 /* The dialect of a line `x12` or `edifact`; NULL: it is another. */

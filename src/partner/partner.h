@@ -63,6 +63,8 @@ enum partner_value {
     VALUE_DIRECTORY,        /* D.96A */
     VALUE_ASSOCIATION,      /* EAN008 */
     VALUE_REFERENCE,        /* of up to 14 characters */
+    VALUE_AGREEMENT,        /* of up to 35 characters */
+    VALUE_LETTER,           /* one capital letter */
     VALUE_INTERCHANGE_VERSION,  /* 00401 */
     VALUE_SEPARATOR,        /* *, newline, 0x1c */
     VALUE_NUMBER,           /* from least to most */
@@ -135,6 +137,10 @@ struct partner_identity {
     struct slice our_qualifier, our_id; /* us */
     struct slice routing, our_routing;  /* UNB: addresses behind the identities, of either; may be empty */
     struct slice application;           /* UNB07; may be empty */
+    struct slice priority, agreement;   /* UNB08, UNB10; may be empty */
+    struct slice password_file;         /* of UNB06; may be empty: agreement_password() has what it holds */
+    struct slice password_qualifier;    /* 0025; may be empty */
+    struct place password_at;
     struct slice character_set;         /* UNB01: its name as written, such as UNOY; may be empty */
     struct slice version;               /* ISA12; empty: the first five characters of the group's. UNB01: "3" */
     const struct partner_group *group;

@@ -30,6 +30,7 @@ static const char everything[] =
     "    message ORDERS, ORDCHG  version D.96A  association EAN008\n"
     "    message DESADV usage production\n"
     "    version D.01B  usage test  application RECADV  decimal comma  una needed  transliterate\n"
+    "    priority A  agreement \"EANCOM 97\"  password-file northwind.password AA\n"
     "    separators + : 0x27 ? crlf\n"
     "  edifact   NORTHWIND  us 14:4098765000005:STORE  syntax 4  charset UNOW\n"
     "  as2       \"NORTHWIND EDI\" us ACME        url https://edi.northwind.example/as2\n"
@@ -135,6 +136,10 @@ static void test_everything(void **state)
     is_slice(x->routing, "");
     is_slice(x->version, "3");
     is_slice(x->application, "RECADV");
+    is_slice(x->priority, "A");
+    is_slice(x->agreement, "EANCOM 97");
+    is_slice(x->password_file, "northwind.password");
+    is_slice(x->password_qualifier, "AA");
     assert_int_equal(x->charset, CHARSET_LATIN1);
     assert_int_equal(x->syntax.release, '?');
     assert_int_equal(x->syntax.repetition, 0);
@@ -169,7 +174,7 @@ static void test_everything(void **state)
     is_slice(p->route[0].record, "order");
     is_slice(p->route[0].map, "northwind/850");
     is_slice(p->route[0].guide, "northwind/850.guide");
-    assert_int_equal(p->route[0].map_at.line, 22);
+    assert_int_equal(p->route[0].map_at.line, 23);
     assert_int_equal(p->route[0].map_at.column, 32);
     is_slice(p->route[1].document, "850");
     assert_int_equal(p->route[1].map.n, 0);
