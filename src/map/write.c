@@ -457,6 +457,12 @@ static COLD int set_folded(struct map_writer *w, const struct action *a, unsigne
         do {
             struct slice piece = piece_of(line, width);
             int code = 0;
+            /* What goes on in another segment is parted behind a blank. Inside a segment a shorter piece would end a
+             * line. */
+            if (w->goes_on && k + 1 == a->op->span && piece.n < line.n) {
+                const char *blank = memrchr(piece.p, ' ', piece.n);
+                piece.n = blank ? (size_t)(blank + 1 - piece.p) : piece.n;
+            }
             line = slice_from(line, piece.n);
             lost |= line.n == 0 && more && width > 1 && piece_of(piece, width - 1).n < piece.n;
             if (k == a->op->span && w->goes_on) {
