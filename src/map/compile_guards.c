@@ -73,11 +73,14 @@ bool compile_make_guards(struct compiling *x, const struct map_line *l, const st
         if (c->here && !all)
             continue;
         field = compile_find_field(x, object, c->field, &l->right_at);
-        if (!field)
+        if (!field) {
+            *n_r = 0;
             return !x->c->nomem;
+        }
         if (field->type == RECORD_OBJECT || field->type == RECORD_ARRAY) {
             compile_refuse(x, &l->right_at, "a condition speaks of one value, which \"%.*s\" is not",
                            SLICE_FMT(field->name));
+            *n_r = 0;
             return true;
         }
         g[(*n_r)++] = (struct map_guard){ field, c->value, c->absent, c->here ? GUARD_HERE : GUARD_BEFORE };

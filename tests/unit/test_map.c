@@ -666,6 +666,8 @@ static void test_conditions_that_clash(void **state)
             "4:28: only a field has conditions, and nodes of a tree one\n");
     refused(HEAD "  PO1 <-> lines[]\n    MSG01.. <-> text fold 264 if number = 1\n",
             "4:17: a text over several segments has no condition where it is read\n");
+    refused(HEAD "  PO1 <-> lines[]\n    PO102 <-> quantity decimal if number and txt = A\n",
+            "4:15: the record has no field \"txt\" here\nhint: did you mean \"text\"?\n");
     refused(HEAD "  BEG03 <-> number if lines\n", "3:13: a condition speaks of one value, which \"lines\" is not\n");
     refused(HEAD "  BEG03 <-> number if kind = 1 and type = 2 and text = 3 and vendor = 4 and not amount\n",
             "3:20: a line has four conditions at most\n");
