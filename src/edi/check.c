@@ -47,21 +47,28 @@ static void hand_over(struct checker *c, const struct segment *s, const struct r
         c->stopped = answer;
 }
 
+/* Of what a later version has each kind is told once for a document. */
+static bool was_told(struct checker *c, const struct segment *s, const struct remark *r)
+{
+    uint64_t kind = slice_key(segment_tag(s)) ^ (uint64_t)r->element << 48 ^ (uint64_t)r->code << 56;
+    for (unsigned i = 0; i < c->n_told; i++)
+        if (c->told[i] == kind)
+            return true;
+    if (c->n_told == LATER_TOLD)
+        return true;
+    c->told[c->n_told++] = kind;
+    return false;
+}
+
 static void say(struct checker *c, const struct segment *s, const struct remark *r)
 {
     struct remark later;
-    uint64_t kind;
     if (!c->later.n || !may_be_later(s, r->code)) {
         hand_over(c, s, r);
         return;
     }
-    kind = slice_key(segment_tag(s)) ^ (uint64_t)r->element << 48 ^ (uint64_t)r->code << 56;
-    for (unsigned i = 0; i < c->n_told; i++)
-        if (c->told[i] == kind)
-            return;
-    if (c->n_told == LATER_TOLD)
+    if (was_told(c, s, r))
         return;
-    c->told[c->n_told++] = kind;
     later = *r;
     later.code = FINDING_VERSION_LATER;
     snprintf(later.expected, sizeof(later.expected), r->expected[0] ? "%.120s in %.*s, and the document is of %.*s"
@@ -1016,6 +1023,7 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
     uint32_t n = (uint32_t)r->value.n;
     bool right = true;
     const char *what = "";
+    struct slice later = slice(NULL, 0);
 
     r->about = use->element;
     /* the functions above look at whole words behind the value: a component has its neighbours there */
@@ -1045,7 +1053,17 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
                         at += (size_t)snprintf(r->expected + at, sizeof(r->expected) - at, " %.*s",
                                                SLICE_FMT(codes->codes[i]));
                 }
-                say(c, s, r);
+                /* lists only grow, and those of an older directory are used with codes of a later one */
+                if (!c->strict_codes && codes == use->element->codes && !guide_later_code(c->guide, use->element, slice(p, n), &later))
+                    no_codes(c);
+                if (!later.n || c->later.n) {
+                    say(c, s, r);
+                } else if (!was_told(c, s, r)) {
+                    r->code = FINDING_VERSION_LATER;
+                    snprintf(r->expected, sizeof(r->expected), "a code of element %.*s in %.*s; %.*s has it",
+                             SLICE_FMT(use->element->id), SLICE_FMT(c->guide->version), SLICE_FMT(later));
+                    hand_over(c, s, r);
+                }
             }
         }
         return;

@@ -42,6 +42,7 @@ struct checker {
     bool no_long_dates;                         /* and may not have eight */
     struct slice later;                         /* the document's version when it is later than the guide's: what
                                                    the guide does not know is no error then; empty */
+    bool strict_codes;                          /* a code that only a later directory has is an error all the same */
     uint64_t told[LATER_TOLD];                  /* of that each kind is told once: segment, element, finding */
     unsigned n_told;
     struct {

@@ -764,6 +764,65 @@ struct codes *guide_codes(const struct guide *guide, struct element_use *use)
     return c;
 }
 
+/* What the next directories make of an element. False: memory is out. */
+static bool find_later(const struct guide_context *x, struct slice standard, struct slice version, struct element *e)
+{
+    struct later_element *later = ARENA_NEW(&x->g->arena, struct later_element);
+    struct guide_version *above;
+    int r = 0;
+
+    while (later && !later->element && r == 0 && (version = guide_directory_above(x, standard, version)).n) {
+        struct element *other = NULL;
+        r = dictionary_load(x, standard, version, 0, &above);
+        if (r == 0)
+            other = resolve_element(x, above, e->id);
+        if (other && other != e && other->has_codes && !other->wrong)
+            *later = (struct later_element){ other, version };
+    }
+    if (!later || x->complaints->nomem || r == ERR_NOMEM)
+        return false;
+    e->later = later;
+    return true;
+}
+
+static bool later_code(const struct guide_context *x, struct slice standard, struct slice version, struct element *e,
+                       struct slice code, struct slice *version_r)
+{
+    for (;;) {
+        if (!e->later && !find_later(x, standard, version, e))
+            return false;
+        version = e->later->version;
+        e = e->later->element;
+        if (!e)
+            return true;
+        if (!element_codes(x->g, e, x->complaints, false))
+            return false;
+        if (codes_has(e->codes, slice_key(code))) {
+            *version_r = version;
+            return true;
+        }
+    }
+}
+
+bool guide_later_code(const struct guide *guide, struct element *element, struct slice code, struct slice *version_r)
+{
+    struct complaints ignored;
+    struct err err = { 0 };
+    const struct guide_context x = { guide->owner, &ignored, &err };
+    bool done;
+
+    *version_r = slice(NULL, 0);
+    if (!guide->words->directories || !code.n || code.n > 8)
+        return true;
+    complaints_init(&ignored);
+    pthread_mutex_lock(&guide->owner->lock);
+    done = later_code(&x, guide->standard, guide->version, element, code, version_r);
+    pthread_mutex_unlock(&guide->owner->lock);
+    complaints_deinit(&ignored);
+    err_clear(&err);
+    return done;
+}
+
 bool guide_check_codes(const struct guide *guide, struct complaints *complaints)
 {
     unsigned before = complaints->count;

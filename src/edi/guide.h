@@ -77,6 +77,7 @@ struct element {
     struct note *note;
     unsigned n_notes;
     struct code_source *source; /* where the code lines stand in the files */
+    struct later_element *later;    /* guide_later_code()'s: NULL, nobody asked for it yet */
     bool wrong;                 /* its definition has errors */
 };
 
@@ -307,6 +308,9 @@ const struct guide_node *guide_node_at(const struct guide *guide, const struct g
 /* The code list of a use; builds it when it was not needed before. NULL: none, or (complaints->nomem or false
  * entries) it could not be built. Thread-safe. */
 struct codes *guide_codes(const struct guide *guide, struct element_use *use);
+/* The directory, above the guide's, whose list of the element has a code that the guide's has not: "d01b". Empty: none
+ * has it, or the standard has no directories. False: memory is out. Thread-safe. */
+bool guide_later_code(const struct guide *guide, struct element *element, struct slice code, struct slice *version_r);
 /* Builds the lists of all elements that the guide uses and were not needed before: what is wrong in them is
  * complained of. False when something is. */
 bool guide_check_codes(const struct guide *guide, struct complaints *complaints);

@@ -184,6 +184,28 @@ bool guide_has_version(const struct guides *g, struct slice standard, struct sli
     return access(path, F_OK) == 0;
 }
 
+struct slice guide_directory_above(const struct guide_context *x, struct slice standard, struct slice version)
+{
+    const struct guide_words *words = guide_words(standard);
+    char path[4096], best[256] = "";
+    struct dirent *entry;
+    DIR *dir;
+
+    snprintf(path, sizeof(path), "%.*s/%.*s", SLICE_FMT(x->g->directory), SLICE_FMT(standard));
+    dir = words->directories && is_dated(version) ? opendir(path) : NULL;
+    while (dir && (entry = readdir(dir)) != NULL) {
+        struct slice have = slice_of(entry->d_name);
+        if (is_dated(have) && have.n < sizeof(best) && guide_without_association(have).n == have.n &&
+            guide_version_order(words, have, version) > 0 &&
+            (!best[0] || guide_version_order(words, have, slice_of(best)) < 0) &&
+            guide_has_version(x->g, standard, have))
+            snprintf(best, sizeof(best), "%s", entry->d_name);
+    }
+    if (dir)
+        closedir(dir);
+    return best[0] ? arena_copy(&x->g->arena, slice_of(best)) : slice(NULL, 0);
+}
+
 static bool has_set(const struct guides *g, struct slice standard, struct slice version, struct slice set)
 {
     char path[4096];

@@ -66,6 +66,8 @@ bool guide_split_id(struct slice id, struct slice *standard_r, struct slice *ver
 
 /* ---- guide_choice.c ---- */
 
+/* The nearest directory above this one, without an association; empty: there is none. It is copied into the arena. */
+struct slice guide_directory_above(const struct guide_context *x, struct slice standard, struct slice version);
 /* Is there a folder with a dictionary of that name? */
 bool guide_has_version(const struct guides *g, struct slice standard, struct slice version);
 
@@ -86,6 +88,12 @@ void dictionary_settle(struct element_use *u);
 
 struct code_line {
     struct slice code, name;
+};
+
+/* The element in the next directory that defines it anew; element is NULL: none does. */
+struct later_element {
+    struct element *element;
+    struct slice version;
 };
 
 bool codes_add(struct arena *arena, struct code_line **list, size_t *n, size_t *room, struct code_line c);

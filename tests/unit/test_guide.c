@@ -787,6 +787,47 @@ static void test_wrong_edifact(void **state)
     }
 }
 
+/* A code that only a later directory's list has, and one that none has. */
+static int ask_later(void *arg)
+{
+    struct guides *guides = NULL;
+    const struct guide *g = NULL;
+    struct slice version = slice(NULL, 0), none = slice(NULL, 0);
+    struct complaints c;
+    struct element *e;
+    int r = guides_new(edifact_directory, &guides, NULL);
+
+    (void)arg;
+    complaints_init(&c);
+    if (r == 0)
+        r = guides_find(guides, SLICE("edifact"), SLICE("d96a-ean008"), SLICE("ORDERS"), &c, &g, NULL);
+    if (r == 0) {
+        e = first(g, "DTM")->def->use[0].element->part[0].element;
+        if (!guide_later_code(g, e, SLICE("5"), &version) || !guide_later_code(g, e, SLICE("43F"), &none))
+            r = ERR_NOMEM;
+        else
+            assert_true(slice_is(version, "d01b") && !none.n);
+    }
+    complaints_deinit(&c);
+    guides_free(&guides);
+    return r;
+}
+
+static void test_later_codes(void **state)
+{
+    struct guides *guides = open_edifact();
+    const struct guide *g = by_id(guides, "edifact/d01b/ORDERS");
+    struct slice version;
+
+    (void)state;
+    assert_int_equal(ask_later(NULL), 0);
+    assert_true(fail_each_allocation(ask_later, NULL) > 5);
+    /* what an earlier one has does not count */
+    assert_true(guide_later_code(g, first(g, "DTM")->def->use[0].element->part[0].element, SLICE("43E"), &version));
+    assert_int_equal(version.n, 0);
+    guides_free(&guides);
+}
+
 static int load_edifact(void *arg)
 {
     static const char text[] = "guide a/ORDERS from edifact/d96a-ean008/ORDERS\n  BGM.1001 only 22E\n  COM[TE] must\n";
@@ -842,7 +883,7 @@ int main(void)
         cmocka_unit_test(test_delta_on_delta), cmocka_unit_test(test_wrong_dictionary),
         cmocka_unit_test(test_edifact), cmocka_unit_test(test_lists),        cmocka_unit_test(test_association),
         cmocka_unit_test(test_directories),    cmocka_unit_test(test_edifact_maps),
-        cmocka_unit_test(test_wrong_edifact),
+        cmocka_unit_test(test_wrong_edifact), cmocka_unit_test(test_later_codes),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, make_edifact, remove_edifact);
