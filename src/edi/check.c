@@ -1111,6 +1111,14 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
     say(c, s, r);
 }
 
+/* A date that says by its length what it is, where a date with or without a time is to be. */
+static bool is_other_date(struct slice v, struct slice form)
+{
+    const struct slice longest = SLICE("CCYYMMDDHHMMSS");
+    return slice_starts(longest, form) && (form.n == 8 || form.n == 12 || form.n == 14) &&
+           (v.n == 8 || v.n == 12 || v.n == 14) && has_form(v, slice(longest.p, v.n));
+}
+
 /* A date against the form that the component behind it names. */
 static void check_form(struct checker *c, const struct segment *s, struct remark *r, const struct element *e,
                        struct slice value, char separator)
@@ -1119,11 +1127,12 @@ static void check_form(struct checker *c, const struct segment *s, struct remark
     const struct slice form = v.n && code.n ? form_of(c, e, code) : slice(NULL, 0);
     if (!form.n || has_form(v, form))
         return;
-    r->code = FINDING_ELEMENT_DATE;
+    r->code = is_other_date(v, form) ? FINDING_ELEMENT_DATE_FORM : FINDING_ELEMENT_DATE;
     r->component = e->form_part - 1u;
     r->value = v;
     r->about = e->part[e->form_part - 2].element;
-    snprintf(r->found, sizeof(r->found), "is no date of form %.*s", SLICE_FMT(code));
+    snprintf(r->found, sizeof(r->found), r->code == FINDING_ELEMENT_DATE_FORM ? "is read as the date it is, but has not form %.*s"
+                                                                             : "is no date of form %.*s", SLICE_FMT(code));
     snprintf(r->expected, sizeof(r->expected), "%.*s", SLICE_FMT(form));
     say(c, s, r);
 }

@@ -34,6 +34,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(ELEMENT_NOT_USED, "X12-AK4-I10", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, "10", "the partner's guide does not use this element", "EDIFACT-UCD-15", "15") \
     ROW(ELEMENT_CHARSET, "CHARACTER-SET", "character-set", LEVEL_ELEMENT, SEVERITY_WARNING, "6", "a character outside the character set", NULL, "21") \
     ROW(ELEMENT_CENTURY, "DATE-CENTURY", "long-dates", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "a date of eight digits in a version whose dates have six", NULL, NULL) \
+    ROW(ELEMENT_DATE_FORM, "DATE-FORM", "date-forms", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "a date with or without a time, unlike the form that 2379 names", NULL, "12") \
     ROW(DECIMAL_MARK, "DECIMAL-MARK", "decimal-mark", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "the other decimal mark than the interchange's", NULL, "19") \
     ROW(ELEMENT_TRAILING, "TRAILING-EMPTY", "trailing-empty", LEVEL_SEGMENT, SEVERITY_WARNING, "8", "empty elements at the end of a segment", NULL, "45") \
     /* segments: AK304 (720) */ \

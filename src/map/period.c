@@ -15,6 +15,7 @@ struct form {
     bool usual; /* of its precision the one that is written */
 };
 
+enum { DAYS = 3 }; /* the first ones tell themselves apart by their length */
 static const struct form forms[] = {
     { "102", "CCYYMMDD", false, true },        { "203", "CCYYMMDDhhmm", false, true },
     { "204", "CCYYMMDDhhmmss", false, true },  { "303", "CCYYMMDDhhmmz", false, true },
@@ -131,8 +132,9 @@ int period_read(struct slice v, struct slice form, struct period *p)
     bool zone;
 
     *p = (struct period){ .why = "" };
-    if (!f && form.n == 0) /* left out where the length tells */
-        f = v.n == 8 ? &forms[0] : v.n == 12 ? &forms[1] : v.n == 14 ? &forms[2] : NULL;
+    /* left out, or another one, where the length tells */
+    if ((!f && form.n == 0) || (f && f < forms + DAYS && v.n != length_of(f->digits)))
+        f = v.n == 8 ? &forms[0] : v.n == 12 ? &forms[1] : v.n == 14 ? &forms[2] : f;
     if (!f)
         return 0;
     p->why = f->range ? "two dates in the form that 2379 names" : "a date in the form that 2379 names";

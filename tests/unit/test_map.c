@@ -1942,6 +1942,13 @@ static void test_periods(void **state)
     assert_true(slice_is(p.until, "2026-01-31") && !p.plain);
     assert_int_equal(period_read(SLICE("202601151230"), SLICE(""), &p), 1);
     assert_true(slice_is(p.from, "2026-01-15T12:30"));
+    /* with or without a time, whatever the form says */
+    assert_int_equal(period_read(SLICE("20260115"), SLICE("203"), &p), 1);
+    assert_true(slice_is(p.from, "2026-01-15") && p.plain);
+    assert_int_equal(period_read(SLICE("202601151230"), SLICE("102"), &p), 1);
+    assert_true(slice_is(p.from, "2026-01-15T12:30") && p.plain);
+    assert_int_equal(period_read(SLICE("20260115123045"), SLICE("203"), &p), 1);
+    assert_true(slice_is(p.from, "2026-01-15T12:30:45") && p.plain);
     for (size_t i = 0; i < sizeof(none) / sizeof(none[0]); i++)
         assert_int_equal(period_read(slice_of(none[i].value), slice_of(none[i].form), &p), none[i].expected);
     /* the form that is wanted, where it says all */
