@@ -186,7 +186,7 @@ static void edifact_interchange(struct edi_interchange *i)
     i->sender_routing = value_part(e[2], c, 3);
     i->receiver_routing = value_part(e[3], c, 3);
     i->application = e[7];
-    i->priority = e[8];
+    i->priority = slice(e[8].p, e[8].n > 1 ? 0 : e[8].n); /* many put the message type there: told, and no priority */
     i->agreement = e[10];
     if (e[1].n || e[5].n) /* of an interchange that no UNB opened nothing is known */
         i->usage = e[11].n && !slice_is(e[11], "0") ? SLICE("T") : SLICE("P");
