@@ -535,7 +535,7 @@ int writer_convert(struct edi_writer *w, struct slice value, const char *place)
                 return writer_refuse(w, place, "the value holds %s (U+%04X)",
                                      c == '\n' || c == '\r' ? "a line break" : "a control character", (unsigned)c);
             buf_add_char(&w->scratch, ' ');
-        } else if (charset_has(set, c)) {
+        } else if (charset_has(set, c) || (w->state.options.ascii && c < 0x7f)) {
             w->odd |= w->has_page && c > 0x7f;
             if (set == CHARSET_UTF8)
                 buf_add(&w->scratch, value.p, n);

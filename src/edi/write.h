@@ -47,6 +47,7 @@ struct edi_write_options {
     const char *line_end;           /* behind each terminator: "", "\n" or "\r\n"; must outlive the writer. None is
                                        written where the terminator is a line end itself */
     enum edi_charset charset;
+    bool ascii;                     /* UNOA and UNOB hold what they lack of ASCII, too, as many send them */
     bool transliterate;             /* a character that the set lacks is written with others: Ü as UE, “ as " */
     bool replace;                   /* a delimiter or control character in data becomes a blank */
     size_t ceiling;                 /* of what may gather in memory; 0: LIMIT_ITEM */
