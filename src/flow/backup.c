@@ -41,6 +41,8 @@ struct copying {
     bool ledger_apart; /* it is to be removed */
     struct store *copy;
     struct buf segments, archives;  /* sets: a bit each */
+    int failed;                     /* what writing the tar failed with */
+    struct err why;
     char hash[2 * OBJECT_HASH + 1]; /* of the ledger's copy */
     char block[BLOCK];
 };
@@ -71,8 +73,21 @@ int backup_open_file(int folder, const char *name, mode_t mode, int *fd_r, struc
     return *fd_r < 0 ? err_system(err, "%s: cannot be made", name) : 0;
 }
 
+/* libarchive forgets memory of its own when it is told that a write failed: so it is not, and whoever called it asks. */
+static la_ssize_t take(struct archive *tar, void *ctx, const void *p, size_t n)
+{
+    struct copying *k = ctx;
+
+    (void)tar;
+    if (!k->failed)
+        k->failed = file_write_all(k->fd, p, n, &k->why);
+    return (la_ssize_t)n;
+}
+
 static int tar_failed(struct copying *k, struct err *err)
 {
+    if (k->failed)
+        return err_set(err, k->failed, "%s cannot be written: %s", k->o->path, k->why.text);
     if (archive_errno(k->tar) == ENOMEM)
         return err_nomem(err);
     return err_set(err, ERR_IO, "%s cannot be written: %s", k->o->path,
@@ -91,7 +106,7 @@ static int tar_header(struct copying *k, const char *name, uint64_t size, int64_
     archive_entry_set_filetype(e, AE_IFREG);
     archive_entry_set_perm(e, 0600);
     archive_entry_set_mtime(e, seconds, 0);
-    rc = archive_write_header(k->tar, e) == ARCHIVE_OK ? 0 : tar_failed(k, err);
+    rc = archive_write_header(k->tar, e) == ARCHIVE_OK && !k->failed ? 0 : tar_failed(k, err);
     archive_entry_free(e);
     return rc;
 }
@@ -112,7 +127,7 @@ static int put_file(struct copying *k, const char *name, int from, uint64_t size
             rc = n < 0 ? err_system(err, "%s: cannot be read", name) : err_set(err, ERR_IO, "%s: became shorter", name);
         else if (!k->tar)
             rc = file_write_all(to, k->block, (size_t)n, err);
-        else if (archive_write_data(k->tar, k->block, (size_t)n) != n)
+        else if (archive_write_data(k->tar, k->block, (size_t)n) != n || k->failed)
             rc = tar_failed(k, err);
         size -= n > 0 ? (size_t)n : 0;
     }
@@ -132,7 +147,9 @@ static int put_text(struct copying *k, const char *name, struct slice text, stru
     }
     clock_gettime(CLOCK_REALTIME, &now);
     rc = tar_header(k, name, text.n, now.tv_sec, err);
-    return rc < 0 ? rc : archive_write_data(k->tar, text.p, text.n) == (la_ssize_t)text.n ? 0 : tar_failed(k, err);
+    if (rc == 0 && (archive_write_data(k->tar, text.p, text.n) != (la_ssize_t)text.n || k->failed))
+        rc = tar_failed(k, err);
+    return rc;
 }
 
 /* A file of the spool, or anywhere: as long as it is now. */
@@ -185,7 +202,9 @@ static int begin_tar(struct copying *k, struct err *err)
     k->tar = archive_write_new();
     if (!k->tar)
         return err_nomem(err);
-    if (archive_write_set_format_gnutar(k->tar) != ARCHIVE_OK || archive_write_open_fd(k->tar, k->fd) != ARCHIVE_OK)
+    if (archive_write_set_format_gnutar(k->tar) != ARCHIVE_OK ||
+        archive_write_set_bytes_in_last_block(k->tar, 1) != ARCHIVE_OK || /* as for any file: no more than it needs */
+        archive_write_open(k->tar, k, NULL, take, NULL) != ARCHIVE_OK)
         return tar_failed(k, err);
     return 0;
 }
@@ -231,7 +250,7 @@ static int end(struct copying *k, struct slice manifest, struct err *err)
     rc = put_text(k, "backup", manifest, err);
     if (rc < 0 || !k->tar)
         return rc;
-    if (archive_write_close(k->tar) != ARCHIVE_OK)
+    if (archive_write_close(k->tar) != ARCHIVE_OK || k->failed)
         return tar_failed(k, err);
     if (fsync(k->fd) < 0)
         return err_system(err, "%s: cannot be synced", k->part);

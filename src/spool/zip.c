@@ -34,6 +34,7 @@ static int flush(struct zip_writer *w)
     return r;
 }
 
+/* libarchive forgets memory of its own when it is told that a write failed: so it is not, and whoever called it asks. */
 static la_ssize_t take(struct archive *zip, void *ctx, const void *p, size_t n)
 {
     struct zip_writer *w = ctx;
@@ -51,7 +52,7 @@ static la_ssize_t take(struct archive *zip, void *ctx, const void *p, size_t n)
             w->failed = flush(w);
     }
     w->written += n;
-    return w->failed ? -1 : (la_ssize_t)n;
+    return (la_ssize_t)n;
 }
 
 /* What libarchive says, or what failed below it. */
@@ -104,7 +105,7 @@ static int begin_member(struct zip_writer *w, const char *name, uint64_t size, i
     archive_entry_set_filetype(e, AE_IFREG);
     archive_entry_set_perm(e, 0600);
     archive_entry_set_mtime(e, seconds, 0);
-    if (archive_write_header(w->zip, e) != ARCHIVE_OK)
+    if (archive_write_header(w->zip, e) != ARCHIVE_OK || w->failed)
         r = write_failed(w, err);
     archive_entry_free(e);
     return r;
@@ -112,12 +113,14 @@ static int begin_member(struct zip_writer *w, const char *name, uint64_t size, i
 
 static int add_bytes(struct zip_writer *w, const void *p, size_t n, struct err *err)
 {
-    return n == 0 || archive_write_data(w->zip, p, n) == (la_ssize_t)n ? 0 : write_failed(w, err);
+    if (n && (archive_write_data(w->zip, p, n) != (la_ssize_t)n || w->failed))
+        return write_failed(w, err);
+    return 0;
 }
 
 static int end_member(struct zip_writer *w, struct err *err)
 {
-    return archive_write_finish_entry(w->zip) == ARCHIVE_OK ? 0 : write_failed(w, err);
+    return archive_write_finish_entry(w->zip) == ARCHIVE_OK && !w->failed ? 0 : write_failed(w, err);
 }
 
 int zip_add(struct zip_writer *w, const char *name, uint64_t size, int64_t seconds, int from, uint64_t *offset_r,
@@ -154,7 +157,7 @@ int zip_end(struct zip_writer **writer, struct err *err)
     struct zip_writer *w = *writer;
     int r = 0;
 
-    if (w->failed || archive_write_close(w->zip) != ARCHIVE_OK)
+    if (w->failed || archive_write_close(w->zip) != ARCHIVE_OK || w->failed)
         r = write_failed(w, err);
     if (r == 0 && (w->failed = flush(w)) < 0)
         r = write_failed(w, err);
