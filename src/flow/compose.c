@@ -104,7 +104,8 @@ void compose_write_options(const struct produce_options *o, unsigned output, con
     } else if (dialect == &dialect_edifact) {
         *write_r = o->edifact;
         charset_of_syntax(slice_cut(syntax, ':', &version, &found), &write_r->charset);
-        write_r->ascii = !o->syntax.n; /* nobody asked for this set: who sent small letters in UNOA takes them, too */
+        /* nobody asked for this set: who sent small letters in UNOA takes them, too */
+        write_r->ascii = !o->syntax.n && !o->transliterate;
         write_r->ceiling = o->write.ceiling;
         write_r->write = o->write.write;
         write_r->ctx = o->write.ctx;
