@@ -968,8 +968,6 @@ static void check_characters(struct checker *c, const struct segment *s, struct 
     while (rest.n) {
         unsigned n = utf8_length(rest);
         unsigned char byte = (unsigned char)rest.p[0];
-        if (s->flags & SEGMENT_REWRITTEN && byte >= REWRITTEN_REPETITION) /* a separator, which is told elsewhere */
-            n = 1;
         if (byte == '\n' || byte == '\r') {
             r->code = FINDING_FILE_LINE_BREAK;
             snprintf(r->found, sizeof(r->found), "holds a line break");
@@ -977,7 +975,7 @@ static void check_characters(struct checker *c, const struct segment *s, struct 
             say(c, s, r);
             return;
         }
-        if (s->flags & SEGMENT_REWRITTEN && byte >= REWRITTEN_REPETITION) { /* it is no character */
+        if (s->flags & SEGMENT_REWRITTEN && byte >= REWRITTEN_REPETITION) { /* a separator, which is told elsewhere */
             rest = slice_from(rest, 1);
             continue;
         }
