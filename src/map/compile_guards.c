@@ -263,22 +263,13 @@ static bool say(struct compiling *x, struct map_take **take, size_t n, struct ma
     return true;
 }
 
-/* Is the element of an op the one of another, or its qualifier? */
-static bool shares_element(const struct map_op *op, const struct map_op *own)
-{
-    bool same = op->element[0] == own->element[0] && op->component == own->component;
-    for (unsigned i = 0; i < own->n_select; i++)
-        same |= op->element[0] == own->select[i].element && op->component == own->select[i].component;
-    return same;
-}
-
 /* What stands behind a line with a qualifier of its own reads what that one leaves. */
 static void find_behind(struct map_take *t)
 {
     for (unsigned i = 1; i < t->n_ops; i++)
         for (unsigned k = 0; k < i; k++) {
             struct map_op *op = &t->op[i];
-            if (!t->op[k].n_select || !shares_element(op, &t->op[k]) || op->quick == QUICK_NONE || op->behind)
+            if (!t->op[k].n_select || !map_op_shares(&t->op[k], op) || op->quick == QUICK_NONE || op->behind)
                 continue;
             op->behind = true;
             if (op->quick != QUICK_GUARDED) {

@@ -130,6 +130,15 @@ struct map_op {
     uint32_t line;
 };
 
+/* Is the element of an op the one of another, `own`, or its qualifier? */
+static inline bool map_op_shares(const struct map_op *own, const struct map_op *op)
+{
+    bool same = op->element[0] == own->element[0] && op->component == own->component;
+    for (unsigned i = 0; i < own->n_select; i++)
+        same |= op->element[0] == own->select[i].element && op->component == own->select[i].component;
+    return same;
+}
+
 enum quick_op {
     QUICK_TEXT,
     QUICK_DECIMAL,      /* of an element of type R: may have an exponent */

@@ -317,15 +317,6 @@ static bool guard_holds(const struct map_guard *g, struct slice v)
     return (g->value.n ? slice_eq(v, g->value) : v.n > 0) != g->absent;
 }
 
-/* Is the element of an op one that a line before it, with a qualifier of its own, has? */
-static bool is_own(const struct map_op *before, const struct map_op *op)
-{
-    bool same = op->element[0] == before->element[0] && op->component == before->component;
-    for (unsigned i = 0; i < before->n_select; i++)
-        same |= op->element[0] == before->select[i].element && op->component == before->select[i].component;
-    return same;
-}
-
 /* Do the conditions of an op hold that are on the same segment? */
 static bool guards_hold(const struct map_reader *r, const struct map_take *t, const struct map_op *op,
                         const struct segment *s)
@@ -337,7 +328,7 @@ static bool guards_hold(const struct map_reader *r, const struct map_take *t, co
             return false;
     }
     for (const struct map_op *before = t->op; op->behind && before < op; before++)
-        if (before->n_select && is_own(before, op) && guards_hold(r, t, before, s))
+        if (before->n_select && map_op_shares(before, op) && guards_hold(r, t, before, s))
             return false;
     for (unsigned i = 0; i < op->n_guards; i++)
         if (op->guard[i].origin == GUARD_HERE &&
@@ -913,7 +904,7 @@ static bool is_left(const struct map_reader *r, const struct map_take *t, const 
                     const struct segment *s)
 {
     for (unsigned i = 0; i < t->n_ops; i++)
-        if (&t->op[i] != op && is_own(&t->op[i], op) && t->op[i].direction & DIRECTION_READ &&
+        if (&t->op[i] != op && map_op_shares(&t->op[i], op) && t->op[i].direction & DIRECTION_READ &&
             guards_hold(r, t, &t->op[i], s))
             return false;
     return !op->component && op->element[0];
