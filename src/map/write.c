@@ -762,17 +762,25 @@ static int set_node(struct map_writer *w, const struct frame *f, const struct ac
     if (a->kind == ACTION_CHILDREN)
         return set_cell(w, a, a->element, f, 0, tree_is_parent(&w->tree, n) ? SLICE("1") : SLICE("0"), true);
     if (a->kind == ACTION_PARENT) {
+        const bool any_order = a->op->conversion[0].number[0];
+        bool below;
         if (!has(f, a->field))
             return 0;
         code = text_of(w, f, a->field, &v);
         if (code)
             return code;
         n = tree_find(&w->tree, v);
-        if (n == 0 || (n > f->index && !a->op->conversion[0].number[0])) {
+        if (n == f->index + 1 && !any_order) { /* so a CPS may say that there is none */
+            write_report_loss(w, write_path(w, f, NULL, 0, a->op->field), v,
+                              "is not written: it is the id of the node itself, which so stands below none");
+            return 0;
+        }
+        below = n && (w->ordered ? !write_node_number(w, n) : n > f->index);
+        if (n == 0 || (below && !any_order)) {
             write_refuse_value(w, a, f, 0, v,
-                               n == 0              ? "is the id of no node"
-                               : n == f->index + 1 ? "is the id of the node itself"
-                                                   : "is the id of no node before this one",
+                               n == 0       ? "is the id of no node"
+                               : w->ordered ? "is the id of a node that itself stands below this one"
+                                            : "is the id of no node before this one",
                                "");
             return 0;
         }
@@ -781,6 +789,8 @@ static int set_node(struct map_writer *w, const struct frame *f, const struct ac
         n = write_group_of(w, n);
         if (n == 0)
             return 0;
+    } else if (UNLIKELY(w->ordered)) {
+        n = write_node_number(w, n);
     }
     return write_set_number(w, f, a, n);
 }
@@ -1112,14 +1122,19 @@ static int collect_pair(struct map_writer *w, struct frame *f, const struct scop
 void write_items_begin(struct map_writer *w, const struct frame *f, unsigned field, struct items *i_r)
 {
     uint32_t node = f->at[field];
-    i_r->streamed = f->tape->node[node].type == JSON_STREAMED;
+    i_r->streamed = i_r->apart = f->tape->node[node].type == JSON_STREAMED;
     i_r->tape = f->tape;
     i_r->next = json_first(node);
     i_r->end = json_end(f->tape, node);
     i_r->index = UINT64_MAX;
+    i_r->ordered = false;
     if (i_r->streamed) {
         record_items_begin(w->record, node, &i_r->it);
         w->streaming = &f->scope->object->field[field];
+    }
+    if (UNLIKELY(w->ordered) && f == &w->frame[0] && field == w->writing.tree->index) {
+        i_r->apart = i_r->ordered = true;
+        i_r->node = i_r->number = 0;
     }
 }
 

@@ -124,6 +124,8 @@ struct map_writer {
     uint32_t stream_node;
     struct tree tree;                       /* the nodes of the record at hand */
     struct buf notes;                       /* struct node_note of each, where they are of several kinds */
+    struct buf steps;                       /* struct step of each, where they are written in another order */
+    bool ordered;                           /* and so they are */
     const struct above *above;              /* what stands above the node at hand; NULL: nothing */
     struct total total[2];                  /* plan->total: of all its values, and of those of its field */
     bool no_totals;                         /* there are more items than their count can say */
@@ -245,19 +247,40 @@ void write_stay_behind(struct map_writer *w);
 /* The items of a list, on a tape or streamed. */
 struct items {
     bool streamed;
+    bool ordered;               /* the nodes of a tree, parents first */
+    bool apart;                 /* either: they do not stand on the tape one behind the other */
     const struct json_tape *tape;
     uint32_t next, end;
     uint64_t index;             /* of the item given last, from 0 */
     struct record_items it;
+    uint64_t node;              /* ordered: the node given last, from 1 */
+    uint32_t number;            /* how many were given */
 };
 
 /* The items of the list that a field of an object is. */
 void write_items_begin(struct map_writer *w, const struct frame *f, unsigned field, struct items *i_r);
 
+/* ---- write_order.c ---- */
+
+/* Orders the nodes of a tree, all of which have their names, where a parent stands behind one of its children; and notes
+ * who is a parent. Without `parents_first` they stay where they are. */
+int write_order_tree(struct map_writer *w, struct frame *root, bool parents_first);
+/* The next item in that order. */
+COLD int write_items_ordered(struct map_writer *w, struct items *i, uint32_t *node_r);
+/* Of such nodes: the one written behind a node, behind 0 the first; 0: none. */
+uint64_t write_node_behind(const struct map_writer *w, uint64_t node);
+/* The node above, 0: none. */
+uint64_t write_node_above(const struct map_writer *w, uint64_t node);
+/* Its place among those written so far, from 1; 0: it is not yet. */
+uint64_t write_node_number(const struct map_writer *w, uint64_t node);
+
 static ALWAYS_INLINE int write_items_next(struct map_writer *w, struct items *i, uint32_t *node_r)
 {
-    if (UNLIKELY(i->streamed)) {
-        int code = record_items_next(&i->it, &i->tape, node_r, w->err);
+    if (UNLIKELY(i->apart)) {
+        int code;
+        if (UNLIKELY(i->ordered))
+            return write_items_ordered(w, i, node_r);
+        code = record_items_next(&i->it, &i->tape, node_r, w->err);
         i->index++;
         w->stream_index = i->index;
         w->stream_tape = i->tape;

@@ -166,6 +166,7 @@ static void begin_record(struct map_writer *w)
     w->no_totals = false;
     w->some_left = w->nomem = w->verified = w->item_verified = false;
     w->streaming = NULL;
+    w->ordered = false;
     w->segments = w->errors = 0;
     w->loss = NULL;
     w->behind.set = false;
@@ -326,6 +327,7 @@ int map_writer_new(const struct map_plan *plan, const struct map_write_options *
     buf_init(&w->last_row, LIMIT_ITEM);
     tree_init(&w->tree);
     buf_init(&w->notes, NOTES_MOST);
+    buf_init(&w->steps, NOTES_MOST);
     code = writing_make(plan, &w->arena, &w->writing, err);
     if (!code) {
         w->frame = calloc(w->writing.frames, sizeof(*w->frame));
@@ -356,6 +358,7 @@ void map_writer_free(struct map_writer **writer)
     buf_deinit(&w->last_row);
     tree_deinit(&w->tree);
     buf_deinit(&w->notes);
+    buf_deinit(&w->steps);
     free(w->frame);
     free(w);
     *writer = NULL;

@@ -40,7 +40,7 @@ uint64_t write_group_of(const struct map_writer *w, uint64_t node)
         const struct node_note *n = note_of(w, node);
         if (is_named(w, n))
             return n->number;
-        node = n->parent < node ? n->parent : 0;
+        node = n->parent < node || w->ordered ? n->parent : 0;
     }
     return 0;
 }
@@ -102,21 +102,30 @@ static int take_note(struct map_writer *w, const struct json_tape *tape, uint32_
     return 0;
 }
 
+/* The node written behind another, behind 0 the first; 0: none. */
+static uint64_t next_node(const struct map_writer *w, uint64_t node)
+{
+    if (UNLIKELY(w->ordered))
+        return write_node_behind(w, node);
+    return node < notes(w) ? node + 1 : 0;
+}
+
 /* Gives out the numbers, in the order in which they will be written. */
 static void number_nodes(struct map_writer *w)
 {
     const uint32_t loose = UINT32_MAX; /* below nothing that has a number */
+    const uint64_t begin = next_node(w, 0);
     uint32_t last = 0, open = 0;
-    uint64_t first = 1;
+    uint64_t first = begin;
 
-    while (first <= notes(w) && !w->writing.kind[note_of(w, first)->kind].group)
-        first++;
-    for (uint64_t i = 1; i <= notes(w); i++) {
+    while (first && !w->writing.kind[note_of(w, first)->kind].group)
+        first = next_node(w, first);
+    for (uint64_t i = begin; i; i = next_node(w, i)) {
         struct node_note *n = note_of(w, i);
         const struct node_kind *kind = &w->writing.kind[n->kind];
         if (kind->group ||
-            (kind->self && i == 1 &&
-             (n->full || tree_is_parent(&w->tree, 1) || (first <= notes(w) && note_of(w, first)->bare)))) {
+            (kind->self && i == begin &&
+             (n->full || tree_is_parent(&w->tree, i) || (first && note_of(w, first)->bare)))) {
             n->number = open = ++last;
         } else if (!kind->self && !kind->silent) {
             uint32_t place = (uint32_t)write_group_of(w, n->parent);
@@ -135,6 +144,7 @@ int write_see_tree(struct map_writer *w, struct frame *root)
     const struct record_field *id = &o->field[record_field_find(o, SLICE("id"))];
     const struct record_field *parent = &o->field[record_field_find(o, SLICE("parent"))];
     struct items items;
+    bool ahead = false, parents_first = false;
     uint32_t node;
     int code;
 
@@ -171,7 +181,17 @@ int write_see_tree(struct map_writer *w, struct frame *root)
                            code == ERR_NOMEM ? "out of memory" : "too many nodes have names of their own");
         if (w->writing.n_kinds && (code = take_note(w, items.tape, node, above)) < 0)
             return code;
+        if (UNLIKELY(up.n && !above)) {
+            ahead = true;
+            parents_first |= w->writing.n_kinds ? !w->writing.kind[note_of(w, items.index + 1)->kind].any_order
+                                                : w->writing.parents_first;
+        }
     }
+    if (code == 0 && UNLIKELY(ahead))
+        code = write_order_tree(w, root, parents_first);
+    if (UNLIKELY(w->ordered))
+        for (uint64_t i = 1; i <= notes(w); i++)
+            note_of(w, i)->parent = (uint32_t)write_node_above(w, i);
     if (code == 0 && w->writing.n_kinds)
         number_nodes(w);
     return code;
@@ -243,7 +263,7 @@ static int write_self(struct map_writer *w, struct frame *f, const struct node_k
 
     if (code < 0)
         return code;
-    if (f->index) {
+    if (f->index + 1 != next_node(w, 0)) {
         struct map_write_finding r = {
             .code = "RECORD-TREE",
             .severity = SEVERITY_ERROR,
@@ -260,7 +280,7 @@ static int write_self(struct map_writer *w, struct frame *f, const struct node_k
         if (note->number)
             set_bit(f->pending, (unsigned)kind->naming);
     }
-    code = hand_down(w, f, kind, note_of(w, 1));
+    code = hand_down(w, f, kind, note_of(w, f->index + 1));
     return code < 0 ? code : write_run_inner(w, f);
 }
 

@@ -832,11 +832,24 @@ static void carry_field(struct scope_work *s, unsigned field)
     s->name[field].lost = false;
 }
 
+/* May the parent of a node stand behind it? */
+static bool has_any_order(const struct work *own)
+{
+    for (unsigned i = 0; i < own->n_actions; i++)
+        if (own->action[i].kind == ACTION_PARENT)
+            return own->action[i].op->conversion[0].number[0];
+    return false;
+}
+
 static void finish_kinds(struct writing *w)
 {
+    for (unsigned i = 0; i < w->root->n_works; i++)
+        if (w->tree && w->root->work[i].kind == WORK_LIST && w->root->work[i].field == w->tree->index)
+            w->parents_first |= !has_any_order(&w->root->work[i].scope->owner);
     for (unsigned n = 0; n < w->n_kinds; n++) {
         struct node_kind *kind = &w->kind[n];
         struct scope_work *s = kind->scope;
+        kind->any_order = kind->self || has_any_order(&s->owner);
         carry_field(s, (unsigned)record_field_find(s->object, SLICE("id")));
         carry_field(s, (unsigned)record_field_find(s->object, SLICE("parent")));
         carry_field(s, kind->take->scope->kind_field->index);

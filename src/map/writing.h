@@ -198,6 +198,7 @@ struct node_kind {
     bool self;                  /* the document itself */
     bool silent;                /* no line writes anything of it: what is below belongs to what is above */
     bool group;                 /* the document names it, and others below it: CPS */
+    bool any_order;             /* its parent may stand behind it */
     uint64_t inside[FIELD_WORDS];   /* self: fields that are written behind its name, in the loop that has it */
     int naming;                 /* self: the work that writes its name, -1: none */
     uint64_t takes[WORK_WORDS]; /* works that take something from above */
@@ -214,6 +215,7 @@ struct writing {
     struct inheritance *inherit;
     unsigned n_inherits;
     const struct record_field *tree;    /* the list of the root that is a tree, NULL: none */
+    bool parents_first;                 /* and its nodes, all of one kind, stand behind their parents */
     struct node_kind kind[MOST_KINDS];
     unsigned n_kinds;                   /* 0: its nodes are all of one kind */
     const struct node_kind *other;      /* the kind of nodes that no line speaks of */

@@ -727,55 +727,164 @@ static void further_words(void **state)
     maps_free(&own);
 }
 
-/* Nodes of a tree: each is written, whatever else it holds; a parent may stand behind its children where the map says so. */
-static void hierarchies(void **state)
+#define SHIPMENT \
+    "{\"record\":\"shipment\",\"version\":1,\"source\":{\"standard\":\"x12\"},\"purpose\":\"00\",\"number\":\"77\"," \
+    "\"created_at\":\"2026-01-02T10:00\",\"nodes\":[%s]}"
+
+static const struct map_plan *plan_of_tree(struct maps *m, bool any_order)
 {
     static const char map[] = "map t \"t\"\n  between guide x12/004010/856 and record shipment 1\n  must map HL01\n"
                               "  BSN01 <-> purpose\n  BSN02 <-> number\n  BSN.(BSN03 BSN04) <-> created_at datetime\n"
-                              "  HL <-> nodes[] tree%s\n    HL01 <-> id\n    HL02 <-> parent\n    HL03 <-> level\n";
+                              "  HL <-> nodes[] tree%s\n    HL01 <-> id\n    HL02 <-> parent\n    HL03 <-> level\n"
+                              "    HL04 check children\n    PRF01 <-> order_number\n";
+    char text[sizeof(map) + 20];
+
+    snprintf(text, sizeof(text), map, any_order ? " any-order" : "");
+    return plan_from(m, text, "x12/004010/856");
+}
+
+/* Nodes of a tree: each is written, whatever else it holds. A parent may stand behind its children; then it is written before
+ * them, unless the map says that their order is free. */
+static void hierarchies(void **state)
+{
     static const struct {
-        const char *nodes, *ordered, *any_order;
+        const char *nodes;
+        struct {
+            const char *out, *said;
+        } expected[2]; /* in order; any-order */
     } rows[] = {
-        { "{\"id\":\"1\",\"level\":\"S\"},{\"id\":\"2\",\"parent\":\"1\",\"level\":\"O\"}", "HL*1**S\nHL*2*1*O\n",
-          "HL*1**S\nHL*2*1*O\n" },
+        { "{\"id\":\"1\",\"level\":\"S\"},{\"id\":\"2\",\"parent\":\"1\",\"level\":\"O\"}",
+          { { "HL*1**S*1\nHL*2*1*O*0\n", "" }, { "HL*1**S*1\nHL*2*1*O*0\n", "" } } },
         { "{\"id\":\"a\",\"parent\":\"b\",\"level\":\"O\"},{\"id\":\"b\",\"level\":\"S\"}",
-          "nodes[0].parent: \"b\" is the id of no node before this one", "HL*1*2*O\nHL*2**S\n" },
-        { "{\"id\":\"a\",\"parent\":\"a\",\"level\":\"O\"}", "nodes[0].parent: \"a\" is the id of the node itself",
-          "HL*1*1*O\n" },
-        { "{\"id\":\"a\",\"parent\":\"c\",\"level\":\"O\"}", "nodes[0].parent: \"c\" is the id of no node",
-          "nodes[0].parent: \"c\" is the id of no node" },
-        { "{\"id\":\"1\"},{\"id\":\"2\",\"parent\":\"1\",\"level\":\"O\"}", "nodes[0].level: missing",
-          "nodes[0].level: missing" },
+          { { "HL*1**S*1\nHL*2*1*O*0\n", "" }, { "HL*1*2*O*0\nHL*2**S*1\n", "" } } },
+        /* parents first in the record: its order stays, as long as they are */
+        { "{\"id\":\"1\",\"level\":\"S\"},{\"id\":\"2\",\"parent\":\"1\",\"level\":\"O\"},{\"id\":\"3\",\"parent\":\"1\",\"level\":\"O\"},"
+          "{\"id\":\"4\",\"parent\":\"2\",\"level\":\"I\"}",
+          { { "HL*1**S*1\nHL*2*1*O*1\nHL*3*1*O*0\nHL*4*2*I*0\n", "" }, { "HL*1**S*1\nHL*2*1*O*1\nHL*3*1*O*0\nHL*4*2*I*0\n", "" } } },
+        { "{\"id\":\"1\",\"level\":\"S\"},{\"id\":\"2\",\"parent\":\"1\",\"level\":\"O\"},{\"id\":\"3\",\"parent\":\"5\",\"level\":\"P\"},"
+          "{\"id\":\"4\",\"parent\":\"2\",\"level\":\"I\"},{\"id\":\"5\",\"parent\":\"1\",\"level\":\"O\"}",
+          { { "HL*1**S*1\nHL*2*1*O*1\nHL*3*2*I*0\nHL*4*1*O*1\nHL*5*4*P*0\n", "" },
+            { "HL*1**S*1\nHL*2*1*O*1\nHL*3*5*P*0\nHL*4*2*I*0\nHL*5*1*O*1\n", "" } } },
+        { "{\"id\":\"a\",\"parent\":\"a\",\"level\":\"O\"}",
+          { { "HL*1**O*0\n", "MAP-LOSS nodes[0].parent: \"a\" is not written: it is the id of the node itself, which so stands below none\n" },
+            { "HL*1*1*O*0\n", "" } } },
+        { "{\"id\":\"a\",\"parent\":\"c\",\"level\":\"O\"}",
+          { { NULL, "nodes[0].parent: \"c\" is the id of no node" }, { NULL, "nodes[0].parent: \"c\" is the id of no node" } } },
+        { "{\"id\":\"s\",\"level\":\"S\"},{\"id\":\"a\",\"parent\":\"b\",\"level\":\"O\"},{\"id\":\"b\",\"parent\":\"c\",\"level\":\"P\"},"
+          "{\"id\":\"c\",\"parent\":\"b\",\"level\":\"P\"}",
+          { { NULL, "MAP-VALUE nodes[2].parent: \"c\" is the id of a node that itself stands below this one (HL02 Hierarchical Parent ID Number)\n" },
+            { "HL*1**S*0\nHL*2*3*O*0\nHL*3*4*P*1\nHL*4*3*P*1\n", "" } } },
+        { "{\"id\":\"1\"},{\"id\":\"2\",\"parent\":\"1\",\"level\":\"O\"}",
+          { { NULL, "nodes[0].level: missing" }, { NULL, "nodes[0].level: missing" } } },
     };
     struct maps *own;
     struct err err;
-    char text[600], json[600];
+    char json[1000];
 
     (void)state;
     for (unsigned any = 0; any < 2; any++) {
         const struct map_plan *plan;
         assert_int_equal(maps_new(directory, &own, &err), 0);
-        snprintf(text, sizeof(text), map, any ? " any-order" : "");
-        plan = plan_from(own, text, "x12/004010/856");
-        for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
-            const char *expected = any ? rows[i].any_order : rows[i].ordered;
-            struct run r;
-            run_init(&r, plan);
-            snprintf(json, sizeof(json),
-                     "{\"record\":\"shipment\",\"version\":1,\"source\":{\"standard\":\"x12\"},\"purpose\":\"00\","
-                     "\"number\":\"77\",\"created_at\":\"2026-01-02T10:00\",\"nodes\":[%s]}", rows[i].nodes);
-            run_ok(&r, json);
-            if (slice_starts(slice_of(expected), SLICE("HL*"))) {
-                assert_string_equal(buf_text(&r.said.text), "");
-                assert_non_null(strstr(buf_text(&r.out), expected));
-            } else {
-                if (!strstr(buf_text(&r.said.text), expected))
-                    fail_msg("%s\n%s", expected, buf_text(&r.said.text));
+        plan = plan_of_tree(own, any);
+        for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+            for (unsigned streamed = 0; streamed < 2; streamed++) {
+                const char *out = rows[i].expected[any].out, *said = rows[i].expected[any].said;
+                struct run r;
+                run_init(&r, plan);
+                r.streamed = streamed ? 140 : 0;
+                snprintf(json, sizeof(json), SHIPMENT, rows[i].nodes);
+                run_ok(&r, json);
+                assert_int_equal(r.refused, out == NULL);
+                if (out) {
+                    assert_string_equal(buf_text(&r.said.text), said);
+                    assert_string_equal(strchr(buf_text(&r.out), '\n') + 1, out);
+                } else if (!strstr(buf_text(&r.said.text), said)) {
+                    fail_msg("%s\n%s", said, buf_text(&r.said.text));
+                }
+                run_deinit(&r);
             }
-            run_deinit(&r);
-        }
         maps_free(&own);
     }
+}
+
+/* Trees whose nodes come in any order, called by numbers, names, or nothing like a running number: what is written has each
+ * node once, below its parent, and those below one node in the record's order. */
+static void shuffled(void **state)
+{
+    enum { MOST = 40 };
+    struct maps *own;
+    struct err err;
+    const struct map_plan *plan;
+    uint64_t seed = 7;
+
+    (void)state;
+    assert_int_equal(maps_new(directory, &own, &err), 0);
+    plan = plan_of_tree(own, false);
+    for (unsigned round = 0; round < 200; round++) {
+        unsigned parent[MOST], place[MOST], at[MOST + 1], n = 2 + round % (MOST - 1), open[MOST], depth = 0, last[MOST] = { 0 };
+        struct buf json, nodes;
+        struct slice rest, line;
+        bool more = true, ahead = false; /* a parent stands behind a child */
+        struct run r;
+        unsigned seen = 0, number = 0, up = 0;
+
+        buf_init(&json, 1 << 20);
+        buf_init(&nodes, 1 << 20);
+        for (unsigned i = 0; i < n; i++) { /* node i is below one made before it, and stands at place[i] of the record */
+            unsigned other;
+            seed = seed * 6364136223846793005ull + 1442695040888963407ull;
+            parent[i] = i && seed >> 60 ? (unsigned)(seed >> 33) % i : i;
+            other = (unsigned)(seed >> 40) % (i + 1);
+            place[i] = other == i ? i : place[other];
+            place[other] = i;
+        }
+        for (unsigned i = 0; i < n; i++) {
+            at[place[i]] = i;
+            ahead |= place[parent[i]] > place[i];
+        }
+        for (unsigned k = 0; k < n; k++) {
+            static const char *const before[] = { "", "node ", "7" }, *const behind[] = { "", " of a very long name", "" };
+            const unsigned style = round % 3, i = at[k];
+            buf_printf(&nodes, "%s{\"id\":\"%s%u%s\",", k ? "," : "", before[style], (style ? i : k) + 1, behind[style]);
+            if (parent[i] != i)
+                buf_printf(&nodes, "\"parent\":\"%s%u%s\",", before[style], (style ? parent[i] : place[parent[i]]) + 1,
+                           behind[style]);
+            buf_printf(&nodes, "\"level\":\"O\",\"order_number\":\"%u\"}", i);
+        }
+        buf_printf(&json, SHIPMENT, buf_text(&nodes));
+        run_init(&r, plan);
+        r.streamed = round & 1 ? 140 : 0;
+        run_ok(&r, buf_text(&json));
+        assert_string_equal(buf_text(&r.said.text), "");
+        for (rest = buf_slice(&r.out); more;) {
+            unsigned i;
+            line = slice_cut(rest, '\n', &rest, &more);
+            if (slice_starts(line, SLICE("HL*"))) {
+                char *end;
+                number = (unsigned)strtoul(line.p + 3, &end, 10);
+                up = (unsigned)strtoul(end + 1, NULL, 10);
+                assert_int_equal(number, ++seen);
+            } else if (slice_starts(line, SLICE("PRF*"))) {
+                i = (unsigned)strtoul(line.p + 4, NULL, 10);
+                at[number] = i;
+                assert_int_equal(up ? at[up] : i, parent[i]);
+                assert_true(up < number);
+                while (depth && open[depth - 1] != up) /* nothing stands between them but what is below that one, too */
+                    depth--;
+                assert_true(!up || depth || !ahead);
+                assert_true(!up || last[parent[i]] <= place[i]);
+                if (up)
+                    last[parent[i]] = place[i] + 1;
+                if (ahead)
+                    open[depth++] = number;
+            }
+        }
+        assert_int_equal(seen, n);
+        run_deinit(&r);
+        buf_deinit(&json);
+        buf_deinit(&nodes);
+    }
+    maps_free(&own);
 }
 
 static void samples(void **state)
@@ -942,7 +1051,7 @@ int main(void)
         cmocka_unit_test(plain_orders),  cmocka_unit_test(values),      cmocka_unit_test(lists),
         cmocka_unit_test(codes_for_words), cmocka_unit_test(left_out),
         cmocka_unit_test(wrong_records), cmocka_unit_test(conversions), cmocka_unit_test(inherited),
-        cmocka_unit_test(hierarchies), cmocka_unit_test(further_words), cmocka_unit_test(openers),
+        cmocka_unit_test(hierarchies), cmocka_unit_test(shuffled), cmocka_unit_test(further_words), cmocka_unit_test(openers),
         cmocka_unit_test(told_apart),    cmocka_unit_test(misread),     cmocka_unit_test(leftovers),
         cmocka_unit_test(samples),       cmocka_unit_test(refusals),    cmocka_unit_test(memory),
         cmocka_unit_test(expressions),
