@@ -183,13 +183,6 @@ static int close_interchange(struct edi_reader *r)
     return r->stopped;
 }
 
-void reader_close_told(struct edi_reader *r, bool interchange)
-{
-    close_group(r);
-    if (interchange)
-        close_interchange(r);
-}
-
 static int close_interchange_early(struct edi_reader *r)
 {
     close_group_early(r);
@@ -832,10 +825,8 @@ static bool take_bare(struct edi_reader *r, const struct segment *s)
                                 .errors = r->in.interchange.foreign != NULL };
     if (choose_guide(r, &guide) < 0 || !guide || !guide->bare)
         return r->stopped != 0;
-    if (r->options.run) {
-        runs_bare(r, s);
+    if (runs_settle(r) < 0)
         return true;
-    }
     r->n_missed = 0;
     d->set = guide->set;
     d->guide = guide;
@@ -1052,7 +1043,7 @@ static enum walk take_binary(struct edi_reader *r, const struct segment *s, size
         at[k] = s->at[k];
     data = start + s->at[length_at] + 1;
     end = data + (size_t)length;
-    if (length < LIMIT_SEGMENT && end + 1 > r->n && !last && !r->joined) {
+    if (length < LIMIT_SEGMENT && end + 1 > r->n && !last) {
         *from = start + s->start;
         return WALK_MORE;
     }
@@ -1168,7 +1159,7 @@ static bool begins_segment(const struct edi_reader *r, const struct guide *guide
            (guide && guide_tag(guide, key) >= 0 && role != ROLE_DOCUMENT);
 }
 
-const char *reader_next_line(const struct edi_reader *r, const struct guide *guide, const char *p, const char *end)
+static const char *next_line(const struct edi_reader *r, const struct guide *guide, const char *p, const char *end)
 {
     while (p < end && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
         while (p < end && delimiters_blank(*p))
@@ -1179,7 +1170,7 @@ const char *reader_next_line(const struct edi_reader *r, const struct guide *gui
     return NULL;
 }
 
-size_t reader_line_end(const struct edi_reader *r, const char *p, size_t n)
+static size_t line_end(const struct edi_reader *r, const char *p, size_t n)
 {
     while (delimiters_blank(p[n - 1]))
         n--;
@@ -1192,7 +1183,6 @@ static int take_broken(struct edi_reader *r, const struct segment *whole)
 {
     uint32_t *at = r->index.delimiter + (whole->at - r->index.delimiter);
     const char *const base = whole->base, *const end = base + whole->at[whole->n];
-    const bool lost = r->lost_terminator && end == r->buf + r->n - 1;
     uint32_t start = whole->start;
     unsigned n = whole->n;
 
@@ -1210,10 +1200,10 @@ static int take_broken(struct edi_reader *r, const struct segment *whole)
         const bool inside = r->level == IN_DOCUMENT && !se && !ge;
         uint32_t kept = 0;
         if (!iea)
-            next = reader_next_line(r, inside ? r->document.guide : NULL, base + at[0], end);
+            next = next_line(r, inside ? r->document.guide : NULL, base + at[0], end);
         if (next) {
             size_t stop = (size_t)(next - base);
-            stop = reader_line_end(r, base, stop);
+            stop = line_end(r, base, stop);
             for (part.n = 0; at[part.n] < stop; part.n++)
                 ;
             kept = at[part.n];
@@ -1222,7 +1212,7 @@ static int take_broken(struct edi_reader *r, const struct segment *whole)
         r->from = (size_t)(p - r->buf);
         if (ge || iea)
             reader_close_document_early(r);
-        if (next || lost) {
+        if (next) {
             r->document.segments++; /* it speaks of the one to come */
             reader_find(r, FINDING_TERMINATOR_MISSING, &part, 0, "ends at a line break", "a segment terminator");
             r->document.segments--;
@@ -1266,7 +1256,7 @@ static bool begins_envelope(const struct edi_reader *r, const struct segment *s,
            delimiters_envelope(s->base + s->start, s->at[s->n] - s->start, r->dialect->level[0].begin);
 }
 
-enum found reader_begins_other(const struct edi_reader *r, const char *p, bool last)
+static enum found begins_other(const struct edi_reader *r, const char *p, bool last)
 {
     size_t n = r->n - (size_t)(p - r->buf);
     const struct dialect *d = dialect_at(p, n, true);
@@ -1343,8 +1333,6 @@ enum walk reader_walk(struct edi_reader *r, bool last)
     if (__builtin_expect(n > x->room, 0) && !fit_index(r, base, &n))
         return WALK_DONE;
     r->lex(&r->index, base, n, &r->syntax);
-    if (r->lost_terminator && x->n_segments && base + n == r->buf + r->n)
-        x->end[x->n_segments - 1] |= SEGMENT_ESCAPE; /* the line break that was there */
     /* of a document that holds characters which its set lacks, each segment is looked at until that was told */
     enum edi_charset looked = r->in.interchange.charset;
     bool seen = r->level == IN_DOCUMENT, lacking = seen && reader_lacks(r, base, n);
@@ -1398,7 +1386,7 @@ enum walk reader_walk(struct edi_reader *r, bool last)
                 r->from = origin + from;
                 continue;
             }
-            const enum found other = reader_begins_other(r, base + start, last || r->joined);
+            const enum found other = begins_other(r, base + start, last);
             if (other == NEED_MORE)
                 return WALK_MORE;
             if (other == FOUND) {
@@ -1430,7 +1418,7 @@ enum walk reader_walk(struct edi_reader *r, bool last)
             continue;
         }
         /* behind an interchange other delimiters may be in force */
-        if (__builtin_expect(r->level == OUTSIDE, 0) && r->in.interchanges && !r->joined &&
+        if (__builtin_expect(r->level == OUTSIDE, 0) && r->in.interchanges &&
             r->base_offset + r->from != r->syntax_at &&
             !(role == ROLE_INTERCHANGE ||
               delimiters_envelope(base + start, end - start, r->dialect->level[DIALECT_INTERCHANGE].begin))) {
@@ -1441,11 +1429,12 @@ enum walk reader_walk(struct edi_reader *r, bool last)
             find_no_package_end(r, &s);
         switch (role) {
         case ROLE_DOCUMENT:
-            if (r->options.run) {
+            if (r->options.run && !r->alone) {
                 r->from = origin + s.start;
                 open_for_document(r);
-                return r->stopped ? WALK_DONE : WALK_AGAIN;
+                return r->stopped ? WALK_DONE : WALK_DOCUMENTS;
             }
+            r->alone = false;
             take_document(r, &s);
             break;
         case ROLE_DOCUMENT_END:
@@ -1551,7 +1540,7 @@ static void compact(struct edi_reader *r)
     r->from = 0;
 }
 
-void reader_drop_skipped(struct edi_reader *r)
+static void drop_skipped(struct edi_reader *r)
 {
     size_t n = r->n - r->from;
     if (r->skip) {
@@ -1571,14 +1560,14 @@ void reader_drop_skipped(struct edi_reader *r)
 
 /* ---- the end ---- */
 
-bool reader_is_outer_trailer(const struct edi_reader *r, size_t at)
+static bool is_outer_trailer(const struct edi_reader *r, size_t at)
 {
     const char *p = r->buf + at;
     return delimiters_envelope(p, r->n - at, r->dialect->level[DIALECT_GROUP].end) ||
            delimiters_envelope(p, r->n - at, r->dialect->level[DIALECT_INTERCHANGE].end);
 }
 
-bool reader_take_rest(struct edi_reader *r)
+static bool take_rest(struct edi_reader *r)
 {
     size_t end = r->n, from = r->from;
     struct slice rest;
@@ -1591,7 +1580,7 @@ bool reader_take_rest(struct edi_reader *r)
     r->from = from;
     if (rest.n == 0)
         return false;
-    outer = reader_is_outer_trailer(r, from);
+    outer = is_outer_trailer(r, from);
     if (rest.n <= 3 || (!outer && !delimiters_envelope(rest.p, rest.n, r->dialect->level[DIALECT_DOCUMENT].end))) {
         char words[60];
         snprintf(words, sizeof(words), "the last %zu bytes are no whole segment", rest.n);
@@ -1610,7 +1599,7 @@ bool reader_take_rest(struct edi_reader *r)
     return true;
 }
 
-void reader_end_binary(struct edi_reader *r)
+static void end_binary(struct edi_reader *r)
 {
     if (r->skip && !r->stopped)
         reader_find(r, FINDING_BINARY_LENGTH, NULL, 0, "the file ends inside binary data", "the rest of it");
@@ -1627,7 +1616,7 @@ static int process(struct edi_reader *r, bool last)
             r->from = r->n;
             break;
         }
-        reader_drop_skipped(r);
+        drop_skipped(r);
         if (r->skip || r->skip_terminator)
             break;
         if (!r->has_syntax && find_syntax(r, last) != FOUND) {
@@ -1635,8 +1624,10 @@ static int process(struct edi_reader *r, bool last)
                 r->from = r->n;
             break;
         }
-        if (r->from < r->n || (last && r->run_open)) {
-            enum walk w = runs_at_document(r) ? runs_split(r, last) : reader_walk(r, last);
+        if (r->from < r->n) {
+            enum walk w = reader_walk(r, last);
+            if (w == WALK_DOCUMENTS)
+                w = runs_split(r, last);
             again = w == WALK_AGAIN;
             /* the next interchange may have other delimiters: the old ones may never come */
             if (!again && r->level == OUTSIDE && r->in.interchanges && r->from < r->n && !r->stopped &&
@@ -1707,8 +1698,8 @@ int edi_reader_end(struct edi_reader *r, struct err *err)
         if (r->level == OUTSIDE) {
             process(r, true);
             if (r->has_syntax && r->from < r->n && !r->stopped)
-                reader_take_rest(r);
-        } else if (reader_take_rest(r)) {
+                take_rest(r);
+        } else if (take_rest(r)) {
             process(r, true);
             /* the terminator that was put there is not in the file */
             r->base_offset = r->known.offset = end.offset;
@@ -1716,7 +1707,7 @@ int edi_reader_end(struct edi_reader *r, struct err *err)
             r->line_start = r->known.line_start = end.offset + 1 - end.column;
         }
     }
-    reader_end_binary(r);
+    end_binary(r);
     if (!r->stopped && r->level != OUTSIDE)
         close_interchange_early(r);
     if (!r->stopped && r->in.interchanges == 0 && !r->garbage)

@@ -114,16 +114,12 @@ struct edi_parties {
 
 struct edi_reader;
 
-/* A run of documents as they lie in the file, for another reader (on another thread) to read. */
+/* A run of whole documents as they lie in the file, for another reader (on another thread) to read. */
+enum { EDI_MOST_RUN = 512 << 10 };          /* bytes at most: a longer document is in none */
 struct edi_run {
     char *p;                                /* valid during the call */
-    size_t n;                               /* 0 is possible, to end what is open */
-    uint64_t documents;                     /* that begin in it */
-    bool begins;                            /* a document begins with it; otherwise it goes on where the last run ended */
-    bool bare;                              /* it is a bare document */
-    bool ends;                              /* its last document ends in it; otherwise the next run goes on with it */
-    bool last;                              /* the file ends with it: its last segment may not be whole */
-    bool lost_terminator;                   /* its last segment is ended by a line break */
+    size_t n;
+    uint64_t documents;
     bool duplicate;                         /* the first document's ST02 was used before in the group */
     bool new_set;                           /* the first document is the first of its set in the group */
     bool blanks_told, empty_told;           /* blanks between segments and empty segments were told before */
@@ -140,8 +136,9 @@ struct edi_reader_options {
     enum lexer_kind lexer;
     bool structure_only;                    /* envelopes and places, no element checks: for explain and speed tests */
     struct complaints *complaints;          /* errors in guide files */
-    /* When set, documents are not read but handed over in runs, and the sink only hears of envelopes: what a group
-     * says of its documents (accepted) is not known then. */
+    /* When set, documents are not read but handed over in runs, those excepted whose bounds are in doubt: what the group
+     * says of its documents (accepted) is not known then. `run` NULL: such a document comes, and the sink hears of it as
+     * soon as this call returns; runs handed over come before it. */
     int (*run)(void *run_ctx, const struct edi_reader *r, const struct edi_run *run);
     void *run_ctx;
 };
@@ -158,7 +155,7 @@ int edi_reader_filled(struct edi_reader *r, size_t n, struct err *err);
 int edi_reader_feed(struct edi_reader *r, struct slice bytes, struct err *err);
 /* There is no more. Closes what is open, with findings. */
 int edi_reader_end(struct edi_reader *r, struct err *err);
-/* Where a reader stands among interchanges and groups: for the reader of a run that begins. The slices of
+/* Where a reader stands among interchanges and groups: for the reader of a run. The slices of
  * interchange and group point into the texts: copy it with edi_context_copy(). */
 enum { EDI_ENVELOPE_TEXT = 1024 };
 struct edi_context {
@@ -170,10 +167,8 @@ struct edi_context {
 };
 void edi_context_copy(struct edi_context *to, const struct edi_context *from);
 const struct edi_context *edi_reader_context(const struct edi_reader *r);
-/* Makes a reader stand there. Its own options and sink stay. */
-void edi_reader_join(struct edi_reader *r, const struct edi_context *from);
-/* Reads a run. 64 readable bytes must lie behind it, and the first of them may be written to. */
-int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *err);
+/* Reads a run that another reader handed over when it stood there. 64 readable bytes must lie behind it. */
+int edi_reader_run(struct edi_reader *r, const struct edi_context *from, const struct edi_run *run, struct err *err);
 /* Where the reader stands: for progress and for the sink's own findings. */
 void edi_reader_place(struct edi_reader *r, struct edi_place *place_r);
 /* A finding of the sink's own about the segment at hand (a map's value that cannot be converted): fills in place,

@@ -73,11 +73,8 @@ struct edi_reader {
     struct told told_around, told_inside;   /* of this interchange's envelopes, of document number told_document */
     uint64_t told_document;
 
-    bool run_open;                  /* the last run ended inside a document */
-    uint64_t run_skip;              /* bytes of a binary element that go into the next runs unread */
-    bool run_skip_terminator;
+    bool alone;                     /* the next document is not handed over */
     size_t blank_at, empty_at;      /* where the documents being split have their first blanks, empty segment */
-    bool lost_terminator;           /* the run's last segment is ended by a line break */
     bool joined;                    /* reads runs of another reader, which looks after control numbers */
     bool duplicate, new_set;        /* what that one says of the next ST */
     uint64_t set_seen[SETS_SEEN];   /* sets that the group had, as slice_key() */
@@ -107,31 +104,15 @@ struct edi_reader {
 
 /* ---- reader.c ---- */
 
-enum walk { WALK_DONE, WALK_AGAIN, WALK_MORE };
+/* WALK_DOCUMENTS: at r->from begins one that may be handed over */
+enum walk { WALK_DONE, WALK_AGAIN, WALK_MORE, WALK_DOCUMENTS };
 
 /* Walks the segments of the block that starts at r->from. Leaves r->from behind what is done. */
 enum walk reader_walk(struct edi_reader *r, bool last);
 /* Is this the first document of its set in the group? */
 bool reader_is_new_set(struct edi_reader *r, struct slice set);
-/* The group, and the interchange, end: another reader has seen and told how. */
-void reader_close_told(struct edi_reader *r, bool interchange);
-/* The document ends without its SE. */
+/* The document ends without its trailer. */
 int reader_close_document_early(struct edi_reader *r);
-/* Does an interchange of the other dialect begin at p, or a UNA, where a segment of this one belongs? */
-enum found reader_begins_other(const struct edi_reader *r, const char *p, bool last);
-/* How many of the first n bytes at p, which end with line breaks or blanks, are of the segment that a line break ends: a
- * released one is. */
-size_t reader_line_end(const struct edi_reader *r, const char *p, size_t n);
-/* The next line between p and end that begins like a segment, NULL when none does. */
-const char *reader_next_line(const struct edi_reader *r, const struct guide *guide, const char *p, const char *end);
-/* Passes over binary data that are not kept. */
-void reader_drop_skipped(struct edi_reader *r);
-/* Is what follows the last whole segment the beginning of a GE or IEA? Then it is this reader's. */
-bool reader_is_outer_trailer(const struct edi_reader *r, size_t at);
-/* What is left is a segment without its terminator, or half a segment. True: the terminator was put behind it. */
-bool reader_take_rest(struct edi_reader *r);
-/* No more bytes will come: are binary data whole? */
-void reader_end_binary(struct edi_reader *r);
 
 /* ---- reader_findings.c ---- */
 
@@ -176,11 +157,10 @@ struct slice reader_original(const struct edi_reader *r, const struct segment *s
 
 /* ---- runs.c ---- */
 
-/* Do documents come next that go to other readers? */
-bool runs_at_document(const struct edi_reader *r);
-/* Hands over a bare document. */
-int runs_bare(struct edi_reader *r, const struct segment *s);
-/* Hands over the documents that start at r->from. WALK_AGAIN: something else follows them. */
+/* Hands over the documents that start at r->from. WALK_AGAIN: something else follows them, or the first one is not to be
+ * handed over (r->alone). */
 enum walk runs_split(struct edi_reader *r, bool last);
+/* This reader goes on by itself: what was handed over comes first. Of a reader that hands nothing over: nothing. */
+int runs_settle(struct edi_reader *r);
 
 #endif

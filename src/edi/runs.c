@@ -1,10 +1,13 @@
 /*
  * runs: documents for other readers. One reader cuts the file into runs of whole documents and hands them over unread
- * (edi_reader_options.run); others join it where a run begins and read it.
+ * (edi_reader_options.run); others read them.
  *
- * Here only what bounds a document is looked at: ST, SE, envelopes, the length of binary data, and what the other
- * reader cannot know: whether a control number was used before, and where the run stands in the file. What is wrong
- * inside is the other's to say. A run borrows its bytes from the buffer of the reader that cuts; nothing is freed here.
+ * Here only what bounds a document is looked at, its header and trailer, and what the other reader cannot know: whether
+ * a control number was used before, and where the run stands in the file. Only a document whose bounds are beyond
+ * doubt is handed over. Where anything is odd about them (the trailer is missing, binary data or another interchange
+ * lie inside, a line break may stand for a terminator, it is very long), the reader that cuts reads the document by
+ * itself, when those before are done. What is wrong inside is the other's to say. A run borrows its bytes from the
+ * buffer of the reader that cuts; nothing is freed here.
  */
 #include "edi/reader_inside.h"
 
@@ -12,29 +15,24 @@
 
 /* ---- cutting ---- */
 
-/* What the segment that starts at p is, by its tag. */
-static enum dialect_role role_at(const struct edi_reader *r, const char *p)
+/* What the segment that starts at p is, by its tag. False: the tag is odd, or may begin another interchange. */
+static bool plain_role(const struct edi_reader *r, const char *p, enum dialect_role *role_r)
 {
-    const struct edi_syntax *x = &r->syntax;
-    const bool edifact = r->dialect == &dialect_edifact;
     uint32_t tag = 0;
-    for (unsigned i = 0; i < 4 && p < r->buf + r->n; p++) { /* of what is cut off nothing is known */
-        unsigned char c = (unsigned char)*p;
-        if (*p == x->element || *p == x->terminator || (edifact && x->component && *p == x->component))
-            return dialect_role(r->dialect, tag);
-        if (edifact && (c == '\n' || c == '\r'))
-            continue;
-        if (edifact && c >= 'a' && c <= 'z')
-            c = (unsigned char)(c - 'a' + 'A');
-        tag |= (uint32_t)c << 8 * i++;
-    }
-    return ROLE_INNER;
+    unsigned n = 0;
+    while (n < 4 && p[n] != r->syntax.element && ((p[n] >= 'A' && p[n] <= 'Z') || is_digit(p[n])))
+        n++;
+    memcpy(&tag, p, n);
+    *role_r = dialect_role(r->dialect, tag);
+    return n >= 2 && p[n] == r->syntax.element && memcmp(p, "ISA", 3) != 0 && memcmp(p, "UNA", 3) != 0 &&
+           memcmp(p, "UNB", 3) != 0;
 }
 
 /* Can a segment that begins at p only be one inside a document: no envelope, nothing binary? Most are. */
 static inline bool is_inner(const struct edi_reader *r, const char *p)
 {
-    return *p >= 'A' && *p <= 'Z' && !(r->dialect->first >> (*p & 31) & 1) && (*p != 'I' || p[1] != 'S') &&
+    const uint32_t other = r->dialect->first | 1u << ('U' & 31);
+    return *p >= 'A' && *p <= 'Z' && !(other >> (*p & 31) & 1) && (*p != 'I' || p[1] != 'S') &&
            *p != r->syntax.terminator;
 }
 
@@ -72,51 +70,14 @@ static size_t pass_inner(const struct edi_reader *r, size_t at, size_t stop)
     return at;
 }
 
-/* An interchange, or an UNA before one, that begins at p. */
-static bool begins_interchange(const struct edi_reader *r, const char *p, size_t n, bool last)
-{
-    if (delimiters_envelope(p, n, r->dialect->level[DIALECT_INTERCHANGE].begin))
-        return true;
-    return r->dialect == &dialect_edifact && (role_at(r, p) == ROLE_INTERCHANGE || reader_begins_other(r, p, last) == FOUND);
-}
-
-/* Where the segment at p ends (behind its terminator), NULL when that is not in the buffer. Of a binary segment that
- * is too long to wait for: where its data begin, and in *skip_r how many bytes they are. */
-static const char *segment_end(const struct edi_reader *r, const char *p, bool last, uint64_t *skip_r)
-{
-    const char separator = r->syntax.element, *end = r->buf + r->n;
-    const char *t = delimiters_end(p, (size_t)(end - p), &r->syntax);
-    bool bin = t && r->dialect == &dialect_x12 && p[0] == 'B' && t - p > 4 && p[3] == separator;
-    *skip_r = 0;
-    if (bin && ((p[1] == 'I' && p[2] == 'N') || (p[1] == 'D' && p[2] == 'S'))) {
-        const char *length = p + 4, *stop;
-        uint64_t n;
-        if (p[1] == 'D' && !(length = memchr(length, separator, (size_t)(t - length))))
-            return t + 1;
-        length += p[1] == 'D';
-        stop = memchr(length, separator, (size_t)(t - length));
-        if (stop && slice_number(slice(length, (size_t)(stop - length)), MOST_BINARY, &n)) {
-            if (n >= LIMIT_SEGMENT) {
-                *skip_r = n;
-                return stop + 1;
-            }
-            if ((uint64_t)(end - stop) < n + 2)
-                return last ? t + 1 : NULL;
-            if (stop[1 + n] == r->syntax.terminator)
-                return stop + n + 2;
-        }
-    }
-    return t ? t + 1 : NULL;
-}
-
-static int hand_over_run(struct edi_reader *r, struct edi_run *run, size_t start, size_t end, bool ends)
+/* Hands over the documents from `start` to `end`, if there are any. */
+static int hand_over_run(struct edi_reader *r, struct edi_run *run, size_t start, size_t end)
 {
     int answer;
-    if (end <= start && !(ends && r->run_open))
+    if (end <= start)
         return 0;
     run->p = r->buf + start;
     run->n = end - start;
-    run->ends = ends;
     run->offset = r->base_offset + start;
     run->line = r->base_line;
     run->line_start = r->line_start;
@@ -131,24 +92,18 @@ static int hand_over_run(struct edi_reader *r, struct edi_run *run, size_t start
     }
     answer = r->options.run(r->options.run_ctx, r, run);
     r->in.documents += run->documents;
-    if (run->bare)
-        r->in.interchange.bare++;
-    else
-        r->in.group.documents += run->documents;
-    if (!run->bare && r->in.group.implied)
+    r->in.group.documents += run->documents;
+    if (r->in.group.implied)
         r->in.interchange.documents += run->documents;
-    r->run_open = !ends;
-    *run = (struct edi_run){ .begins = true };
+    *run = (struct edi_run){ .documents = 0 };
     r->from = end;
     return answer < 0 ? reader_stop(r, answer) : 0;
 }
 
-int runs_bare(struct edi_reader *r, const struct segment *s)
+int runs_settle(struct edi_reader *r)
 {
-    struct edi_run run = { .begins = true, .bare = true, .documents = 1 };
-    size_t start = (size_t)(s->base - r->buf) + s->start, end = (size_t)(s->base - r->buf) + s->at[s->n] + 1;
-    r->blank_at = r->empty_at = SIZE_MAX;
-    return hand_over_run(r, &run, start, end, true);
+    int answer = r->options.run ? r->options.run(r->options.run_ctx, r, NULL) : 0;
+    return answer < 0 ? reader_stop(r, answer) : 0;
 }
 
 /* Notes what the reader of the run will tell, so that it is told once. */
@@ -164,7 +119,8 @@ static void note_layout(struct edi_reader *r, size_t from, size_t start, size_t 
 
 /* A document's header: is its number new in the group or has it been used there (or is there none), is its set new
  * there? */
-static void look_at_header(struct edi_reader *r, const char *p, const char *next, bool *fresh_r, bool *used_r, bool *new_r)
+static void look_at_header(struct edi_reader *r, const char *p, const char *next, bool *fresh_r, bool *used_r,
+                           bool *new_r)
 {
     struct slice rest = slice(p, (size_t)(next - p) - 1), first, second, set, number;
     bool more;
@@ -178,170 +134,79 @@ static void look_at_header(struct edi_reader *r, const char *p, const char *next
     *new_r = reader_is_new_set(r, set);
 }
 
-/* A segment of a document, up to its terminator: the line in it that is a trailer whose segment before has lost its
- * terminator, as take_broken() sees it; NULL when there is none. *newline_r: where to look for line breaks next. */
-static const char *lost_line(const struct edi_reader *r, const char *p, const char *end, size_t *newline_r)
-{
-    const char *line, *separator;
-    enum dialect_role role;
-    if ((size_t)(p - r->buf) >= *newline_r) {
-        line = memchr(p, '\n', (size_t)(r->buf + r->n - p));
-        *newline_r = line ? (size_t)(line - r->buf) : r->n;
-        if (!line || line >= end)
-            return NULL;
-    }
-    if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r' ||
-        begins_interchange(r, p, (size_t)(end - p), true))
-        return NULL;
-    role = role_at(r, p);
-    if (role != ROLE_INNER && role != ROLE_DOCUMENT_END && role != ROLE_GROUP_END)
-        return NULL;
-    separator = memchr(p, r->syntax.element, (size_t)(end - p));
-    return separator ? reader_next_line(r, NULL, separator, end) : NULL;
-}
-
-/* The last run's reader takes an SE that has no terminator up to the file's end, line by line: trailers that it finds
- * there close what is open here, too. */
-static void follow_last_run(struct edi_reader *r, size_t at)
-{
-    const char *p = r->buf + at, *end = r->buf + r->n;
-    bool whole = false;
-    if (r->syntax.terminator == '\n' || r->syntax.terminator == '\r' ||
-        !delimiters_envelope(p, r->n - at, r->dialect->level[DIALECT_DOCUMENT].end))
-        return;
-    p = memchr(p, r->syntax.element, (size_t)(end - p));
-    while (p && !whole && (p = reader_next_line(r, NULL, p, end)) != NULL) {
-        whole = role_at(r, p) == ROLE_INTERCHANGE_END;
-        if (whole || role_at(r, p) == ROLE_GROUP_END)
-            reader_close_told(r, whole);
-    }
-}
-
 enum walk runs_split(struct edi_reader *r, bool last)
 {
-    size_t start = r->from, whole = r->from, whole_end = r->from, at = r->from;
-    struct edi_run run = { .begins = !r->run_open };
-    bool open = r->run_open, counted = false, fresh = false, new_set = false;
-    bool lost = false;                  /* the segment before is ended by a line break */
-    size_t newline = start;             /* none between start and it */
     const bool one_letter = __builtin_popcount(r->dialect->first) == 1;
+    const bool line_terminator = r->syntax.terminator == '\n' || r->syntax.terminator == '\r';
+    const size_t first = r->from;
+    size_t start = first, whole = first, at = first;
+    size_t newline = line_terminator ? r->n : 0; /* the next one */
+    struct edi_run run = { .documents = 0 };
+    bool open = false, odd = false, fresh = false, new_set = false;
 
     r->blank_at = r->empty_at = SIZE_MAX;
-    for (;;) {
-        const char *p, *next;
-        size_t blanks = at;
-        if (r->run_skip || r->run_skip_terminator) {
-            uint64_t n = r->n - at < r->run_skip ? r->n - at : r->run_skip;
-            at += (size_t)n;
-            r->run_skip -= n;
-            if (at == r->n) {
-                run.last = last;
-                hand_over_run(r, &run, start, at, last);
-                return WALK_DONE;
-            }
-            at += r->buf[at] == r->syntax.terminator;
-            r->run_skip_terminator = false;
-            continue;
-        }
-        if (open && at < r->n && is_inner(r, r->buf + at)) {
-            const size_t stop = newline < r->n ? newline : r->n;
-            const size_t behind = one_letter && at < stop ? pass_inner(r, at, stop) : at;
-            if (behind > at) {
-                lost = false;
-                at = behind;
-                continue;
-            }
-            const char *t = delimiters_end(r->buf + at, r->n - at, &r->syntax);
-            if (t && (size_t)(t - r->buf) < newline) {
-                lost = false;
-                at = (size_t)(t - r->buf) + 1;
-                continue;
-            }
-        }
+    while (!odd) {
+        const size_t blanks = at;
+        enum dialect_role role = ROLE_INNER;
         while (at < r->n && delimiters_blank(r->buf[at]) && r->buf[at] != r->syntax.terminator)
             at++;
-        p = r->buf + at;
-        next = at < r->n ? segment_end(r, p, last, &r->run_skip) : NULL;
-        if (!next || (r->dialect == &dialect_edifact && !is_inner(r, p) && reader_begins_other(r, p, last) == NEED_MORE))
-            break;
-        const bool behind_lost = lost;
-        lost = false;
-        const enum dialect_role role = role_at(r, p);
-        if (newline < (size_t)(next - r->buf) && (open || role == ROLE_DOCUMENT_END)) {
-            const char *line = lost_line(r, p, next - 1, &newline);
-            if (line && r->run_skip == 0) {
-                next = line;
-                lost = true;
+        if (newline <= at) {
+            const char *line = memchr(r->buf + at, '\n', r->n - at);
+            newline = line ? (size_t)(line - r->buf) : r->n;
+        }
+        const char *const p = r->buf + at;
+        const bool inner = open && at < r->n && is_inner(r, p);
+        size_t next = inner && one_letter ? pass_inner(r, at, newline) : at;
+        if (next == at) { /* a segment by itself */
+            const char *end = at < r->n ? delimiters_end(p, r->n - at, &r->syntax) : NULL;
+            if (!end)
+                break;
+            next = (size_t)(end - r->buf) + 1;
+            if (newline < next || (end > p && !inner && !plain_role(r, p, &role))) {
+                odd = true;
+                break;
             }
         }
-        if (role == ROLE_DOCUMENT) {
+        if (role == ROLE_DOCUMENT && !open) {
             bool used;
-            look_at_header(r, p, next, &fresh, &used, &new_set);
-            if (open) /* a trailer is missing: the other reader will find out */
-                whole = blanks, whole_end = at;
+            look_at_header(r, p, r->buf + next, &fresh, &used, &new_set);
             if (used || new_set) {
-                if (hand_over_run(r, &run, start, at, true) < 0)
+                if (hand_over_run(r, &run, start, whole) < 0)
                     return WALK_DONE;
-                r->from = start = whole = whole_end = blanks;
+                start = whole;
                 run.duplicate = used;
                 run.new_set = new_set;
             }
-            open = counted = true;
+            open = true;
             run.documents++;
-        } else if (role == ROLE_DOCUMENT_END) {
+        } else if (role == ROLE_DOCUMENT_END && open && next - start <= EDI_MOST_RUN) {
             open = false;
-            whole = whole_end = (size_t)(next - r->buf);
-        } else if (next > p + 1 && (!open || (role != ROLE_INNER && role != ROLE_BINARY) ||
-                                    (!is_inner(r, p) && begins_interchange(r, p, (size_t)(next - 1 - p), last)))) {
-            r->run_skip = 0;
-            run.lost_terminator = behind_lost;
-            hand_over_run(r, &run, start, at, true);
-            r->from = behind_lost ? at : blanks;
-            return r->stopped ? WALK_DONE : WALK_AGAIN;
+            whole = next;
+        } else {
+            odd = role != ROLE_INNER || (!open && next > at + 1);
         }
-        r->run_skip_terminator = r->run_skip > 0;
-        note_layout(r, behind_lost ? at : blanks, at, (size_t)(next - r->buf));
-        at = (size_t)(next - r->buf);
-        if (at == whole && !lost && whole - start >= RUN_BYTES) {
-            if (hand_over_run(r, &run, start, whole, true) < 0)
+        note_layout(r, blanks, at, next);
+        at = next;
+        if (at == whole && whole - start >= RUN_BYTES) {
+            if (hand_over_run(r, &run, start, whole) < 0)
                 return WALK_DONE;
             start = whole;
-            counted = false;
         }
     }
-    if (last && open) { /* the file ends inside a document */
-        bool outer = at < r->n && reader_is_outer_trailer(r, at);
-        run.last = !outer;
-        if (hand_over_run(r, &run, start, outer ? at : r->n, true) == 0 && !outer && at < r->n)
-            follow_last_run(r, at);
-    } else if (open && at - whole >= LIMIT_CHUNK) { /* too large to wait for its end */
-        hand_over_run(r, &run, start, at, false);
-    } else {
-        if (open && counted) { /* it is looked at again when more of it is there */
-            run.documents--;
-            if (fresh)
-                numbers_forget(&r->numbers);
-            r->n_sets_seen -= new_set;
-        }
-        /* what lies before the next document is told with it */
-        if (r->blank_at >= whole)
-            r->blank_at = SIZE_MAX;
-        if (r->empty_at >= whole)
-            r->empty_at = SIZE_MAX;
-        if (whole > start && hand_over_run(r, &run, start, whole_end, true) == 0)
-            r->from = whole;
+    if (open) { /* it is looked at again */
+        run.documents--;
+        if (fresh)
+            numbers_forget(&r->numbers);
+        r->n_sets_seen -= new_set;
     }
-    return WALK_DONE;
-}
-
-bool runs_at_document(const struct edi_reader *r)
-{
-    size_t at = r->from;
-    if (!r->options.run || r->level != IN_GROUP)
-        return false;
-    while (at < r->n && delimiters_blank(r->buf[at]))
-        at++;
-    return r->run_open || role_at(r, r->buf + at) == ROLE_DOCUMENT;
+    if (hand_over_run(r, &run, start, whole) < 0)
+        return WALK_DONE;
+    if (r->from > first)
+        return WALK_AGAIN;
+    if (!odd && !last && r->n - first < EDI_MOST_RUN)
+        return WALK_DONE; /* more of it is to come */
+    r->alone = true;
+    return runs_settle(r) < 0 ? WALK_DONE : WALK_AGAIN;
 }
 
 /* ---- joining ---- */
@@ -367,7 +232,8 @@ const struct edi_context *edi_reader_context(const struct edi_reader *r)
     return &r->in;
 }
 
-void edi_reader_join(struct edi_reader *r, const struct edi_context *from)
+/* Makes a reader stand there. Its own options and sink stay. */
+static void join(struct edi_reader *r, const struct edi_context *from)
 {
     edi_context_copy(&r->in, from);
     r->dialect = from->interchange.dialect;
@@ -379,26 +245,12 @@ void edi_reader_join(struct edi_reader *r, const struct edi_context *from)
     r->level = IN_GROUP;
 }
 
-static void walk_run(struct edi_reader *r, bool last)
+int edi_reader_run(struct edi_reader *r, const struct edi_context *from, const struct edi_run *run, struct err *err)
 {
-    while (r->from < r->n && !r->stopped) {
-        size_t before = r->from;
-        reader_drop_skipped(r);
-        if (r->skip || r->skip_terminator || reader_walk(r, last) != WALK_AGAIN)
-            break;
-        if (r->from == before) { /* an ISA or UNA with other delimiters: no run holds one, if it is not a part of wrong data */
-            reader_find(r, FINDING_INTERCHANGE_STRUCTURE, NULL, 0, r->dialect == &dialect_x12 ? "an ISA inside a transaction set" : "an interchange inside a message",
-                        r->dialect == &dialect_x12 ? "SE, GE and IEA before" : "UNT and UNZ before");
-            break;
-        }
-    }
-}
-
-int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *err)
-{
-    char *own = r->buf, line_break = 0;
+    char *const own = r->buf;
     if (r->stopped)
         return r->stopped;
+    join(r, from);
     r->err = err;
     r->buf = run->p;
     r->n = run->n;
@@ -410,26 +262,14 @@ int edi_reader_run(struct edi_reader *r, const struct edi_run *run, struct err *
     r->new_set = run->new_set;
     r->blanks_told = run->blanks_told;
     r->empty_told = run->empty_told;
-    if (run->lost_terminator) {
-        r->n = reader_line_end(r, r->buf, r->n);
-        line_break = r->buf[r->n];
-        r->buf[r->n++] = r->syntax.terminator;
-        r->lost_terminator = true;
-    }
-    walk_run(r, run->last);
-    if (run->lost_terminator) {
-        r->buf[r->n - 1] = line_break;
-        r->n = run->n;
-        r->lost_terminator = false;
-    }
-    if (run->last && !r->stopped && reader_take_rest(r))
-        walk_run(r, true);
-    if (run->last)
-        reader_end_binary(r);
-    if (run->ends && !r->stopped) {
-        r->from = r->n;
+    while (r->from < r->n && !r->stopped && reader_walk(r, true) == WALK_AGAIN)
+        ;
+    if (r->deaf) { /* a segment that nobody can mean: what is left of the run is passed over */
         reader_close_document_early(r);
+        r->deaf = false;
     }
+    if (!r->stopped && (r->level != IN_GROUP || r->from < r->n))
+        reader_stop(r, err_set(r->err, ERR_INTERNAL, "documents that were handed over did not end where they should"));
     r->buf = own;
     r->n = r->from = 0;
     return r->stopped;

@@ -10,16 +10,14 @@
 #include "map/read.h"
 
 /* RECORD_BYTES: what a run's records mostly stay below */
-enum { PADDING = 64, RECORD_BYTES = 256 << 10, JOB_BYTES = LIMIT_CHUNK * 2 + PADDING, MOST_JOB_BYTES = LIMIT_SEGMENT * 2 + PADDING };
+enum { PADDING = 64, RECORD_BYTES = 256 << 10, JOB_BYTES = EDI_MOST_RUN + PADDING };
 enum job_state { JOB_FREE, JOB_READY, JOB_TAKEN, JOB_DONE };
 
 struct job {
     enum job_state state;
-    uint64_t number;
     struct edi_run run;
     struct edi_context in;
     char *bytes;
-    size_t room;
     struct buf records, findings;
 };
 
@@ -36,7 +34,6 @@ struct worker {
     struct translate_counts counts;
     struct err err;
     int failed;
-    uint64_t open;                  /* number of the job that must be the next one; 0: any */
     pthread_t thread;
     bool started;
 };
@@ -190,7 +187,7 @@ static int worker_init(struct worker *w, struct translate *t, int (*run)(void *,
     w->t = t;
     buf_init(&w->line, 1 << 20);
     complaints_init(&w->complaints);
-    if (t->options.maps && !run) {
+    if (t->options.maps) {
         r = map_reader_new(&m, &w->map, err);
         if (r < 0)
             return r;
@@ -203,13 +200,11 @@ static int worker_init(struct worker *w, struct translate *t, int (*run)(void *,
 }
 
 /* The next job for a worker; called with the lock held. NULL: none at the moment. */
-static struct job *next_job(struct translate *t, const struct worker *w)
+static struct job *next_job(struct translate *t)
 {
     for (uint64_t n = t->given + 1; n <= t->submitted; n++) {
         struct job *j = &t->job[n % t->n_jobs];
-        if (j->state != JOB_READY)
-            continue;
-        if (w->open ? n == w->open : j->run.begins)
+        if (j->state == JOB_READY)
             return j;
     }
     return NULL;
@@ -224,7 +219,7 @@ static void *work(void *arg)
     for (;;) {
         struct job *j = NULL;
         int r;
-        while (!t->quit && !(j = next_job(t, w)))
+        while (!t->quit && !(j = next_job(t)))
             pthread_cond_wait(&t->ready, &t->lock);
         if (t->quit)
             break;
@@ -232,12 +227,9 @@ static void *work(void *arg)
         pthread_mutex_unlock(&t->lock);
 
         w->job = j;
-        if (j->run.begins)
-            edi_reader_join(w->reader, &j->in);
-        r = edi_reader_run(w->reader, &j->run, &w->err);
+        r = edi_reader_run(w->reader, &j->in, &j->run, &w->err);
         if (r == 0 && w->map)
             r = map_reader_flush(w->map);
-        w->open = j->run.ends ? 0 : j->number + 1;
         w->job = NULL;
 
         pthread_mutex_lock(&t->lock);
@@ -246,8 +238,6 @@ static void *work(void *arg)
         }
         j->state = JOB_DONE;
         pthread_cond_broadcast(&t->done);
-        if (w->open)
-            pthread_cond_broadcast(&t->ready);
     }
     pthread_mutex_unlock(&t->lock);
     return NULL;
@@ -277,31 +267,31 @@ static int give_out(struct translate *t)
     return t->failed;
 }
 
-/* For a run that holds a very long segment, or back from that; the job is free. */
-static int size_job(struct job *j, size_t room)
+/* Gives out all jobs. */
+static int settle(struct translate *t)
 {
-    char *bytes;
-    if (room > MOST_JOB_BYTES)
-        return ERR_INTERNAL;
-    bytes = malloc(room);
-    if (!bytes)
-        return ERR_NOMEM;
-    free(j->bytes);
-    j->bytes = bytes;
-    j->room = room;
-    return 0;
+    int r;
+    pthread_mutex_lock(&t->lock);
+    while (t->given < t->submitted && !t->failed)
+        give_out(t);
+    r = t->failed;
+    pthread_mutex_unlock(&t->lock);
+    return r;
 }
 
 static int submit(void *ctx, const struct edi_reader *reader, const struct edi_run *run)
 {
     struct translate *t = ctx;
     struct job *j;
-    int r;
+    int r = 0;
 
+    if (!run)
+        return settle(t);
+    if (t->self.map && (r = map_reader_flush(t->self.map)) < 0)
+        return r;
     pthread_mutex_lock(&t->lock);
     j = &t->job[(t->submitted + 1) % t->n_jobs];
-    /* a large one waits until it is the only one */
-    while (!t->failed && (j->state != JOB_FREE || (run->n + PADDING > JOB_BYTES && t->submitted > t->given) ||
+    while (!t->failed && (j->state != JOB_FREE ||
                           (t->submitted > t->given && t->job[(t->given + 1) % t->n_jobs].state == JOB_DONE)))
         give_out(t);
     if (t->failed) {
@@ -310,10 +300,6 @@ static int submit(void *ctx, const struct edi_reader *reader, const struct edi_r
     }
     pthread_mutex_unlock(&t->lock);
 
-    size_t room = run->n + PADDING > JOB_BYTES ? run->n + PADDING : JOB_BYTES;
-    if (room != j->room && (r = size_job(j, room)) < 0)
-        return r;
-    j->number = t->submitted + 1;
     j->run = *run;
     memcpy(j->bytes, run->p, run->n);
     j->run.p = j->bytes;
@@ -341,7 +327,6 @@ static int start_workers(struct translate *t, unsigned n, struct err *err)
         t->job[i].bytes = malloc(JOB_BYTES);
         if (!t->job[i].bytes)
             return err_nomem(err);
-        t->job[i].room = JOB_BYTES;
     }
     for (unsigned i = 0; i < n; i++) {
         int r = worker_init(&t->worker[i], t, NULL, err);
@@ -417,12 +402,7 @@ static void add_complaints(struct translate *t, const struct worker *w)
 
 int translate_end(struct translate *t, struct translate_counts *counts_r, struct err *err)
 {
-    int r;
-    pthread_mutex_lock(&t->lock);
-    while (t->given < t->submitted && !t->failed)
-        give_out(t);
-    r = t->failed;
-    pthread_mutex_unlock(&t->lock);
+    int r = settle(t);
     *counts_r = (struct translate_counts){ 0 };
     add_counts(counts_r, &t->self);
     add_complaints(t, &t->self);

@@ -2,7 +2,7 @@
  * fuzz_x12: a file of X12 or EDIFACT through reader, check and map to records.
  *
  * The same bytes are read three times: at once, in pieces, and by a reader that hands documents over in runs to
- * another one (as src/flow does between threads). Records and findings must be the same each time; every line of
+ * another one and reads the odd ones itself (as src/flow does between threads). Records and findings must be the same each time; every line of
  * the records must be valid JSON, and there must be one for each document that has a map. Nothing passes in silence:
  * a file without a document gives a finding.
  */
@@ -19,7 +19,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t n);
 struct pass {
     struct buf records, findings;
     struct edi_reader *reader;          /* reads documents */
-    struct map_reader *map;
+    struct map_reader *map, *own;       /* own: of documents that are not handed over */
     struct complaints complaints;
     uint64_t documents, mapped, n_findings;
     uint64_t limits;                    /* findings that come with reading less: they may differ between passes */
@@ -89,9 +89,14 @@ static int end_document(void *ctx, const struct edi_document *d)
 static int take_run(void *ctx, const struct edi_reader *r, const struct edi_run *run)
 {
     struct pass *p = ctx;
-    struct edi_run copy = *run;
-    struct edi_context *in = malloc(sizeof(*in));
+    struct edi_context *in;
+    struct edi_run copy;
     int answer;
+
+    if (!run)
+        return 0;
+    copy = *run;
+    in = malloc(sizeof(*in));
 
     require(in != NULL);
     if (run->n + 64 > p->run_room) {
@@ -105,9 +110,7 @@ static int take_run(void *ctx, const struct edi_reader *r, const struct edi_run 
     memset(p->run + run->n, 0x55, 64);
     copy.p = p->run;
     edi_context_copy(in, edi_reader_context(r));
-    if (run->begins)
-        edi_reader_join(p->reader, in);
-    answer = edi_reader_run(p->reader, &copy, NULL);
+    answer = edi_reader_run(p->reader, in, &copy, NULL);
     free(in);
     return answer;
 }
@@ -117,8 +120,7 @@ static void read_pass(struct pass *p, const char *bytes, size_t n, uint64_t piec
     struct edi_reader_options options = { .guides = guides, .complaints = &p->complaints };
     struct map_read_options m = { .choose = choose, .write = take_records, .finding = take_finding,
                                   .document_end = end_document, .ctx = p, .flush = pieces % 2 ? 1 : 0 };
-    struct edi_sink sink = { .ctx = p, .finding = take_finding };
-    struct edi_sink documents;
+    struct edi_sink sink;
     struct edi_reader *reader;
     size_t at = 0;
 
@@ -127,14 +129,17 @@ static void read_pass(struct pass *p, const char *bytes, size_t n, uint64_t piec
     complaints_init(&p->complaints);
     finding_policy_init(&options.policy);
     require(map_reader_new(&m, &p->map, NULL) == 0);
-    map_reader_sink(p->map, &documents);
-    require(edi_reader_new(&options, &documents, &p->reader, NULL) == 0);
+    map_reader_sink(p->map, &sink);
+    require(edi_reader_new(&options, &sink, &p->reader, NULL) == 0);
     map_reader_attach(p->map, p->reader);
     reader = p->reader;
     if (runs) {
         options.run = take_run;
         options.run_ctx = p;
+        require(map_reader_new(&m, &p->own, NULL) == 0);
+        map_reader_sink(p->own, &sink);
         require(edi_reader_new(&options, &sink, &reader, NULL) == 0);
+        map_reader_attach(p->own, reader);
     }
     while (at < n) {
         size_t piece = n - at;
@@ -149,7 +154,7 @@ static void read_pass(struct pass *p, const char *bytes, size_t n, uint64_t piec
     }
     require(edi_reader_end(reader, NULL) == 0);
     require(p->complaints.count == 0 && !p->complaints.nomem);
-    require(map_reader_records(p->map) == p->mapped);
+    require(map_reader_records(p->map) + (p->own ? map_reader_records(p->own) : 0) == p->mapped);
     if (runs)
         edi_reader_free(&reader);
 }
@@ -185,6 +190,7 @@ static void end_pass(struct pass *p)
 {
     edi_reader_free(&p->reader);
     map_reader_free(&p->map);
+    map_reader_free(&p->own);
     buf_deinit(&p->records);
     buf_deinit(&p->findings);
     complaints_deinit(&p->complaints);

@@ -139,9 +139,14 @@ static int note_finding(void *ctx, const struct finding *f)
 static int on_run(void *ctx, const struct edi_reader *from, const struct edi_run *run)
 {
     struct trace *t = ctx;
-    struct edi_run copy = *run;
-    struct edi_context *in = malloc(sizeof(*in));
+    struct edi_context *in;
+    struct edi_run copy;
     int code;
+
+    if (!run)
+        return 0;
+    copy = *run;
+    in = malloc(sizeof(*in));
 
     assert_non_null(in);
     if (t->run_room < run->n + 64) {
@@ -155,9 +160,7 @@ static int on_run(void *ctx, const struct edi_reader *from, const struct edi_run
     memset(t->run + run->n, '\'', 64);
     copy.p = t->run;
     edi_context_copy(in, edi_reader_context(from));
-    if (run->begins)
-        edi_reader_join(t->reader, in);
-    code = edi_reader_run(t->reader, &copy, NULL);
+    code = edi_reader_run(t->reader, in, &copy, NULL);
     free(in);
     return code;
 }

@@ -44,10 +44,12 @@ enum { EVENTS = 1, SEGMENTS = 2 };
 struct trace {
     struct buf text;
     struct slice input;
-    struct edi_reader *reader;
+    struct edi_reader *reader;              /* at work */
+    struct edi_reader *whole, *of_runs;     /* in runs: the one that cuts and the one that reads them */
     unsigned what;
     int stop_at;            /* the event that returns ERR_STOP, from 1; 0: none */
     int events;
+    uint64_t handed_over;   /* documents in runs */
     char *run;
     size_t run_room;
 };
@@ -247,9 +249,15 @@ static char *traced(struct slice text, unsigned what, long split)
 static int on_run(void *ctx, const struct edi_reader *from, const struct edi_run *run)
 {
     struct trace *t = ctx;
-    struct edi_run copy = *run;
-    struct edi_context *in = malloc(sizeof(*in));
+    struct edi_context *in;
+    struct edi_run copy;
     int code;
+
+    if (!run)
+        return 0;
+    copy = *run;
+    t->handed_over += run->documents;
+    in = malloc(sizeof(*in));
 
     assert_non_null(in);
     if (t->run_room < run->n + 64) {
@@ -263,42 +271,49 @@ static int on_run(void *ctx, const struct edi_reader *from, const struct edi_run
     memset(t->run + run->n, '~', 64);
     copy.p = t->run;
     edi_context_copy(in, edi_reader_context(from));
-    if (run->begins)
-        edi_reader_join(t->reader, in);
-    code = edi_reader_run(t->reader, &copy, NULL);
+    t->reader = t->of_runs;
+    code = edi_reader_run(t->reader, in, &copy, NULL);
+    t->reader = t->whole;
     free(in);
     return code;
 }
 
 /* The same in runs that another reader reads; only what both can know is traced. */
-static char *traced_in_runs(struct slice text, size_t piece)
+static char *traced_in_runs_of(struct slice text, size_t piece, uint64_t *handed_over_r)
 {
     struct trace t = { .what = SEGMENTS };
     struct complaints complaints;
     struct edi_reader_options options = { .guides = guides, .complaints = &complaints };
     struct edi_sink sink = sink_of(&t);
-    struct edi_reader *reader = NULL;
     struct err err = { 0 };
     char *copy;
 
     complaints_init(&complaints);
     buf_init(&t.text, 64 << 20);
     finding_policy_init(&options.policy);
-    assert_int_equal(edi_reader_new(&options, &sink, &t.reader, &err), 0);
+    assert_int_equal(edi_reader_new(&options, &sink, &t.of_runs, &err), 0);
     options.run = on_run;
     options.run_ctx = &t;
-    assert_int_equal(edi_reader_new(&options, &sink, &reader, &err), 0);
+    assert_int_equal(edi_reader_new(&options, &sink, &t.whole, &err), 0);
+    t.reader = t.whole;
     for (size_t at = 0; at < text.n; at += piece)
-        assert_int_equal(edi_reader_feed(reader, slice(text.p + at, text.n - at < piece ? text.n - at : piece), &err), 0);
-    assert_int_equal(edi_reader_end(reader, &err), 0);
-    edi_reader_free(&reader);
-    edi_reader_free(&t.reader);
+        assert_int_equal(edi_reader_feed(t.whole, slice(text.p + at, text.n - at < piece ? text.n - at : piece), &err), 0);
+    assert_int_equal(edi_reader_end(t.whole, &err), 0);
+    edi_reader_free(&t.whole);
+    edi_reader_free(&t.of_runs);
     complaints_deinit(&complaints);
     free(t.run);
     copy = strdup(buf_text(&t.text));
     assert_non_null(copy);
     buf_deinit(&t.text);
+    if (handed_over_r)
+        *handed_over_r = t.handed_over;
     return copy;
+}
+
+static char *traced_in_runs(struct slice text, size_t piece)
+{
+    return traced_in_runs_of(text, piece, NULL);
 }
 
 static void same(const char *got, const char *expected, const char *how, long at)
@@ -1094,6 +1109,63 @@ static void add_lines(struct buf *b, unsigned n)
         buf_printf(b, "PO1*%u*5*EA*9.5**UP*012345678905~", i);
 }
 
+/* Documents go to other readers where there is no doubt where they end. */
+static void test_handed_over(void **state)
+{
+    static const char *const inside[] = { "BIN*3*a~b~", "se*5*0001~", "ISA*00*~", "UNA:+.? '~", "UNB+UNOC:3+A+B~",
+                                          "GE*1*7~", "N1*ST\nSE*5*0001~", "TD5*O\nN9*ZZ~" };
+    const struct {
+        const char *text;
+        uint64_t handed_over;
+    } cases[] = {
+        { ISA GS ORDER("0001") ORDER("0002") ORDER("0003") "GE*3*7~IEA*1*000000042~", 3 },
+        { ISA GS "\n" ORDER("0001") "\r\n" ORDER("0002") " \n" ORDER("0003") "~GE*3*7~IEA*1*000000042~", 3 },
+        { ISA GS ORDER("0001") ORDER("0001") ORDER("0003") "GE*3*7~" GS8 ORDER("0001") "GE*1*8~IEA*2*000000042~", 4 },
+        { ORDER("0001") ORDER("0002"), 2 },
+        { ISA GS ORDER("0001") "ST*850*0002~BEG*00*SA*4711**20260115~" ORDER("0003") "GE*3*7~IEA*1*000000042~", 2 },
+        { ISA GS ORDER("0001") "ST*850*0002~BEG*00*SA*4711**20260115~CTT*0~", 1 },
+        { ISA GS ORDER("0001") "ST*850*0002~BEG*00*SA*4711**20260115~SE*3*0002", 1 },
+    };
+    uint64_t handed_over;
+    (void)state;
+    for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+        free(traced_in_runs_of(slice_of(cases[i].text), SIZE_MAX, &handed_over));
+        assert_int_equal(handed_over, cases[i].handed_over);
+    }
+    for (unsigned i = 0; i < sizeof(inside) / sizeof(inside[0]); i++) {
+        char text[1000];
+        snprintf(text, sizeof(text), "%s%s%s%s%s%s", ISA GS, ORDER("0001"), "ST*850*0002~BEG*00*SA*4711**20260115~",
+                 inside[i], "CTT*0~SE*5*0002~" ORDER("0003"), "GE*3*7~IEA*1*000000042~");
+        free(traced_in_runs_of(slice_of(text), SIZE_MAX, &handed_over));
+        if (handed_over < 1 || handed_over > 2)
+            fail_msg("with %s %llu documents were handed over", inside[i], (unsigned long long)handed_over);
+    }
+}
+
+/* Long ones, too, up to what a run holds. */
+static void test_longest_handed_over(void **state)
+{
+    (void)state;
+    for (unsigned lines = 15500; lines <= 16500; lines += 1000) {
+        struct buf b;
+        uint64_t handed_over;
+        char *whole, *runs;
+
+        buf_init(&b, 16 << 20);
+        buf_add_text(&b, ISA GS ORDER("0001") "ST*850*0002~BEG*00*SA*4711**20260115~");
+        const size_t before = b.n;
+        add_lines(&b, lines);
+        buf_printf(&b, "CTT*%u~SE*%u*0002~" ORDER("0003") "GE*3*7~IEA*1*000000042~", lines, lines + 4);
+        whole = traced(buf_slice(&b), SEGMENTS, 0);
+        runs = traced_in_runs_of(buf_slice(&b), LIMIT_CHUNK, &handed_over);
+        same(runs, whole, "lines", (long)lines);
+        assert_int_equal(handed_over, b.n - before < EDI_MOST_RUN ? 3 : 2);
+        free(whole);
+        free(runs);
+        buf_deinit(&b);
+    }
+}
+
 /* A document over many chunks, ended in every way that it can be. */
 static void test_large_documents(void **state)
 {
@@ -1347,6 +1419,8 @@ int main(void)
         cmocka_unit_test(test_garbage),
         cmocka_unit_test(test_binary),
         cmocka_unit_test(test_large_binary),
+        cmocka_unit_test(test_handed_over),
+        cmocka_unit_test(test_longest_handed_over),
         cmocka_unit_test(test_large_documents),
         cmocka_unit_test(test_chunk_ends_document),
         cmocka_unit_test(test_long_segments),
