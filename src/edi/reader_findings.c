@@ -136,7 +136,8 @@ int reader_hand_over(struct edi_reader *r, const struct segment *s, struct findi
         f->repetition = r->syntax.repetition;
         if (!f->tag.n && (!f->missing || f->place.element))
             f->tag = segment_tag(s);
-        if (!f->loop.n && level == LEVEL_ELEMENT && r->level == IN_DOCUMENT && r->checker.at) {
+        if (!f->loop.n && level == LEVEL_ELEMENT && r->level == IN_DOCUMENT && r->document.guide &&
+            r->checker.at) {
             const struct guide_node *loop = &r->checker.guide->node[r->checker.at->parent];
             if (loop->ordinal)
                 f->loop = loop->tag;

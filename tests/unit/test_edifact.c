@@ -466,6 +466,18 @@ static void test_lines(void **state)
              "! EDIFACT-UCD-12 1:125 [X\\x0aYZ] NAD01 Party qualifier: \"XYZ\" is not in the code list (expected one of the 304 "
              "codes of element 3035)\n"
              "  NAD+XYZ+40\n  UNS+S\n  UNT+6+1\nends with 0 groups, 1 documents\n");
+    /* a message without a guide is in no group of the one before */
+    READS_AS(UNB UNH "BGM+220+4711+9'DTM+137:20201126:102'NAD+BY+4012345000009::9'LIN+1++4000862141404:EN'"
+             "UNH+2+INVOIC:D:96A:UN'QTY+1:\n5'UNT+3+2'UNZ+2+1'",
+             "interchange at 0 " FROM_TO ORDERS "  BGM+220+4711+9\n  DTM+137|20201126|102\n  NAD+BY+4012345000009||9\n"
+             "  LIN+1++4000862141404|EN\n"
+             "! EDIFACT-UCM-13 1:173 UNT: missing (expected a UNT segment at the end of the message)\n"
+             "document INVOIC 2 D.96A  by no guide\n"
+             "! EDIFACT-UCM-14 1:173 [INVOIC] UNH02-1: \"INVOIC\" has no guide (expected a message that there is a guide "
+             "for)\n"
+             "  stray UNH+2+INVOIC|D|96A|UN\n"
+             "! LINE-BREAK-IN-ELEMENT 1:195 QTY: " LINES "  stray QTY+1|5\n"
+             "  stray UNT+3+2\nends with 0 groups, 2 documents\n");
 }
 
 static void test_trailers(void **state)
