@@ -380,6 +380,31 @@ static uint8_t inherited_slot(struct compiling *x, const struct record_field *fi
     return (uint8_t)x->plan->n_inherited;
 }
 
+/* `below level = order`: of which kind the nodes are that are made for those who name them. False: refused. */
+static bool set_made_kind(struct compiling *x, const struct map_line *l, const struct record_object *object, struct slice text)
+{
+    const struct record_field *field;
+    struct slice value;
+    bool found;
+
+    text = slice_trim(slice_cut(text, '=', &value, &found));
+    value = slice_trim(value);
+    if (!x->tree || x->tree != object || x->plan->kinds) {
+        compile_refuse(x, &l->right_at, "only nodes of a tree that are all of one line stand below others that are made for them");
+        return false;
+    }
+    field = compile_find_field(x, object, text, &l->right_at);
+    if (!field || !value.n)
+        return false;
+    if (x->plan->made_kind && (x->plan->made_kind != field || !slice_eq(x->plan->made_value, value))) {
+        compile_refuse(x, &l->right_at, "another line says that other nodes are made");
+        return false;
+    }
+    x->plan->made_kind = field;
+    x->plan->made_value = value;
+    return true;
+}
+
 static bool settle_conversions(struct compiling *x, const struct map_line *l, struct map_op *op,
                                const struct record_object *object, uint32_t width)
 {
@@ -446,6 +471,9 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
             if (!x->tree || x->tree != object)
                 compile_refuse(x, &l->right_at, "only nodes of a tree have something above them");
             op->above = true;
+            continue;
+        case CONVERT_BELOW:
+            op->below = set_made_kind(x, l, object, c.text);
             continue;
         case CONVERT_MIDNIGHT:
             if (!datetime)

@@ -35,6 +35,7 @@ enum conversion_kind {
     CONVERT_ANY_ORDER,  /* of a tree: a parent may stand behind its children */
     CONVERT_MIDNIGHT,   /* of CONVERT_DATETIME: a date without a time is written with 0000 */
     CONVERT_ABOVE,      /* in a node: when writing, what it has not itself is that of the nearest node above */
+    CONVERT_BELOW,      /* in a node: text FIELD = VALUE: nodes that have it stand below such a node, which has it */
     CONVERT_NODE,       /* a node's name: its number in the record; the compiler's own, for the field `id` of a tree */
     CONVERT_PARENT,     /* the name of a node before it, for `parent` */
     CONVERT_CHECK_COUNT,
@@ -106,6 +107,7 @@ struct map_op {
     bool counted;               /* its values are added up: check sum */
     uint8_t odd;                /* ODD_…, for reading */
     bool above;                 /* CONVERT_ABOVE */
+    bool below;                 /* CONVERT_BELOW */
     bool midnight;              /* CONVERT_MIDNIGHT */
     bool kept;                  /* QUICK_CODE: a code without a row is written as it is, its word beside nothing */
     uint64_t needs;             /* elements without which reading it does nothing */
@@ -293,6 +295,8 @@ struct map_plan {
     unsigned n_checks;
     bool inherits;
     bool kinds;                     /* its tree has nodes of several kinds */
+    const struct record_field *made_kind;   /* CONVERT_BELOW: what makes a node one of those, and the value; NULL: none */
+    struct slice made_value;
     unsigned n_inherited;           /* slots */
     struct map_total *total;        /* NULL: there is none */
     const struct map *map;

@@ -32,6 +32,7 @@ static const struct {
     { "tree", CONVERT_TREE, 0, false, true },
     { "any-order", CONVERT_ANY_ORDER, 0, false, true },
     { "above", CONVERT_ABOVE, 0, false, true },
+    { "below", CONVERT_BELOW, 0, true, true },
     { "midnight", CONVERT_MIDNIGHT, 0, false, true },
 };
 
@@ -150,6 +151,14 @@ static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
             if (i >= r->line.n)
                 wrong(r, i, "a value is expected here");
             c.text = word(r, i++);
+        }
+        if (c.kind == CONVERT_BELOW) {
+            const struct slice value = word(r, i + 1);
+            if (!slice_is(word(r, i), "=") || !value.n)
+                wrong(r, i, "expected: below FIELD = VALUE");
+            else
+                c.text.n = (size_t)(value.p + value.n - c.text.p);
+            i += 2;
         }
         if (c.kind == CONVERT_PREFIX && word(r, i).n && is_digit(word(r, i).p[0])) { /* with it: so many characters */
             uint64_t value;

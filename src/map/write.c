@@ -759,13 +759,13 @@ static int set_node(struct map_writer *w, const struct frame *f, const struct ac
     uint64_t n = f->index + 1;
     int code;
 
-    if (a->kind == ACTION_CHILDREN)
-        return set_cell(w, a, a->element, f, 0, tree_is_parent(&w->tree, n) ? SLICE("1") : SLICE("0"), true);
-    if (a->kind == ACTION_PARENT) {
+    if (a->kind == ACTION_CHILDREN) {
+        const bool parent = w->ordered ? write_node_is_parent(w, w->at_step) : tree_is_parent(&w->tree, n);
+        return set_cell(w, a, a->element, f, 0, parent ? SLICE("1") : SLICE("0"), true);
+    }
+    if (a->kind == ACTION_PARENT && has(f, a->field)) {
         const bool any_order = a->op->conversion[0].number[0];
         bool below;
-        if (!has(f, a->field))
-            return 0;
         code = text_of(w, f, a->field, &v);
         if (code)
             return code;
@@ -785,14 +785,15 @@ static int set_node(struct map_writer *w, const struct frame *f, const struct ac
             return 0;
         }
     }
+    if (a->kind == ACTION_PARENT && !has(f, a->field) && !w->n_made)
+        return 0;
     if (w->writing.n_kinds) {
         n = write_group_of(w, n);
-        if (n == 0)
-            return 0;
     } else if (UNLIKELY(w->ordered)) {
-        n = write_node_number(w, n);
+        n = a->kind == ACTION_PARENT ? write_node_above(w, w->at_step) : w->at_step;
+        n = n ? write_node_number(w, n) : 0;
     }
-    return write_set_number(w, f, a, n);
+    return n ? write_set_number(w, f, a, n) : 0;
 }
 
 int write_set_number(struct map_writer *w, const struct frame *f, const struct action *a, uint64_t n)
@@ -1766,6 +1767,8 @@ static int run_list(struct map_writer *w, struct frame *f, const struct work *k)
             if (LIKELY(code >= 0))
                 code = run_rest(w, item, &s->owner);
         }
+        if (UNLIKELY(w->n_made) && s->any_below && code >= 0)
+            write_leave_to_made(w, item);
         if (UNLIKELY(w->dropped != NULL) && code >= 0) {
             drop_item(w, item);
             code = loses ? end_losing(w, &moment, code, false) : 0;

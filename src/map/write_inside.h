@@ -126,6 +126,12 @@ struct map_writer {
     struct buf notes;                       /* struct node_note of each, where they are of several kinds */
     struct buf steps;                       /* struct step of each, where they are written in another order */
     bool ordered;                           /* and so they are */
+    uint64_t at_step;                       /* the one at hand */
+    uint32_t n_made;                        /* of the steps: nodes that the record has not, behind all others */
+    struct tree heads;                      /* what such a node says, and so who stands below it */
+    struct buf makers;                      /* struct maker of each */
+    struct buf made;                        /* the text of one, */
+    struct json_tape made_tape;             /* and its tape */
     const struct above *above;              /* what stands above the node at hand; NULL: nothing */
     struct total total[2];                  /* plan->total: of all its values, and of those of its field */
     bool no_totals;                         /* there are more items than their count can say */
@@ -262,9 +268,10 @@ void write_items_begin(struct map_writer *w, const struct frame *f, unsigned fie
 
 /* ---- write_order.c ---- */
 
-/* Orders the nodes of a tree, all of which have their names, where a parent stands behind one of its children; and notes
- * who is a parent. Without `parents_first` they stay where they are. */
-int write_order_tree(struct map_writer *w, struct frame *root, bool parents_first);
+/* Notes who is a parent in a tree, all of whose nodes have their names. With ORDER_PARENTS they are put in order where a
+ * parent stands behind one of its children, with ORDER_MADE those are made that the map wants above others (`below`). */
+enum { ORDER_PARENTS = 1, ORDER_MADE = 2 };
+int write_order_tree(struct map_writer *w, struct frame *root, unsigned how);
 /* The next item in that order. */
 COLD int write_items_ordered(struct map_writer *w, struct items *i, uint32_t *node_r);
 /* Of such nodes: the one written behind a node, behind 0 the first; 0: none. */
@@ -273,6 +280,9 @@ uint64_t write_node_behind(const struct map_writer *w, uint64_t node);
 uint64_t write_node_above(const struct map_writer *w, uint64_t node);
 /* Its place among those written so far, from 1; 0: it is not yet. */
 uint64_t write_node_number(const struct map_writer *w, uint64_t node);
+bool write_node_is_parent(const struct map_writer *w, uint64_t node);
+/* What a node says that was made for it needs no saying again: the works of that at an item. */
+COLD void write_leave_to_made(const struct map_writer *w, struct frame *item);
 
 static ALWAYS_INLINE int write_items_next(struct map_writer *w, struct items *i, uint32_t *node_r)
 {

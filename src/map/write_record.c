@@ -167,6 +167,7 @@ static void begin_record(struct map_writer *w)
     w->some_left = w->nomem = w->verified = w->item_verified = false;
     w->streaming = NULL;
     w->ordered = false;
+    w->n_made = 0;
     w->segments = w->errors = 0;
     w->loss = NULL;
     w->behind.set = false;
@@ -328,6 +329,10 @@ int map_writer_new(const struct map_plan *plan, const struct map_write_options *
     tree_init(&w->tree);
     buf_init(&w->notes, NOTES_MOST);
     buf_init(&w->steps, NOTES_MOST);
+    buf_init(&w->makers, NOTES_MOST);
+    buf_init(&w->made, LIMIT_ITEM);
+    json_tape_init(&w->made_tape, LIMIT_ITEM);
+    tree_init(&w->heads);
     code = writing_make(plan, &w->arena, &w->writing, err);
     if (!code) {
         w->frame = calloc(w->writing.frames, sizeof(*w->frame));
@@ -359,6 +364,10 @@ void map_writer_free(struct map_writer **writer)
     tree_deinit(&w->tree);
     buf_deinit(&w->notes);
     buf_deinit(&w->steps);
+    buf_deinit(&w->makers);
+    buf_deinit(&w->made);
+    json_tape_deinit(&w->made_tape);
+    tree_deinit(&w->heads);
     free(w->frame);
     free(w);
     *writer = NULL;

@@ -144,7 +144,8 @@ int write_see_tree(struct map_writer *w, struct frame *root)
     const struct record_field *id = &o->field[record_field_find(o, SLICE("id"))];
     const struct record_field *parent = &o->field[record_field_find(o, SLICE("parent"))];
     struct items items;
-    bool ahead = false, parents_first = false;
+    unsigned how = w->crossing && w->writing.n_made && w->plan->made_kind ? ORDER_MADE : 0;
+    bool ahead = false;
     uint32_t node;
     int code;
 
@@ -183,12 +184,12 @@ int write_see_tree(struct map_writer *w, struct frame *root)
             return code;
         if (UNLIKELY(up.n && !above)) {
             ahead = true;
-            parents_first |= w->writing.n_kinds ? !w->writing.kind[note_of(w, items.index + 1)->kind].any_order
-                                                : w->writing.parents_first;
+            if (w->writing.n_kinds ? !w->writing.kind[note_of(w, items.index + 1)->kind].any_order : w->writing.parents_first)
+                how |= ORDER_PARENTS;
         }
     }
-    if (code == 0 && UNLIKELY(ahead))
-        code = write_order_tree(w, root, parents_first);
+    if (code == 0 && UNLIKELY(ahead || how))
+        code = write_order_tree(w, root, how);
     if (UNLIKELY(w->ordered))
         for (uint64_t i = 1; i <= notes(w); i++)
             note_of(w, i)->parent = (uint32_t)write_node_above(w, i);

@@ -136,6 +136,19 @@ static uint8_t number_above(struct layout *x, uint16_t field)
     return (uint8_t)(i + 1);
 }
 
+/* A field of nodes that are made for others. False: there are too many. */
+static bool add_made(struct layout *x, const struct record_field *field)
+{
+    struct writing *w = x->w;
+    for (unsigned i = 0; i < w->n_made; i++)
+        if (w->made[i] == field)
+            return true;
+    if (w->n_made == MOST_MADE)
+        return too_large(x, "too many fields are written below");
+    w->made[w->n_made++] = field;
+    return true;
+}
+
 /* False: memory. *kept_r tells whether the op writes at all. */
 static bool make_action(struct layout *x, const struct map_take *t, const struct map_op *op, struct action *a,
                         bool *kept_r)
@@ -153,6 +166,8 @@ static bool make_action(struct layout *x, const struct map_take *t, const struct
     if (op->quick == QUICK_SAID)
         return true;
     if (op->above && op->field && !(a->above = number_above(x, op->field->index)))
+        return false;
+    if (op->below && op->field && !(a->below = add_made(x, op->field)))
         return false;
     if (def && a->element <= def->n) {
         a->use = &def->use[a->element - 1];
@@ -893,6 +908,9 @@ static void finish_scope(struct writing *w, struct scope_work *s)
     for (unsigned i = 0; i <= s->n_works; i++) {
         struct work *k = i < s->n_works ? &s->work[i] : &s->owner;
         mark_added(w, k->action, k->n_actions);
+        for (unsigned n = 0; n < k->n_actions && i < s->n_works; n++)
+            k->below |= k->action[n].below;
+        s->any_below |= k->below;
         for (unsigned n = 0; n < k->n_spreads; n++)
             mark_added(w, k->spread[n].action, k->spread[n].n_actions);
     }

@@ -18,7 +18,8 @@ enum {
     WORK_WORDS = 8,                         /* works of one scope, 64 a word */
     MOST_MEMBERS = 4,                       /* dotted objects whose fields lie in one segment */
     MOST_KINDS = 16,                        /* kinds of nodes in a tree */
-    MOST_ABOVE = 16                         /* fields that a node takes from those above it */
+    MOST_ABOVE = 16,                        /* fields that a node takes from those above it */
+    MOST_MADE = 4                           /* fields of a node that is made for those that name it */
 };
 
 enum action_kind {
@@ -66,6 +67,7 @@ struct action {
     uint8_t adds;               /* 1 + number of the check that adds it up; ADDS_TOTAL: plan->total does */
     uint8_t check;              /* ACTION_COUNT, ACTION_SUM, ACTION_TOTAL */
     uint8_t above;              /* 1 + number of the field that a node takes from those above it; 0: it does not */
+    bool below;                 /* a node that is made for it may say it instead */
     uint16_t field, beside, inherits;
     uint16_t only, unless;      /* ACTION_CONSTANT: of its conditions two that are quickly seen, or NO_FIELD */
     const struct map_op *op;
@@ -99,6 +101,7 @@ struct work {
     bool rival;                 /* another work before it writes the same list: only what fits its qualifier */
     bool states;                /* what it says of plan->total is held against the sum */
     bool opens;                 /* the first segment of a loop that is no object of its own */
+    bool below;                 /* has such actions */
     uint64_t inside[WORK_WORDS];    /* and the works inside of that loop */
     const struct map_take *take;
     struct slice tag;
@@ -151,6 +154,7 @@ struct scope_work {
     uint64_t guarded[FIELD_WORDS];      /* of these: only if another field says so */
     bool any_guarded;
     bool any_opens;
+    bool any_below;
     /* an item that differs from the one before in its row alone joins its segment */
     uint16_t row;                       /* the row's loop, 0: none */
     uint16_t row_from, row_to;          /* nodes of the row: works before and behind it keep an item apart */
@@ -221,6 +225,8 @@ struct writing {
     const struct node_kind *other;      /* the kind of nodes that no line speaks of */
     uint16_t above[MOST_ABOVE];         /* fields */
     unsigned n_above;
+    const struct record_field *made[MOST_MADE];     /* `below`: the first says which nodes belong together */
+    unsigned n_made;
     unsigned frames;            /* objects open at once, at most */
 };
 

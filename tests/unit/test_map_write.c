@@ -102,6 +102,7 @@ struct run {
     struct map_write_options options;
     struct edi_write_options edi;
     size_t streamed;            /* in memory up to here; 0: whole */
+    bool crossing;              /* the record is from a document of another standard */
     struct said said;
     struct buf out;             /* the segments between ST and SE, a newline behind each */
     unsigned refused;
@@ -161,6 +162,8 @@ static int run_text(struct run *r, const char *json, size_t n)
     code = edi_writer_new(&r->edi, &edi, &r->err);
     if (!code)
         code = map_writer_new(r->plan, &r->options, &w, &r->err);
+    if (!code)
+        map_writer_crossing(w, r->crossing);
     if (!code)
         code = edi_write_interchange(edi, &e);
     if (!code)
@@ -887,6 +890,90 @@ static void shuffled(void **state)
     maps_free(&own);
 }
 
+static const struct map_plan *plan_with_orders(struct maps *m)
+{
+    return plan_from(m, "map t \"t\"\n  between guide x12/004010/856 and record shipment 1\n  must map HL01\n"
+                        "  BSN01 <-> purpose\n  BSN02 <-> number\n  BSN.(BSN03 BSN04) <-> created_at datetime\n"
+                        "  HL <-> nodes[] tree\n    HL01 <-> id\n    HL02 <-> parent\n    HL03 <-> level  code own\n"
+                        "    HL04 check children\n    PRF01 <-> order_number  below level = order\n"
+                        "    PRF04 <-> ordered_on  date below level = order\n    PRF05 <-> order_line\n"
+                        "    REF[VN].REF02 <-> vendor_number\n"
+                        "  CTT01 check count nodes\ntable own\n  S shipment\n  O order\n  P pack\n  I item\n", "x12/004010/856");
+}
+
+#define NODE(id, up, level, more) "{\"id\":\"" id "\",\"parent\":\"" up "\",\"level\":\"" level "\"" more "}"
+#define ORDER(number) ",\"order_number\":\"" number "\""
+#define TOP "{\"id\":\"s\",\"level\":\"shipment\"}"
+
+/* Items of another standard's record that say their order: it is a node above them. */
+static void made_nodes(void **state)
+{
+    static const struct {
+        const char *nodes, *out;
+    } rows[] = {
+        /* one order */
+        { TOP "," NODE("p", "s", "pack", "") "," NODE("1", "p", "item", ORDER("A")) "," NODE("2", "p", "item", ORDER("A")),
+          "HL*1**S*1\nHL*2*1*O*1\nPRF*A\nHL*3*2*P*1\nHL*4*3*I*0\nHL*5*3*I*0\nCTT*5\n" },
+        /* two, by turns, and one of two dates */
+        { TOP "," NODE("1", "s", "item", ORDER("A")) "," NODE("2", "s", "item", ORDER("B")) "," NODE("3", "s", "item", ORDER("A"))
+          "," NODE("4", "s", "item", ORDER("A") ",\"ordered_on\":\"2026-01-02\"") "," NODE("5", "s", "item", ""),
+          "HL*1**S*1\nHL*2*1*O*1\nPRF*A\nHL*3*2*I*0\nHL*4*2*I*0\nHL*5*1*O*1\nPRF*B\nHL*6*5*I*0\nHL*7*1*O*1\n"
+          "PRF*A***20260102\nHL*8*7*I*0\nHL*9*1*I*0\nCTT*9\n" },
+        /* a pack with items of two, behind them */
+        { TOP "," NODE("1", "p", "item", ORDER("A")) "," NODE("2", "p", "item", ORDER("B")) "," NODE("p", "s", "pack", "")
+          "," NODE("q", "s", "pack", "") "," NODE("3", "q", "item", ORDER("B")),
+          "HL*1**S*1\nHL*2*1*P*1\nHL*3*2*O*1\nPRF*A\nHL*4*3*I*0\nHL*5*2*O*1\nPRF*B\nHL*6*5*I*0\nHL*7*1*O*1\nPRF*B\nHL*8*7*P*1\n"
+          "HL*9*8*I*0\nCTT*9\n" },
+        /* the shipment says it for all; an item says more of it */
+        { "{\"id\":\"s\",\"level\":\"shipment\",\"vendor_number\":\"v\"" ORDER("A \\u0041\\\"") "},"
+          NODE("1", "s", "item", "") "," NODE("2", "s", "item", ORDER("A \\u0041\\\"") ",\"order_line\":\"7\""),
+          "HL*1**S*1\nREF*VN*v\nHL*2*1*O*1\nPRF*A A\"\nHL*3*2*I*0\nHL*4*2*I*0\nPRF*A A\"****7\nCTT*4\n" },
+        /* nothing below, nothing said, or the record has its own */
+        { "{\"id\":\"s\",\"level\":\"shipment\"" ORDER("A") "}", "HL*1**S*0\nPRF*A\nCTT*1\n" },
+        { TOP "," NODE("1", "s", "item", ""), "HL*1**S*1\nHL*2*1*I*0\nCTT*2\n" },
+        { TOP "," NODE("o", "s", "order", ORDER("A")) "," NODE("1", "o", "item", ORDER("B")),
+          "HL*1**S*1\nHL*2*1*O*1\nPRF*A\nHL*3*2*I*0\nPRF*B\nCTT*3\n" },
+    };
+    const struct map_plan *plan;
+    struct maps *own;
+    struct err err;
+    char json[1000];
+
+    (void)state;
+    assert_int_equal(maps_new(directory, &own, &err), 0);
+    plan = plan_with_orders(own);
+    for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
+        for (unsigned streamed = 0; streamed < 2; streamed++) {
+            struct run r;
+            run_init(&r, plan);
+            r.crossing = true;
+            r.streamed = streamed ? 140 : 0;
+            snprintf(json, sizeof(json), SHIPMENT, rows[i].nodes);
+            run_ok(&r, json);
+            assert_string_equal(buf_text(&r.said.text), "");
+            assert_string_equal(strchr(buf_text(&r.out), '\n') + 1, rows[i].out);
+            run_deinit(&r);
+        }
+    maps_free(&own);
+}
+
+static int attempt_tree(void *arg)
+{
+    struct run r;
+    char json[1000];
+    int code;
+
+    run_init(&r, arg);
+    r.crossing = true;
+    code = snprintf(json, sizeof(json), SHIPMENT, NODE("1", "p", "item", ORDER("A")) "," NODE("2", "p", "item", ORDER("B")) ","
+                    NODE("p", "s", "pack", "") "," TOP);
+    code = run_text(&r, json, (size_t)code);
+    if (!code && (r.refused || r.said.text.failed))
+        code = ERR_NOMEM;
+    run_deinit(&r);
+    return code;
+}
+
 static void samples(void **state)
 {
     static const char *const names[] = { "minimal", "retail", "fashion", "dropship", "grocery", "everything" };
@@ -996,6 +1083,9 @@ static void memory(void **state)
     (void)state;
     assert_int_equal(attempt((void *)(uintptr_t)plan), 0);
     assert_true(fail_each_allocation(attempt, (void *)(uintptr_t)plan) > 10);
+    plan = plan_with_orders(maps);
+    assert_int_equal(attempt_tree((void *)(uintptr_t)plan), 0);
+    assert_true(fail_each_allocation(attempt_tree, (void *)(uintptr_t)plan) > 10);
 }
 
 static void expressions(void **state)
@@ -1051,7 +1141,7 @@ int main(void)
         cmocka_unit_test(plain_orders),  cmocka_unit_test(values),      cmocka_unit_test(lists),
         cmocka_unit_test(codes_for_words), cmocka_unit_test(left_out),
         cmocka_unit_test(wrong_records), cmocka_unit_test(conversions), cmocka_unit_test(inherited),
-        cmocka_unit_test(hierarchies), cmocka_unit_test(shuffled), cmocka_unit_test(further_words), cmocka_unit_test(openers),
+        cmocka_unit_test(hierarchies), cmocka_unit_test(shuffled), cmocka_unit_test(made_nodes), cmocka_unit_test(further_words), cmocka_unit_test(openers),
         cmocka_unit_test(told_apart),    cmocka_unit_test(misread),     cmocka_unit_test(leftovers),
         cmocka_unit_test(samples),       cmocka_unit_test(refusals),    cmocka_unit_test(memory),
         cmocka_unit_test(expressions),
