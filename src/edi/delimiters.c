@@ -192,6 +192,18 @@ enum found delimiters_of_unb(const char *p, size_t n, bool last, struct edi_synt
                 at = 8;
             }
         }
+        /* a line break for the terminator, and the lines end in the usual one all the same */
+        if (is_line_break(x.terminator)) {
+            const char *unb = memchr(p + 8, 'U', n - 8);
+            next = unb ? before_next(unb, n - (size_t)(unb - p), p[4]) : 0;
+            if (!next && !last && n < EDI_ENVELOPE_TEXT)
+                return NEED_MORE;
+            if (next == '\'' && x.element != '\'' && x.component != '\'' && x.release != '\'') {
+                x.terminator = '\'';
+                una.is_short = false;
+                una.is_wrong = true;
+            }
+        }
         while (at < n && delimiters_blank(p[at]))
             at++;
     }

@@ -23,7 +23,7 @@ enum found delimiters_of_isa(const char *p, size_t n, bool last, struct edi_synt
 /* What stood in an UNA, for findings about it. */
 struct edi_una {
     bool present;
-    bool is_wrong;              /* the separators of the UNB are others: as if there were no UNA */
+    bool is_wrong;              /* the segments have others: as if there were no UNA, or none but its terminator */
     bool is_short;              /* the place for the repetition separator is missing: UNA:+.?' and a line break */
     char decimal;               /* 0: no UNA */
 };

@@ -312,6 +312,15 @@ static void test_una_of_the_field(void **state)
              "interchange at 0 " FROM_TO
              "! UNA 2:1 UNB: the UNA before it has five characters (expected six: the fifth is a blank or the repetition "
              "separator, the last one the terminator)\n" ORDERS READ ENDED "ends with 0 groups, 1 documents\n");
+    /* the terminator got lost, with the blank before it or alone */
+    READS_AS("UNA:+.?\n" UNB "\n" UNH BODY END "UNZ+1+1'\n",
+             "interchange at 0 " FROM_TO
+             "! UNA 2:1 UNB: the UNA before it has other separators (expected those of the segments that follow it)\n"
+             ORDERS READ ENDED "ends with 0 groups, 1 documents\n");
+    READS_AS("UNA:+.? \n" UNB "\n" UNH BODY END "UNZ+1+1'\n",
+             "interchange at 0 " FROM_TO
+             "! UNA 2:1 UNB: the UNA before it has other separators (expected those of the segments that follow it)\n"
+             ORDERS READ ENDED "ends with 0 groups, 1 documents\n");
     READS_AS("UNB+UNOA:1+A+B+201126:0915+1\nUNH+1+ORDERS:D:96A:UN\nBGM+220+1+9\nDTM+137:20201126:102\nLIN+1\nUNS+S\n"
              "UNT+6+1\nUNZ+1+1\n",
              "interchange at 0 version 1 from :A to :B on 201126 0915 control 1 P EDIFACT UNOA .\n"
