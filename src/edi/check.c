@@ -247,6 +247,9 @@ static __attribute__((noinline)) const struct guide_node *no_place(struct checke
                      SLICE_FMT(c->guide->set));
         else
             snprintf(r.found, sizeof(r.found), "no guide of version %.*s has this segment", SLICE_FMT(c->guide->version));
+        if (!def && c->syntax->release && name.n > 3)
+            snprintf(r.expected, sizeof(r.expected), "a tag of three letters; a %c inside a text is written %c%c",
+                     c->syntax->terminator, c->syntax->release, c->syntax->terminator);
     } else if (c->at) {
         snprintf(r.found, sizeof(r.found), "cannot follow %.*s%s%s%s%.*s", SLICE_FMT(c->at->tag), r.loop.n ? " in " : "",
                  r.loop.n ? c->guide->words->loop : "", r.loop.n ? " " : "", SLICE_FMT(r.loop));
@@ -982,7 +985,10 @@ static void check_characters(struct checker *c, const struct segment *s, struct 
         if (byte < 0x20 || byte == 0x7f || n == 0) {
             r->code = FINDING_ELEMENT_CHARSET;
             snprintf(r->found, sizeof(r->found), "holds the byte %02X", byte);
-            snprintf(r->expected, sizeof(r->expected), "%s", n == 0 ? "UTF-8; it is read as Latin-1" : "printable characters");
+            snprintf(r->expected, sizeof(r->expected), "%s",
+                     n ? "printable characters" :
+                     c->syntax->release ? "text in the character set that UNB01 names; it is read as Latin-1" :
+                     "UTF-8; it is read as Latin-1");
             say(c, s, r);
             return;
         }

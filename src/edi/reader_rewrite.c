@@ -50,13 +50,6 @@ static bool has_high_byte(struct slice s)
     return false;
 }
 
-static struct slice tag_alone(const struct edi_reader *r, const struct segment *s)
-{
-    struct slice tag = segment_tag(s), rest;
-    bool found;
-    return r->syntax.component ? slice_cut(tag, r->syntax.component, &rest, &found) : tag;
-}
-
 /* Somebody has cut the file into lines wherever they were full. Where line breaks are delimiters they are none. */
 static bool has_line_break(const struct edi_reader *r, struct slice s)
 {
@@ -73,6 +66,15 @@ static size_t letters_of_tag(struct slice tag)
     for (size_t i = 0; i < tag.n; i++)
         n += tag.p[i] != '\n' && tag.p[i] != '\r';
     return n;
+}
+
+/* Without the numbers of its nesting. What is no tag at all has none: an apostrophe in a text ends its segment. */
+static struct slice tag_alone(const struct edi_reader *r, const struct segment *s)
+{
+    struct slice tag = segment_tag(s), alone, rest;
+    bool found;
+    alone = r->syntax.component ? slice_cut(tag, r->syntax.component, &rest, &found) : tag;
+    return letters_of_tag(alone) <= 3 ? alone : tag;
 }
 
 uint32_t reader_mend_tag(const struct edi_reader *r, const struct segment *s, uint32_t tag)
