@@ -356,7 +356,7 @@ static void check_parties(struct edi_reader *r, const struct segment *s)
         if (!first)
             first = p;
         from_partner = is_party(r, false, p->qualifier, p->id);
-        ours = is_party(r, false, p->our_qualifier, p->our_id);
+        ours = !r->options.incoming && is_party(r, false, p->our_qualifier, p->our_id);
         if ((from_partner && is_party(r, true, p->our_qualifier, p->our_id)) ||
             (ours && is_party(r, true, p->qualifier, p->id)))
             return;
@@ -1583,7 +1583,7 @@ static bool take_rest(struct edi_reader *r)
     outer = is_outer_trailer(r, from);
     if (rest.n <= 3 || (!outer && !delimiters_envelope(rest.p, rest.n, r->dialect->level[DIALECT_DOCUMENT].end))) {
         char words[60];
-        snprintf(words, sizeof(words), "the last %zu bytes are no whole segment", rest.n);
+        snprintf(words, sizeof(words), "the last %zu byte%s no whole segment", rest.n, rest.n == 1 ? " is" : "s are");
         reader_find(r, FINDING_FILE_TRUNCATED, NULL, 0, words, "a segment terminator");
         if (r->level == IN_DOCUMENT)
             r->document.errors++;

@@ -132,6 +132,7 @@ struct edi_reader_options {
     unsigned n_partner;
     const struct edi_parties *between;      /* an interchange of others, either way, is refused; NULL: anybody's is read */
     unsigned n_between;
+    bool incoming;                          /* only those that go to us: one from us is no partner's */
     struct finding_policy policy;           /* finding_policy_init() gives the defaults */
     enum lexer_kind lexer;
     bool structure_only;                    /* envelopes and places, no element checks: for explain and speed tests */

@@ -155,6 +155,12 @@ static void add_party(struct buf *words, struct slice qualifier, struct slice id
     buf_add_slice(words, id);
 }
 
+/* A party as it is kept: a qualifier that there is none of leaves its colon. */
+static struct slice spoken(struct slice party)
+{
+    return slice_starts(party, SLICE(":")) ? slice_from(party, 1) : party;
+}
+
 /* Why an interchange between others is not read. */
 static int say_foreign(struct reading *k, const struct edi_interchange *i, const struct received *d)
 {
@@ -163,14 +169,16 @@ static int say_foreign(struct reading *k, const struct edi_interchange *i, const
 
     buf_clear(&k->line);
     buf_add_text(&k->line, "the envelope is from ");
-    buf_add_safe(&k->line, d->sender, 60);
+    buf_add_safe(&k->line, spoken(d->sender), 60);
     buf_add_text(&k->line, " to ");
-    buf_add_safe(&k->line, d->receiver, 60);
+    buf_add_safe(&k->line, spoken(d->receiver), 60);
     buf_printf(&k->line, x ? ", and %.*s is " : ", and the file of %.*s has no line \"", SLICE_FMT(p->name));
     if (x) {
         add_party(&k->line, x->qualifier, x->id);
         buf_add_text(&k->line, ", we are ");
         add_party(&k->line, x->our_qualifier, x->our_id);
+        if (slice_eq(slice_trim(i->sender), x->our_id))
+            buf_add_text(&k->line, ": it goes from us to him, or names both the wrong way round");
     } else {
         buf_printf(&k->line, "%s\"", i->dialect->standard);
     }
@@ -271,6 +279,7 @@ static int reading_open(struct reading *k, struct err *err)
                                           .n_partner = n_guides,
                                           .between = foreign_passes ? NULL : p->parties,
                                           .n_between = foreign_passes ? 0 : p->n_identities,
+                                          .incoming = true,
                                           .complaints = &k->complaints };
     struct map_read_options map = { .choose = choose_plan,
                                     .write = on_record,
