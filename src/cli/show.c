@@ -14,6 +14,7 @@ struct shown {
     struct store_transmission t;
     struct store_document d;
     struct store_delivery v;
+    unsigned rejections; /* what the partner complains of, so far */
 };
 
 /* One thing, kept. 1; 0: there is none. */
@@ -173,13 +174,17 @@ static int show_transmission(struct shown *s, store_id id)
 /* The partner's complaint under our own segment. */
 static int on_rejection(void *ctx, const struct rejection *r)
 {
-    struct printer *p = ((struct shown *)ctx)->c->out;
+    struct shown *s = ctx;
+    struct printer *p = s->c->out;
 
+    s->rejections++;
     if (p->json) {
         printer_field(p, "rejected", r->words, 0);
         printer_field_number(p, "position", r->position, 0);
         if (r->element)
             printer_field_number(p, "element", r->element, 0);
+        if (r->component)
+            printer_field_number(p, "component", r->component, 0);
         if (r->value.n)
             printer_field(p, "value", r->value, 0);
         printer_field(p, "segment", r->segment, 0);
@@ -204,6 +209,8 @@ static int on_rejection(void *ctx, const struct rejection *r)
     printer_safe(p, r->words);
     if (r->element)
         printer_printf(p, " in element %u", r->element);
+    if (r->component)
+        printer_printf(p, ", component %u", r->component);
     if (r->value.n) {
         printer_text(p, ", and that he found \"");
         printer_safe(p, r->value);
@@ -225,6 +232,13 @@ static int show_document(struct shown *s, store_id id)
     if (rc == 0 && s->d.direction == STORE_OUT && s->d.answer && s->d.answered.n) {
         heading(s->c->out, "what the partner complains of");
         rc = rejection_show(s->a, &s->d, s->d.answer, on_rejection, s, &s->err);
+        /* of the document, its group or its interchange as a whole */
+        if (!s->rejections && !s->c->out->json) {
+            printer_text(s->c->out, "  he says: ");
+            printer_safe(s->c->out, s->d.answered);
+            printer_text(s->c->out, "\n");
+        }
+        s->rejections = 0;
     }
     heading(s->c->out, "goes to");
     if (rc == 0)

@@ -49,6 +49,8 @@ static int add_element(struct receiving *r, const struct json_tape *tape, uint32
     int rc = add_text(r, tape, element, "position", ", element ", "", words, err);
 
     if (rc == 0)
+        rc = add_text(r, tape, element, "component", ", component ", "", words, err);
+    if (rc == 0)
         rc = add_text(r, tape, element, "value", " \"", "\"", words, err);
     return rc == 0 ? add_text(r, tape, element, "error", " ", "", words, err) : rc;
 }
@@ -92,6 +94,8 @@ static int add_words(struct receiving *r, const struct json_tape *tape, uint32_t
         rc = add_text(r, tape, document, "error_tag", " in ", "", words, err);
     if (rc == 0)
         rc = add_text(r, tape, document, "error_position", ", element ", "", words, err);
+    if (rc == 0)
+        rc = add_text(r, tape, document, "error_component", ", component ", "", words, err);
     return rc < 0 ? rc : words->failed == ERR_NOMEM ? err_nomem(err) : 0;
 }
 

@@ -99,9 +99,12 @@ static int add_segment(struct looking *l, const struct json_tape *tape, uint32_t
     if (rc == 0 && (!elements || json_first(elements) == json_end(tape, elements)))
         return add(l, &r);
     for (uint32_t e = json_first(elements); rc == 0 && e < json_end(tape, elements); e = json_next(tape, e)) {
-        uint64_t element = 0;
+        uint64_t element = 0, component = 0;
         rc = number(l, tape, e, "position", &element);
+        if (rc == 0)
+            rc = number(l, tape, e, "component", &component);
         r.element = (unsigned)element;
+        r.component = (unsigned)component;
         if (rc == 0)
             rc = text(l, tape, e, "error", &r.words);
         if (rc == 0)

@@ -13,6 +13,7 @@ struct rejection {
     uint64_t position;    /* in the document, ST being 1 */
     uint32_t at, width;   /* of the element in it; width 0: the segment as a whole */
     unsigned element;     /* its number; 0: the segment as a whole */
+    unsigned component;   /* of it; 0: the element as a whole */
     struct slice value;   /* what the partner says he found; may be empty */
     struct slice words;   /* "invalid_code" */
 };
