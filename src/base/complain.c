@@ -3,6 +3,7 @@
 
 #include <stdarg.h>
 #include <stdio.h>
+#include <strings.h>
 
 #include "base/err.h"
 #include "base/limits.h"
@@ -115,9 +116,15 @@ static unsigned distance_of(struct slice a, struct slice b)
     return d[a.n % 3][b.n];
 }
 
+/* CONTRL for contrl. */
+static bool same_letters(struct slice a, struct slice b)
+{
+    return a.n == b.n && (a.n == 0 || strncasecmp(a.p, b.p, a.n) == 0);
+}
+
 void suggest(struct slice wrong, struct slice offer, struct slice *best, unsigned *distance)
 {
-    unsigned d = distance_of(wrong, offer);
+    unsigned d = same_letters(wrong, offer) ? 0 : distance_of(wrong, offer);
     if (d < *distance && d * 2 <= wrong.n + 1) {
         *distance = d;
         *best = offer;

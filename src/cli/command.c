@@ -105,13 +105,14 @@ const struct command commands[] = {
         .completes = COMPLETES_FILE,
         .help = "check documents against their guides",
         .description =
-            "Reads X12 files and says all that is wrong or odd in them: in the envelopes, the structure, every "
-            "element, code, date and number. Each finding tells its place, what was found, what was expected, and "
+            "Reads files of X12 and EDIFACT and says all that is wrong or odd in them: in the envelopes, the structure, "
+            "every element, code, date and number. Each finding tells its place, what was found, what was expected, and "
             "what the acknowledgment will say. A bad document does not spoil the others of its file.\n\n"
-            "Version, transaction set and separators are recognised. A version without a guide is read with that of "
-            "the nearest lower one, which is a finding, too. Findings are errors or warnings; deviations that "
-            "partners really send (a short ISA, wrong counts, stray line breaks) are warnings unless --strict is "
-            "given. FILE - is standard input.",
+            "Standard, version, transaction set or message and separators are recognised. A version without a guide is "
+            "read with that of the nearest lower one, which is a finding, too. Findings are errors or warnings; "
+            "deviations that partners really send (a short ISA, wrong counts, stray line breaks) are warnings unless "
+            "--strict is given. With --partner an interchange has to be one between the partner and us, in either "
+            "direction. FILE - is standard input.",
         .example = {
             { "waybill check 850.edi", "check one file" },
             { "waybill check --json inbox/*.edi | jq -r .code | sort | uniq -c", "count what is wrong, by code" },
@@ -130,8 +131,9 @@ const struct command commands[] = {
         .completes = COMPLETES_FILE,
         .help = "tell in words what documents say",
         .description =
-            "Shows X12 files segment by segment in words: the names of segments, elements and codes, dates and "
-            "implied decimals written out, indented by loop. What is wrong stands below the segment it concerns. "
+            "Shows files of X12 and EDIFACT segment by segment in words: the names of segments, elements and codes, dates "
+            "and implied decimals written out, indented by loop. Of each document it tells the guide that it is read "
+            "with. What is wrong stands below the segment it concerns. "
             "Works for documents without a guide and for segments that nobody knows, too.",
         .example = {
             { "waybill explain 850.edi | less -R", "read an order" },

@@ -32,11 +32,21 @@ static const char example[] =
     "  x12       ZZ:EXAMPLE        us ZZ:OURSELVES\n"
     "    group EXAMPLE us OURSELVES  version 004010  usage test\n"
     "    separators * > ~ newline\n"
-    "# edifact   14:4012345000009  us 14:4098765000005      # in EDIFACT: receive ORDERS, send DESADV, acknowledge contrl\n"
     "  receive   850 as order      to erp\n"
     "  send      856 from shipment by folder\n"
     "  acknowledge 997\n"
-    "  expect    997 within 24h\n";
+    "  expect    997 within 24h\n"
+    "\n"
+    "# One who speaks EDIFACT, here EANCOM 97, has these lines instead:\n"
+    "#\n"
+    "# edifact   14:4012345000009  us 14:4098765000005\n"
+    "#   charset UNOC  syntax 3  version D.96A\n"
+    "#   message DESADV association EAN005\n"
+    "# receive   ORDERS as order           to erp\n"
+    "# receive   INVRPT as inventory       to erp\n"
+    "# send      DESADV from shipment      by folder\n"
+    "# acknowledge contrl\n"
+    "# expect    contrl within 24h\n";
 
 static const char erp[] =
     "# A system of our own is a partner like any other: what it is to get, and what it brings.\n"
@@ -45,6 +55,7 @@ static const char erp[] =
     "partner erp \"Our ERP\"\n"
     "  is        erp\n"
     "  receive   order     by folder       # it finds orders in spool/out/erp\n"
+    "  receive   inventory by folder\n"
     "  send      shipment  from folder     # and puts shipments into spool/in/erp; their `partner` says whom they are for\n"
     "  takes tests\n";
 

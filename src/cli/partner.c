@@ -402,6 +402,8 @@ static const char man_head[] =
     "    message DESADV version D.96A association EAN005\n"
     "  receive   ORDERS as order\n"
     "  send      DESADV from shipment\n"
+    "  acknowledge contrl\n"
+    "  expect    contrl within 24h\n"
     ".fi\n"
     ".SH NAMES OF MAPS AND GUIDES\n"
     "A name such as northwind/850 is first looked for beside the partner file, as northwind/850.map or\n"
@@ -420,6 +422,7 @@ static const char man_head[] =
     ".PP\n"
     "An interchange that is read is to be one from the partner to us, or from us to the partner, as a line x12 or\n"
     "edifact says it. One of others is refused with all that is in it; \\fBallow other\\-partner\\fR makes that a warning.\n"
+    "At the partner's door of an appliance only those to us are read; any other is held.\n"
     ".SH KEYWORDS\n";
 
 /* Text for roff: nothing in it may be taken for a request or an escape. */

@@ -43,7 +43,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(SEGMENT_MISSING, "X12-AK3-3", "missing-segments", LEVEL_SEGMENT, SEVERITY_ERROR, "3", "a mandatory segment is missing", "EDIFACT-UCS-13", "13") \
     ROW(LOOP_OVER_MAX, "X12-AK3-4", "over-max", LEVEL_SEGMENT, SEVERITY_ERROR, "4", "a loop occurs too often", "EDIFACT-UCS-36", "36") \
     ROW(SEGMENT_OVER_MAX, "X12-AK3-5", "over-max", LEVEL_SEGMENT, SEVERITY_ERROR, "5", "a segment occurs too often", "EDIFACT-UCS-35", "35") \
-    ROW(SEGMENT_NOT_IN_SET, "X12-AK3-6", "unexpected-segments", LEVEL_SEGMENT, SEVERITY_ERROR, "6", "the segment does not belong to this transaction set", "EDIFACT-UCS-15-MESSAGE", "15") \
+    ROW(SEGMENT_NOT_IN_SET, "X12-AK3-6", "unexpected-segments", LEVEL_SEGMENT, SEVERITY_ERROR, "6", "the segment does not belong to this transaction set or message", "EDIFACT-UCS-15-MESSAGE", "15") \
     ROW(SEGMENT_SEQUENCE, "X12-AK3-7", "unexpected-segments", LEVEL_SEGMENT, SEVERITY_ERROR, "7", "the segment is out of sequence", "EDIFACT-UCS-15-SEQUENCE", "15") \
     ROW(SEGMENT_NOT_USED, "X12-AK3-I6", NULL, LEVEL_SEGMENT, SEVERITY_ERROR, "2", "the partner's guide does not use this segment", "EDIFACT-UCS-15-NOT-USED", "15") \
     ROW(SEGMENT_COUNT, "WRONG-COUNT", "wrong-counts", LEVEL_SEGMENT, SEVERITY_WARNING, NULL, "a total does not agree with what was counted", NULL, NULL) \
@@ -52,32 +52,32 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(NODE_TWICE, "NODE-TWICE", "node-numbers", LEVEL_ELEMENT, SEVERITY_ERROR, "7", "two nodes of a hierarchy are called the same", NULL, "12") \
     ROW(NODE_PARENT, "NODE-PARENT", "node-parents", LEVEL_ELEMENT, SEVERITY_ERROR, "7", "a node of a hierarchy names no node before it as its parent", NULL, "12") \
     /* transaction sets: AK502 (718) */ \
-    ROW(SET_UNSUPPORTED, "X12-AK5-1", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, "1", "there is no guide for this transaction set", "EDIFACT-UCM-14", "14") \
-    ROW(SET_TRAILER, "X12-AK5-2", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, "2", "the SE segment is missing", "EDIFACT-UCM-13", "13") \
-    ROW(SET_CONTROL, "X12-AK5-3", "wrong-references", LEVEL_DOCUMENT, SEVERITY_WARNING, "3", "SE02 is not ST02", "EDIFACT-UCM-28", "28") \
-    ROW(SET_COUNT, "X12-AK5-4", "wrong-counts", LEVEL_DOCUMENT, SEVERITY_WARNING, "4", "SE01 does not agree with the number of segments", "EDIFACT-UCM-29", "29") \
-    ROW(SET_ID, "X12-AK5-6", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, "6", "ST01 is missing or invalid", "EDIFACT-UCM-12", "12") \
-    ROW(SET_NUMBER, "X12-AK5-7", "wrong-references", LEVEL_DOCUMENT, SEVERITY_WARNING, "7", "ST02 is missing or invalid", "EDIFACT-UCM-13-REFERENCE", "13") \
-    ROW(SET_DUPLICATE, "X12-AK5-23", "wrong-references", LEVEL_DOCUMENT, SEVERITY_WARNING, "23", "ST02 occurs twice in the group", "EDIFACT-UCM-26", "26") \
+    ROW(SET_UNSUPPORTED, "X12-AK5-1", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, "1", "there is no guide for this transaction set or message", "EDIFACT-UCM-14", "14") \
+    ROW(SET_TRAILER, "X12-AK5-2", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, "2", "the SE or UNT segment is missing", "EDIFACT-UCM-13", "13") \
+    ROW(SET_CONTROL, "X12-AK5-3", "wrong-references", LEVEL_DOCUMENT, SEVERITY_WARNING, "3", "SE02 is not ST02, or UNT02 not UNH01", "EDIFACT-UCM-28", "28") \
+    ROW(SET_COUNT, "X12-AK5-4", "wrong-counts", LEVEL_DOCUMENT, SEVERITY_WARNING, "4", "SE01 or UNT01 does not agree with the number of segments", "EDIFACT-UCM-29", "29") \
+    ROW(SET_ID, "X12-AK5-6", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, "6", "ST01 or UNH02 is missing or invalid", "EDIFACT-UCM-12", "12") \
+    ROW(SET_NUMBER, "X12-AK5-7", "wrong-references", LEVEL_DOCUMENT, SEVERITY_WARNING, "7", "ST02 or UNH01 is missing or invalid", "EDIFACT-UCM-13-REFERENCE", "13") \
+    ROW(SET_DUPLICATE, "X12-AK5-23", "wrong-references", LEVEL_DOCUMENT, SEVERITY_WARNING, "23", "ST02 occurs twice in the group, or UNH01 in the interchange", "EDIFACT-UCM-26", "26") \
     ROW(SET_GROUP, "X12-AK5-I1", NULL, LEVEL_DOCUMENT, SEVERITY_WARNING, "6", "the set does not belong in a group of this kind", "EDIFACT-UCM-31", "31") \
-    ROW(SET_OUTSIDE, "SET-OUTSIDE-GROUP", "missing-envelopes", LEVEL_DOCUMENT, SEVERITY_WARNING, "7", "a transaction set outside a functional group", NULL, "30") \
+    ROW(SET_OUTSIDE, "SET-OUTSIDE-GROUP", "missing-envelopes", LEVEL_DOCUMENT, SEVERITY_WARNING, "7", "a transaction set outside a functional group, or a message among groups", NULL, "30") \
     ROW(VERSION_SUBSTITUTED, "VERSION-SUBSTITUTED", "version", LEVEL_DOCUMENT, SEVERITY_WARNING, NULL, "read with the guide of another version", NULL, NULL) \
     ROW(VERSION_LATER, "VERSION-LATER", "version", LEVEL_ELEMENT, SEVERITY_WARNING, NULL, "the guide of a lower version does not know this; a later one may", NULL, NULL) \
     /* groups: AK905 (716) */ \
-    ROW(GROUP_TRAILER, "X12-AK9-3", "missing-trailers", LEVEL_GROUP, SEVERITY_WARNING, "3", "the GE segment is missing", "EDIFACT-UCF-13", "13") \
-    ROW(GROUP_CONTROL, "X12-AK9-4", "wrong-references", LEVEL_GROUP, SEVERITY_WARNING, "4", "GE02 is not GS06", "EDIFACT-UCF-28", "28") \
-    ROW(GROUP_DUPLICATE, "GROUP-DUPLICATE", "wrong-references", LEVEL_GROUP, SEVERITY_WARNING, NULL, "GS06 occurs twice in the interchange", NULL, "26") \
-    ROW(GROUP_COUNT, "X12-AK9-5", "wrong-counts", LEVEL_GROUP, SEVERITY_WARNING, "5", "GE01 does not agree with the number of transaction sets", "EDIFACT-UCF-29", "29") \
-    ROW(GROUP_SYNTAX, "GROUP-CONTENT", "envelope-content", LEVEL_GROUP, SEVERITY_WARNING, "6", "an element of GS or GE is wrong", NULL, "12") \
+    ROW(GROUP_TRAILER, "X12-AK9-3", "missing-trailers", LEVEL_GROUP, SEVERITY_WARNING, "3", "the GE or UNE segment is missing", "EDIFACT-UCF-13", "13") \
+    ROW(GROUP_CONTROL, "X12-AK9-4", "wrong-references", LEVEL_GROUP, SEVERITY_WARNING, "4", "GE02 is not GS06, or UNE02 not UNG05", "EDIFACT-UCF-28", "28") \
+    ROW(GROUP_DUPLICATE, "GROUP-DUPLICATE", "wrong-references", LEVEL_GROUP, SEVERITY_WARNING, NULL, "GS06 or UNG05 occurs twice in the interchange", NULL, "26") \
+    ROW(GROUP_COUNT, "X12-AK9-5", "wrong-counts", LEVEL_GROUP, SEVERITY_WARNING, "5", "GE01 or UNE01 does not agree with the number of transaction sets or messages", "EDIFACT-UCF-29", "29") \
+    ROW(GROUP_SYNTAX, "GROUP-CONTENT", "envelope-content", LEVEL_GROUP, SEVERITY_WARNING, "6", "an element of GS, GE, UNG or UNE is wrong", NULL, "12") \
     ROW(GROUP_OUTSIDE, "GROUP-OUTSIDE-INTERCHANGE", "missing-envelopes", LEVEL_GROUP, SEVERITY_WARNING, "3", "a group outside an interchange", NULL, "33") \
     /* interchanges: TA105 (I18) */ \
-    ROW(INTERCHANGE_TRAILER, "X12-TA1-023", "missing-trailers", LEVEL_INTERCHANGE, SEVERITY_WARNING, "023", "the file ends before the IEA segment", "EDIFACT-UCI-13", "13") \
-    ROW(INTERCHANGE_CONTROL, "X12-TA1-001", "wrong-references", LEVEL_INTERCHANGE, SEVERITY_WARNING, "001", "IEA02 is not ISA13", "EDIFACT-UCI-28", "28") \
-    ROW(INTERCHANGE_DUPLICATE, "X12-TA1-025", "wrong-references", LEVEL_INTERCHANGE, SEVERITY_WARNING, "025", "ISA13 occurs twice for the same sender and receiver", "EDIFACT-UCI-26", "26") \
+    ROW(INTERCHANGE_TRAILER, "X12-TA1-023", "missing-trailers", LEVEL_INTERCHANGE, SEVERITY_WARNING, "023", "the file ends before the IEA or UNZ segment", "EDIFACT-UCI-13", "13") \
+    ROW(INTERCHANGE_CONTROL, "X12-TA1-001", "wrong-references", LEVEL_INTERCHANGE, SEVERITY_WARNING, "001", "IEA02 is not ISA13, or UNZ02 not UNB05", "EDIFACT-UCI-28", "28") \
+    ROW(INTERCHANGE_DUPLICATE, "X12-TA1-025", "wrong-references", LEVEL_INTERCHANGE, SEVERITY_WARNING, "025", "ISA13 or UNB05 occurs twice for the same sender and receiver", "EDIFACT-UCI-26", "26") \
     ROW(INTERCHANGE_SENDER, "X12-TA1-006", "other-partner", LEVEL_INTERCHANGE, SEVERITY_ERROR, "006", "the sender is not the one that the partner file names", "EDIFACT-UCI-23", "23") \
     ROW(INTERCHANGE_RECEIVER, "X12-TA1-008", "other-partner", LEVEL_INTERCHANGE, SEVERITY_ERROR, "008", "the receiver is not the one that the partner file names", "EDIFACT-UCI-7", "7") \
-    ROW(INTERCHANGE_COUNT, "X12-TA1-021", "wrong-counts", LEVEL_INTERCHANGE, SEVERITY_WARNING, "021", "IEA01 does not agree with the number of groups", "EDIFACT-UCI-29", "29") \
-    ROW(INTERCHANGE_CONTENT, "X12-TA1-024", "envelope-content", LEVEL_INTERCHANGE, SEVERITY_WARNING, "024", "an element of ISA or IEA is wrong", "EDIFACT-UCI-12", "12") \
+    ROW(INTERCHANGE_COUNT, "X12-TA1-021", "wrong-counts", LEVEL_INTERCHANGE, SEVERITY_WARNING, "021", "IEA01 or UNZ01 does not agree with the number of groups or messages", "EDIFACT-UCI-29", "29") \
+    ROW(INTERCHANGE_CONTENT, "X12-TA1-024", "envelope-content", LEVEL_INTERCHANGE, SEVERITY_WARNING, "024", "an element of ISA, IEA, UNB or UNZ is wrong", "EDIFACT-UCI-12", "12") \
     ROW(INTERCHANGE_STRUCTURE, "X12-TA1-022", NULL, LEVEL_INTERCHANGE, SEVERITY_ERROR, "022", "the control structure is wrong", "EDIFACT-UCI-33", "33") \
     ROW(INTERCHANGE_ELEMENT_SEPARATOR, "X12-TA1-026", NULL, LEVEL_INTERCHANGE, SEVERITY_ERROR, "026", "the element separator cannot be used", "EDIFACT-UCI-22", "22") \
     ROW(INTERCHANGE_COMPONENT_SEPARATOR, "X12-TA1-027", "separators", LEVEL_INTERCHANGE, SEVERITY_WARNING, "027", "the component separator cannot be used", "EDIFACT-UCI-22-COMPONENT", "22") \
@@ -104,7 +104,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     ROW(PACKAGE, "PACKAGE", "packages", LEVEL_INTERCHANGE, SEVERITY_WARNING, NULL, "a package (UNO, UNP): its object is in no record, and is not written again", NULL, NULL) \
     /* maps */ \
     ROW(MAP_VALUE, "MAP-VALUE", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, NULL, "a value cannot be mapped", NULL, NULL) \
-    ROW(MAP_MISSING, "NO-MAP", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, NULL, "there is no map for the transaction set", NULL, NULL) \
+    ROW(MAP_MISSING, "NO-MAP", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, NULL, "there is no map for the transaction set or message", NULL, NULL) \
     ROW(MAP_LEFT_OUT, "MAP-LEFT-OUT", "loss", LEVEL_SEGMENT, SEVERITY_ERROR, NULL, "what is written has no place for a value; allowed, the segment that it would stand in is left out", NULL, NULL) \
     ROW(MAP_CHECK, "MAP-CHECK", "wrong-counts", LEVEL_DOCUMENT, SEVERITY_WARNING, NULL, "a computed value does not agree", NULL, NULL)
 

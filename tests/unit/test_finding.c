@@ -365,7 +365,7 @@ static void test_levels_of_the_envelope(void **state)
     f.place.element = 0;
     f.found = f.expected = NULL;
     text_is(&f, "850.edi: interchange 1 (control 000000905), line 20\n"
-                "error X12-TA1-023: the file ends before the IEA segment\n"
+                "error X12-TA1-023: the file ends before the IEA or UNZ segment\n"
                 "the TA1 will say: TA1*000000905*…*…*R*023\n");
 
     f.code = FINDING_FILE_BOM;
