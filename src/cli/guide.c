@@ -192,12 +192,12 @@ static void show_codes(struct printer *p, const struct guide *g, struct element_
     for (uint32_t i = 0; i < codes->n; i++) {
         printer_text(p, "                  ");
         printer_style(p, STYLE_CODE);
-        printer_safe(p, codes->codes[i]);
+        printer_safe(p, codes->line[i].code);
         printer_style(p, STYLE_PLAIN);
-        for (size_t n = codes->codes[i].n; n < 6; n++)
+        for (size_t n = codes->line[i].code.n; n < 6; n++)
             printer_safe(p, SLICE(" "));
         printer_safe(p, SLICE(" "));
-        printer_safe(p, codes_name(codes, codes->codes[i]));
+        printer_safe(p, codes->line[i].name);
         printer_text(p, "\n");
     }
 }

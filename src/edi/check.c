@@ -1055,7 +1055,7 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
                     at += (size_t)snprintf(r->expected, sizeof(r->expected), "one of");
                     for (uint32_t i = 0; i < codes->n && at + 10 < sizeof(r->expected); i++)
                         at += (size_t)snprintf(r->expected + at, sizeof(r->expected) - at, " %.*s",
-                                               SLICE_FMT(codes->codes[i]));
+                                               SLICE_FMT(codes->line[i].code));
                 }
                 /* lists only grow, and those of an older directory are used with codes of a later one */
                 if (!c->strict_codes && codes == use->element->codes && !guide_later_code(c->guide, use->element, slice(p, n), &later))

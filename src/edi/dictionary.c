@@ -595,23 +595,22 @@ bool codes_add(struct arena *arena, struct code_line **list, size_t *n, size_t *
     return true;
 }
 
-bool codes_build(struct arena *arena, const struct code_line *list, size_t n, struct codes **codes_r)
+bool codes_build(struct arena *arena, struct code_line *list, size_t n, struct codes **codes_r)
 {
     struct codes *c = ARENA_NEW(arena, struct codes);
     unsigned bits = 2;
     uint64_t *slot;
     size_t slots;
-    while (((size_t)1 << bits) < n * 4 + 1)
+    while (((size_t)1 << bits) < n * 2 + 1) /* one code of 60 is then not in the first two slots; and memory costs time */
         bits++;
     slots = (size_t)1 << bits;
     if (!c)
         return false;
     slot = ARENA_ARRAY(arena, slots + 1, uint64_t);
     c->slot = slot;
-    c->name = ARENA_ARRAY(arena, slots, uint32_t);
-    c->codes = ARENA_ARRAY(arena, n + 1, struct slice);
-    c->names = ARENA_ARRAY(arena, n + 1, struct slice);
-    if (!slot || !c->name || !c->codes || !c->names)
+    c->place = ARENA_ARRAY(arena, slots, uint32_t);
+    c->line = list;
+    if (!slot || !c->place)
         return false;
     c->shift = 64 - bits;
     c->mask = (uint32_t)slots - 1;
@@ -623,9 +622,8 @@ bool codes_build(struct arena *arena, const struct code_line *list, size_t n, st
         if (slot[at] == key || key == 0)
             continue;
         slot[at] = key;
-        c->name[at] = c->n;
-        c->codes[c->n] = list[i].code;
-        c->names[c->n++] = list[i].name;
+        c->place[at] = c->n;
+        list[c->n++] = list[i];
     }
     *codes_r = c;
     return true;
@@ -709,8 +707,7 @@ static bool element_codes(struct guides *g, struct element *e, struct complaints
         if (!element_codes(g, lower, complaints, tell))
             return false;
         for (uint32_t i = 0; i < lower->codes->n; i++)
-            if (!codes_add(&g->arena, &list, &n, &room,
-                           (struct code_line){ lower->codes->codes[i], lower->codes->names[i] }))
+            if (!codes_add(&g->arena, &list, &n, &room, lower->codes->line[i]))
                 return false;
     }
     lines_init_part(&lines, b->file, b->text, b->line, &g->arena, complaints);
@@ -857,5 +854,5 @@ struct slice codes_name(const struct codes *codes, struct slice code)
             return slice(NULL, 0);
         i = (i + 1) & codes->mask;
     }
-    return codes->names[codes->name[i]];
+    return codes->line[codes->place[i]].name;
 }

@@ -46,15 +46,19 @@ struct guide_words {
     const char *example;        /* what parts elements and components and ends a segment, in examples: "*>~" */
 };
 
+/* A code and what it means. */
+struct code_line {
+    struct slice code, name;
+};
+
 /* A list of codes: a hash of keys of at most 8 bytes. */
 struct codes {
     const uint64_t *slot;   /* 0: empty; keys as slice_key() makes them; one more behind the last, empty */
-    uint32_t *name;         /* beside slot: index into names */
+    uint32_t *place;        /* beside slot: index into line */
     unsigned shift;         /* slot index = key * CODES_MULTIPLIER >> shift */
     uint32_t mask;
     uint32_t n;
-    struct slice *names;
-    struct slice *codes;    /* in file order */
+    struct code_line *line; /* in file order */
 };
 #define CODES_MULTIPLIER 0x9E3779B97F4A7C15ull
 

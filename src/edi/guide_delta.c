@@ -184,9 +184,8 @@ static bool own_codes(const struct guide_context *x, const struct guide *g, cons
         for (uint32_t i = 0; old && i < old->n; i++) {
             bool dropped = false;
             for (unsigned k = word + 1; slice_is(verb, "without") && k < line->n; k++)
-                dropped |= slice_eq(line->word[k].s, old->codes[i]);
-            if (!dropped &&
-                !codes_add(&x->g->arena, &list, &n, &room, (struct code_line){ old->codes[i], old->names[i] }))
+                dropped |= slice_eq(line->word[k].s, old->line[i].code);
+            if (!dropped && !codes_add(&x->g->arena, &list, &n, &room, old->line[i]))
                 return guide_nomem(x);
         }
     for (unsigned k = word + 1; !slice_is(verb, "without") && k < line->n; k++) {

@@ -46,7 +46,7 @@ static bool same_use(const struct element_use *a, const struct element_use *b)
                 (a->codes == b->codes || (a->codes && b->codes && a->codes->n == b->codes->n));
 
     for (uint32_t i = 0; same && a->codes != b->codes && i < a->codes->n; i++)
-        same = slice_eq(a->codes->codes[i], b->codes->codes[i]);
+        same = slice_eq(a->codes->line[i].code, b->codes->line[i].code);
     for (unsigned i = 0; same && a->element != b->element && i < a->element->n_parts; i++)
         same = same_use(&a->element->part[i], &b->element->part[i]);
     return same;
@@ -152,10 +152,10 @@ static void add_codes(struct document *d, struct element_use *use, bool own)
     n = codes->n;
     shown = d->codes || n <= NEARLY_ALL || (own && n <= OWN_CODES_SHOWN) ? n : CODES_SHOWN;
     for (uint32_t i = 0; i < shown; i++) {
-        struct slice name = codes_name(codes, codes->codes[i]);
+        struct slice name = codes->line[i].name;
         if (i)
             sheet_raw(&d->sheet, d->sheet.html ? "<br>" : "; ");
-        sheet_code(&d->sheet, codes->codes[i]);
+        sheet_code(&d->sheet, codes->line[i].code);
         if (name.n) {
             sheet_raw(&d->sheet, " ");
             sheet_text(&d->sheet, name);
@@ -308,11 +308,11 @@ static void add_code_changes(struct document *d, const struct element_use *use, 
     }
     sheet_raw(&d->sheet, also ? "also " : "only ");
     for (uint32_t i = 0; i < use->codes->n; i++) {
-        if (also && codes_has(old, slice_key(use->codes->codes[i])))
+        if (also && codes_has(old, slice_key(use->codes->line[i].code)))
             continue;
         if (named++)
             sheet_raw(&d->sheet, named < n ? ", " : also ? " and " : " or ");
-        sheet_code(&d->sheet, use->codes->codes[i]);
+        sheet_code(&d->sheet, use->codes->line[i].code);
     }
     sheet_raw(&d->sheet, "; ");
 }

@@ -70,8 +70,8 @@ static void add_sample(const struct guide *g, struct element_use *use, struct bu
     if (codes && codes->n) {
         /* the first that fits */
         for (uint32_t i = 0; i < codes->n; i++)
-            if (codes->codes[i].n >= use->min && codes->codes[i].n <= use->max) {
-                buf_add_slice(out, codes->codes[i]);
+            if (codes->line[i].code.n >= use->min && codes->line[i].code.n <= use->max) {
+                buf_add_slice(out, codes->line[i].code);
                 return;
             }
     }

@@ -86,10 +86,6 @@ struct segment_def *dictionary_segment(const struct guide_context *x, struct gui
 /* What the checker's fast half does with a use. */
 void dictionary_settle(struct element_use *u);
 
-struct code_line {
-    struct slice code, name;
-};
-
 /* The element in the next directory that defines it anew; element is NULL: none does. */
 struct later_element {
     struct element *element;
@@ -97,6 +93,7 @@ struct later_element {
 };
 
 bool codes_add(struct arena *arena, struct code_line **list, size_t *n, size_t *room, struct code_line c);
-bool codes_build(struct arena *arena, const struct code_line *list, size_t n, struct codes **codes_r);
+/* Takes the list over. */
+bool codes_build(struct arena *arena, struct code_line *list, size_t n, struct codes **codes_r);
 
 #endif

@@ -198,7 +198,7 @@ static bool all_codes(const struct covering *x, const struct map_scope *s, const
     if (!codes || !codes->n || codes->n > 32)
         return false;
     for (uint32_t i = 0; i < codes->n; i++)
-        if (!has_code(x, s, chain, element, codes->codes[i]))
+        if (!has_code(x, s, chain, element, codes->line[i].code))
             return false;
     return true;
 }

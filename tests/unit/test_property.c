@@ -169,7 +169,7 @@ static bool add_value(struct chance *c, const struct element_use *use, struct bu
 
     if (codes && codes->n) {
         for (unsigned i = 0; i < 50; i++) {
-            struct slice code = codes->codes[below(c, codes->n)];
+            struct slice code = codes->line[below(c, codes->n)].code;
             if (code.n >= use->min && code.n <= use->max && code.n <= 8) {
                 buf_add_slice(to, code);
                 return true;
@@ -291,7 +291,7 @@ static void add_period(struct chance *c, const struct element *e, struct buf *to
     bool known = !codes || !codes->n;
 
     for (unsigned i = 0; !known && i < codes->n; i++)
-        known = slice_is(codes->codes[i], forms[form].code);
+        known = slice_is(codes->line[i].code, forms[form].code);
     if (!known || !dated)
         form = 0;
     if (!dated)
