@@ -8,6 +8,13 @@ struct cursor {
     size_t at;              /* inside it */
 };
 
+/* What a path is read into before it is known how much there is. */
+struct room {
+    struct path_step step[PATH_STEPS];
+    struct path_element element[PATH_ELEMENTS];
+    struct path_number number[PATH_NUMBERS];
+};
+
 static struct place place_of(const struct cursor *c)
 {
     struct place at = lines_place(c->lines, c->line, c->word);
@@ -260,13 +267,10 @@ static bool read_further(struct cursor *c, struct path *p)
     return true;
 }
 
-bool path_read(const struct lines *lines, const struct line *line, unsigned *at, struct path *path_r)
+static bool read_path(const struct lines *lines, const struct line *line, unsigned *at, struct path *p)
 {
     struct cursor c = { lines, line, *at, 0 };
-    struct path *p = path_r;
 
-    memset(p, 0, sizeof(*p));
-    p->first_word = *at;
     if (*at >= line->n)
         return fail(&c, "a segment, loop or element is expected here");
     for (;;) {
@@ -329,6 +333,28 @@ bool path_read(const struct lines *lines, const struct line *line, unsigned *at,
     p->n_words = c.word + 1 - *at;
     *at = c.word + 1;
     return true;
+}
+
+static void *keep(const struct lines *lines, const void *array, size_t n)
+{
+    return (void *)arena_copy(lines->arena, slice(array, n)).p;
+}
+
+bool path_read(const struct lines *lines, const struct line *line, unsigned *at, struct path *path_r)
+{
+    struct room room;
+    struct path p = { .step = room.step, .element = room.element, .number = room.number, .first_word = *at };
+    bool done = read_path(lines, line, at, &p);
+
+    *path_r = p;
+    path_r->step = keep(lines, room.step, p.n_steps * sizeof(*p.step));
+    path_r->element = keep(lines, room.element, p.n_elements * sizeof(*p.element));
+    path_r->number = keep(lines, room.number, p.n_numbers * sizeof(*p.number));
+    if (path_r->step && path_r->element && path_r->number)
+        return done;
+    *path_r = (struct path){ .first_word = p.first_word };
+    lines->complaints->nomem = true;
+    return false;
 }
 
 bool path_find_number(const struct segment_def *def, const struct path_number *number, uint8_t *element_r,

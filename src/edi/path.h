@@ -44,18 +44,19 @@ struct path_element {
 };
 
 struct path {
-    struct path_step step[PATH_STEPS];      /* the last one is the segment or loop meant */
-    unsigned n_steps;
-    struct path_element element[PATH_ELEMENTS];
-    unsigned n_elements;                    /* 0: the segment or loop itself */
-    struct path_number number[PATH_NUMBERS];
-    unsigned n_numbers;
+    struct path_step *step;                 /* the last one is the segment or loop meant */
+    struct path_element *element;
+    struct path_number *number;
+    uint8_t n_steps;
+    uint8_t n_elements;                     /* 0: the segment or loop itself */
+    uint8_t n_numbers;
     bool open;                              /* ".." behind it */
     bool range;                             /* PO106..PO125, W0104..W0107 W0115..W0116: elements holds all of them */
     unsigned first_word, n_words;           /* of the line */
 };
 
-/* Reads a path from word *at of a line on and moves *at behind it. False: complained. */
+/* Reads a path from word *at of a line on and moves *at behind it; its parts lie in the arena of `lines`. False:
+ * complained, and the path is what could be read of it; or memory is out. */
 bool path_read(const struct lines *lines, const struct line *line, unsigned *at, struct path *path_r);
 /* The first place of a number in a segment; a component of 0: the element itself. False: there is none. */
 bool path_find_number(const struct segment_def *def, const struct path_number *number, uint8_t *element_r,

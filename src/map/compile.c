@@ -237,13 +237,23 @@ static bool follows(const struct element_use *use, unsigned n, unsigned at, stru
 }
 
 /* Makes positions of the numbers in a line's path: of C212, of 3042 in whatever composite has it, and with `..` of all
- * that stand one behind the other. False: this guide has no such element. */
+ * that stand one behind the other. False: this guide has no such element, or memory is out. */
 static bool settle_path(struct compiling *x, struct map_line *l, const struct segment_def *def)
 {
     struct path *p = &l->left;
-    struct path_element *e = &p->element[0];
-    const bool numbered = e->number != 0;
+    struct path_element *e = NULL;
+    const bool open = p->open && p->n_elements == 1;
+    bool numbered = false;
 
+    for (unsigned i = 0; i < p->n_elements; i++)
+        numbered |= p->element[i].number != 0;
+    if (!numbered && !open)
+        return true;
+    e = ARENA_ARRAY(&x->lines, open ? PATH_ELEMENTS : p->n_elements, struct path_element);
+    if (!e)
+        return compile_nomem(x) != NULL;
+    memcpy(e, p->element, p->n_elements * sizeof(*e));
+    p->element = e;
     for (unsigned i = 0; i < p->n_elements; i++) {
         const struct path_number *n;
         if (p->element[i].number == 0)
@@ -258,7 +268,7 @@ static bool settle_path(struct compiling *x, struct map_line *l, const struct se
         }
         p->element[i].number = 0;
     }
-    if (!p->open || p->n_elements != 1 || (!numbered && !e->component))
+    if (!open || (!numbered && !e->component))
         return true;
     p->open = false;
     if (e->component) {
@@ -412,9 +422,11 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
                                             : RECORD_STRING;
     bool date = false, time = false, datetime = false, period = false;
 
-    op->conversion = ARENA_ARRAY(x->arena, l->n_conversions + 1, struct conversion);
-    if (!op->conversion)
-        return compile_nomem(x) != NULL;
+    if (l->n_conversions || x->tree) { /* one more for a node: mark_node() */
+        op->conversion = ARENA_ARRAY(x->arena, l->n_conversions + 1, struct conversion);
+        if (!op->conversion)
+            return compile_nomem(x) != NULL;
+    }
     for (unsigned i = 0; i < l->n_conversions; i++) {
         struct conversion c = l->conversion[i];
         switch (c.kind) {
@@ -800,7 +812,7 @@ static struct map_op *add_op(struct compiling *x, struct map_take *t, const stru
     mark_found(l);
     while (room < t->n_ops)
         room = room ? room * 2 : 8;
-    t->op = arena_grow(x->arena, t->op, t->n_ops, &room, sizeof(*t->op));
+    t->op = arena_grow(&x->lines, t->op, t->n_ops, &room, sizeof(*t->op));
     if (!t->op)
         return compile_nomem(x);
     op = &t->op[t->n_ops];
@@ -1344,7 +1356,10 @@ static bool compile_check(struct compiling *x, struct making *m, const struct ma
         return !x->c->nomem;
     op->quick = QUICK_SLOW;
     op->conversion[0].field = &m->scope->object->field[i];
-    op->conversion[0].text = l->guard[0].value; /* of a count: the nodes of one kind; empty: all items */
+    if (l->guard)
+        op->conversion[0].text = l->guard[0].value; /* of a count: the nodes of one kind */
+    else
+        op->conversion[0].text = slice(NULL, 0); /* all items */
     if (found) {
         int k = m->scope->object->field[i].object ? record_field_find(m->scope->object->field[i].object, rest) : -1;
         if (k < 0)
@@ -1429,8 +1444,11 @@ static bool compile_total(struct compiling *x, struct making *m, const struct ma
  * segment that all of them name or the loop that holds it. */
 static bool compile_implied(struct compiling *x, struct making *m, struct map_line *l, struct slice prefix)
 {
+    const struct arena_mark mark = arena_mark(&x->lines);
     struct map_line *first = NULL, **link = &first, block = *l;
     const struct guide_node *home = NULL;
+    bool done;
+    struct path_step plain = { .n_selects = 0 };
 
     for (struct map_line *k = l; k; k = k->next) {
         const struct guide_node *node, *place;
@@ -1480,17 +1498,22 @@ static bool compile_implied(struct compiling *x, struct making *m, struct map_li
         else if (k->left.n_steps > 1 && (slice_eq(k->left.step[0].tag, home->tag) ||
                                          slice_eq(k->left.step[0].tag, compile_segment_of(x->guide, home)->tag)))
             drop = 1;
-        memmove(&k->left.step[0], &k->left.step[drop], (k->left.n_steps - drop) * sizeof(k->left.step[0]));
-        k->left.n_steps -= drop;
+        k->left.step += drop;
+        k->left.n_steps = (uint8_t)(k->left.n_steps - drop);
     }
     block.right = prefix;
     block.direction = DIRECTION_BOTH;
     block.list = false;
     block.n_conversions = 0;
     block.left.n_elements = 0;
-    if (!home->loop && first->left.step[first->left.n_steps - 1].n_selects == 0)
-        block.left.step[block.left.n_steps - 1].n_selects = 0;
-    return compile_block(x, m, &block, first, home, true);
+    if (!home->loop && first->left.step[first->left.n_steps - 1].n_selects == 0) {
+        plain.tag = block.left.step[block.left.n_steps - 1].tag;
+        block.left.step = &plain;
+        block.left.n_steps = 1;
+    }
+    done = compile_block(x, m, &block, first, home, true);
+    arena_back_to(&x->lines, mark);
+    return done;
 }
 
 static bool compile_line(struct compiling *x, struct making *m, struct map_line *l);
@@ -1517,6 +1540,7 @@ static bool compile_row(struct compiling *x, struct making *m, const struct map_
     m->scope->row = node->ordinal;
     m->scope->odd_begin = true;
     for (struct map_line *k = inside; k; k = k->next) {
+        struct path_step *step;
         if (k->left.n_steps == 0)
             continue;
         if (k->shared)
@@ -1526,8 +1550,12 @@ static bool compile_row(struct compiling *x, struct making *m, const struct map_
             compile_refuse(x, &k->at, "the path is too long");
             continue;
         }
-        memmove(&k->left.step[1], &k->left.step[0], k->left.n_steps * sizeof(k->left.step[0]));
-        k->left.step[0] = l->left.step[0];
+        step = ARENA_ARRAY(&x->lines, k->left.n_steps + 1u, struct path_step);
+        if (!step)
+            return compile_nomem(x) != NULL;
+        step[0] = l->left.step[0];
+        memcpy(&step[1], k->left.step, k->left.n_steps * sizeof(*step));
+        k->left.step = step;
         k->left.n_steps++;
     }
     compile_find_conditions(inside, slice(NULL, 0));
@@ -1588,8 +1616,12 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
         compile_refuse(x, &l->right_at, "only a field has conditions, and nodes of a tree one");
         l->n_guards = 0;
     }
-    if (l->left.n_elements == 0)
-        return compile_block(x, m, l, compile_children(x, l), node, false);
+    if (l->left.n_elements == 0) {
+        const struct arena_mark mark = arena_mark(&x->lines);
+        const bool done = compile_block(x, m, l, compile_children(x, l), node, false);
+        arena_back_to(&x->lines, mark);
+        return done;
+    }
     if (l->pairs || l->list)
         return compile_list(x, m, l, node);
     for (unsigned i = 0; i < l->n_conversions; i++)
@@ -1655,6 +1687,20 @@ static unsigned place_in_order(const struct compiling *x, const struct making *m
     return t->segment * 2u;
 }
 
+/* The ops of a scope's takes, now that all are there. False: memory. */
+static bool keep_ops(struct compiling *x, const struct making *m)
+{
+    for (size_t i = 0; i < m->n; i++)
+        for (struct map_take *t = m->take[i]; t; t = t->pairs) {
+            if (!t->n_ops)
+                continue;
+            t->op = (struct map_op *)arena_copy(x->arena, slice((const char *)t->op, t->n_ops * sizeof(*t->op))).p;
+            if (!t->op)
+                return compile_nomem(x) != NULL;
+        }
+    return true;
+}
+
 static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_line *lines)
 {
     struct making m = { .scope = s };
@@ -1676,7 +1722,7 @@ static bool compile_scope(struct compiling *x, struct map_scope *s, struct map_l
         if (!compile_line(x, &m, l))
             return false;
     check_common(x, &m, lines);
-    if (!compile_settle_guards(x, s, m.take, m.n, lines))
+    if (!compile_settle_guards(x, s, m.take, m.n, lines) || !keep_ops(x, &m))
         return false;
     /* writing: the guide's order, then the map's */
     for (size_t i = 0; i < m.n; i++)

@@ -164,10 +164,11 @@ static bool is_given(struct map_take **take, size_t n, const struct record_field
 /* One more op, of the element that the last one is of. False: memory. */
 static struct map_op *add_op(struct compiling *x, struct map_take *t, uint8_t quick)
 {
-    struct map_op *op = ARENA_ARRAY(x->arena, t->n_ops + 1u, struct map_op);
+    struct map_op *op = ARENA_ARRAY(&x->lines, t->n_ops + 1u, struct map_op);
     if (!op)
         return compile_nomem(x);
-    memcpy(op, t->op, t->n_ops * sizeof(*op));
+    if (t->n_ops)
+        memcpy(op, t->op, t->n_ops * sizeof(*op));
     t->op = op;
     op += t->n_ops++;
     *op = (struct map_op){ .quick = quick, .direction = DIRECTION_BOTH, .line = t->line };

@@ -3,8 +3,9 @@
  * compile_lines.c (which lines there are), compile_index.c (what the reader finds ops by), compile_checks.c (what is
  * wrong with a block as a whole), compile_guards.c (conditions). Nobody else includes it.
  *
- * What the plan keeps lies in `arena`, which is the caller's; copies of lines and claims lie in `lines`, which
- * map_compile() frees. Complaints are the caller's, too.
+ * What the plan keeps lies in `arena`, which is the caller's; copies of lines, claims and, until a scope is done, its
+ * ops lie in `lines`: what a block took of it goes with the block, the rest when map_compile() is done. Complaints are
+ * the caller's, too.
  */
 #ifndef WAYBILL_MAP_COMPILE_INSIDE_H
 #define WAYBILL_MAP_COMPILE_INSIDE_H
@@ -19,7 +20,7 @@ struct compiling {
     const struct map *map;
     const struct guide *guide;
     struct arena *arena;
-    struct arena lines;             /* copies of lines, while compiling */
+    struct arena lines;             /* what is needed while compiling */
     struct complaints *c;
     struct map_plan *plan;
     const struct record_kind *map_record;

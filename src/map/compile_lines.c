@@ -41,6 +41,12 @@ static bool flatten(struct compiling *x, const struct map_line *line, unsigned d
             return compile_nomem(x) != NULL;
         copy->next = NULL;
         copy->original = line->original ? line->original : (struct map_line *)line;
+        if (copy->n_guards) {
+            copy->guard = ARENA_ARRAY(&x->lines, copy->n_guards, struct map_condition);
+            if (!copy->guard)
+                return compile_nomem(x) != NULL;
+            memcpy(copy->guard, line->guard, copy->n_guards * sizeof(*copy->guard));
+        }
         **link = copy;
         *link = &copy->next;
     }

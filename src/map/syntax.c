@@ -36,11 +36,18 @@ static const struct {
     { "midnight", CONVERT_MIDNIGHT, 0, false, true },
 };
 
-static bool add_conversion(struct reading *r, struct map_line *l, size_t *room, struct conversion c)
+/* There is one, most often: there is room for 1, 2, 4, … */
+static bool add_conversion(struct reading *r, struct map_line *l, struct conversion c)
 {
-    l->conversion = arena_grow(r->arena, l->conversion, l->n_conversions, room, sizeof(*l->conversion));
-    if (!l->conversion)
-        return nomem(r);
+    const unsigned n = l->n_conversions;
+    if ((n & (n - 1)) == 0) {
+        struct conversion *all = ARENA_ARRAY(r->arena, n ? n * 2 : 1, struct conversion);
+        if (!all)
+            return nomem(r);
+        if (n)
+            memcpy(all, l->conversion, n * sizeof(*all));
+        l->conversion = all;
+    }
     l->conversion[l->n_conversions++] = c;
     return true;
 }
@@ -51,6 +58,13 @@ static bool has_conversion(const struct map_line *l, unsigned kind)
         if (l->conversion[i].kind == kind)
             return true;
     return false;
+}
+
+static bool make_guards(struct reading *r, struct map_line *l)
+{
+    if (!l->guard)
+        l->guard = ARENA_ARRAY(r->arena, MOST_GUARDS, struct map_condition);
+    return l->guard ? true : nomem(r) != NULL;
 }
 
 /* if FIELD = VALUE   if FIELD != VALUE   if FIELD   if not FIELD, joined by `and`. The word behind them. */
@@ -72,7 +86,7 @@ static unsigned read_guards(struct reading *r, struct map_line *l, unsigned i)
         }
         if (l->n_guards == MOST_GUARDS)
             wrong(r, from, "a line has four conditions at most");
-        else
+        else if (make_guards(r, l))
             l->guard[l->n_guards++] = g;
     } while (slice_is(word(r, i), "and"));
     if (!right)
@@ -85,7 +99,6 @@ static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
 {
     static const char *const names[] = { "time", "beside", "until", "else", "use" };
     struct slice *const name[] = { &l->clock, &l->beside, &l->until, &l->otherwise, &l->name };
-    size_t room = 0;
     while (i < r->line.n) {
         struct slice w = word(r, i), best = { 0 };
         unsigned k, distance = 3;
@@ -168,7 +181,7 @@ static bool read_conversions(struct reading *r, struct map_line *l, unsigned i)
                 c.number[0] = (uint32_t)value;
             i++;
         }
-        if (!add_conversion(r, l, &room, c))
+        if (!add_conversion(r, l, c))
             return false;
     }
     return true;
@@ -201,11 +214,16 @@ static unsigned read_right(struct reading *r, struct map_line *l, unsigned i)
         return i;
     }
     rest = slice_from(rest, 2);
+    l->group = ARENA_ARRAY(r->arena, MOST_NAMES, struct slice);
+    if (!l->group) {
+        nomem(r);
+        return i;
+    }
     for (;;) {
         bool last = rest.n && rest.p[rest.n - 1] == ')';
         if (last)
             rest.n--;
-        if (rest.n == 0 || l->n_group == 8) {
+        if (rest.n == 0 || l->n_group == MOST_NAMES) {
             wrong(r, i - 1, "up to eight names in parentheses are expected here");
             return i;
         }
@@ -225,7 +243,6 @@ static bool read_check(struct reading *r, struct map_line *l, unsigned i)
     const bool reads = slice_is(word(r, i), "->");
     const unsigned at = i + reads + 1;
     struct slice what = word(r, at);
-    size_t room = 0;
 
     i = at + 1;
     if (reads)
@@ -252,6 +269,8 @@ static bool read_check(struct reading *r, struct map_line *l, unsigned i)
     l->right_at = lines_place(&r->lines, &r->line, i);
     i++;
     if (c.kind == CONVERT_CHECK_COUNT && slice_is(word(r, i), "if") && slice_is(word(r, i + 2), "=")) {
+        if (!make_guards(r, l))
+            return false;
         l->guard[0].field = word(r, i + 1);
         l->guard[0].value = word(r, i + 3);
         i += 4;
@@ -259,7 +278,7 @@ static bool read_check(struct reading *r, struct map_line *l, unsigned i)
     if (what.n == 0 || i != r->line.n || (reads && c.kind != CONVERT_CHECK_TOTAL))
         wrong(r, at, "expected: check count LIST, check sum LIST.FIELD, check total PLACE or LIST.FIELD, or check "
                      "children");
-    return add_conversion(r, l, &room, c);
+    return add_conversion(r, l, c);
 }
 
 static struct map_line *read_line(struct reading *r, unsigned depth)
@@ -283,6 +302,9 @@ static struct map_line *read_line(struct reading *r, unsigned depth)
         i = 1;
     }
     if (slice_is(word(r, i), ".")) { /* the document itself */
+        l->left.step = ARENA_NEW(r->arena, struct path_step);
+        if (!l->left.step)
+            return nomem(r);
         l->left.step[l->left.n_steps++].tag = word(r, i++);
         l->itself = true;
     } else if (!path_read(&r->lines, &r->line, &i, &l->left)) {

@@ -6,7 +6,7 @@
 #include "map/carry_syntax.h"
 #include "map/plan.h"
 
-enum { MOST_GUARDS = 4 };
+enum { MOST_GUARDS = 4, MOST_NAMES = 8 };
 
 /* `if FIELD = VALUE`, `if FIELD != VALUE`, `if FIELD`, `if not FIELD` */
 struct map_condition {
@@ -29,13 +29,13 @@ struct map_line {
     uint8_t direction;              /* DIRECTION_… */
     struct slice right;             /* "terms.days", "items": without [] and group */
     bool list;                      /* [] */
-    struct slice group[8];          /* [].(scheme id) */
+    struct slice *group;            /* [MOST_NAMES] [].(scheme id) */
     unsigned n_group;
     struct slice beside, until, clock, otherwise;   /* `time FIELD` behind `period`; `else FIELD` */
     uint8_t parts;                  /* compiling: `NAD.3042..`: so many components, one behind the other; 0 */
     struct conversion *conversion;  /* table and field are not looked up yet: text holds their names */
     unsigned n_conversions;
-    struct map_condition guard[MOST_GUARDS];
+    struct map_condition *guard;    /* [MOST_GUARDS], NULL where there is none */
     unsigned n_guards;
     struct path *values;            /* check total: what is added up */
     bool drop;                      /* `drop LEFT`, in a partner's map */
