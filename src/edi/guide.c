@@ -356,20 +356,21 @@ static bool build_steps(const struct guide_context *x, struct guide *g)
     }
     for (unsigned s = 1; s < g->n; s++) {
         struct guide_step *row = &g->step[(size_t)s * g->n_tags];
+        uint16_t many[UINT8_MAX + 1] = { 0 };   /* of each tag */
         unsigned n;
         for (unsigned t = 0; t < g->n_tags; t++)
             row[t] = (struct guide_step){ NODE_NONE, 0, 0 };
         if (g->node[s].loop)
             continue;
         n = followers(g, &g->node[s], run, MOST_FOLLOWERS);
+        for (unsigned i = 0; i < n; i++)
+            many[g->node[run[i].target].local]++;
         for (unsigned i = 0; i < n; i++) {
             const struct guide_node *first = &g->node[run[i].target];
             struct guide_step *step = &row[first->local];
-            unsigned count = 0, single;
+            unsigned count = many[first->local], single;
             if (step->target != NODE_NONE)
                 continue;
-            for (unsigned k = i; k < n; k++)
-                count += g->node[run[k].target].local == first->local;
             single = count == 1 && first->n_select == 0;
             if (single) {
                 *step = run[i];

@@ -651,6 +651,8 @@ static void check_element(struct compiling *x, const struct map_take *t, const s
     for (unsigned k = 0; k < t->n_ops; k++) {
         const struct map_op *o = &t->op[k];
         bool shared = false;
+        if (op->element[0] != o->element[0] && !op->element[1] && !o->element[1])
+            continue;
         if (!(o->direction & op->direction & DIRECTION_WRITE) ||
             compile_apart(op->guard, op->n_guards, o->guard, o->n_guards) || o->n_select ||
             stands_in(op, o) || stands_in(o, op))
