@@ -49,15 +49,17 @@ static void complain_at(struct lines *r, struct slice text, size_t column, const
     complain(r->complaints, &at, "%s", what);
 }
 
-static bool add_word(struct lines *r, struct line *line, struct slice s, size_t column, bool quoted)
+static inline bool add_word(struct lines *r, struct line *line, struct slice s, size_t column, bool quoted)
 {
-    struct word *w = arena_grow(r->arena, r->word, line->n, &r->room, sizeof(*w));
-    if (!w) {
-        r->complaints->nomem = true;
-        return false;
+    if (line->n == r->room) {
+        struct word *w = arena_grow(r->arena, r->word, line->n, &r->room, sizeof(*w));
+        if (!w) {
+            r->complaints->nomem = true;
+            return false;
+        }
+        r->word = w;
     }
-    r->word = w;
-    w[line->n++] = (struct word){ s, (uint32_t)column, r->number, quoted };
+    r->word[line->n++] = (struct word){ s, (uint32_t)column, r->number, quoted };
     return true;
 }
 
@@ -207,6 +209,12 @@ bool lines_next(struct lines *r, struct line *line_r)
 void lines_skip(struct lines *r, unsigned depth)
 {
     while (r->at < r->text.n) {
+        if (r->text.p[r->at] == ' ' && r->indents[depth] == 0) { /* nearly all of a large file */
+            const char *end = memchr(r->text.p + r->at, '\n', r->text.n - r->at);
+            r->at = end ? (size_t)(end - r->text.p) + 1 : r->text.n;
+            r->number++;
+            continue;
+        }
         struct lines before = *r;
         struct slice text = next_raw(r);
         size_t n;
