@@ -106,6 +106,7 @@ struct loader {
     struct complaints *complaints;      /* NULL in a part that was read before: each error is reported once */
     struct complaints *all;
     struct record_object **object_of;   /* [tape.n]: what a schema became, for the objects among them */
+    struct record_field **field_of;     /* [tape.n]: and for those that references name */
     bool *seen;                         /* [tape.n]: its errors have been reported */
     unsigned depth;
     bool nomem;
@@ -424,16 +425,17 @@ static void read_required(struct loader *l, uint32_t required, struct record_obj
 static bool read_object(struct loader *l, uint32_t schema, const struct record_object **object_r)
 {
     const struct json_tape *t = &l->tape;
-    uint32_t properties = json_member(t, schema, SLICE("properties"));
-    uint32_t required = json_member(t, schema, SLICE("required"));
-    uint32_t other = json_member(t, schema, SLICE("additionalProperties"));
-    uint32_t description = json_member(t, schema, SLICE("description"));
     struct record_object *o = l->object_of[schema];
+    uint32_t properties, required, other, description;
 
     if (o) {
         *object_r = o;      /* also while it is being read: objects may hold themselves */
         return true;
     }
+    properties = json_member(t, schema, SLICE("properties"));
+    required = json_member(t, schema, SLICE("required"));
+    other = json_member(t, schema, SLICE("additionalProperties"));
+    description = json_member(t, schema, SLICE("description"));
     o = ARENA_NEW(l->arena, struct record_object);
     if (!o)
         return out_of_memory(l);
@@ -612,6 +614,25 @@ static bool read_word(struct loader *l, const struct word_row *row, uint32_t nod
     }
 }
 
+/* A schema that a reference names: many name the same. */
+static bool read_named(struct loader *l, uint32_t schema, struct record_field *f)
+{
+    struct record_field *known = l->field_of[schema];
+
+    if (known) {
+        *f = *known;
+        return true;
+    }
+    if (!read_field(l, schema, f))
+        return false;
+    known = ARENA_NEW(l->arena, struct record_field);
+    if (!known)
+        return out_of_memory(l);
+    *known = *f;
+    l->field_of[schema] = known;
+    return true;
+}
+
 static bool read_words(struct loader *l, uint32_t schema, struct record_field *f)
 {
     const struct json_tape *t = &l->tape;
@@ -631,7 +652,7 @@ static bool read_words(struct loader *l, uint32_t schema, struct record_field *f
         struct loader *other = l;
         uint32_t target = resolve(l, reference, &other);
         other->depth = l->depth;
-        if (target && !read_field(other, target, f)) {
+        if (target && !read_named(other, target, f)) {
             l->nomem |= other->nomem;
             return false;
         }
@@ -762,8 +783,9 @@ static bool parse(struct loader *l)
         return true;
     }
     l->object_of = calloc(l->tape.n, sizeof(struct record_object *));
+    l->field_of = calloc(l->tape.n, sizeof(struct record_field *));
     l->seen = calloc(l->tape.n, sizeof(bool));
-    return l->object_of && l->seen ? true : out_of_memory(l);
+    return l->object_of && l->field_of && l->seen ? true : out_of_memory(l);
 }
 
 /* Passes on, from the objects inside others, that something in them is traced. True: some object learnt it now. Objects
@@ -813,6 +835,7 @@ static bool load(struct loader *l, struct record_kind *kind)
 static void loader_deinit(struct loader *l)
 {
     free(l->object_of);
+    free(l->field_of);
     free(l->seen);
     json_tape_deinit(&l->tape);
     buf_deinit(&l->own);
