@@ -572,13 +572,13 @@ static inline bool notes_hold(const struct note *note, unsigned n, uint64_t pres
     return true;
 }
 
-/* A code that is not in the list, or whose list was not needed before. */
+/* A code that is not in the list, or that was not looked for before. */
 static bool is_code(struct checker *c, const struct element_use *use, const char *p, uint32_t size)
 {
-    const struct codes *codes = codes_of(c, use);
-    if (!codes)
+    int r = guide_has_code(c->guide, (struct element_use *)use, slice(p, size));
+    if (r < 0)
         no_codes(c);
-    return !codes || (size <= 8 && codes_has(codes, load(p, size)));
+    return r != 0;
 }
 
 /* Is a value right, as far as can be seen fast? */

@@ -23,12 +23,13 @@ struct block {
     uint32_t line;              /* of the heading, less one */
 };
 
-enum { BLOCK_SLOTS = 1024 };
+enum { BLOCK_SLOTS = 1024, MOST_FOUND = 8 };
 
 struct code_source {
     const struct block *block;
     bool told;                  /* what is wrong in its lines was complained of */
     struct element *lower;      /* whose list + and - speak of; NULL: none */
+    struct codes *some;         /* codes that were asked for and found, before the list is built */
 };
 
 struct resolved {
@@ -759,6 +760,73 @@ struct codes *guide_codes(const struct guide *guide, struct element_use *use)
     pthread_mutex_unlock(&guide->owner->lock);
     complaints_deinit(&ignored);
     return c;
+}
+
+/* Does one of the lines of an element's block, which are no differences from another list, name this code? False: no,
+ * or a closer look is needed. */
+static bool names_code(struct slice text, struct slice code)
+{
+    const char *p = text.p, *const end = text.p + text.n;
+
+    for (size_t i = 0; i < code.n; i++)
+        if ((unsigned char)code.p[i] <= ' ')
+            return false;
+    if (!code.n || memchr("\"#+-", code.p[0], 5) || memchr(text.p, '\\', text.n))
+        return false;
+    while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+        while (++p < end && *p == ' ')
+            ;
+        if (p < end && *p == code.p[0] && (size_t)(end - p) > code.n && memcmp(p, code.p, code.n) == 0 &&
+            (p[code.n] == ' ' || p[code.n] == '\n'))
+            return true;
+    }
+    return false;
+}
+
+/* The codes of an element that were found so far, with this one in *codes_r: 1. 0: it was not found, or enough were;
+ * ERR_NOMEM. */
+static int find_code(struct guides *g, struct element *e, struct slice code, struct codes **codes_r)
+{
+    struct code_source *s = e->source;
+    const uint32_t n = s->some ? s->some->n : 0;
+    struct code_line *list;
+
+    *codes_r = s->some;
+    if (e->codes || s->lower || code.n > 8)
+        return 0;
+    if (n && codes_has(s->some, slice_key(code)))
+        return 1;
+    if (n == MOST_FOUND || !names_code(s->block->text, code))
+        return 0;
+    list = ARENA_ARRAY(&g->arena, n + 1, struct code_line);
+    if (!list)
+        return ERR_NOMEM;
+    for (uint32_t i = 0; i < n; i++)
+        list[i] = s->some->line[i];
+    list[n].code = arena_copy(&g->arena, code);
+    if (!list[n].code.p || !codes_build(&g->arena, list, n + 1, codes_r))
+        return ERR_NOMEM;
+    s->some = *codes_r;
+    return 1;
+}
+
+int guide_has_code(const struct guide *guide, struct element_use *use, struct slice code)
+{
+    struct codes *codes = __atomic_load_n(&use->codes, __ATOMIC_ACQUIRE), *some;
+    struct element *e = use->element->type == TYPE_COMPOSITE ? use->element->part[0].element : use->element;
+
+    if (!codes && use->needs_codes && e->source) {
+        int r = 0;
+        pthread_mutex_lock(&guide->owner->lock);
+        if (!use->codes && (r = find_code(guide->owner, e, code, &some)) == 1)
+            __atomic_store_n(&use->list, some, __ATOMIC_RELEASE);
+        pthread_mutex_unlock(&guide->owner->lock);
+        if (r)
+            return r;
+    }
+    if (!codes)
+        codes = guide_codes(guide, use);
+    return !codes ? ERR_NOMEM : code.n <= 8 && codes_has(codes, slice_key(code));
 }
 
 /* What the next directories make of an element. False: memory is out. */

@@ -312,6 +312,9 @@ const struct guide_node *guide_node_at(const struct guide *guide, const struct g
 /* The code list of a use; builds it when it was not needed before. NULL: none, or (complaints->nomem or false
  * entries) it could not be built. Thread-safe. */
 struct codes *guide_codes(const struct guide *guide, struct element_use *use);
+/* Is it in that list? The first codes asked for are looked for in the dictionary's text, and kept in use->list; the list
+ * itself is built when there are more, or when one is not found. 1, 0, ERR_NOMEM. Thread-safe. */
+int guide_has_code(const struct guide *guide, struct element_use *use, struct slice code);
 /* The directory, above the guide's, whose list of the element has a code that the guide's has not: "d01b". Empty: none
  * has it, or the standard has no directories. False: memory is out. Thread-safe. */
 bool guide_later_code(const struct guide *guide, struct element *element, struct slice code, struct slice *version_r);

@@ -373,15 +373,11 @@ static void write_file(const char *directory, const char *name, const char *text
     assert_int_equal(fclose(f), 0);
 }
 
-/* What was wrong the first time is wrong the second time. */
-static void test_wrong_dictionary(void **state)
+/* A dictionary of one element, in a directory of its own. */
+static void make_dictionary(char *directory, const char *elements)
 {
-    static const char *const names[] = { "version", "segments", "elements", "850", "997" };
-    char directory[] = "guide-XXXXXX", path[200];
-    struct guides *guides = NULL;
-    const struct guide *g = NULL;
+    char path[200];
 
-    (void)state;
     assert_non_null(mkdtemp(directory));
     snprintf(path, sizeof(path), "%s/x12", directory);
     assert_int_equal(mkdir(path, 0700), 0);
@@ -389,9 +385,120 @@ static void test_wrong_dictionary(void **state)
     assert_int_equal(mkdir(path, 0700), 0);
     write_file(directory, "version", "version 004010\n");
     write_file(directory, "segments", "segment ST \"Header\"\n  01 143 M\n");
-    write_file(directory, "elements", "element 143 ID three 3 \"Set\"\n");
+    write_file(directory, "elements", elements);
     write_file(directory, "850", "guide x12/004010/850\n  ST M\n");
     write_file(directory, "997", "guide x12/004010/997\n  ST M\n");
+}
+
+static void remove_dictionary(const char *directory)
+{
+    static const char *const names[] = { "version", "segments", "elements", "850", "997" };
+    char path[200];
+
+    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        snprintf(path, sizeof(path), "%s/x12/004010/%s.guide", directory, names[i]);
+        remove(path);
+    }
+    snprintf(path, sizeof(path), "%s/x12/004010", directory);
+    remove(path);
+    snprintf(path, sizeof(path), "%s/x12", directory);
+    remove(path);
+    remove(directory);
+}
+
+/* A guide whose lists are not built yet. */
+static const struct guide *fresh_by_id(struct guides *guides, const char *id)
+{
+    const struct guide *g = NULL;
+    struct complaints c;
+
+    complaints_init(&c);
+    assert_int_equal(guides_by_id(guides, slice_of(id), &c, &g, NULL), 0);
+    complaints_deinit(&c);
+    return g;
+}
+
+/* A code is looked for in the dictionary's text before the list is built: both must find the same. */
+static void test_asked_codes(void **state)
+{
+    static const char *const elements[] = {
+        "element 143 ID 1 8 \"850 \"\n"
+        "  850 \"Purchase Order\"\n  # 997\n  856\n    900 \"855 856\"\n  \"AB\" quoted\n  +1 plus\n  - minus\n"
+        "  857   \n  *\n  12345678 eight\n  C# mark # 811\n  A\"B quote",
+        "element 143 ID 1 8 \"850 \"\n  850 \"Purchase Order\" \\\n  856\n  857\n",
+        "element 143 ID 1 8 \"850 \"\r\n  850 \"Purchase Order\"\r\n  856\r\n  857\r\n",
+    };
+    static const char *const asked[] = { "850", "856", "857", "900", "997", "855", "811", "AB", "\"AB\"", "+1", "1", "-",
+                                         "+",   "*",   "#",   "",    "85",  "8500", "12345678", "123456789", "C#", "C",
+                                         "A\"B", "A\"B q", "850 \"Pur", "\n", " ", "quoted" };
+    (void)state;
+    for (unsigned i = 0; i < sizeof(elements) / sizeof(elements[0]); i++) {
+        char directory[] = "guide-XXXXXX";
+        struct guides *built = NULL;
+        struct element_use *all;
+        const struct guide *g;
+
+        make_dictionary(directory, elements[i]);
+        assert_int_equal(guides_new(directory, &built, NULL), 0);
+        g = by_id(built, "x12/004010/850");
+        all = first(g, "ST")->def->use;
+        guide_codes(g, all);
+        for (unsigned k = 0; k < sizeof(asked) / sizeof(asked[0]); k++) {
+            struct slice code = slice_of(asked[k]);
+            const bool there = code.n && code.n <= 8 && codes_has(all->codes, slice_key(code));
+            struct guides *guides = NULL;
+            struct element_use *use;
+            const struct guide *fresh;
+
+            assert_int_equal(guides_new(directory, &guides, NULL), 0);
+            fresh = fresh_by_id(guides, "x12/004010/850");
+            use = first(fresh, "ST")->def->use;
+            if (code.n && guide_has_code(fresh, use, code) != there)
+                fail_msg("dictionary %u: \"%s\"", i, asked[k]);
+            assert_true(!there || codes_has(use->list, slice_key(code)));
+            assert_true(!code.n || there || use->codes->n == all->codes->n);
+            if (i == 0 && slice_is(code, "856"))
+                assert_null(use->codes);
+            guides_free(&guides);
+        }
+        guides_free(&built);
+        remove_dictionary(directory);
+    }
+}
+
+/* As many as a document has: the list is built when that is cheaper. */
+static void test_many_codes(void **state)
+{
+    struct guides *guides = open_guides(), *built = open_guides();
+    const struct guide *g = fresh_by_id(guides, "x12/004010/850"), *h = by_id(built, "x12/004010/850");
+    unsigned lists = 0;
+
+    (void)state;
+    for (unsigned i = 1; i < g->n; i++)
+        for (unsigned k = 0; g->node[i].def && k < g->node[i].def->n; k++) {
+            struct element_use *use = &g->node[i].def->use[k];
+            const struct codes *all = use->needs_codes ? guide_codes(h, &h->node[i].def->use[k]) : NULL;
+            const unsigned step = all ? all->n / 12 + 1 : 1;
+            if (use->codes)
+                continue;
+            for (unsigned c = 0; all && c < all->n; c += step)
+                assert_int_equal(guide_has_code(g, use, all->line[c].code), 1);
+            lists += all && use->codes;
+        }
+    assert_true(lists > 10);
+    guides_free(&guides);
+    guides_free(&built);
+}
+
+/* What was wrong the first time is wrong the second time. */
+static void test_wrong_dictionary(void **state)
+{
+    char directory[] = "guide-XXXXXX";
+    struct guides *guides = NULL;
+    const struct guide *g = NULL;
+
+    (void)state;
+    make_dictionary(directory, "element 143 ID three 3 \"Set\"\n");
     assert_int_equal(guides_new(directory, &guides, NULL), 0);
     for (unsigned i = 0; i < 4; i++) {
         struct complaints c;
@@ -405,15 +512,7 @@ static void test_wrong_dictionary(void **state)
         complaints_deinit(&c);
     }
     guides_free(&guides);
-    for (unsigned i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        snprintf(path, sizeof(path), "%s/x12/004010/%s.guide", directory, names[i]);
-        remove(path);
-    }
-    snprintf(path, sizeof(path), "%s/x12/004010", directory);
-    remove(path);
-    snprintf(path, sizeof(path), "%s/x12", directory);
-    remove(path);
-    remove(directory);
+    remove_dictionary(directory);
 }
 
 /* What is wrong is complained of, each with its line; nothing is taken. */
@@ -859,6 +958,8 @@ static int load(void *arg)
     if (r == 0)
         r = guides_read_delta(guides, SLICE("a"), SLICE("guide a/997 from x12/004010/997\n  AK1.AK101 only PO\n  AK2 must\n"), &c, &g,
                               NULL);
+    for (unsigned i = 0; r == 0 && i < 9; i++)
+        r = guide_has_code(g, &first(g, "AK9")->def->use[0], slice("AEMPRWX12" + i, 1)) < 0 ? ERR_NOMEM : 0;
     if (r == 0 && !guide_check_codes(g, &c))
         r = ERR_NOMEM;
     complaints_deinit(&c);
@@ -884,6 +985,7 @@ int main(void)
         cmocka_unit_test(test_edifact), cmocka_unit_test(test_lists),        cmocka_unit_test(test_association),
         cmocka_unit_test(test_directories),    cmocka_unit_test(test_edifact_maps),
         cmocka_unit_test(test_wrong_edifact), cmocka_unit_test(test_later_codes),
+        cmocka_unit_test(test_asked_codes), cmocka_unit_test(test_many_codes),
         cmocka_unit_test(test_no_memory),
     };
     return cmocka_run_group_tests(tests, make_edifact, remove_edifact);
