@@ -51,9 +51,9 @@ static size_t pass_inner(const struct edi_reader *r, size_t at, size_t stop)
 {
     const unsigned char letter = (unsigned char)('@' + __builtin_ctz(r->dialect->first));
     const unsigned char terminator = (unsigned char)r->syntax.terminator;
-    const char *const from = r->buf + at, *end = r->buf + stop;
+    const char *const from = r->buf + at, *const end = r->buf + stop, *p = from, *last;
 
-    for (const char *p = from; p + 18 <= end; p += 16) {
+    for (; p + 18 <= end; p += 16) {
         const bytes16 first = load16(p + 1), second = load16(p + 2);
         const bytes16 found = (bytes16)(load16(p) == terminator) &
                               ((bytes16)(first == letter) | ((bytes16)(first == 'I') & (bytes16)(second == 'S')) |
@@ -64,9 +64,11 @@ static size_t pass_inner(const struct edi_reader *r, size_t at, size_t stop)
             if (found[k] && !delimiters_released(from, 0, (size_t)(p - from) + k, r->syntax.release))
                 return (size_t)(p - r->buf) + k + 1;
     }
-    while ((end = memrchr(from, r->syntax.terminator, (size_t)(end - from))) != NULL)
-        if (!delimiters_released(from, 0, (size_t)(end - from), r->syntax.release))
-            return (size_t)(end - r->buf) + 1;
+    while ((last = memrchr(from, r->syntax.terminator, (size_t)(p - from))) != NULL) {
+        if (!delimiters_released(from, 0, (size_t)(last - from), r->syntax.release))
+            return (size_t)(last - r->buf) + 1;
+        p = last;
+    }
     return at;
 }
 
@@ -262,8 +264,11 @@ int edi_reader_run(struct edi_reader *r, const struct edi_context *from, const s
     r->new_set = run->new_set;
     r->blanks_told = run->blanks_told;
     r->empty_told = run->empty_told;
-    while (r->from < r->n && !r->stopped && reader_walk(r, true) == WALK_AGAIN)
-        ;
+    while (r->from < r->n && !r->stopped) {
+        const size_t before = r->from;
+        if (reader_walk(r, true) != WALK_AGAIN || r->from == before)
+            break;
+    }
     if (r->deaf) { /* a segment that nobody can mean: what is left of the run is passed over */
         reader_close_document_early(r);
         r->deaf = false;

@@ -586,6 +586,16 @@ static void test_outside(void **state)
              "document ORDERS 1 D.96A EAN008 by edifact/d96a-ean008/ORDERS\n"
              "! SET-OUTSIDE-GROUP 1:1 UNH: the message stands outside an interchange (expected a UNB segment first)\n"
              "  UNH+1+ORDERS|D|96A|UN|EAN008\n" READ ENDED "ends with 0 groups, 1 documents\n");
+    /* an interchange inside a message, at the end of its line */
+    READS_AS(UNB UNH "BGM+220+4711+9'DTM+137:20201126:102'\nNAD+BY+4012345000009::9'UNB:3'\nLIN+1'UNS+S'" END "UNZ+1+1'",
+             "interchange at 0 " FROM_TO ORDERS "  BGM+220+4711+9\n  DTM+137|20201126|102\n  NAD+BY+4012345000009||9\n"
+             "! EDIFACT-UCM-13 2:25 UNT: missing (expected a UNT segment at the end of the message)\n"
+             "! EDIFACT-UCI-13 2:25 UNZ: missing (expected a UNZ segment at the end of the interchange)\n"
+             "ends with 0 groups, 1 documents\n"
+             "! EDIFACT-UCI-22 2:25 there are no usable delimiters (expected a UNA with six different ones, or a UNB with "
+             "the usual ones)\n"
+             "! NOT-EDI 2:25 these bytes belong to no interchange: UNB:3'\\x0aLIN+1'UNS (expected an interchange that "
+             "begins with ISA, UNA or UNB)\n");
 }
 
 /* Latin-1, released characters, a group: all that needs memory of its own. */
