@@ -7,6 +7,8 @@
  */
 #include "edi/reader_inside.h"
 
+#include <stdio.h>
+
 /* ---- places ---- */
 
 uint64_t reader_count_lines(const char *p, size_t n)
@@ -278,5 +280,27 @@ int reader_envelope_remark(void *ctx, const struct segment *s, const struct rema
     else if (r->dialect == &dialect_edifact)
         f.contrl = finding_rows[m->code].contrl;
     from_remark(m, &f);
+    return reader_hand_over(r, s, &f);
+}
+
+/* Partner bytes, made safe, as a C string. */
+void reader_safe_text(struct edi_reader *r, struct slice s, size_t most, char *out, size_t room)
+{
+    struct buf safe;
+    buf_init(&safe, 400);
+    buf_add_safe(&safe, s, most);
+    snprintf(out, room, "%s", buf_text(&safe));
+    if (safe.failed == ERR_NOMEM)
+        reader_stop(r, err_nomem(r->err));
+    buf_deinit(&safe);
+}
+
+/* A finding about a component; 0: about an element. */
+int reader_find_part(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
+                     unsigned component, const char *found, const char *expected)
+{
+    struct finding f = { .code = code, .place = { .element = element, .component = component }, .found = found,
+                         .expected = expected };
+    f.value = segment_part(s, &r->syntax, element, component);
     return reader_hand_over(r, s, &f);
 }

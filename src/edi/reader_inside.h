@@ -1,7 +1,8 @@
 /*
- * reader_inside: what the files of the reader share: reader.c (the walk, envelopes, documents), reader_findings.c
- * (places, and findings as they are handed over), reader_rewrite.c (segments without release characters, in UTF-8),
- * runs.c (documents for other readers). Nobody else includes it.
+ * reader_inside: what the files of the reader share: reader.c (the buffer, and what callers see), reader_syntax.c
+ * (where an interchange begins), reader_walk.c (segment by segment), reader_envelope.c and reader_document.c (what
+ * begins and ends), reader_findings.c (places, and findings as they are handed over), reader_rewrite.c (segments
+ * without release characters, in UTF-8), runs.c (documents for other readers). Nobody else includes it.
  *
  * The reader owns its buffer, its index and its numbers; edi_reader_free() frees them. While it reads a run, `buf` is
  * the run's. Slices of the interchange and the group lie in `in`, those of the document in `document_text`.
@@ -18,7 +19,15 @@
 #include "edi/rewrite.h"
 
 enum { SETS_SEEN = 8, SEGMENTS_MISSED = 8 };
-enum { PADDING = 64, FIRST_ROOM = 2 * LIMIT_CHUNK, RUN_BYTES = 32 << 10, WALK_BYTES = 32 << 10, ENVELOPE_TEXT = EDI_ENVELOPE_TEXT, CACHED_GUIDES = 8, ISA_LENGTH = 106 };
+enum {
+    PADDING = 64,
+    FIRST_ROOM = 2 * LIMIT_CHUNK,
+    RUN_BYTES = 32 << 10,
+    WALK_BYTES = 32 << 10,
+    ENVELOPE_TEXT = EDI_ENVELOPE_TEXT,
+    CACHED_GUIDES = 8,
+    ISA_LENGTH = 106
+};
 enum level { OUTSIDE, IN_INTERCHANGE, IN_GROUP, IN_DOCUMENT };
 
 #define MOST_BINARY ((uint64_t)1 << 50)    /* bytes that the length of binary data may claim */
@@ -104,15 +113,65 @@ struct edi_reader {
 
 /* ---- reader.c ---- */
 
+/* A segment that nobody can mean: nothing more is read. */
+void reader_too_large(struct edi_reader *r, const char *found, const char *expected);
+
+/* ---- reader_syntax.c ---- */
+
+/* Looks for the next interchange from r->from on, and its delimiters. */
+enum found reader_find_syntax(struct edi_reader *r, bool last);
+/* Another interchange begins: are the delimiters in force its own, too? */
+bool reader_same_syntax(const struct edi_reader *r, const struct segment *s, bool last);
+/* Does an interchange of the other dialect begin at p, or a UNA, where a segment of this one belongs? */
+enum found reader_begins_other(const struct edi_reader *r, const char *p, bool last);
+/* A UNA behind an interchange, and it says what is in force already: the walk goes on. */
+bool reader_pass_una(struct edi_reader *r, const struct segment *s, bool last);
+
+/* ---- reader_envelope.c ---- */
+
+/* Holds a segment of the envelopes against their guide. */
+void reader_check_envelope(struct edi_reader *r, const struct segment *s, enum finding_code code);
+/* Keeps a segment's text and its first `most` elements beyond the block's life. Returns how many of them it has. */
+unsigned reader_keep_elements(const struct segment *s, char *text, struct slice *element, unsigned most);
+/* A header or trailer that is missing on that level is told. */
+void reader_find_no_trailer(struct edi_reader *r, enum finding_code code, enum dialect_level level);
+int reader_find_no_header(struct edi_reader *r, const struct segment *s, enum dialect_level level);
+/* What a trailer says against what was read. */
+void reader_compare_count(struct edi_reader *r, const struct segment *s, unsigned element, uint64_t counted,
+                          enum finding_code code, const char *what);
+void reader_compare_control(struct edi_reader *r, const struct segment *s, unsigned element, struct slice control,
+                            enum finding_code code, const char *what);
+/* s: its ISA or UNB, its GS or UNG; NULL: there is none, but it is opened all the same. */
+int reader_open_interchange(struct edi_reader *r, const struct segment *s);
+int reader_open_group(struct edi_reader *r, const struct segment *s);
+int reader_close_interchange_early(struct edi_reader *r);
+int reader_take_interchange(struct edi_reader *r, const struct segment *s);
+int reader_take_interchange_end(struct edi_reader *r, const struct segment *s);
+int reader_take_group(struct edi_reader *r, const struct segment *s);
+int reader_take_group_end(struct edi_reader *r, const struct segment *s);
+
+/* ---- reader_document.c ---- */
+
+/* A document needs a group around it: when there is none, one is implied (true). The document before it ends. */
+bool reader_open_for_document(struct edi_reader *r);
+int reader_take_document(struct edi_reader *r, const struct segment *s);
+int reader_take_document_end(struct edi_reader *r, const struct segment *s);
+/* The document ends without its trailer. */
+int reader_close_document_early(struct edi_reader *r);
+/* A segment that is in no document. */
+int reader_take_outside(struct edi_reader *r, const struct segment *s);
+/* Is this the first document of its set in the group? */
+bool reader_is_new_set(struct edi_reader *r, struct slice set);
+
+/* ---- reader_walk.c ---- */
+
 /* WALK_DOCUMENTS: at r->from begins one that may be handed over */
 enum walk { WALK_DONE, WALK_AGAIN, WALK_MORE, WALK_DOCUMENTS };
 
 /* Walks the segments of the block that starts at r->from. Leaves r->from behind what is done. */
 enum walk reader_walk(struct edi_reader *r, bool last);
-/* Is this the first document of its set in the group? */
-bool reader_is_new_set(struct edi_reader *r, struct slice set);
-/* The document ends without its trailer. */
-int reader_close_document_early(struct edi_reader *r);
+/* A segment of the document at hand. */
+int reader_take_segment(struct edi_reader *r, const struct segment *s);
 
 /* ---- reader_findings.c ---- */
 
@@ -127,6 +186,16 @@ int reader_hand_over(struct edi_reader *r, const struct segment *s, struct findi
 /* Hands over a finding of its own words. */
 int reader_find(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
                 const char *found, const char *expected);
+/* What the sink answered: a negative code ends all reading. */
+static inline int reader_call(struct edi_reader *r, int answer)
+{
+    return answer < 0 ? reader_stop(r, answer) : r->stopped;
+}
+/* A finding about a component; 0: about an element. */
+int reader_find_part(struct edi_reader *r, enum finding_code code, const struct segment *s, unsigned element,
+                     unsigned component, const char *found, const char *expected);
+/* Partner bytes, made safe, as a C string. */
+void reader_safe_text(struct edi_reader *r, struct slice s, size_t most, char *out, size_t room);
 /* What the checker says of a document becomes a finding. */
 int reader_document_remark(void *ctx, const struct segment *s, const struct remark *m);
 /* What is wrong in an ISA or GS is a finding of the interchange or the group. */
@@ -157,8 +226,8 @@ struct slice reader_original(const struct edi_reader *r, const struct segment *s
 
 /* ---- runs.c ---- */
 
-/* Hands over the documents that start at r->from. WALK_AGAIN: something else follows them, or the first one is not to be
- * handed over (r->alone). */
+/* Hands over the documents that start at r->from. WALK_AGAIN: something else follows them, or the first one is not to
+ * be handed over (r->alone). */
 enum walk runs_split(struct edi_reader *r, bool last);
 /* This reader goes on by itself: what was handed over comes first. Of a reader that hands nothing over: nothing. */
 int runs_settle(struct edi_reader *r);

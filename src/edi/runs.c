@@ -11,8 +11,6 @@
  */
 #include "edi/reader_inside.h"
 
-#include "edi/delimiters.h"
-
 /* ---- cutting ---- */
 
 /* What the segment that starts at p is, by its tag. False: the tag is odd, or may begin another interchange. */
