@@ -151,6 +151,7 @@ int reader_take_document(struct edi_reader *r, const struct segment *s)
                                 .errors = r->in.interchange.foreign != NULL };
     x->document_facts(d, element, s->flags, r->version_text, sizeof(r->version_text));
     r->n_missed = 0;
+    r->told_segment = 0;
     d->ordinal = ++r->in.documents;
     d->in_group = ++r->in.group.documents;
     r->in.interchange.documents += r->in.group.implied;
@@ -246,6 +247,7 @@ static bool take_bare(struct edi_reader *r, const struct segment *s)
     if (runs_settle(r) < 0)
         return true;
     r->n_missed = 0;
+    r->told_segment = 0;
     d->set = guide->set;
     d->guide = guide;
     d->ordinal = ++r->in.documents;
