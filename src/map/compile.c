@@ -329,7 +329,7 @@ static bool give_bit(struct compiling *x, struct making *m, struct map_take *t, 
         compile_refuse(x, &l->at, "too many single segments in one block");
         return false;
     }
-    t->once = ++m->scope->bits;
+    t->once = t->blocked = 1ull << m->scope->bits++;
     return true;
 }
 

@@ -141,14 +141,15 @@ static bool tells(const struct map_op *op, const struct record_field *field)
     return true;
 }
 
-static struct map_take *find_teller(struct map_take **take, size_t n, const struct map_take *asks,
-                                    const struct record_field *field)
+/* All that give a field before a take that asks for it tell it. False: there are none. */
+static bool find_tellers(struct map_take **take, size_t n, const struct map_take *asks, const struct record_field *field)
 {
+    bool any = false;
     for (size_t i = 0; i < n; i++)
         for (unsigned k = 0; take[i]->kind == TAKE_SEGMENT && !take[i]->n_guards && k < take[i]->n_ops; k++)
             if (tells(&take[i]->op[k], field) && (take[i]->owner || take[i]->segment < asks->segment))
-                return take[i];
-    return NULL;
+                any = take[i]->tells = true;
+    return any;
 }
 
 /* Is there a line that gives the field, wherever it stands? */
@@ -199,13 +200,11 @@ static void settle(struct compiling *x, struct map_scope *s, struct map_take **t
 
     for (unsigned i = 0; i < t->n_guards; i++) {
         struct map_guard *g = &guards[i];
-        struct map_take *teller = find_teller(take, n, t, g->field);
-        const bool given = teller || is_given(take, n, g->field);
+        const bool told = find_tellers(take, n, t, g->field), given = told || is_given(take, n, g->field);
 
-        if (teller) {
+        if (told) {
             uint32_t bit = watch(x, s, g, at);
             *(g->absent ? &t->fails : &t->holds) |= bit;
-            teller->tells = true;
         } else if (!given && g->absent) {
             g->origin = GUARD_NOBODY;
         } else if (!given && g->value.n && !g->absent && t->n_select) {
@@ -218,6 +217,28 @@ static void settle(struct compiling *x, struct map_scope *s, struct map_take **t
     }
 }
 
+/* ---- fields that several lines fill ---- */
+
+/* The fields that reading an op may fill. */
+static unsigned names_of(const struct map_op *op, struct map_name name[5])
+{
+    const struct map_period *p = op->period;
+    unsigned n = 0;
+
+    if (!(op->direction & DIRECTION_READ) || !op->field)
+        return 0;
+    name[n++] = (struct map_name){ op->field, op->key, op->key_n };
+    if (op->beside)
+        name[n++] = (struct map_name){ op->beside, op->beside_key, op->beside_n };
+    if (p && p->until.field)
+        name[n++] = p->until;
+    if (p && p->clock.field)
+        name[n++] = p->clock;
+    if (p && p->other.field)
+        name[n++] = p->other;
+    return n;
+}
+
 static bool share_field(const struct map_take *a, const struct map_take *b)
 {
     for (unsigned i = 0; i < a->n_ops; i++)
@@ -228,15 +249,141 @@ static bool share_field(const struct map_take *a, const struct map_take *b)
     return false;
 }
 
-/* A scalar takes the first match: of takes that fill one field, one segment is taken. */
-static void share_bits(struct map_take **take, size_t n)
+/* Can two lines of one segment never both be read, by their conditions or their own qualifiers? */
+static bool read_apart(const struct map_op *a, const struct map_op *b)
 {
+    for (unsigned i = 0; i < a->n_select; i++)
+        for (unsigned k = 0; k < b->n_select; k++)
+            if (a->select[i].element == b->select[k].element && a->select[i].component == b->select[k].component &&
+                a->select[i].key != b->select[k].key)
+                return true;
+    return compile_apart(a->guard, a->n_guards, b->guard, b->n_guards);
+}
+
+static void check_same_segment(struct compiling *x, const struct map_take *t, const struct map_line *lines)
+{
+    for (unsigned i = 1; i < t->n_ops; i++)
+        for (unsigned k = 0; k < i; k++) {
+            const struct map_op *a = &t->op[i], *b = &t->op[k];
+            struct place at;
+            if (!a->field || a->field != b->field || (a->direction & b->direction) != DIRECTION_READ || read_apart(a, b))
+                continue;
+            at = compile_place_of(x, lines, a->line);
+            compile_refuse(x, &at, "another line reads \"%.*s\" from this segment already, and nothing tells them apart",
+                           SLICE_FMT(a->field->name));
+            compile_hint(x, "tell them apart with `if FIELD = VALUE`.");
+            return;
+        }
+}
+
+/* It is noted of a field whether it has a value. False: memory. */
+static bool note_field(struct compiling *x, struct map_scope *s, struct map_take *t, const struct map_name *name, uint64_t *bit,
+                       const struct map_line *lines)
+{
+    struct map_noted *noted;
+
+    for (unsigned i = 0; i < t->n_noted; i++)
+        if (t->noted[i].field == name->field)
+            return true;
+    if (!*bit && s->bits == 63) {
+        const struct place at = compile_place_of(x, lines, t->line);
+        compile_refuse(x, &at, "too many single segments in one block");
+        return true;
+    }
+    if (!*bit)
+        *bit = 1ull << s->bits++;
+    noted = ARENA_ARRAY(x->arena, t->n_noted + 1u, struct map_noted);
+    if (!noted)
+        return compile_nomem(x) != NULL;
+    if (t->n_noted)
+        memcpy(noted, t->noted, t->n_noted * sizeof(*noted));
+    noted[t->n_noted++] = (struct map_noted){ name->field, name->key, name->key_n, *bit };
+    t->noted = noted;
+    return true;
+}
+
+/* Does a take fill any of these? */
+static bool fills_any(const struct map_take *t, const uint64_t *fields)
+{
+    struct map_name name[5];
+    for (unsigned k = 0; t->kind == TAKE_SEGMENT && k < t->n_ops; k++)
+        for (unsigned m = names_of(&t->op[k], name); m--;)
+            if (fields[name[m].field->index / 64] >> (name[m].field->index % 64) & 1)
+                return true;
+    return false;
+}
+
+/* Of lines with conditions one takes its segment, with all that it says besides. Otherwise the first segment that has a value
+ * for what both fill. False: memory. */
+static bool block_each_other(struct compiling *x, struct map_scope *s, struct map_take *a, struct map_take *b, uint64_t *bit,
+                             const struct map_line *lines)
+{
+    struct map_name one[5], other[5];
+
+    if ((a->n_guards || b->n_guards) && share_field(a, b)) {
+        a->blocked |= b->once;
+        b->blocked |= a->once;
+        return true;
+    }
+    for (unsigned i = 0; i < a->n_ops; i++)
+        for (unsigned k = 0; k < b->n_ops; k++) {
+            const unsigned n = names_of(&a->op[i], one), m = names_of(&b->op[k], other);
+            for (unsigned j = 0; j < n * m; j++) {
+                const struct map_name *mine = &one[j / m], *its = &other[j % m];
+                if (mine->field != its->field)
+                    continue;
+                if (!note_field(x, s, a, mine, &bit[mine->field->index], lines) ||
+                    !note_field(x, s, b, its, &bit[mine->field->index], lines))
+                    return false;
+                a->blocked |= bit[mine->field->index];
+                b->blocked |= bit[mine->field->index];
+            }
+        }
+    return true;
+}
+
+/* A field that several segments fill has the value of the first of them that the document has. False: memory. */
+static bool share_fields(struct compiling *x, struct map_scope *s, struct map_take **take, size_t n, const struct map_line *lines)
+{
+    uint64_t seen[RECORD_FIELDS / 64 + 1] = { 0 }, twice[RECORD_FIELDS / 64 + 1] = { 0 }, bit[RECORD_FIELDS];
+    struct map_name name[5];
+    bool any = false;
+
+    for (size_t i = 0; i < n; i++) {
+        uint64_t mine[RECORD_FIELDS / 64 + 1] = { 0 };
+        bool again = false;
+        if (take[i]->kind != TAKE_SEGMENT)
+            continue;
+        for (const struct map_op *op = take[i]->op, *end = op + take[i]->n_ops; op < end; op++) {
+            if (!op->field || !(op->direction & DIRECTION_READ))
+                continue;
+            again |= mine[op->field->index / 64] >> (op->field->index % 64) & 1;
+            if (!op->beside && !op->period) { /* mostly that is all */
+                mine[op->field->index / 64] |= 1ull << (op->field->index % 64);
+                continue;
+            }
+            for (unsigned m = names_of(op, name); m--;)
+                mine[name[m].field->index / 64] |= 1ull << (name[m].field->index % 64);
+        }
+        if (again)
+            check_same_segment(x, take[i], lines);
+        for (unsigned k = 0; k < sizeof(mine) / sizeof(mine[0]); k++) {
+            twice[k] |= seen[k] & mine[k];
+            seen[k] |= mine[k];
+            any |= twice[k] != 0;
+        }
+    }
+    if (!any)
+        return true;
+    memset(bit, 0, sizeof(bit));
     for (size_t i = 0; i < n; i++)
-        for (size_t k = 0; k < i; k++)
-            if (take[i]->kind == TAKE_SEGMENT && take[k]->kind == TAKE_SEGMENT && take[i]->once && take[k]->once &&
-                (take[i]->n_guards || take[k]->n_guards) && take[i]->once != take[k]->once &&
-                share_field(take[i], take[k]))
-                take[i]->once = take[k]->once;
+        if (fills_any(take[i], twice)) {
+            take[i]->shares = true;
+            for (size_t k = 0; k < i; k++)
+                if (take[k]->shares && !block_each_other(x, s, take[i], take[k], bit, lines))
+                    return false;
+        }
+    return true;
 }
 
 /* What its qualifier says. False: memory. */
@@ -250,7 +397,7 @@ static bool say(struct compiling *x, struct map_take **take, size_t n, struct ma
         for (size_t k = 0; k < n; k++)
             for (unsigned m = 0; take[k] != t && m < take[k]->n_ops; m++)
                 if (take[k]->op[m].quick == QUICK_SAID && take[k]->op[m].field == g->field &&
-                    take[k]->once != t->once) {
+                    !share_field(take[k], t)) {
                     compile_refuse(x, at, "another line says \"%.*s\" already, by the qualifier of another segment",
                                    SLICE_FMT(g->field->name));
                     return true;
@@ -290,7 +437,7 @@ bool compile_settle_guards(struct compiling *x, struct map_scope *s, struct map_
         find_behind(take[i]);
     }
     if (!any)
-        return true;
+        return share_fields(x, s, take, n, lines);
     s->watch = ARENA_ARRAY(x->arena, MOST_WATCHED, struct map_guard);
     if (!s->watch)
         return compile_nomem(x) != NULL;
@@ -300,12 +447,11 @@ bool compile_settle_guards(struct compiling *x, struct map_scope *s, struct map_
         if (take[i]->n_guards && reads(take[i]))
             settle(x, s, take, n, take[i], &at);
     }
-    share_bits(take, n);
     for (size_t i = 0; i < n; i++) {
         struct place at = compile_place_of(x, lines, take[i]->line);
         if (!say(x, take, n, take[i], &at) || (take[i]->tells && !add_op(x, take[i], QUICK_TELL)))
             return false;
     }
     s->odd_begin |= s->n_watch > 0;
-    return true;
+    return share_fields(x, s, take, n, lines);
 }

@@ -177,6 +177,14 @@ enum take_kind {
     TAKE_ALWAYS         /* written though it carries nothing */
 };
 
+/* A field, as map_op's, and its bit in the instance. */
+struct map_noted {
+    const struct record_field *field;
+    const char *key;
+    uint8_t key_n;
+    uint64_t bit;
+};
+
 /* What takes part in writing a list or object into the record's text. */
 struct map_take {
     struct map_take *next;          /* of the same node, in the map's order */
@@ -185,7 +193,11 @@ struct map_take {
     uint32_t place;                 /* what it is sorted by for writing */
     uint8_t kind;
     uint8_t n_select;
-    uint8_t once;                   /* 1 + bit in the instance: takes one occurrence only; 0: all */
+    uint64_t once;                  /* bit in the instance: takes one occurrence only; 0: all */
+    uint64_t blocked;               /* bits in the instance that keep it from taking any: that one, and those of fields that
+                                       another take fills, too */
+    struct map_noted *noted;        /* TAKE_SEGMENT: fields of which it is noted that they have a value */
+    unsigned n_noted;
     bool owner;                     /* the scope's own segment; pairs and spreads: part of a TAKE_SEGMENT */
     bool constants_only;            /* writes nothing of the record */
     uint8_t direction;              /* TAKE_SCOPE: DIRECTION_… */
@@ -221,6 +233,7 @@ struct map_take {
     unsigned n_guards;
     uint32_t holds, fails;          /* bits of map_scope.watch that must be set, and must not */
     bool tells, saying;             /* has an op QUICK_TELL, QUICK_SAID */
+    bool shares;                    /* fills a field that another take fills, too */
     bool common;                    /* `shared`: all items that the rows of its scope make have what it writes */
     bool elsewhere;                 /* what it writes goes to no open list: it is common, nodes of a kind, or gathers */
     bool repeats;                   /* spread, fold: over several segments */
@@ -248,7 +261,7 @@ struct map_scope {
     uint16_t first, end;            /* nodes it may speak of: [first, end) */
     uint16_t row;                   /* the loop inside of which each occurrence makes an item; 0: none */
     bool common;                    /* some of its takes are */
-    uint8_t bits;                   /* `once` bits used */
+    uint8_t bits;                   /* used of an instance's `once` */
     struct map_take **program;      /* [end - first] reading: the chain of a node */
     struct map_take **order;        /* writing */
     unsigned n_order;

@@ -1436,7 +1436,7 @@ static inline bool selected(const struct map_reader *r, const struct map_take *t
 static inline bool available(const struct map_reader *r, const struct instance *i, const struct map_take *t,
                              const struct segment *s)
 {
-    return !(t->once && i->once >> (t->once - 1) & 1) && (t->n_select == 0 || selected(r, t, s));
+    return !(i->once & t->blocked) && (t->n_select == 0 || selected(r, t, s));
 }
 
 /* Would a list further down take the whole segment, where this take leaves something over? */
@@ -1534,6 +1534,14 @@ static void run_fold(struct map_reader *r, struct instance *i, const struct map_
     buf_add_json(&k->content, v);
 }
 
+/* Which of the fields that matter to others have a value in what was written. */
+static __attribute__((noinline)) void note_fields(struct instance *i, const struct map_take *t, const char *from, const char *to)
+{
+    for (const struct map_noted *f = t->noted; f < t->noted + t->n_noted; f++)
+        if (memmem(from, (size_t)(to - from), f->key, f->key_n))
+            i->once |= f->bit;
+}
+
 static inline __attribute__((always_inline)) void run_segment(struct map_reader *r, struct instance *i,
                                                               const struct map_take *t, const struct segment *s,
                                                               uint64_t present)
@@ -1543,6 +1551,8 @@ static inline __attribute__((always_inline)) void run_segment(struct map_reader 
     if (!p)
         return;
     p = run_ops(r, t, s, present, p);
+    if (__builtin_expect(t->noted != NULL, 0))
+        note_fields(i, t, b->p + b->n, p);
     b->n = (size_t)(p - b->p);
     for (const struct map_take *list = t->pairs; list; list = list->pairs)
         run_pairs(r, i, list, s, present);
@@ -1587,8 +1597,7 @@ static struct instance *enter(struct map_reader *r, struct instance *i, const st
     size_t start;
     if (!to)
         return NULL;
-    if (t->once)
-        i->once |= 1ull << (t->once - 1);
+    i->once |= t->once;
     if (!i->scope->parent)
         r->counts[t->field->index]++;
     start = to->n;
@@ -1614,8 +1623,7 @@ static void run_leaf(struct map_reader *r, struct instance *i, const struct map_
     char *p;
     if (!b || !(p = room_for(r, b, most_of(t->scope->owner, s) + t->open.n)))
         return;
-    if (t->once)
-        i->once |= 1ull << (t->once - 1);
+    i->once |= t->once;
     if (!i->scope->parent)
         r->counts[t->field->index]++;
     if (!t->scope->list)
@@ -1697,7 +1705,7 @@ static uint64_t run_takes(struct map_reader *r, struct instance *i, const struct
             if (__builtin_expect((s->flags & SEGMENT_PARTS) != 0, 0) && leaves_parts(r, t, s) &&
                 better_later(r, i, t, s, present))
                 continue;
-            i->once |= 1ull << (t->once - 1);
+            i->once |= t->once;
             run_segment(r, i, t, s, present);
             break;
         case TAKE_SCOPE:
@@ -1784,8 +1792,7 @@ static uint64_t take_first(struct map_reader *r, struct instance *top, const str
         if (__builtin_expect(!present, 0) && !r->taken) { /* it only opens the loop */
             while (own->next && (own->kind != TAKE_SEGMENT || !available(r, top, own, s)))
                 own = own->next;
-            if (own->once)
-                top->once |= 1ull << (own->once - 1);
+            top->once |= own->once;
             r->taken = own;
         }
     }

@@ -1042,6 +1042,37 @@ static void test_guards_said(void **state)
     clean_up(&s);
 }
 
+/* Several segments for one field: the first that has it gives it, the others go to lines behind. */
+static void test_first_of_several(void **state)
+{
+    static const char map[] =
+        HEAD BEG_LINES "  REF[IA].REF02 <-> vendor\n  REF[IA].REF03 <-> vendor_name\n  REF[VR].REF02 -> vendor\n"
+                       "  REF[ZZ].REF02 -> vendor\n  REF <-> references[]\n    REF01 <-> kind\n    REF02 <-> value\n"
+                       PO1_LINES "    REF[LI].REF02 -> number\n";
+    (void)state;
+    goes(map, BEG "REF*IA*1*A~" PO1, "{" BEG_JSON ",\"vendor\":\"1\",\"vendor_name\":\"A\"," LINES_JSON "}");
+    reads(map, BEG "REF*ZZ*3~" PO1, "{" BEG_JSON ",\"vendor\":\"3\"," LINES_JSON "}");
+    reads(map, BEG "REF*IA*1*A~REF*VR*2~" PO1,
+          "{" BEG_JSON ",\"vendor\":\"1\",\"vendor_name\":\"A\",\"references\":[{\"kind\":\"VR\",\"value\":\"2\"}]," LINES_JSON "}");
+    reads(map, BEG "REF*VR*2~REF*ZZ*3~REF*IA*1~" PO1,
+          "{" BEG_JSON ",\"vendor\":\"2\",\"references\":[{\"kind\":\"ZZ\",\"value\":\"3\"},{\"kind\":\"IA\","
+          "\"value\":\"1\"}]," LINES_JSON "}");
+    /* a segment that does not have it leaves it to others */
+    reads(map, BEG "REF*IA**A~REF*VR*2~" PO1, "{" BEG_JSON ",\"vendor_name\":\"A\",\"vendor\":\"2\"," LINES_JSON "}");
+    /* in each line by itself, of which the first segment is one of them */
+    reads(map, BEG "PO1**1*EA~REF*LI*7~PO1*2*1*EA~REF*LI*8~",
+          "{" BEG_JSON ",\"lines\":[{\"quantity\":\"1\",\"unit\":\"EA\",\"number\":\"7\"},"
+          "{\"number\":\"2\",\"quantity\":\"1\",\"unit\":\"EA\",\"unmapped\":[{\"path\":\"REF.REF01\",\"value\":\"LI\"},"
+          "{\"path\":\"REF.REF02\",\"value\":\"8\"}]}]}");
+    /* a condition goes by the one that gave it */
+    reads(HEAD BEG_LINES "  CUR[BY].CUR02 <-> vendor\n  CUR[SE].CUR02 -> vendor\n  REF[IA].REF02 <-> department if vendor = USD\n" PO1_LINES,
+          BEG "CUR*SE*USD~REF*IA*1~" PO1, "{" BEG_JSON ",\"vendor\":\"USD\",\"department\":\"1\"," LINES_JSON "}");
+    /* elements of one segment are no segments */
+    refused(HEAD "  BEG03 -> number\n  BEG04 -> number\n",
+            "4:3: another line reads \"number\" from this segment already, and nothing tells them apart\n"
+            "hint: tell them apart with `if FIELD = VALUE`.\n");
+}
+
 /* Is there a value, or none. */
 static void test_guards_by_presence(void **state)
 {
@@ -1990,6 +2021,7 @@ int main(void)
         cmocka_unit_test(test_guards),
         cmocka_unit_test(test_guards_across),
         cmocka_unit_test(test_guards_said),
+        cmocka_unit_test(test_first_of_several),
         cmocka_unit_test(test_guards_by_presence),
         cmocka_unit_test(test_guards_other),
         cmocka_unit_test(test_own_qualifier),
