@@ -762,25 +762,31 @@ struct codes *guide_codes(const struct guide *guide, struct element_use *use)
     return c;
 }
 
-/* Does one of the lines of an element's block, which are no differences from another list, name this code? False: no,
- * or a closer look is needed. */
-static bool names_code(struct slice text, struct slice code)
+/* Does a line of an element's block name this code, or one of the list that it stands on? False: no, or a closer look is
+ * needed. */
+static bool names_code(const struct element *e, struct slice code)
 {
-    const char *p = text.p, *const end = text.p + text.n;
+    const struct code_source *s = e->source;
+    const char *p = s->block->text.p, *const end = p + s->block->text.n;
+    bool found = false;
 
     for (size_t i = 0; i < code.n; i++)
         if ((unsigned char)code.p[i] <= ' ')
             return false;
-    if (!code.n || memchr("\"#+-", code.p[0], 5) || memchr(text.p, '\\', text.n))
+    if (!code.n || memchr("\"#+-*", code.p[0], 6) || memchr(p, '\\', s->block->text.n))
         return false;
-    while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
-        while (++p < end && *p == ' ')
-            ;
-        if (p < end && *p == code.p[0] && (size_t)(end - p) > code.n && memcmp(p, code.p, code.n) == 0 &&
-            (p[code.n] == ' ' || p[code.n] == '\n'))
-            return true;
+    while ((!found || s->lower) && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+        char sign = 0;
+        while (++p < end && (*p == ' ' || (s->lower && !sign && (*p == '+' || *p == '-') && end - p > 1 && p[1] == ' ')))
+            sign = *p == ' ' ? sign : *p;
+        if (p == end || *p != code.p[0] || (size_t)(end - p) <= code.n || memcmp(p, code.p, code.n) != 0 ||
+            (p[code.n] != ' ' && p[code.n] != '\n'))
+            continue;
+        if (sign == '-')
+            return false;
+        found = true;
     }
-    return false;
+    return found || (s->lower && s->lower->source && names_code(s->lower, code));
 }
 
 /* The codes of an element that were found so far, with this one in *codes_r: 1. 0: it was not found, or enough were;
@@ -792,11 +798,11 @@ static int find_code(struct guides *g, struct element *e, struct slice code, str
     struct code_line *list;
 
     *codes_r = s->some;
-    if (e->codes || s->lower || code.n > 8)
+    if (e->codes || code.n > 8)
         return 0;
     if (n && codes_has(s->some, slice_key(code)))
         return 1;
-    if (n == MOST_FOUND || !names_code(s->block->text, code))
+    if (n == MOST_FOUND || !names_code(e, code))
         return 0;
     list = ARENA_ARRAY(&g->arena, n + 1, struct code_line);
     if (!list)
