@@ -51,7 +51,10 @@ static void complain_at(struct lines *r, struct slice text, size_t column, const
 
 static inline bool add_word(struct lines *r, struct line *line, struct slice s, size_t column, bool quoted)
 {
-    if (line->n == r->room) {
+    if (!r->word) {
+        r->word = r->few;
+        r->room = LINES_FEW;
+    } else if (line->n == r->room) {
         struct word *w = arena_grow(r->arena, r->word, line->n, &r->room, sizeof(*w));
         if (!w) {
             r->complaints->nomem = true;
@@ -67,7 +70,10 @@ static inline bool add_word(struct lines *r, struct line *line, struct slice s, 
 static size_t quoted_word(struct lines *r, struct line *line, struct slice text, size_t i)
 {
     size_t start = i, escapes = 0;
+    const char *quote = memchr(text.p + i, '"', text.n - i);
     struct slice s;
+    if (quote && !memchr(text.p + i, '\\', (size_t)(quote - text.p) - i))
+        i = (size_t)(quote - text.p);
     while (i < text.n && text.p[i] != '"') {
         if (text.p[i] == '\\' && i + 1 < text.n) {
             escapes++;
@@ -128,9 +134,11 @@ static bool split(struct lines *r, struct line *line, struct slice text, bool *o
             if (i == 0)
                 return false;
         } else {
+            const char *p = text.p + i, *const end = text.p + text.n;
             size_t start = i;
-            while (i < text.n && text.p[i] != ' ' && text.p[i] != '\t')
-                i++;
+            while (p < end && *p != ' ' && *p != '\t')
+                p++;
+            i = (size_t)(p - text.p);
             if (!add_word(r, line, slice(text.p + start, i - start), start + 1, false))
                 return false;
         }
@@ -215,12 +223,13 @@ void lines_skip(struct lines *r, unsigned depth)
             r->number++;
             continue;
         }
-        struct lines before = *r;
+        const size_t at = r->at;
         struct slice text = next_raw(r);
         size_t n;
         unsigned indent = indent_of(text, &n);
         if (n < text.n && text.p[n] != '#' && indent <= r->indents[depth]) {
-            *r = before;
+            r->at = at;
+            r->number--;
             return;
         }
     }

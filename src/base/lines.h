@@ -32,6 +32,8 @@ struct line {
     size_t end;             /* where the next line starts */
 };
 
+enum { LINES_FEW = 8 };
+
 struct lines {
     struct slice file;      /* its name, for complaints */
     struct slice text;
@@ -42,8 +44,9 @@ struct lines {
     unsigned depth;                     /* of the last line */
     bool tabs;                          /* they were complained of */
     uint16_t indents[LIMIT_LINE_DEPTH];
-    struct word *word;
+    struct word *word;                  /* NULL: no line was read */
     size_t room;
+    struct word few[LINES_FEW];         /* for lines that have no more */
 };
 
 void lines_init(struct lines *r, struct slice file, struct slice text, struct arena *arena, struct complaints *c);

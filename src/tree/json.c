@@ -722,7 +722,9 @@ static uint32_t key_hash(const struct json_tape *tape, uint32_t node)
     uint32_t h = 2166136261u;
     char bytes[4];
 
-    while (key.n) {
+    for (size_t i = 0; !escaped && i < key.n; i++)
+        h = (h ^ (unsigned char)key.p[i]) * 16777619u;
+    while (escaped && key.n) {
         unsigned n = take(&key, escaped, bytes);
         for (unsigned i = 0; i < n; i++)
             h = (h ^ (unsigned char)bytes[i]) * 16777619u;
