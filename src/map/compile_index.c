@@ -12,14 +12,13 @@
 struct row_texts {
     struct row_texts *next;
     const struct map_table *table;
-    const struct record_field *field, *beside;
-    struct slice fallback;
-    size_t key_n;
+    struct slice key, beside, fallback;
     const struct slice *text;
 };
 
 bool compile_make_texts(struct compiling *x, struct map_op *op)
 {
+    const struct slice key = slice(op->key, op->key_n), beside_key = slice(op->beside_key, op->beside_n);
     struct row_texts *known;
     struct slice *texts;
     size_t total = 64; /* behind the last one, too */
@@ -28,8 +27,8 @@ bool compile_make_texts(struct compiling *x, struct map_op *op)
     if (op->quick != QUICK_CODE || !op->table || op->texts)
         return true;
     for (known = x->texts; known; known = known->next)
-        if (known->table == op->table && known->field == op->field && known->beside == op->beside &&
-            slice_eq(known->fallback, op->fallback) && known->key_n == op->key_n) {
+        if (known->table == op->table && slice_eq(known->key, key) && slice_eq(known->beside, beside_key) &&
+            slice_eq(known->fallback, op->fallback)) {
             op->texts = known->text;
             op->kept = !op->table->refuse && !op->fallback.n;
             return true;
@@ -68,7 +67,7 @@ bool compile_make_texts(struct compiling *x, struct map_op *op)
         }
         texts[i].n = (size_t)(p - texts[i].p);
     }
-    *known = (struct row_texts){ x->texts, op->table, op->field, op->beside, op->fallback, op->key_n, texts };
+    *known = (struct row_texts){ x->texts, op->table, key, beside_key, op->fallback, texts };
     x->texts = known;
     op->texts = texts;
     op->kept = !op->table->refuse && !op->fallback.n;
