@@ -83,7 +83,8 @@ bool compile_make_guards(struct compiling *x, const struct map_line *l, const st
             *n_r = 0;
             return true;
         }
-        g[(*n_r)++] = (struct map_guard){ field, c->value, c->absent, c->here ? GUARD_HERE : GUARD_BEFORE };
+        g[(*n_r)++] = (struct map_guard){ .field = field, .value = c->value, .absent = c->absent,
+                                         .origin = c->here ? GUARD_HERE : GUARD_BEFORE };
     }
     *guard_r = g;
     return true;

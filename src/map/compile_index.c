@@ -150,8 +150,14 @@ bool compile_index_ops(struct compiling *x, struct map_take *t)
     for (unsigned i = 0; i < t->n_ops; i++)
         if (!compile_make_texts(x, &t->op[i]))
             return false;
-    for (unsigned i = 0; i < t->n_ops; i++)
+    for (unsigned i = 0; i < t->n_ops; i++) {
+        struct map_guard *guard = (struct map_guard *)t->op[i].guard;
         if (is_late(&t->op[i]))
             t->late[t->n_late++] = (uint8_t)i;
+        for (unsigned k = 0; k < t->op[i].n_guards; k++) {
+            const struct map_op *giver = map_giver(t, guard[k].field);
+            guard[k].op = giver ? (uint8_t)(giver - t->op + 1) : 0;
+        }
+    }
     return true;
 }

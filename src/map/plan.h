@@ -80,6 +80,7 @@ struct map_guard {
     struct slice value;                 /* empty: any, or with `absent` none */
     bool absent;                        /* with a value: another, or none */
     uint8_t origin;                     /* enum guard_origin */
+    uint8_t op;                         /* GUARD_HERE: number of the take's op that gives the field, plus 1; 0: none */
 };
 
 /* Where the reader knows a condition's field from. */
@@ -243,6 +244,15 @@ struct map_take {
     unsigned shared;                /* TAKE_PAIRS: ops from this one on are shared by all items of a segment */
     uint32_t line;
 };
+
+/* The op that gives a field to conditions; NULL: there is none. */
+static inline const struct map_op *map_giver(const struct map_take *t, const struct record_field *field)
+{
+    for (unsigned i = 0; i < t->n_ops; i++)
+        if (t->op[i].field == field && t->op[i].quick != QUICK_GUARDED && t->op[i].direction & DIRECTION_READ)
+            return &t->op[i];
+    return NULL;
+}
 
 /* How far the elements of item k are from those of the first. */
 static inline unsigned map_shift(const struct map_take *t, unsigned k)

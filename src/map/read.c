@@ -290,26 +290,17 @@ static void run_check(struct map_reader *r, const struct map_op *op, const struc
     map_finding(r, s, FINDING_SEGMENT_COUNT, op->element[0], 0, "is not the hash total of the quantities", expected);
 }
 
-/* The value that a take's segment gives a field, as it stands in the record. False: no op of the take gives it. */
-static bool value_given(const struct map_reader *r, const struct map_take *t, const struct record_field *field,
-                        const struct segment *s, struct slice *v_r)
+/* The value that an op gives its field, as it stands in the record. */
+static struct slice value_given(const struct map_reader *r, const struct map_op *op, const struct segment *s)
 {
-    for (unsigned i = 0; i < t->n_ops; i++) {
-        const struct map_op *op = &t->op[i];
-        const struct map_table_row *row;
-        if (op->field != field || op->quick == QUICK_GUARDED || !(op->direction & DIRECTION_READ))
-            continue;
-        *v_r = part_of(r, s, op->element[0], op->component);
-        row = op->table && v_r->n ? map_table_code(op->table, slice_key(*v_r)) : NULL;
-        if (row)
-            *v_r = row->word;
-        if (!v_r->n)
-            *v_r = op->absent;
-        if (op->fallback.n && slice_eq(*v_r, op->fallback))
-            *v_r = slice(NULL, 0);
-        return true;
-    }
-    return false;
+    struct slice v = part_of(r, s, op->element[0], op->component);
+    const struct map_table_row *row = op->table && v.n ? map_table_code(op->table, slice_key(v)) : NULL;
+
+    if (row)
+        v = row->word;
+    if (!v.n)
+        v = op->absent;
+    return op->fallback.n && slice_eq(v, op->fallback) ? slice(NULL, 0) : v;
 }
 
 static bool guard_holds(const struct map_guard *g, struct slice v)
@@ -321,19 +312,19 @@ static bool guard_holds(const struct map_guard *g, struct slice v)
 static bool guards_hold(const struct map_reader *r, const struct map_take *t, const struct map_op *op,
                         const struct segment *s)
 {
-    struct slice v;
     for (unsigned i = 0; i < op->n_select; i++) {
-        v = part_of(r, s, op->select[i].element, op->select[i].component);
+        struct slice v = part_of(r, s, op->select[i].element, op->select[i].component);
         if (v.n == 0 || v.n > 8 || slice_key(v) != op->select[i].key || !part_of(r, s, op->element[0], op->component).n)
             return false;
     }
     for (const struct map_op *before = t->op; op->behind && before < op; before++)
         if (before->n_select && map_op_shares(before, op) && guards_hold(r, t, before, s))
             return false;
-    for (unsigned i = 0; i < op->n_guards; i++)
-        if (op->guard[i].origin == GUARD_HERE &&
-            (!value_given(r, t, op->guard[i].field, s, &v) || !guard_holds(&op->guard[i], v)))
+    for (unsigned i = 0; i < op->n_guards; i++) {
+        const struct map_guard *g = &op->guard[i];
+        if (g->origin == GUARD_HERE && (!g->op || !guard_holds(g, value_given(r, &t->op[g->op - 1], s))))
             return false;
+    }
     return true;
 }
 
@@ -913,15 +904,16 @@ static bool is_left(const struct map_reader *r, const struct map_take *t, const 
 static __attribute__((noinline)) char *run_guarded(struct map_reader *r, const struct map_take *t,
                                                    const struct map_op *op, const struct segment *s, char *p)
 {
-    struct map_op plain = *op;
+    struct map_op plain;
     unsigned k = op->element[0];
 
-    plain.quick = op->inside;
     if (!guards_hold(r, t, op, s)) {
         if (segment_element(s, k).n && is_left(r, t, op, s))
             r->left |= 1ull << (k - 1);
         return p;
     }
+    plain = *op;
+    plain.quick = op->inside;
     if (plain.quick >= QUICK_DATETIME)
         return run_late(r, t, &plain, s, p);
     return segment_element(s, k).n ? run_op(r, &plain, s, k, s->flags & SEGMENT_PARTS, p) : p;
@@ -941,11 +933,13 @@ static __attribute__((noinline)) char *run_said(struct map_reader *r, const stru
 static __attribute__((noinline)) void run_tell(struct map_reader *r, const struct map_take *t, const struct segment *s)
 {
     struct instance *i = &r->stack[r->depth - 1];
-    struct slice v;
 
-    for (unsigned k = 0; k < i->scope->n_watch; k++)
-        if (value_given(r, t, i->scope->watch[k].field, s, &v))
-            i->holds = (i->holds & ~(1u << k)) | (uint32_t)guard_holds(&i->scope->watch[k], v) << k;
+    for (unsigned k = 0; k < i->scope->n_watch; k++) {
+        const struct map_guard *g = &i->scope->watch[k];
+        const struct map_op *op = map_giver(t, g->field);
+        if (op)
+            i->holds = (i->holds & ~(1u << k)) | (uint32_t)guard_holds(g, value_given(r, op, s)) << k;
+    }
 }
 
 /* One field that takes several elements, or is not made of one alone. */
