@@ -162,6 +162,14 @@ static bool overruled(const struct checker *c, const struct guide_variant *v)
     return false;
 }
 
+/* An association's guide is called by its name: nobody's partner has said it. */
+static struct slice whose(const struct checker *c)
+{
+    const struct guide *g = c->guide;
+    bool of_maps = slice_starts(g->id, g->standard) && g->id.n > g->standard.n && g->id.p[g->standard.n] == '/';
+    return of_maps ? g->id : SLICE("the partner's guide");
+}
+
 /* What a partner's guide demands of a loop that ends: segments with certain qualifiers. */
 static void check_musts(struct checker *c, const struct segment *s, const struct guide_node *loop)
 {
@@ -177,7 +185,8 @@ static void check_musts(struct checker *c, const struct segment *s, const struct
         r.loop = loop_of(c->guide, &c->guide->node[v->node]);
         name_variant(c->guide, v, which, sizeof(which));
         snprintf(r.found, sizeof(r.found), "missing");
-        snprintf(r.expected, sizeof(r.expected), "%.*s%s, as the partner's guide demands", SLICE_FMT(r.tag), which);
+        snprintf(r.expected, sizeof(r.expected), "%.*s%s, as %.*s demands", SLICE_FMT(r.tag), which,
+                 SLICE_FMT(whose(c)));
         say(c, s, &r);
     }
 }
@@ -281,7 +290,8 @@ static void say_over_variant(struct checker *c, const struct segment *s, const s
     name_variant(c->guide, v, which, sizeof(which));
     snprintf(r.found, sizeof(r.found), "%s%s%soccurs at least %u times", node->trigger ? "the " : "",
              node->trigger ? c->guide->words->loop : "", node->trigger ? " " : "", v->max + 1);
-    snprintf(r.expected, sizeof(r.expected), "at most %u%s, as the partner's guide demands", v->max, which);
+    snprintf(r.expected, sizeof(r.expected), "at most %u%s, as %.*s demands", v->max, which,
+             SLICE_FMT(whose(c)));
     say(c, s, &r);
 }
 
@@ -293,7 +303,7 @@ static __attribute__((noinline)) void say_not_used(struct checker *c, const stru
     char which[80] = "";
     if (v)
         name_variant(c->guide, v, which, sizeof(which));
-    snprintf(r.found, sizeof(r.found), "the partner's guide does not use it%s", which);
+    snprintf(r.found, sizeof(r.found), "%.*s does not use it%s", SLICE_FMT(whose(c)), which);
     say(c, s, &r);
 }
 
@@ -1317,7 +1327,7 @@ static void slow_elements(struct checker *c, const struct segment *s, const stru
             r.value = segment_element(s, k);
             if (use->requirement == REQ_NOT_USED) {
                 r.code = FINDING_ELEMENT_NOT_USED;
-                snprintf(r.found, sizeof(r.found), "the partner's guide does not use it");
+                snprintf(r.found, sizeof(r.found), "%.*s does not use it", SLICE_FMT(whose(c)));
                 say(c, s, &r);
                 continue;
             }
