@@ -28,7 +28,7 @@ const struct option_row options[OPTIONS] = {
     [OPTION_STRICT] = { "strict", NULL, COMPLETES_NOTHING, false,
                         "take warnings as errors, except what --allow names" },
     [OPTION_GUIDE] = { "guide", "FILE", COMPLETES_FILE, false,
-                       "a partner's guide; it goes before the standard's guide for its set" },
+                       "a partner's guide, or one of the maps folder by its id; it goes before the standard's guide for its set" },
     [OPTION_PARTNER] = { "partner", "FILE", COMPLETES_FILE, false, "the partner file that says how this partner is" },
     [OPTION_MAP] = { "map", "MAP", COMPLETES_MAP, false, "the map, by its name (x12/850-order) or its file" },
     [OPTION_TO] = { "to", "x12|edifact|json|KIND", COMPLETES_NOTHING, false,

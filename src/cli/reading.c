@@ -74,6 +74,14 @@ static int read_partner_guide(struct command_context *c, struct reading *r, cons
     if (rc == 0)
         rc = guides_read_delta(r->guides, slice_of(path), buf_slice(text), &r->complaints,
                                &r->partner[r->n_partner], &err);
+    if (rc == ERR_MISSING && strchr(path, '/')) {
+        struct err own = { 0 };
+        rc = guides_by_id(r->guides, slice_of(path), &r->complaints, &r->partner[r->n_partner], &own);
+        if (rc == ERR_MISSING && own.code != ERR_NOMEM)
+            rc = err.code; /* it is no guide's name either */
+        else if (rc < 0)
+            err = own;
+    }
     /* words of the file may be in the guides already */
     r->n_texts++;
     if (rc == 0) {
