@@ -136,7 +136,8 @@ bool compile_index_ops(struct compiling *x, struct map_take *t)
             op->needs |= op->element[e] ? 1ull << (op->element[e] - 1) : 0;
         if (op->period)
             op->needs |= 1ull << (op->period->element - 1);
-        if (op->quick == QUICK_NODE || op->quick == QUICK_TELL || op->absent.n) /* whatever is there */
+        /* whatever is there; one that is quick though it has a word for nothing reads an element that is mandatory */
+        if (op->quick == QUICK_NODE || op->quick == QUICK_TELL || (op->absent.n && is_late(op)))
             op->needs = UINT64_MAX;
         op->next = 0;
         if (is_late(op)) {
