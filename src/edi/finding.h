@@ -105,6 +105,7 @@ enum finding_level { LEVEL_FILE, LEVEL_INTERCHANGE, LEVEL_GROUP, LEVEL_DOCUMENT,
     /* maps */ \
     ROW(MAP_VALUE, "MAP-VALUE", NULL, LEVEL_ELEMENT, SEVERITY_ERROR, NULL, "a value cannot be mapped", NULL, NULL) \
     ROW(MAP_MISSING, "NO-MAP", NULL, LEVEL_DOCUMENT, SEVERITY_ERROR, NULL, "there is no map for the transaction set or message", NULL, NULL) \
+    ROW(RECORD_MISSING, "RECORD-MISSING", "missing-fields", LEVEL_DOCUMENT, SEVERITY_WARNING, NULL, "a record lacks what each of its kind must have: it is read, and cannot be written", NULL, NULL) \
     ROW(MAP_LEFT_OUT, "MAP-LEFT-OUT", "loss", LEVEL_SEGMENT, SEVERITY_ERROR, NULL, "what is written has no place for a value; allowed, the segment that it would stand in is left out", NULL, NULL) \
     ROW(MAP_CHECK, "MAP-CHECK", "wrong-counts", LEVEL_DOCUMENT, SEVERITY_WARNING, NULL, "a computed value does not agree", NULL, NULL)
 

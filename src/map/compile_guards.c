@@ -284,8 +284,10 @@ static bool note_field(struct compiling *x, struct map_scope *s, struct map_take
     struct map_noted *noted;
 
     for (unsigned i = 0; i < t->n_noted; i++)
-        if (t->noted[i].field == name->field)
+        if (t->noted[i].field == name->field) {
+            *bit = t->noted[i].bit;
             return true;
+        }
     if (!*bit && s->bits == 63) {
         const struct place at = compile_place_of(x, lines, t->line);
         compile_refuse(x, &at, "too many single segments in one block");
@@ -387,6 +389,53 @@ static bool share_fields(struct compiling *x, struct map_scope *s, struct map_ta
     return true;
 }
 
+/* Does each document give a field by this line, if its guide has nothing against it? */
+static bool is_sure(const struct compiling *x, const struct map_take *t, const struct map_op *op)
+{
+    const struct guide_node *node = &x->guide->node[t->segment];
+    const unsigned element = op->element[0];
+
+    return node->required && node->depth == 1 && !t->n_select && !t->n_guards && !op->n_guards && !op->n_select &&
+           !op->period &&
+           (op->absent.n || (!op->component && element && element <= node->def->n && !op->fallback.n &&
+                             node->def->use[element - 1].requirement == REQ_MANDATORY));
+}
+
+/* Fields of the root that its kind demands and not every document has. False: memory. */
+static bool find_needs(struct compiling *x, struct map_scope *s, struct map_take **take, size_t n, const struct map_line *lines)
+{
+    const struct record_object *o = s->object;
+
+    s->needs = ARENA_ARRAY(x->arena, o->n, struct map_noted);
+    if (!s->needs)
+        return compile_nomem(x) != NULL;
+    for (unsigned f = 0; f < o->n; f++) {
+        const struct record_field *field = &o->field[f];
+        struct map_name name[5];
+        bool given = false, sure = false;
+        uint64_t bit = 0, bits = 0; /* one, or several where lines have conditions */
+        if (!field->required)
+            continue;
+        for (size_t i = 0; i < n && field->type == RECORD_ARRAY; i++)
+            given |= take[i]->kind == TAKE_SCOPE && take[i]->field == field && take[i]->direction & DIRECTION_READ;
+        for (int pass = 0; pass < 2 && field->type != RECORD_ARRAY && !sure; pass++)
+            for (size_t i = 0; i < n; i++)
+                for (unsigned k = 0; take[i]->kind == TAKE_SEGMENT && k < take[i]->n_ops; k++)
+                    for (unsigned m = names_of(&take[i]->op[k], name); m--;) {
+                        if (name[m].field != field)
+                            continue;
+                        given = true;
+                        sure |= is_sure(x, take[i], &take[i]->op[k]);
+                        if (pass && !note_field(x, s, take[i], &name[m], &bit, lines))
+                            return false;
+                        bits |= bit;
+                    }
+        if (given && !sure)
+            s->needs[s->n_needs++] = (struct map_noted){ .field = field, .bit = bits };
+    }
+    return true;
+}
+
 /* What its qualifier says. False: memory. */
 static bool say(struct compiling *x, struct map_take **take, size_t n, struct map_take *t, const struct place *at)
 {
@@ -438,7 +487,7 @@ bool compile_settle_guards(struct compiling *x, struct map_scope *s, struct map_
         find_behind(take[i]);
     }
     if (!any)
-        return share_fields(x, s, take, n, lines);
+        return share_fields(x, s, take, n, lines) && (s->parent || find_needs(x, s, take, n, lines));
     s->watch = ARENA_ARRAY(x->arena, MOST_WATCHED, struct map_guard);
     if (!s->watch)
         return compile_nomem(x) != NULL;
@@ -454,5 +503,5 @@ bool compile_settle_guards(struct compiling *x, struct map_scope *s, struct map_
             return false;
     }
     s->odd_begin |= s->n_watch > 0;
-    return share_fields(x, s, take, n, lines);
+    return share_fields(x, s, take, n, lines) && (s->parent || find_needs(x, s, take, n, lines));
 }

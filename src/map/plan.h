@@ -289,6 +289,9 @@ struct map_scope {
     struct slice kind_value;
     struct slice lead;              /* `"level":"item",` and 32 readable bytes */
     struct map_take *document;      /* of the root: the node that the document itself is; NULL */
+    struct map_noted *needs;        /* of the root: fields that the record must have and a document may lack; of lists the
+                                       bit is 0 */
+    unsigned n_needs;
     bool odd_begin, odd_end;        /* there is more to do where an object begins, or ends */
     bool keeps;                     /* its object has a field `unmapped` */
     bool leaf;                      /* one segment, whose fields are all there is to its object */

@@ -1836,6 +1836,21 @@ static __attribute__((noinline)) struct instance *root_or_node(struct map_reader
     return i ? i : root;
 }
 
+/* What the record lacks that its kind demands: nobody can write it again. A document with errors is refused anyhow. */
+static __attribute__((noinline, cold)) void tell_needs(struct map_reader *r, const struct segment *s)
+{
+    const struct map_scope *root = r->plan->root;
+    char found[200];
+    int n = 0;
+
+    for (const struct map_noted *f = root->needs; f < root->needs + root->n_needs && n < 150; f++)
+        if (f->bit ? !(r->stack[0].once & f->bit) : !r->counts[f->field->index])
+            n += snprintf(found + n, sizeof(found) - (size_t)n, "%s%.*s", n ? ", " : "the record lacks ",
+                          (int)(f->field->name.n < 40 ? f->field->name.n : 40), f->field->name.p);
+    if (n && !r->n_rejected)
+        map_finding(r, s, FINDING_RECORD_MISSING, 0, 0, found, "a value: no record of its kind is written without");
+}
+
 static int take_segment(void *ctx, const struct guide_node *node, const struct segment *s, uint64_t present)
 {
     struct map_reader *r = ctx;
@@ -1847,6 +1862,8 @@ static int take_segment(void *ctx, const struct guide_node *node, const struct s
     if (node->ordinal == r->header || node->ordinal == r->trailer) {
         if (r->tree.n && node->ordinal == r->trailer)
             end_tree(r, s);
+        if (r->plan->root->n_needs && node->ordinal == r->trailer)
+            tell_needs(r, s);
         return r->stopped;
     }
     r->left = 0;
