@@ -623,6 +623,16 @@ static int get_ready(struct waybill_writer *w, const struct map_plan *plan)
     return rc;
 }
 
+/* Was the record read from a document of the other standard? */
+static bool is_crossing(const struct waybill_writer *w)
+{
+    const uint32_t source = json_member(&w->tape, 0, SLICE("source"));
+    const uint32_t standard = source ? json_member(&w->tape, source, SLICE("standard")) : 0;
+    const struct dialect *from = standard ? dialect_named(json_raw(&w->tape, standard)) : NULL;
+
+    return from && from != w->dialect;
+}
+
 static int write_record(struct waybill_writer *w, struct slice json)
 {
     const struct guide *guide = NULL;
@@ -642,6 +652,7 @@ static int write_record(struct waybill_writer *w, struct slice json)
         rc = get_ready(w, plan);
     if (rc < 0)
         return rc;
+    map_writer_crossing(w->map, is_crossing(w));
     opens = w->dialect->groups ? w->group != plan : !w->interchange_open;
     if (opens)
         rc = remember(w, &before);

@@ -772,6 +772,22 @@ static void test_writing_edifact(void **state)
     assert_null(strstr(json.p, "rejected"));
 }
 
+/* A record of the other standard is written as the command line writes it. */
+static void test_writing_across(void **state)
+{
+    struct gathered json = { .n = 0 }, bytes = { .n = 0 };
+    struct waybill_writer *writer = writer_new(&bytes);
+    struct waybill_error error;
+
+    (void)state;
+    records_of(UNB "UNH+1+DESADV:D:96A:UN'BGM+351+LS-1+9'DTM+137:202601151230:203'CPS+1'LIN+1++4000862141404:EN'QTY+12:3:PCE'"
+                   "RFF+ON:4711'UNT+8+1'UNZ+1+905'", &json);
+    write_lines(writer, json.p);
+    ok(waybill_writer_end(writer, &error), &error);
+    assert_non_null(strstr(bytes.p, "HL*1**S*1~HL*2*1*O*1~PRF*4711~HL*3*2*I*0~LIN*1*EN*4000862141404~SN1**3*PC~CTT*3*3~"));
+    waybill_writer_free(&writer);
+}
+
 /* An envelope is opened for a record, and taken back with it. */
 static void test_refused_records_leave_no_envelope(void **state)
 {
@@ -1128,6 +1144,7 @@ int main(void)
         cmocka_unit_test(test_words_of_codes),
         cmocka_unit_test(test_writing),
         cmocka_unit_test(test_writing_edifact),
+        cmocka_unit_test(test_writing_across),
         cmocka_unit_test(test_separators_and_versions),
         cmocka_unit_test(test_refused_records_leave_no_envelope),
         cmocka_unit_test(test_refusals),
