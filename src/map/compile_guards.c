@@ -357,7 +357,8 @@ static bool share_fields(struct compiling *x, struct map_scope *s, struct map_ta
         bool again = false;
         if (take[i]->kind != TAKE_SEGMENT)
             continue;
-        for (const struct map_op *op = take[i]->op, *end = op + take[i]->n_ops; op < end; op++) {
+        for (unsigned k = 0; k < take[i]->n_ops; k++) {
+            const struct map_op *op = &take[i]->op[k];
             if (!op->field || !(op->direction & DIRECTION_READ))
                 continue;
             again |= mine[op->field->index / 64] >> (op->field->index % 64) & 1;
