@@ -130,6 +130,8 @@ static bool only_guide(const struct compiling *x)
 static const struct guide_node *selected_node(const struct guide *g, const struct guide_node *first,
                                               const struct path_step *step)
 {
+    if (!first->n_select && !step->n_selects)
+        return first;
     for (const struct guide_node *n = first;; n = &g->node[n->next]) {
         bool same = slice_eq(n->tag, first->tag);
         for (unsigned i = 0; same && n->n_select && i < step->n_selects; i++)
@@ -415,6 +417,16 @@ static bool set_made_kind(struct compiling *x, const struct map_line *l, const s
     return true;
 }
 
+/* A block's line asks for its table wherever the block is used. NULL: there is none, or memory is out. */
+static const struct map_table *find_table(struct compiling *x, struct slice name)
+{
+    struct known_table *known = &x->table[((uintptr_t)name.p >> 3) % MOST_TABLES];
+
+    if (known->name != name.p || !known->table)
+        *known = (struct known_table){ name.p, maps_table(x->maps, x->map, x->guide->standard, name, x->c) };
+    return known->table;
+}
+
 static bool settle_conversions(struct compiling *x, const struct map_line *l, struct map_op *op,
                                const struct record_object *object, uint32_t width)
 {
@@ -431,7 +443,7 @@ static bool settle_conversions(struct compiling *x, const struct map_line *l, st
         struct conversion c = l->conversion[i];
         switch (c.kind) {
         case CONVERT_CODE:
-            c.table = maps_table(x->maps, x->map, x->guide->standard, c.text, x->c);
+            c.table = find_table(x, c.text);
             if (!c.table) {
                 if (!x->c->nomem)
                     compile_refuse(x, &l->right_at, "there is no table \"%.*s\"", SLICE_FMT(c.text));

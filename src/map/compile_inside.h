@@ -12,7 +12,7 @@
 
 #include "map/compile.h"
 
-enum { MOST_TOLD = 200 };
+enum { MOST_TOLD = 200, MOST_TABLES = 64 };
 
 struct compiling {
     struct row_texts *texts;        /* of compile_index.c */
@@ -41,6 +41,10 @@ struct compiling {
     } told[MOST_TOLD];
     unsigned n_told;
     bool repeated;              /* the last one was not said again */
+    struct known_table {
+        const char *name;       /* as a line has it */
+        const struct map_table *table;
+    } table[MOST_TABLES];       /* looked for last */
 };
 
 /* ---- compile.c ---- */
