@@ -12,7 +12,7 @@
 
 #include "map/compile.h"
 
-enum { MOST_TOLD = 200, MOST_TABLES = 64 };
+enum { MOST_TOLD = 200, MOST_TABLES = 256 };
 
 struct compiling {
     struct row_texts *texts;        /* of compile_index.c */

@@ -32,16 +32,33 @@ static struct slice json_text(struct arena *arena, struct slice word)
     return slice(p, p ? escaped.n : 0);
 }
 
+/* How many lines follow that may be rows: a guess, which saves growing. */
+static size_t count_rows(const struct lines *lines)
+{
+    const char *p = lines->text.p + lines->at, *const end = lines->text.p + lines->text.n;
+    size_t n = 0;
+
+    for (; p < end && *p == ' '; n++) {
+        p = memchr(p, '\n', (size_t)(end - p));
+        if (!p++)
+            return n + 1;
+    }
+    return n;
+}
+
 struct map_table *map_table_read(struct lines *lines, const struct line *heading, struct arena *arena)
 {
     struct map_table *t = ARENA_NEW(arena, struct map_table);
-    size_t room = 0, also_room = 0;
+    size_t room = count_rows(lines), also_room = 0;
     unsigned bits = 3, depth = heading->depth, any = 0;
     struct line line;
 
     if (!t)
         return NULL;
     t->one_to_one = true;
+    t->row = ARENA_ARRAY(arena, room, struct map_table_row);
+    if (!t->row)
+        return NULL;
     if (heading->n != 2) {
         struct place at = lines_place(lines, heading, heading->n > 2 ? 2 : 1);
         complain(lines->complaints, &at, "expected: table NAME");
