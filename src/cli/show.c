@@ -5,6 +5,7 @@
 #include "cli/spool.h"
 #include "flow/receive.h"
 #include "flow/rejection.h"
+#include "tree/json.h"
 
 struct shown {
     struct command_context *c;
@@ -95,20 +96,64 @@ static void heading(struct printer *p, const char *words)
         printer_printf(p, "\n%s\n", words);
 }
 
-/* The findings of a transmission, as they were written down. */
+/* What a finding says under that name, with words around it; nothing when it does not. True: it did. */
+static bool show_said(struct shown *s, const struct json_tape *tape, const char *name, const char *before,
+                      const char *after)
+{
+    uint32_t node = json_member(tape, 0, slice_of(name));
+    struct slice text = node ? json_raw(tape, node) : slice(NULL, 0);
+
+    if (!node || (tape->node[node].type == JSON_STRING && json_string(tape, node, &s->arena, &text) < 0))
+        return false;
+    printer_text(s->c->out, before);
+    printer_safe(s->c->out, text);
+    printer_text(s->c->out, after);
+    return true;
+}
+
+/* One finding as `waybill check` words it. */
+static void show_finding(struct shown *s, const struct json_tape *tape)
+{
+    bool any = show_said(s, tape, "interchange", "  interchange ", "");
+
+    any = show_said(s, tape, "document", any ? ", document " : "  document ", "") || any;
+    if (show_said(s, tape, "set", " (", ""))
+        show_said(s, tape, "control", ", control ", ")");
+    any = show_said(s, tape, "segment", any ? ", segment " : "  segment ", "") || any;
+    any = show_said(s, tape, "line", any ? ", line " : "  line ", "") || any;
+    printer_text(s->c->out, any ? "\n" : "");
+    show_said(s, tape, "severity", "    ", " ");
+    show_said(s, tape, "code", "", ": ");
+    show_said(s, tape, "message", "", "\n");
+    show_said(s, tape, "acknowledgment", "    the acknowledgment says: ", "\n");
+}
+
+/* The findings of a transmission: one JSON object a line, as they were written down, or in words. */
 static int show_findings(struct shown *s)
 {
     struct printer *p = s->c->out;
+    struct json_tape tape;
+    struct slice rest, line;
     struct buf text;
+    bool more = true;
     int rc;
 
     if (!s->t.findings.size)
         return 0;
-    heading(p, "findings (one JSON object each)");
+    heading(p, "findings");
     buf_init(&text, 16 << 20);
+    json_tape_init(&tape, 1 << 20);
     rc = object_load(s->a->objects, &s->t.findings, &text, &s->err);
-    if (rc == 0)
+    if (rc == 0 && p->json)
         printer_raw(p, buf_slice(&text));
+    for (rest = buf_slice(&text); rc == 0 && !p->json && more && rest.n;) {
+        line = slice_cut(rest, '\n', &rest, &more);
+        if (line.n && json_parse(&tape, line, NULL) == 0)
+            show_finding(s, &tape);
+        else
+            printer_raw(p, line);
+    }
+    json_tape_deinit(&tape);
     buf_deinit(&text);
     if (rc == ERR_LIMIT) {
         printer_text(p, "  there are too many to be shown here\n");
