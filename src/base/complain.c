@@ -124,7 +124,7 @@ static bool same_letters(struct slice a, struct slice b)
 
 void suggest(struct slice wrong, struct slice offer, struct slice *best, unsigned *distance)
 {
-    unsigned d = same_letters(wrong, offer) ? 0 : distance_of(wrong, offer);
+    unsigned d = same_letters(wrong, offer) ? 1 : distance_of(wrong, offer);
     if (d < *distance && d * 2 <= wrong.n + 1) {
         *distance = d;
         *best = offer;

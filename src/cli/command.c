@@ -112,7 +112,8 @@ const struct command commands[] = {
             "read with that of the nearest lower one, which is a finding, too. Findings are errors or warnings; "
             "deviations that partners really send (a short ISA, wrong counts, stray line breaks) are warnings unless "
             "--strict is given. With --partner an interchange has to be one between the partner and us, in either "
-            "direction. FILE - is standard input.",
+            "direction. What may stand at a place, codes included, tells `waybill guide show --codes` of the guide that "
+            "`waybill explain` names. FILE - is standard input.",
         .example = {
             { "waybill check 850.edi", "check one file" },
             { "waybill check --json inbox/*.edi | jq -r .code | sort | uniq -c", "count what is wrong, by code" },

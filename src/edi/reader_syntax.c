@@ -75,7 +75,8 @@ enum found reader_find_syntax(struct edi_reader *r, bool last)
             reader_find(r, FINDING_INTERCHANGE_ELEMENT_SEPARATOR, NULL, 0,
                         dialect == &dialect_x12 ? "the ISA has no usable delimiters" : "there are no usable delimiters",
                         dialect == &dialect_x12 ? "16 elements, then the component separator and the segment terminator"
-                                                : "a UNA with six different ones, or a UNB with the usual ones");
+                                                : "a UNA with six different ones and a UNB behind it, or a UNB with "
+                                                  "the usual ones");
         }
         if (found == FOUND) {
             r->dialect = dialect;

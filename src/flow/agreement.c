@@ -358,6 +358,21 @@ static int standard_map(const struct partner_route *route, struct guides *guides
     return rc == ERR_NOMEM ? err_nomem(err) : 0;
 }
 
+/* A document type of a standard that the file has no ids for: each of its interchanges would be one of others. */
+static void check_standard(const struct partner *p, const struct partner_route *route, struct complaints *c)
+{
+    const struct dialect *d = dialect_of_set(route->document);
+
+    for (unsigned i = 0; i < p->n_identities; i++)
+        if (p->identity[i].dialect == d)
+            return;
+    if (!p->n_identities)
+        return;
+    complain(c, &route->at, "%.*s is a document of %s, and the file has no line \"%s\"", SLICE_FMT(route->document),
+             d == &dialect_x12 ? "X12" : "EDIFACT", d->standard);
+    complain_hint(c, "it says by which ids the partner and we go there.");
+}
+
 int agreement_check_lines(const struct partner *p, struct guides *guides, struct maps *maps, struct complaints *c,
                           struct err *err)
 {
@@ -368,6 +383,8 @@ int agreement_check_lines(const struct partner *p, struct guides *guides, struct
         struct complaints ignored;
         int rc = 0;
 
+        if (route->document.n)
+            check_standard(p, route, c);
         if (route->document.n && !route->map.n)
             rc = standard_map(route, guides, maps, c, &map, err);
         if (rc < 0)

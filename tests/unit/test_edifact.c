@@ -592,8 +592,8 @@ static void test_outside(void **state)
              "! EDIFACT-UCM-13 2:25 UNT: missing (expected a UNT segment at the end of the message)\n"
              "! EDIFACT-UCI-13 2:25 UNZ: missing (expected a UNZ segment at the end of the interchange)\n"
              "ends with 0 groups, 1 documents\n"
-             "! EDIFACT-UCI-22 2:25 there are no usable delimiters (expected a UNA with six different ones, or a UNB with "
-             "the usual ones)\n"
+             "! EDIFACT-UCI-22 2:25 there are no usable delimiters (expected a UNA with six different ones and a UNB "
+             "behind it, or a UNB with the usual ones)\n"
              "! NOT-EDI 2:25 these bytes belong to no interchange: UNB:3'\\x0aLIN+1'UNS (expected an interchange that "
              "begins with ISA, UNA or UNB)\n");
 }

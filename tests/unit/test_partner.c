@@ -481,6 +481,8 @@ static const struct {
       "2:19: \"X12-AK4-6\" cannot be allowed: an element holds a character it may not hold" },
     { "  allow ,\n", "2:10: \"allow\" needs NAME, …" },
     { "  acknowledge 997 tal\n", "2:19: \"tal\" does not belong here | did you mean \"ta1\"?" },
+    { "  acknowledge CONTRL\n",
+      "2:15: \"CONTRL\" is not one of 997|999|ta1|contrl|contrl-2-2|mdn | did you mean \"contrl\"?" },
     { "  receive 850 as Order when a b c\n",
       "2:18: \"Order\" is not a kind of record (order)\n2:31: \"b\" is not one of =|!=" },
     { "  expect 997\n    within\n", "3:11: \"within\" needs TIME" },
