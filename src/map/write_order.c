@@ -18,8 +18,8 @@ struct step {
     uint32_t below;  /* the first node below, 0: none */
     uint32_t next;   /* the next one below the same */
     uint32_t number; /* its place in the order of writing; 0: it has not come yet */
-    uint32_t head;   /* of w->heads: what it says itself, or the nearest node above; 0: nothing */
-    uint32_t all;    /* that of all that stand at the ends below it; 0: not known yet */
+    uint32_t head;   /* of w->heads: what it says itself; 0: nothing */
+    uint32_t all;    /* that of all that stand at the ends below it, who say it or the nearest above them; 0: not known yet */
 };
 
 enum { SAYS_NOTHING = UINT32_MAX - 1, SAYS_SEVERAL = UINT32_MAX };
@@ -125,13 +125,14 @@ static void settle_heads(struct map_writer *w)
 
     while (k) {
         struct step *s = step_of(w, k);
-        if (!s->head)
-            s->head = step_of(w, s->parent)->head;
+        uint32_t says = k;
         if (s->below) {
             k = s->below;
             continue;
         }
-        s->all = s->head ? s->head : SAYS_NOTHING;
+        while (says && !step_of(w, says)->head)
+            says = step_of(w, says)->parent;
+        s->all = says ? step_of(w, says)->head : SAYS_NOTHING;
         for (; k; k = s->parent, s = step_of(w, k)) {
             struct step *up = step_of(w, s->parent);
             up->all = !up->all || up->all == s->all ? s->all : SAYS_SEVERAL;
@@ -213,7 +214,7 @@ static bool is_said(const struct map_writer *w, uint64_t node)
     if (!s->parent)
         return s->below > n && s->all == s->head;
     for (uint32_t up = s->parent; up; up = step_of(w, up)->parent)
-        if (up > n)
+        if (up > n || (step_of(w, up)->head && step_of(w, up)->head != s->head))
             return step_of(w, up)->head == s->head;
     return false;
 }

@@ -928,6 +928,9 @@ static void made_nodes(void **state)
         { "{\"id\":\"s\",\"level\":\"shipment\",\"vendor_number\":\"v\"" ORDER("A \\u0041\\\"") "},"
           NODE("1", "s", "item", "") "," NODE("2", "s", "item", ORDER("A \\u0041\\\"") ",\"order_line\":\"7\""),
           "HL*1**S*1\nREF*VN*v\nHL*2*1*O*1\nPRF*A A\"\nHL*3*2*I*0\nHL*4*2*I*0\nPRF*A A\"****7\nCTT*4\n" },
+        /* what stands between says another */
+        { TOP "," NODE("p", "s", "pack", ORDER("A")) "," NODE("1", "p", "item", ORDER("B")) "," NODE("2", "p", "item", ORDER("B")),
+          "HL*1**S*1\nHL*2*1*O*1\nPRF*B\nHL*3*2*P*1\nPRF*A\nHL*4*3*I*0\nPRF*B\nHL*5*3*I*0\nPRF*B\nCTT*5\n" },
         /* nothing below, nothing said, or the record has its own */
         { "{\"id\":\"s\",\"level\":\"shipment\"" ORDER("A") "}", "HL*1**S*0\nPRF*A\nCTT*1\n" },
         { TOP "," NODE("1", "s", "item", ""), "HL*1**S*1\nHL*2*1*I*0\nCTT*2\n" },
