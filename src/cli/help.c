@@ -449,7 +449,8 @@ static int nothing_called(struct command_context *c, const char *name)
     }
     if (best.n)
         printer_printf(c->err, "hint: did you mean \"%.*s\"?\n", SLICE_FMT(best));
-    printer_text(c->err, "`waybill help` lists the commands, `waybill help findings` the findings.\n");
+    printer_text(c->err, "`waybill help` lists the commands, `waybill help findings` the findings; `waybill guide list` the "
+                         "document types, `waybill partner keywords` what stands in a partner file.\n");
     return EXIT_CODE_USAGE;
 }
 
