@@ -1558,6 +1558,7 @@ static void keep_shared(struct map_reader *r, struct instance *i, size_t from)
     if (i->list)
         close_list(r, i);
     memcpy(i->own_closed, i->closed, sizeof(i->own_closed));
+    r->shared_once = i->once;
     buf_clear(&r->shared);
     buf_add(&r->shared, i->to->p + from, i->to->n - from);
     read_failed(r, &r->shared);
@@ -1578,8 +1579,10 @@ static struct instance *next_row(struct map_reader *r)
     if (read_failed(r, to) < 0)
         return NULL;
     i = open_instance(r, scope, to); /* in the same place: own_closed stays */
-    if (i)
+    if (i) {
         memcpy(i->closed, i->own_closed, sizeof(i->closed));
+        i->once = r->shared_once;
+    }
     return i;
 }
 

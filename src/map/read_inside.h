@@ -81,6 +81,7 @@ struct map_reader {
     unsigned n_rejected;
     struct buf scratch, path;
     struct buf shared;                  /* what an item's own segment wrote, for the further rows of it */
+    uint64_t shared_once;               /* and which fields it gave */
     struct {                            /* what all rows of an item share, gathered until its segments end */
         struct buf text;                /* fields and objects */
         struct kept list[MOST_COMMON];

@@ -1314,6 +1314,14 @@ static void test_rows(void **state)
          "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("17", "5")
          ",\"unmapped\":[{\"path\":\"QTY/QTY.QTY03\",\"value\":\"EA\"}]},{" ITEM("1", "7") ROW("33", "3")
          ",\"unmapped\":[{\"path\":\"QTY/QTY.QTY03\",\"value\":\"CA\"}]}]}");
+    /* a field that the item's own segment has given is given in each row */
+    reads(HEAD BEG_LINES "  PO1 <-> lines[]\n    PO101 <-> number\n    PO106..PO125 pairs <-> items[].(scheme id)\n"
+          "    QTY row\n      QTY01 <-> unit\n      QTY02 <-> quantity decimal\n    N1[BY].N102 -> number\n",
+          BEG "PO1*1*****UP*7~QTY*17*5~QTY*33*3~N1*BY*X1~PO1******UP*7~QTY*17*5~QTY*33*3~N1*BY*X2~",
+          "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("17", "5") "},{" ITEM("1", "7") ROW("33", "3")
+          ",\"unmapped\":[{\"path\":\"N1/N1.N101\",\"value\":\"BY\"},{\"path\":\"N1/N1.N102\",\"value\":\"X1\"}]},"
+          "{\"items\":[{\"scheme\":\"UP\",\"id\":\"7\"}]" ROW("17", "5") "},"
+          "{\"items\":[{\"scheme\":\"UP\",\"id\":\"7\"}]" ROW("33", "3") ",\"number\":\"X2\"}]}");
     /* keys in another order */
     writes(map, "{" BEG_JSON ",\"lines\":[{" ITEM("1", "7") ROW("17", "5") "},{\"quantity\":\"3\",\"unit\":\"33\","
            ITEM("1", "7") "}]}", BEG "PO1*1*****UP*7~QTY*17*5~QTY*33*3~CTT*1~");
