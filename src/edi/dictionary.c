@@ -3,7 +3,8 @@
  *
  * A version is read in two steps. The files' headings (which segment, which element stands where) are read when
  * the version is first needed; a segment or element is resolved, and a code list built, when something asks for
- * it. So a document pays for what its guide uses and not for the whole dictionary.
+ * it; the first few codes that are asked for are looked for in the list's text. So a document pays for what its
+ * guide uses and not for the whole dictionary.
  *
  * A version's own segments hide those of the version it stands on; elements are always looked up from the version
  * that asks, so a segment that did not change still gets the new version's elements. Everything lives in the arena
