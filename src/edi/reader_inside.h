@@ -79,6 +79,8 @@ struct edi_reader {
     struct segment_parts parts;     /* of the segment at hand */
     bool package;                   /* a UNP is to come */
     uint64_t package_length;
+    char package_reference[35];     /* UNO01, as far as 0800 goes */
+    unsigned char package_reference_n;
     struct told told_around, told_inside;   /* of this interchange's envelopes, of document number told_document */
     uint64_t told_document;
 

@@ -100,6 +100,7 @@ static enum walk take_package(struct edi_reader *r, const struct segment *s, siz
     struct slice length = segment_part(s, &r->syntax, 4, 1), before = segment_part(s, &r->syntax, 4, 2);
     size_t start = (size_t)(s->base - r->buf), data = start + s->at[s->n] + 1, here;
     uint64_t n, segments = 0;
+    struct slice reference;
 
     if (before.n && !slice_number(before, 999, &segments))
         segments = 0;
@@ -138,6 +139,12 @@ static enum walk take_package(struct edi_reader *r, const struct segment *s, siz
     reader_find(r, FINDING_PACKAGE, s, 1, "names a package, whose object is passed over: no record holds it", "");
     r->package = true;
     r->package_length = n;
+    reference = segment_element(s, 1);
+    if (reference.n > sizeof(r->package_reference))
+        reference.n = sizeof(r->package_reference);
+    r->package_reference_n = (unsigned char)reference.n;
+    if (reference.n)
+        memcpy(r->package_reference, reference.p, reference.n);
     here = r->n - data;
     r->skip = n > here ? n - here : 0;
     *from = n > here ? r->n : data + (size_t)n;
@@ -156,6 +163,8 @@ static int take_package_end(struct edi_reader *r, const struct segment *s)
     reader_check_envelope(r, s, FINDING_INTERCHANGE_CONTENT);
     if (!slice_number(segment_element(s, 1), MOST_BINARY, &n) || n != r->package_length)
         reader_find(r, FINDING_BINARY_LENGTH, s, 1, "is not the length that the UNO says", "the same number");
+    reader_compare_control(r, s, 2, slice(r->package_reference, r->package_reference_n), FINDING_INTERCHANGE_CONTROL,
+                           "UNO01");
     if (r->sink.envelope_segment && !r->stopped)
         reader_call(r, r->sink.envelope_segment(r->sink.ctx, s));
     return r->stopped;

@@ -411,6 +411,13 @@ static void test_package(void **state)
              " UNO+P1+1|4711+1+23\n"
              "! PACKAGE 1:32 [P1] UNO01: \"P1\" names a package, whose object is passed over: no record holds it\n"
              " UNP+23+P1\n" ORDERS READ ENDED "ends with 0 groups, 2 documents\n");
+    READS_AS("UNB+UNOC:4+A+B+20201126:0915+1'UNO+P1+1:4711+1+2'abUNP+2+P2'UNZ+1+1'",
+             "interchange at 0 version 4 from :A to :B on 20201126 0915 control 1 P EDIFACT ISO 8859-1 .\n"
+             " UNO+P1+1|4711+1+2\n"
+             "! PACKAGE 1:32 [P1] UNO01: \"P1\" names a package, whose object is passed over: no record holds it\n"
+             "! EDIFACT-UCI-28 1:52 [P2] UNP02: \"P2\" is not UNO01 (expected P1)\n"
+             " UNP+2+P2\n"
+             "ends with 0 groups, 1 documents\n");
     /* a length that leads nowhere */
     READS_AS("UNB+UNOC:4+A+B+20201126:0915+1'UNO+P1+1:4711+1+3'abcdefUNP+3+P1'UNZ+1+1'",
              "interchange at 0 version 4 from :A to :B on 20201126 0915 control 1 P EDIFACT ISO 8859-1 .\n"
