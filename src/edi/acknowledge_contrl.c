@@ -260,11 +260,14 @@ static int choose_body(struct acknowledge *a, bool grouped)
 
 /* --- What the reader calls -------------------------------------------------------------------------------- */
 
-static bool has_line_break(const struct edi_syntax *s)
+/* Can an answer be written with these separators: one of components is there, and none is a line break or a tab, which
+ * nobody can see and which is lost on the way? */
+static bool serves(const struct edi_syntax *s)
 {
     const char all[] = { s->component, s->element, s->release, s->repetition, s->terminator };
 
-    return memchr(all, '\n', sizeof(all)) || memchr(all, '\r', sizeof(all)) || memchr(all, '\t', sizeof(all));
+    return s->component && !memchr(all, '\n', sizeof(all)) && !memchr(all, '\r', sizeof(all)) &&
+           !memchr(all, '\t', sizeof(all));
 }
 
 /* As the interchange received is written: its character set, its separators as far as they serve. */
@@ -282,7 +285,7 @@ static int choose_format(struct acknowledge *a, const struct edi_interchange *i)
     c->format.ceiling = LIMIT_ACKNOWLEDGMENT;
     c->format.charset = i->charset;
     c->format.decimal = i->decimal == ',' ? ',' : '.';
-    if (!has_line_break(&i->syntax)) /* which nobody can see, and which is lost on the way */
+    if (serves(&i->syntax))
         c->format.syntax = i->syntax;
     /* who writes small letters where UNOA has none is answered with them: references must come back as they are */
     if (i->charset == CHARSET_UNOA &&

@@ -226,7 +226,7 @@ enum found delimiters_of_unb(const char *p, size_t n, bool last, struct edi_synt
             x = (struct edi_syntax){ 0x1d, 0x1c, 0x1f, 0, 0 };
         } else {
             x.element = p[3];
-            if ((p[2] & ~0x20) == 'B' && n > 8 && p[8] != x.element && !is_letter_or_digit(p[8]))
+            if ((p[2] & ~0x20) == 'B' && n > 8 && p[8] && p[8] != x.element && !is_letter_or_digit(p[8]))
                 x.component = p[8];
         }
         if (next && next != x.terminator && next != x.element && next != x.component)

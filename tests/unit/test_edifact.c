@@ -264,7 +264,7 @@ static void test_delimiters(void **state)
     struct edi_una una;
     size_t length;
     static const struct {
-        const char *text;
+        const char text[64];
         struct edi_syntax syntax;
         size_t length;
         char decimal;
@@ -283,6 +283,7 @@ static void test_delimiters(void **state)
         { "UNA:+.? \r\nUNB+UNOA:3+S+R+201126:0915+1\r\nUNH+1+", { '+', '\r', ':', 0, '?' }, 10, '.', false },
         { "UNB+UNOA:3+S+R+201126:0915+1\nUNH+1+", { '+', '\n', ':', 0, '?' }, 0, 0, false },
         { "UNB*UNOA=3*S*R*201126=0915*1~UNH*1*", { '*', '~', '=', 0, '?' }, 0, 0, false },
+        { "UNB+UNOC\0" "3+S+R+201126:0915+1'UNH+1+", { '+', '\'', ':', 0, '?' }, 0, 0, false },
         { "UNB\x1dUNOB\x1f" "1\x1dS\x1dR\x1d" "1\x1cUNH\x1d" "1\x1d", { 0x1d, 0x1c, 0x1f, 0, 0 }, 0, 0, false },
         { "UNB+UNOA:3+S+R+201126:0915+1'\r\n    UNH+1+", { '+', '\'', ':', 0, '?' }, 0, 0, false },
         { "UNB+UNOA:3+S+R+201126:0915+1~ \t\n UNH+1+", { '+', '~', ':', 0, '?' }, 0, 0, false },
@@ -293,7 +294,10 @@ static void test_delimiters(void **state)
 
     (void)state;
     for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-        assert_int_equal(delimiters_of_unb(cases[i].text, strlen(cases[i].text), true, &x, &una, &length), FOUND);
+        size_t n = sizeof(cases[i].text); /* a NUL may be in it */
+        while (!cases[i].text[n - 1])
+            n--;
+        assert_int_equal(delimiters_of_unb(cases[i].text, n, true, &x, &una, &length), FOUND);
         assert_memory_equal(&x, &cases[i].syntax, sizeof(x));
         assert_int_equal(length, cases[i].length);
         assert_int_equal(una.decimal, cases[i].decimal);
