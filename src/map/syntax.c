@@ -281,7 +281,7 @@ static bool read_check(struct reading *r, struct map_line *l, unsigned i)
     return add_conversion(r, l, c);
 }
 
-static struct map_line *read_line(struct reading *r, unsigned depth)
+static struct map_line *read_line(struct reading *r)
 {
     struct map_line *l = ARENA_NEW(r->arena, struct map_line);
     unsigned i = 0, before = r->lines.complaints->count;
@@ -351,7 +351,8 @@ static struct map_line *read_line(struct reading *r, unsigned depth)
     unsigned at = r->line.depth;
     advance(r);
     if (r->more && r->line.depth > at) {
-        (void)depth;
+        if (l->left.n_elements && !l->pairs && !l->list)
+            wrong(r, 0, "nothing stands below a line of one field");
         l->child = read_lines(r, at + 1);
     }
     return l;
@@ -361,7 +362,7 @@ static struct map_line *read_lines(struct reading *r, unsigned depth)
 {
     struct map_line *first = NULL, **link = &first;
     while (r->more && r->line.depth >= depth && !r->lines.complaints->nomem) {
-        struct map_line *l = read_line(r, depth);
+        struct map_line *l = read_line(r);
         if (!l)
             return NULL;
         *link = l;
@@ -450,7 +451,7 @@ static bool read_map(struct reading *r, struct map *m, struct slice *from_r, str
             }
             advance(r);
         } else {
-            struct map_line *l = read_line(r, 1);
+            struct map_line *l = read_line(r);
             if (!l)
                 return false;
             *link = l;

@@ -40,8 +40,9 @@ static size_t count_rows(const struct lines *lines)
 
     for (; p < end && *p == ' '; n++) {
         p = memchr(p, '\n', (size_t)(end - p));
-        if (!p++)
+        if (!p)
             return n + 1;
+        p++;
     }
     return n;
 }

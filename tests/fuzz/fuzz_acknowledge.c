@@ -36,7 +36,8 @@ static bool is_copied(const struct finding *f)
     case FINDING_INTERCHANGE_CONTENT:
     case FINDING_GROUP_SYNTAX:
     case FINDING_VERSION_SUBSTITUTED:
-    case FINDING_VERSION_LATER: return true;
+    case FINDING_VERSION_LATER:
+    case FINDING_CHARSET_OTHER: return true; /* two letters of Latin 1 may be one of UTF-8 */
     default: /* a 997 names a group by whatever number it has */
         return f->dialect == &dialect_x12 && finding_rows[f->code].level == LEVEL_ELEMENT;
     }

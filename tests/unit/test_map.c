@@ -557,6 +557,7 @@ static void test_conversions_that_do_not_fit(void **state)
     refused(HEAD "  BEG03 number\n", "3:9: expected <->, ->, <-, check, always or row\n");
     refused(HEAD "  BEG03 <->\n", "3:12: a field of the record is expected here\n");
     refused(HEAD "  REF <-> references[x]\n", "3:11: a list is written NAME[]\n");
+    refused(HEAD "  CTT01 check count lines\n    CTT02 -> kind\n", "4:5: nothing stands below a line of one field\n");
     refused(HEAD "  PO1 <-> lines[]\n    PO106..PO125 pairs <-> items[]x\n",
             "4:28: expected: NAME[] or NAME[].(FIRST SECOND)\n");
 }
