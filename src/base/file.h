@@ -17,7 +17,8 @@ int file_keep(struct kept_file **list, struct arena *arena, const char *path, si
               struct slice *name_r, struct err *err);
 void file_free_kept(struct kept_file **list);
 
-/* A file without a name, mode 0600, in the directory; NULL: in TMPDIR (not looked at in set-id programs) or /var/tmp. */
+/* A file without a name, mode 0600, in the directory; NULL: in TMPDIR (not looked at in set-id programs) or
+ * /var/tmp. */
 int file_temporary(const char *directory, int *fd_r, struct err *err);
 /* The same for what will have about `size` bytes: in memory up to FILE_IN_MEMORY, which costs no inode of a disk. */
 enum { FILE_IN_MEMORY = 1 << 20 };

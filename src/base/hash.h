@@ -1,6 +1,7 @@
 /*
- * hash: for tables whose keys a stranger chooses. Hashed with a key that he cannot know, he cannot choose them so that all fall into one
- * slot; slice_hash() is faster, and for keys that come from our own files. SipHash-1-3, as in the standard libraries of many languages.
+ * hash: for tables whose keys a stranger chooses. Hashed with a key that he cannot know, he cannot choose them so that
+ * all fall into one slot; slice_hash() is faster, and for keys that come from our own files. SipHash-1-3, as in the
+ * standard libraries of many languages.
  */
 #ifndef WAYBILL_BASE_HASH_H
 #define WAYBILL_BASE_HASH_H

@@ -79,7 +79,8 @@ int command_check(struct command_context *c)
     if (code)
         return code;
     code = reading_maps(c, &k.reading, &k.maps);
-    for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)
+    for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out);
+         i++)
         code = exit_code_worse(code, check_file(&k, c->argument[i]));
     maps_free(&k.maps.maps);
     reading_deinit(&k.reading);

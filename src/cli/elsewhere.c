@@ -1,7 +1,7 @@
 /*
  * elsewhere: starts waybill-spool, which has the libraries that the translator does without, for a command of the
- * appliance. It lies beside this program, where it was built, or in the libexec folder: of the prefix that this program lies
- * in, wherever that was moved to, else of the one that it was configured for.
+ * appliance. It lies beside this program, where it was built, or in the libexec folder: of the prefix that this program
+ * lies in, wherever that was moved to, else of the one that it was configured for.
  */
 #include "config.h"
 

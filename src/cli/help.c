@@ -146,18 +146,20 @@ static bool help_findings(struct printer *p, struct slice name)
             printer_field(p, "edifact", slice_of(row->edifact ? row->edifact : row->name), 0);
             printer_field(p, "words", slice_of(row->words), 0);
         } else {
-            snprintf(words, sizeof(words), "%s%s%s", row->words, row->edifact ? "; " : "", row->edifact ? row->edifact : "");
+            snprintf(words, sizeof(words), "%s%s%s", row->words, row->edifact ? "; " : "",
+                     row->edifact ? row->edifact : "");
             printer_field(p, "words", slice_of(words), 0);
         }
         printer_end_row(p);
     }
     if (!p->json && name.n == 0)
-        printer_wrap(p,
-                     "\n\nX12-AK3-n, X12-AK4-n, X12-AK5-n, X12-AK9-n and X12-TA1-n are named after the element of the "
-                     "acknowledgment that will hold n: AK304, AK403, AK502, AK905 and TA105. In EDIFACT these findings are "
-                     "called EDIFACT-UCS-n, -UCD-n, -UCM-n, -UCF-n and -UCI-n, after the segment of a CONTRL that will hold "
-                     "n in 0085; the others have one name.",
-                     0, WIDTH);
+        printer_wrap(
+            p,
+            "\n\nX12-AK3-n, X12-AK4-n, X12-AK5-n, X12-AK9-n and X12-TA1-n are named after the element of the "
+            "acknowledgment that will hold n: AK304, AK403, AK502, AK905 and TA105. In EDIFACT these findings are "
+            "called EDIFACT-UCS-n, -UCD-n, -UCM-n, -UCF-n and -UCI-n, after the segment of a CONTRL that will hold "
+            "n in 0085; the others have one name.",
+            0, WIDTH);
     return true;
 }
 
@@ -252,13 +254,15 @@ static void man_page(struct printer *p)
     printer_text(p, ".SH EXIT STATUS\n");
     for (const struct exit_code_row *row = exit_codes; row->words; row++)
         printer_printf(p, ".TP\n.B %d\n%s\n", row->code, row->words);
-    printer_text(p, ".SH ENVIRONMENT\n"
-                    ".TP\n.B WAYBILL_MAPS\nThe folder of guides, maps and record schemas, when \\fB\\-\\-maps\\fR "
-                    "does not name it. Without either, it is "
-                    "\\fImaps\\fR beside the program's folder or \\fIshare/waybill/maps\\fR of the prefix it is "
-                    "installed in.\n"
-                    ".TP\n.B NO_COLOR\nWhen set, there is no colour unless \\fB\\-\\-color always\\fR asks for it.\n"
-                    ".SH SEE ALSO\n.BR waybill\\-guide (5),\n.BR waybill\\-map (5),\n.BR waybill\\-partner (5),\n.BR waybill.h (3)\n");
+    printer_text(
+        p,
+        ".SH ENVIRONMENT\n"
+        ".TP\n.B WAYBILL_MAPS\nThe folder of guides, maps and record schemas, when \\fB\\-\\-maps\\fR "
+        "does not name it. Without either, it is "
+        "\\fImaps\\fR beside the program's folder or \\fIshare/waybill/maps\\fR of the prefix it is "
+        "installed in.\n"
+        ".TP\n.B NO_COLOR\nWhen set, there is no colour unless \\fB\\-\\-color always\\fR asks for it.\n"
+        ".SH SEE ALSO\n.BR waybill\\-guide (5),\n.BR waybill\\-map (5),\n.BR waybill\\-partner (5),\n.BR waybill.h (3)\n");
 }
 
 /* --- The completion of the shell --------------------------------------------------------- */
@@ -449,8 +453,9 @@ static int nothing_called(struct command_context *c, const char *name)
     }
     if (best.n)
         printer_printf(c->err, "hint: did you mean \"%.*s\"?\n", SLICE_FMT(best));
-    printer_text(c->err, "`waybill help` lists the commands, `waybill help findings` the findings; `waybill guide list` the "
-                         "document types, `waybill partner keywords` what stands in a partner file.\n");
+    printer_text(c->err,
+                 "`waybill help` lists the commands, `waybill help findings` the findings; `waybill guide list` the "
+                 "document types, `waybill partner keywords` what stands in a partner file.\n");
     return EXIT_CODE_USAGE;
 }
 

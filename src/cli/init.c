@@ -1,4 +1,5 @@
-/* waybill init DIR: a home for an appliance: folders, a commented waybill.conf, and an example partner who is switched off. */
+/* waybill init DIR: a home for an appliance: folders, a commented waybill.conf, and an example partner who is switched
+ * off. */
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>

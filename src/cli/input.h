@@ -27,8 +27,8 @@ struct input {
 int input_open(const char *path, struct input *in_r, struct err *err);
 /* At most n bytes; 0 at the end, negative on error. */
 ssize_t input_read(struct input *in, char *to, size_t n, struct err *err);
-/* Looks at the first bytes without taking them, for input_starts() and input_looks_like(); of a regular file or a pipe, and
- * not together with input_read(). Waits for a pipe's first bytes. */
+/* Looks at the first bytes without taking them, for input_starts() and input_looks_like(); of a regular file or a pipe,
+ * and not together with input_read(). Waits for a pipe's first bytes. */
 void input_peek(struct input *in);
 /* The first byte that is no blank; 0: not known. */
 char input_starts(const struct input *in);

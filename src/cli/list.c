@@ -1,4 +1,5 @@
-/* waybill list: what is in the spool, newest first: transmissions, documents, deliveries, and what somebody has to look at. */
+/* waybill list: what is in the spool, newest first: transmissions, documents, deliveries, and what somebody has to look
+ * at. */
 #include "cli/spool.h"
 
 struct listing {

@@ -1,9 +1,9 @@
 /*
  * waybill and waybill-spool: the command line. Only this file may exit.
  *
- * SECURITY: the translator opens what the command line names and the guides, maps and schemas of the maps folder, all for
- * reading; it writes to standard output and standard error only, and runs no program but waybill-spool (elsewhere.c). That
- * one writes a spool as well (appliance.c). Neither opens a network connection.
+ * SECURITY: the translator opens what the command line names and the guides, maps and schemas of the maps folder, all
+ * for reading; it writes to standard output and standard error only, and runs no program but waybill-spool
+ * (elsewhere.c). That one writes a spool as well (appliance.c). Neither opens a network connection.
  */
 #include "config.h"
 

@@ -385,7 +385,8 @@ static int take_loss(void *ctx, const struct coverage_gap *gap)
 }
 
 /* A map with the first guide that it names. */
-static int plan_first(struct checking *k, const struct map *map, const struct map_plan **plan_r, const struct guide **guide_r)
+static int plan_first(struct checking *k, const struct map *map, const struct map_plan **plan_r,
+                      const struct guide **guide_r)
 {
     struct err err = { 0 };
     int code = find_guide(k, map_guide(map, 0), guide_r), rc;

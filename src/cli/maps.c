@@ -19,8 +19,8 @@ static bool is_folder(const char *path)
     return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
 }
 
-/* maps/ beside the folder that the executable lies in, or the one of the prefix that it was moved to, seen from bin/ or from
- * libexec/waybill/; false: there is none. */
+/* maps/ beside the folder that the executable lies in, or the one of the prefix that it was moved to, seen from bin/ or
+ * from libexec/waybill/; false: there is none. */
 static bool find_beside(struct buf *path)
 {
     static const char *const places[] = { "../maps/x12", "../share/waybill/maps/x12",

@@ -49,8 +49,9 @@ static int guide_of(struct reading *r, const struct agreement *a, const struct m
             return 0;
         }
     if (group && group->version.n)
-        rc = guides_find(r->guides, slice_of(dialect->standard), dialect->folder(group->version, group->association, room),
-                         map_set(map), &r->complaints, guide_r, err);
+        rc = guides_find(r->guides, slice_of(dialect->standard),
+                         dialect->folder(group->version, group->association, room), map_set(map), &r->complaints,
+                         guide_r, err);
     if (rc == ERR_MISSING)
         rc = guides_by_id(r->guides, map_guide(map, 0), &r->complaints, guide_r, err);
     return rc == ERR_MISSING ? 0 : rc;
@@ -100,8 +101,8 @@ static void note_what_is_to_come(struct command_context *c, const struct partner
         if (folder)
             printer_printf(c->out, ":%u: note: a folder is looked at in each run, whatever `every` says\n", s->at.line);
         else
-            printer_printf(c->out, ":%u: note: nothing is fetched by %.*s yet; what lies at his door is taken\n", s->at.line,
-                           SLICE_FMT(s->value[0]));
+            printer_printf(c->out, ":%u: note: nothing is fetched by %.*s yet; what lies at his door is taken\n",
+                           s->at.line, SLICE_FMT(s->value[0]));
     }
 }
 

@@ -374,6 +374,7 @@ void reading_hint(struct printer *p, const struct input *in)
         printer_text(p, "hint: ");
         printer_safe(p, slice_of(in->name));
         printer_printf(p, " looks like %s%s.\n", like,
-                       slice_is(slice_of(like), "JSON") ? "; `waybill translate --to x12` makes documents of records" : "");
+                       slice_is(slice_of(like), "JSON") ? "; `waybill translate --to x12` makes documents of records"
+                                                        : "");
     }
 }

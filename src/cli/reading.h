@@ -42,8 +42,8 @@ struct reading_maps {
 /* Returns the exit code; when it is not 0 all has been said. */
 int reading_maps(struct command_context *c, struct reading *r, struct reading_maps *maps_r);
 /* A map by its name or its file. A file's guide is one of --guide and --partner, or lies beside it under the same name,
- * and is then read as --guide would read it. Returns the exit code; when it is not 0 all has been said. When *map_r is set
- * all the same, it serves to find more errors, and the complaints are not shown yet. */
+ * and is then read as --guide would read it. Returns the exit code; when it is not 0 all has been said. When *map_r is
+ * set all the same, it serves to find more errors, and the complaints are not shown yet. */
 int reading_map(struct command_context *c, struct reading *r, struct maps *maps, const char *name,
                 const struct map **map_r);
 /* --allow and --strict alone: the names are checked. Returns the exit code. */

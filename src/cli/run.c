@@ -86,7 +86,8 @@ int command_run(struct command_context *c)
     rc = spool_tell_trouble(c, a, slice(NULL, 0), false, &err);
     if (rc < 0)
         code = exit_code_worse(code, command_fail(c, &err));
-    /* what such a partner brings lies at his door until his file is mended: whoever runs this by the clock has to notice */
+    /* what such a partner brings lies at his door until his file is mended: whoever runs this by the clock has to
+     * notice */
     if (a->complaints)
         code = exit_code_worse(code, EXIT_CODE_CONFIG);
     appliance_close(&a);

@@ -7,8 +7,8 @@
 #include "cli/command.h"
 #include "flow/run.h"
 
-/* Opens the appliance of --home, WAYBILL_HOME or /etc/waybill. Complaints of its files are shown; wrong partner files do not keep it from
- * opening. Returns the exit code; when it is not 0 all has been said. */
+/* Opens the appliance of --home, WAYBILL_HOME or /etc/waybill. Complaints of its files are shown; wrong partner files
+ * do not keep it from opening. Returns the exit code; when it is not 0 all has been said. */
 int spool_open(struct command_context *c, bool write, struct appliance **a_r);
 
 /* Who runs the command, for events. */
@@ -24,12 +24,14 @@ const char *spool_id_text(enum thing thing, store_id id, char text[24]);
 const char *spool_time(const struct printer *p, store_time at, char text[32]);
 /* "2026-11-21", perhaps with a time; false: it is none. */
 bool spool_date(const char *text, store_time *at_r);
-/* Is there a partner, or anything of one, of the name that --partner gives? Words when there is not. Returns the exit code. */
+/* Is there a partner, or anything of one, of the name that --partner gives? Words when there is not. Returns the exit
+ * code. */
 int spool_partner(struct command_context *c, struct appliance *a);
 /* What --partner, --state, --from, --until and --limit say. `thing` chooses the states. Returns the exit code. */
 int spool_query(struct command_context *c, enum thing thing, struct store_query *q_r);
 
-/* What somebody has to look at, each kind with its number, and how it is listed: to standard error, or with `shown` as rows. */
+/* What somebody has to look at, each kind with its number, and how it is listed: to standard error, or with `shown` as
+ * rows. */
 int spool_tell_trouble(struct command_context *c, struct appliance *a, struct slice partner, bool shown, struct err *err);
 
 enum { SPOOL_AWAITED = 120 };

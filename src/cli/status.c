@@ -1,4 +1,5 @@
-/* waybill status: one screen: what is on its way, what waits, what somebody has to look at, and what lies at the doors. */
+/* waybill status: one screen: what is on its way, what waits, what somebody has to look at, and what lies at the
+ * doors. */
 #include <stdio.h>
 
 #include "cli/spool.h"

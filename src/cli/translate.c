@@ -1,5 +1,5 @@
-/* waybill translate: records from documents (here), documents from records (translate_write.c), and records from records
- * (translate_carry.c). */
+/* waybill translate: records from documents (here), documents from records (translate_write.c), and records from
+ * records (translate_carry.c). */
 #include "cli/translate.h"
 
 #include <sys/stat.h>
@@ -94,7 +94,8 @@ static int translate_files(struct command_context *c, struct translate_setup *s)
     if (to ? translate_standard(to) != NULL
            : command_has(c, OPTION_CONTROL) || command_has(c, OPTION_DATE) || translate_holds_records(c->argument[0]))
         return translate_to_document(c, s);
-    for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)
+    for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out);
+         i++)
         code = exit_code_worse(code, translate_to_records(c, s, c->argument[i], -1));
     return code;
 }

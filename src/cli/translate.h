@@ -12,7 +12,8 @@ struct translate_setup {
     unsigned threads;
 };
 
-/* All return the exit code. translate.c: documents in, records out: to standard output, or to `fd` when it is not -1. */
+/* All return the exit code. translate.c: documents in, records out: to standard output, or to `fd` when it is not
+ * -1. */
 int translate_to_records(struct command_context *c, struct translate_setup *s, const char *path, int fd);
 /* translate_write.c, --to x12, --to edifact: records in, documents out. */
 int translate_to_document(struct command_context *c, struct translate_setup *s);

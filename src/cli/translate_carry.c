@@ -1,7 +1,8 @@
 /*
  * waybill translate --to KIND: records made of records. Documents are made records first, in an unnamed temporary file.
  *
- * The map is the one that --map names, otherwise records/FROM-TO of the maps folder, chosen for each record by its kind.
+ * The map is the one that --map names, otherwise records/FROM-TO of the maps folder, chosen for each record by its
+ * kind.
  */
 #include "cli/translate.h"
 
@@ -125,7 +126,8 @@ static int find_map(struct carrying *k, struct slice from, const struct map **ma
         return complained(k, rc, &err);
     snprintf(expected, sizeof(expected), "the map %s, or another with --map", name);
     refuse(k, "NO-MAP", "record", from,
-           slice_is(from, k->to) ? "is the kind of record that was asked for already" : "is a kind of record without a map to it",
+           slice_is(from, k->to) ? "is the kind of record that was asked for already"
+                                 : "is a kind of record without a map to it",
            slice_is(from, k->to) ? "" : expected);
     return EXIT_CODE_DATA;
 }

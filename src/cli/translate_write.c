@@ -1,6 +1,7 @@
 /*
- * waybill translate --to x12, --to edifact: documents from records. What is written comes out on standard output as soon
- * as a record is whole; what is wrong with a record goes to standard error, one reason a line, told by the record's field.
+ * waybill translate --to x12, --to edifact: documents from records. What is written comes out on standard output as
+ * soon as a record is whole; what is wrong with a record goes to standard error, one reason a line, told by the
+ * record's field.
  */
 #include "cli/translate.h"
 
@@ -269,7 +270,8 @@ static int write_files(struct writing *w, struct produce_options *o)
 
     if (produce_new(o, &w->produce, &err) < 0)
         return command_fail(c, &err);
-    for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out); i++)
+    for (unsigned i = 0; code != EXIT_CODE_CONFIG && code != EXIT_CODE_LATER && i < c->n && !printer_failed(c->out);
+         i++)
         code = exit_code_worse(code, write_file(w, c->argument[i]));
     /* what was written stays whole, also when a later file could not be read */
     rc = printer_failed(c->out) ? 0 : produce_end(w->produce, &err);

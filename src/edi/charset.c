@@ -139,9 +139,10 @@ static const uint16_t pages[][CHARSET_PAGE] = {
 
 const char *charset_name(enum edi_charset set)
 {
-    static const char *const names[CHARSETS] = { "basic",      "extended",   "ISO 8859-1", "UTF-8",      "UNOA",
-                                                 "UNOB",       "ISO 8859-2", "ISO 8859-3", "ISO 8859-4", "ISO 8859-5",
-                                                 "ISO 8859-6", "ISO 8859-7", "ISO 8859-8", "ISO 8859-9", "ISO 8859-15" };
+    static const char *const names[CHARSETS] = {
+        "basic",      "extended",   "ISO 8859-1", "UTF-8",      "UNOA",       "UNOB",       "ISO 8859-2", "ISO 8859-3",
+        "ISO 8859-4", "ISO 8859-5", "ISO 8859-6", "ISO 8859-7", "ISO 8859-8", "ISO 8859-9", "ISO 8859-15"
+    };
     return names[set];
 }
 

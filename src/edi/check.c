@@ -14,8 +14,8 @@
 static const uint64_t low_bytes[9] = { 0, 0xff, 0xffff, 0xffffff, 0xffffffff, 0xffffffffff, 0xffffffffffff,
                                        0xffffffffffffff, 0xffffffffffffffff };
 
-/* May a later version have what the guide does not? New segments and places, more of them, new codes, longer and further
- * elements; but what is mandatory stays so, and a date a date. */
+/* May a later version have what the guide does not? New segments and places, more of them, new codes, longer and
+ * further elements; but what is mandatory stays so, and a date a date. */
 static bool may_be_later(const struct segment *s, enum finding_code code)
 {
     struct slice tag = segment_tag(s);
@@ -221,7 +221,8 @@ static uint32_t times(const struct checker *c, const struct guide_node *target)
     return c->at && c->at->depth >= counted->depth ? c->count[counted->depth] : 0;
 }
 
-static __attribute__((noinline)) const struct guide_step *choose(const struct checker *c, const struct segment *s, const struct guide_step *step)
+static __attribute__((noinline)) const struct guide_step *choose(const struct checker *c, const struct segment *s,
+                                                                 const struct guide_step *step)
 {
     const struct guide_step *run = &c->guide->more[step->target], *over = NULL;
     for (unsigned i = 0; i < step->candidates; i++) {
@@ -255,13 +256,14 @@ static __attribute__((noinline)) const struct guide_node *no_place(struct checke
             snprintf(r.found, sizeof(r.found), "the %.*s is not used in the %.*s", SLICE_FMT(def->name),
                      SLICE_FMT(c->guide->set));
         else
-            snprintf(r.found, sizeof(r.found), "no guide of version %.*s has this segment", SLICE_FMT(c->guide->version));
+            snprintf(r.found, sizeof(r.found), "no guide of version %.*s has this segment",
+                     SLICE_FMT(c->guide->version));
         if (!def && c->syntax->release && name.n > 3)
             snprintf(r.expected, sizeof(r.expected), "a tag of three letters; a %c inside a text is written %c%c",
                      c->syntax->terminator, c->syntax->release, c->syntax->terminator);
     } else if (c->at) {
-        snprintf(r.found, sizeof(r.found), "cannot follow %.*s%s%s%s%.*s", SLICE_FMT(c->at->tag), r.loop.n ? " in " : "",
-                 r.loop.n ? c->guide->words->loop : "", r.loop.n ? " " : "", SLICE_FMT(r.loop));
+        snprintf(r.found, sizeof(r.found), "cannot follow %.*s%s%s%s%.*s", SLICE_FMT(c->at->tag),
+                 r.loop.n ? " in " : "", r.loop.n ? c->guide->words->loop : "", r.loop.n ? " " : "", SLICE_FMT(r.loop));
     } else {
         snprintf(r.found, sizeof(r.found), "the transaction set cannot begin with this segment");
     }
@@ -270,7 +272,8 @@ static __attribute__((noinline)) const struct guide_node *no_place(struct checke
 }
 
 /* Said once, of the first that is too many: there may be a million. */
-static __attribute__((noinline)) void say_over(struct checker *c, const struct segment *s, const struct guide_node *counted)
+static __attribute__((noinline)) void say_over(struct checker *c, const struct segment *s,
+                                               const struct guide_node *counted)
 {
     struct remark r = { .code = counted->loop ? FINDING_LOOP_OVER_MAX : FINDING_SEGMENT_OVER_MAX };
     r.loop = loop_of(c->guide, counted);
@@ -296,8 +299,8 @@ static void say_over_variant(struct checker *c, const struct segment *s, const s
 }
 
 /* `v` may be NULL: whatever its qualifier. */
-static __attribute__((noinline)) void say_not_used(struct checker *c, const struct segment *s, const struct guide_node *node,
-                         const struct guide_variant *v)
+static __attribute__((noinline)) void say_not_used(struct checker *c, const struct segment *s,
+                                                   const struct guide_node *node, const struct guide_variant *v)
 {
     struct remark r = { .code = FINDING_SEGMENT_NOT_USED, .loop = loop_of(c->guide, node) };
     char which[80] = "";
@@ -307,7 +310,8 @@ static __attribute__((noinline)) void say_not_used(struct checker *c, const stru
     say(c, s, &r);
 }
 
-static __attribute__((noinline)) const struct guide_node *first_segment(struct checker *c, const struct segment *s, int tag)
+static __attribute__((noinline)) const struct guide_node *first_segment(struct checker *c, const struct segment *s,
+                                                                        int tag)
 {
     const struct guide_node *n = c->guide->n > 1 ? &c->guide->node[1] : NULL;
     if (!n || n->loop || tag < 0 || n->local != tag)
@@ -592,7 +596,8 @@ static bool is_code(struct checker *c, const struct element_use *use, const char
 }
 
 /* Is a value right, as far as can be seen fast? */
-static inline __attribute__((always_inline)) bool is_right(struct checker *c, const struct element_use *use, const char *p, uint32_t size)
+static inline __attribute__((always_inline)) bool is_right(struct checker *c, const struct element_use *use,
+                                                           const char *p, uint32_t size)
 {
     const struct codes *codes;
     if (size - use->min > use->range)
@@ -710,7 +715,8 @@ static inline bool is_right_composite(struct checker *c, const struct element *e
            notes_hold(e->note, e->n_notes, present);
 }
 
-/* The characters of a segment that has SEGMENT_ESCAPE: is there nothing to say of them? *high_r: some take several bytes. */
+/* The characters of a segment that has SEGMENT_ESCAPE: is there nothing to say of them? *high_r: some take several
+ * bytes. */
 static __attribute__((noinline)) bool has_right_characters(const struct segment *s, bool *high_r)
 {
     struct slice rest = segment_bytes(s);
@@ -874,8 +880,8 @@ uint64_t check_elements(struct checker *c, const struct segment *s, const struct
     return s->part ? check_parts(c, s, def) : find_and_check_parts(c, s, def);
 }
 
-/* Counts what a partner's guide says of segments with certain qualifiers. Returns the variant that says all of this one;
- * NULL: none speaks of it. */
+/* Counts what a partner's guide says of segments with certain qualifiers. Returns the variant that says all of this
+ * one; NULL: none speaks of it. */
 static const struct guide_variant *variant_of(struct checker *c, const struct segment *s, const struct guide_node *node)
 {
     const struct guide *g = c->guide;
@@ -1068,7 +1074,8 @@ static void check_value(struct checker *c, const struct segment *s, struct remar
                                                SLICE_FMT(codes->line[i].code));
                 }
                 /* lists only grow, and those of an older directory are used with codes of a later one */
-                if (!c->strict_codes && codes == use->element->codes && !guide_later_code(c->guide, use->element, slice(p, n), &later))
+                if (!c->strict_codes && codes == use->element->codes &&
+                    !guide_later_code(c->guide, use->element, slice(p, n), &later))
                     no_codes(c);
                 if (!later.n || c->later.n) {
                     say(c, s, r);
@@ -1137,7 +1144,8 @@ static bool is_other_date(struct slice v, struct slice form)
 static void check_form(struct checker *c, const struct segment *s, struct remark *r, const struct element *e,
                        struct slice value, char separator)
 {
-    const struct slice v = value_part(value, separator, e->form_part - 1u), code = value_part(value, separator, e->form_part);
+    const struct slice v = value_part(value, separator, e->form_part - 1u),
+                       code = value_part(value, separator, e->form_part);
     const struct slice form = v.n && code.n ? form_of(c, e, code) : slice(NULL, 0);
     if (!form.n || has_form(v, form))
         return;
@@ -1145,8 +1153,10 @@ static void check_form(struct checker *c, const struct segment *s, struct remark
     r->component = e->form_part - 1u;
     r->value = v;
     r->about = e->part[e->form_part - 2].element;
-    snprintf(r->found, sizeof(r->found), r->code == FINDING_ELEMENT_DATE_FORM ? "is read as the date it is, but has not form %.*s"
-                                                                             : "is no date of form %.*s", SLICE_FMT(code));
+    snprintf(r->found, sizeof(r->found),
+             r->code == FINDING_ELEMENT_DATE_FORM ? "is read as the date it is, but has not form %.*s"
+                                                  : "is no date of form %.*s",
+             SLICE_FMT(code));
     snprintf(r->expected, sizeof(r->expected), "%.*s", SLICE_FMT(form));
     say(c, s, r);
 }

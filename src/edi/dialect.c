@@ -133,8 +133,14 @@ static struct slice x12_later(const struct edi_document *d, const struct guide *
 const struct dialect dialect_x12 = {
     .standard = "x12",
     .name = "X12",
-    .tag = { { "ISA", ROLE_INTERCHANGE }, { "IEA", ROLE_INTERCHANGE_END }, { "GS", ROLE_GROUP }, { "GE", ROLE_GROUP_END },
-             { "ST", ROLE_DOCUMENT }, { "SE", ROLE_DOCUMENT_END }, { "BIN", ROLE_BINARY }, { "BDS", ROLE_BINARY } },
+    .tag = { { "ISA", ROLE_INTERCHANGE },
+             { "IEA", ROLE_INTERCHANGE_END },
+             { "GS", ROLE_GROUP },
+             { "GE", ROLE_GROUP_END },
+             { "ST", ROLE_DOCUMENT },
+             { "SE", ROLE_DOCUMENT_END },
+             { "BIN", ROLE_BINARY },
+             { "BDS", ROLE_BINARY } },
     .key = KEY('I', 'S', 'A'),
     .first = LETTER('I') | LETTER('G') | LETTER('S') | LETTER('B'),
     .second = LETTER('S') | LETTER('E') | LETTER('T') | LETTER('I') | LETTER('D'),
@@ -208,7 +214,8 @@ static void edifact_group(struct edi_group *g, const struct edi_interchange *i)
     g->version = e[7];
 }
 
-static void edifact_document(struct edi_document *d, const struct slice *element, unsigned flags, char *text, size_t room)
+static void edifact_document(struct edi_document *d, const struct slice *element, unsigned flags, char *text,
+                             size_t room)
 {
     const char c = segment_component_separator(flags, &d->interchange->syntax);
     struct slice first[] = { slice(NULL, 0), element[1], element[2] }, type, release;
@@ -277,8 +284,14 @@ static struct slice edifact_later(const struct edi_document *d, const struct gui
 const struct dialect dialect_edifact = {
     .standard = "edifact",
     .name = "EDIFACT",
-    .tag = { { "UNB", ROLE_INTERCHANGE }, { "UNZ", ROLE_INTERCHANGE_END }, { "UNG", ROLE_GROUP }, { "UNE", ROLE_GROUP_END },
-             { "UNH", ROLE_DOCUMENT }, { "UNT", ROLE_DOCUMENT_END }, { "UNO", ROLE_PACKAGE }, { "UNP", ROLE_BETWEEN } },
+    .tag = { { "UNB", ROLE_INTERCHANGE },
+             { "UNZ", ROLE_INTERCHANGE_END },
+             { "UNG", ROLE_GROUP },
+             { "UNE", ROLE_GROUP_END },
+             { "UNH", ROLE_DOCUMENT },
+             { "UNT", ROLE_DOCUMENT_END },
+             { "UNO", ROLE_PACKAGE },
+             { "UNP", ROLE_BETWEEN } },
     .key = KEY('U', 'N', 'B'),
     .first = LETTER('U'),
     .second = LETTER('N'),

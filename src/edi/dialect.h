@@ -1,6 +1,7 @@
 /*
- * dialect: where X12 and EDIFACT differ, as a table of facts and a few functions of their bytes. Whoever reads or writes
- * asks the table; there is no second reader. Constant, so anybody may hold a pointer to one; nothing is allocated.
+ * dialect: where X12 and EDIFACT differ, as a table of facts and a few functions of their bytes. Whoever reads or
+ * writes asks the table; there is no second reader. Constant, so anybody may hold a pointer to one; nothing is
+ * allocated.
  */
 #ifndef WAYBILL_EDI_DIALECT_H
 #define WAYBILL_EDI_DIALECT_H

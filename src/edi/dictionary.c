@@ -763,8 +763,8 @@ struct codes *guide_codes(const struct guide *guide, struct element_use *use)
     return c;
 }
 
-/* Does a line of an element's block name this code, or one of the list that it stands on? False: no, or a closer look is
- * needed. */
+/* Does a line of an element's block name this code, or one of the list that it stands on? False: no, or a closer look
+ * is needed. */
 static bool names_code(const struct element *e, struct slice code)
 {
     const struct code_source *s = e->source;
@@ -778,7 +778,8 @@ static bool names_code(const struct element *e, struct slice code)
         return false;
     while ((!found || s->lower) && (p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
         char sign = 0;
-        while (++p < end && (*p == ' ' || (s->lower && !sign && (*p == '+' || *p == '-') && end - p > 1 && p[1] == ' ')))
+        while (++p < end &&
+               (*p == ' ' || (s->lower && !sign && (*p == '+' || *p == '-') && end - p > 1 && p[1] == ' ')))
             sign = *p == ' ' ? sign : *p;
         if (p == end || *p != code.p[0] || (size_t)(end - p) <= code.n || memcmp(p, code.p, code.n) != 0 ||
             (p[code.n] != ' ' && p[code.n] != '\n'))

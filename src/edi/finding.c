@@ -11,7 +11,14 @@
 #include "edi/dialect.h"
 
 /* Bytes of partner content shown at most, and bytes of a segment shown around the caret. */
-enum { VALUE_SHOWN = 60, ACK_VALUE_SHOWN = 99, FILE_SHOWN = 400, WORD_SHOWN = 200, BEFORE_CARET = 48, AROUND_CARET = 100 };
+enum {
+    VALUE_SHOWN = 60,
+    ACK_VALUE_SHOWN = 99,
+    FILE_SHOWN = 400,
+    WORD_SHOWN = 200,
+    BEFORE_CARET = 48,
+    AROUND_CARET = 100
+};
 /* Columns for place and segment together; beyond, the segment gets a line of its own, so that the caret's line and
  * the segment's are not wrapped apart. */
 enum { LINE_COLUMNS = 120 };
@@ -290,7 +297,8 @@ static void add_segment(const struct finding *f, bool caret, bool colour, size_t
 
 /* --- The acknowledgment --------------------------------------------------------------- */
 
-/* Up to the ceiling of AK404; blanks for separators that the acknowledgment has as well, none at the end, as it does. */
+/* Up to the ceiling of AK404; blanks for separators that the acknowledgment has as well, none at the end, as it
+ * does. */
 static void add_ack_value(const struct finding *f, struct buf *out)
 {
     struct slice s = slice(f->value.p, f->value.n > ACK_VALUE_SHOWN ? ACK_VALUE_SHOWN : f->value.n);

@@ -274,7 +274,8 @@ struct slice guide_directory(struct slice version, struct slice release, struct 
                              char room[GUIDE_DIRECTORY]);
 /* The same without the association. */
 struct slice guide_without_association(struct slice directory);
-/* And back: "D.96A" and "EAN008", or nothing, of "d96a-ean008"; both lie in room. A version as X12 has it stays as it is. */
+/* And back: "D.96A" and "EAN008", or nothing, of "d96a-ean008"; both lie in room. A version as X12 has it stays as it
+ * is. */
 void guide_directory_parts(struct slice directory, char room[GUIDE_DIRECTORY], struct slice *version_r,
                            struct slice *association_r);
 /* Which of two versions is the later: negative, 0 or positive. Associations do not count. */
@@ -306,14 +307,15 @@ typedef void guide_missing_function(void *ctx, const struct guide_node *missing)
 void guide_missing(const struct guide *guide, const struct guide_node *from, const struct guide_node *to,
                    guide_missing_function *function, void *ctx);
 /* The first node that a path leads to (its loops, then the segment or loop at its end), from the loop `from` on. A loop
- * may go by the tag of its first segment, where no other node has it. NULL: none. The last step's qualifiers are not looked at. */
+ * may go by the tag of its first segment, where no other node has it. NULL: none. The last step's qualifiers are not
+ * looked at. */
 const struct guide_node *guide_node_at(const struct guide *guide, const struct guide_node *from,
                                        const struct slice *tag, unsigned n);
 /* The code list of a use; builds it when it was not needed before. NULL: none, or (complaints->nomem or false
  * entries) it could not be built. Thread-safe. */
 struct codes *guide_codes(const struct guide *guide, struct element_use *use);
-/* Is it in that list? The first codes asked for are looked for in the dictionary's text, and kept in use->list; the list
- * itself is built when there are more, or when one is not found. 1, 0, ERR_NOMEM. Thread-safe. */
+/* Is it in that list? The first codes asked for are looked for in the dictionary's text, and kept in use->list; the
+ * list itself is built when there are more, or when one is not found. 1, 0, ERR_NOMEM. Thread-safe. */
 int guide_has_code(const struct guide *guide, struct element_use *use, struct slice code);
 /* The directory, above the guide's, whose list of the element has a code that the guide's has not: "d01b". Empty: none
  * has it, or the standard has no directories. False: memory is out. Thread-safe. */

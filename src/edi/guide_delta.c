@@ -6,9 +6,9 @@
  * on the nodes of the standard's guide.
  *
  * What lines say of segments with qualifiers, their own or those of the loops around them, is gathered in variants. A
- * line holds for each variant that needs all of its qualifiers, and of two lines the later one counts: when a variant is
- * made, the lines before are said again of it. Where two variants can both fit a segment a third is made that needs the
- * qualifiers of both, so that of those that fit there is always one that all lines have been said of.
+ * line holds for each variant that needs all of its qualifiers, and of two lines the later one counts: when a variant
+ * is made, the lines before are said again of it. Where two variants can both fit a segment a third is made that needs
+ * the qualifiers of both, so that of those that fit there is always one that all lines have been said of.
  */
 #include "edi/guide_inside.h"
 
@@ -81,8 +81,8 @@ static bool check_code(const struct lines *lines, const struct line *line, unsig
     if (code.n > 8) {
         complain(lines->complaints, &at, "a code has at most 8 characters");
     } else if (code.n < e->min || code.n > e->max) {
-        complain(lines->complaints, &at, "\"%.*s\" has %zu characters; element %.*s %.*s is %s", SLICE_FMT(code), code.n,
-                 SLICE_FMT(e->id), SLICE_FMT(e->name), type_name(e, type, sizeof(type)).p);
+        complain(lines->complaints, &at, "\"%.*s\" has %zu characters; element %.*s %.*s is %s", SLICE_FMT(code),
+                 code.n, SLICE_FMT(e->id), SLICE_FMT(e->name), type_name(e, type, sizeof(type)).p);
     } else if (codes && !codes_has(codes, slice_key(code))) {
         complain(lines->complaints, &at, "\"%.*s\" is no code of element %.*s %.*s", SLICE_FMT(code), SLICE_FMT(e->id),
                  SLICE_FMT(e->name));
@@ -152,7 +152,8 @@ static int qualifier_bit(struct delta *d, const struct guide_node *node, const s
     return (int)g->n_qualifiers++;
 }
 
-/* Can a segment have all of these? Not two codes in one element. Qualifiers lie by their bits until guide_delta is done. */
+/* Can a segment have all of these? Not two codes in one element. Qualifiers lie by their bits until guide_delta is
+ * done. */
 static bool agree(const struct guide *g, uint64_t needs)
 {
     for (unsigned i = 0; i < g->n_qualifiers; i++)
@@ -193,7 +194,8 @@ static bool own_codes(const struct guide_context *x, const struct guide *g, cons
         if (!again && !check_code(lines, line, k, code, slice_is(verb, "only") ? old : NULL, use->element))
             complain_hint(x->complaints, "a code that the partner adds comes first, in a line of its own: also %.*s",
                           SLICE_FMT(code));
-        else if (code.n <= 8 && !codes_add(&x->g->arena, &list, &n, &room, (struct code_line){ code, codes_name(old, code) }))
+        else if (code.n <= 8 &&
+                 !codes_add(&x->g->arena, &list, &n, &room, (struct code_line){ code, codes_name(old, code) }))
             return guide_nomem(x);
     }
     if (!codes_build(&x->g->arena, list, n, &made))
@@ -221,10 +223,12 @@ static bool change_use(const struct guide_context *x, const struct guide *g, con
 {
     struct slice verb = line->word[word].s;
     struct place at = lines_place(lines, line, word);
-    bool value = slice_is(verb, "only") || slice_is(verb, "also") || slice_is(verb, "without") || slice_is(verb, "length");
+    bool value =
+        slice_is(verb, "only") || slice_is(verb, "also") || slice_is(verb, "without") || slice_is(verb, "length");
     uint64_t min, max;
     if (value && use->element->type == TYPE_COMPOSITE) {
-        complain(lines->complaints, &at, "element %.*s is a composite: name the component that is meant, such as %.*s-1",
+        complain(lines->complaints, &at,
+                 "element %.*s is a composite: name the component that is meant, such as %.*s-1",
                  SLICE_FMT(use->element->id), SLICE_FMT(line->word[word - 1].s));
     } else if (slice_is(verb, "must") && word + 1 == line->n) {
         use->requirement = REQ_MANDATORY;
@@ -665,7 +669,8 @@ static bool find_place(struct delta *d, const struct line *line, struct change *
         const struct guide_node *segment = first_segment(g, found);
         for (unsigned k = 0; k < c->path.step[i].n_selects; k++) {
             int bit = -1;
-            if (segment->def && !path_resolve_select(d->lines, line, &c->path, &c->path.step[i].select[k], segment->def))
+            if (segment->def &&
+                !path_resolve_select(d->lines, line, &c->path, &c->path.step[i].select[k], segment->def))
                 return false;
             bit = segment->def ? qualifier_bit(d, segment, &c->path.step[i].select[k], line) : -1;
             if (bit < 0)
@@ -793,8 +798,8 @@ bool guide_use_changed(const struct element_use *use, const struct element_use *
 
 /* ---- files ---- */
 
-/* An association's folder may have a dictionary of its own, standing on the directory's: its codes, most of all. Then the
- * segments are those of that one. */
+/* An association's folder may have a dictionary of its own, standing on the directory's: its codes, most of all. Then
+ * the segments are those of that one. */
 static int own_dictionary(struct delta *d, struct slice id)
 {
     const struct guide_context *x = d->x;

@@ -53,8 +53,8 @@ typedef void lexer_function(struct lexer_index *x, const char *block, size_t n, 
 lexer_function *lexer_choose(enum lexer_kind kind);
 const char *lexer_name(lexer_function *f);
 
-/* One segment, borrowing from a block and its index. Element k (from 1) is base[at[k-1]+1 … at[k]). Component j (from 1) of
- * it is base[part[n-1]+1 … part[n]) where n = rank[k-1] + j; the last one has n = rank[k]. */
+/* One segment, borrowing from a block and its index. Element k (from 1) is base[at[k-1]+1 … at[k]). Component j (from
+ * 1) of it is base[part[n-1]+1 … part[n]) where n = rank[k-1] + j; the last one has n = rank[k]. */
 struct segment {
     const char *base;
     const uint32_t *at;     /* at[0] is the end of the tag */
@@ -85,8 +85,8 @@ static inline struct slice segment_tag(const struct segment *s)
 }
 
 /* What separates the components of an element, and its repetitions, in a segment with these flags. A segment that holds
- * release characters, or text of another character set than UTF-8, is handed out as a copy without them, in UTF-8. In the
- * copy a component separator may be text; so those that separate are bytes there that UTF-8 never has. */
+ * release characters, or text of another character set than UTF-8, is handed out as a copy without them, in UTF-8. In
+ * the copy a component separator may be text; so those that separate are bytes there that UTF-8 never has. */
 enum { REWRITTEN_COMPONENT = 0xff, REWRITTEN_REPETITION = 0xfe };
 
 static inline char segment_component_separator(unsigned flags, const struct edi_syntax *syntax)
@@ -101,8 +101,8 @@ static inline char segment_repetition_separator(unsigned flags, const struct edi
 
 /* Component `part` of an element's value, from 1; no separator: it is the first. */
 struct slice value_part(struct slice value, char separator, unsigned part);
-/* Looks for the components once, and the segment has them from then on. False: there are too many, repetitions among them,
- * or nothing separates any. There are eight bytes behind the segment that may be read. */
+/* Looks for the components once, and the segment has them from then on. False: there are too many, repetitions among
+ * them, or nothing separates any. There are eight bytes behind the segment that may be read. */
 bool segment_find_parts(struct segment *s, const struct edi_syntax *syntax, struct segment_parts *parts_r);
 struct slice segment_look_for_part(const struct segment *s, const struct edi_syntax *syntax, unsigned k, unsigned part);
 

@@ -11,7 +11,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-
 int edi_reader_new(const struct edi_reader_options *options, const struct edi_sink *sink, struct edi_reader **reader_r,
                    struct err *err)
 {

@@ -3,7 +3,8 @@
  * UNH … UNZ), several of each in one file, of both kinds, TA1 anywhere, what the field does to them, and every check of
  * the documents inside.
  *
- * A segment of the interchange that a guide is named after (TA1) is a document, too: a bare one, without ST, SE and group.
+ * A segment of the interchange that a guide is named after (TA1) is a document, too: a bare one, without ST, SE and
+ * group.
  *
  * The reader is fed bytes and calls a sink. It opens nothing and keeps no more than one chunk and one segment.
  * Bad documents never make it fail: what is wrong is a finding. It fails (negative) for want of memory, when a
@@ -137,9 +138,9 @@ struct edi_reader_options {
     enum lexer_kind lexer;
     bool structure_only;                    /* envelopes and places, no element checks: for explain and speed tests */
     struct complaints *complaints;          /* errors in guide files */
-    /* When set, documents are not read but handed over in runs, those excepted whose bounds are in doubt: what the group
-     * says of its documents (accepted) is not known then. `run` NULL: such a document comes, and the sink hears of it as
-     * soon as this call returns; runs handed over come before it. */
+    /* When set, documents are not read but handed over in runs, those excepted whose bounds are in doubt: what the
+     * group says of its documents (accepted) is not known then. `run` NULL: such a document comes, and the sink hears
+     * of it as soon as this call returns; runs handed over come before it. */
     int (*run)(void *run_ctx, const struct edi_reader *r, const struct edi_run *run);
     void *run_ctx;
 };

@@ -26,7 +26,8 @@ uint64_t reader_count_lines(const char *p, size_t n)
             counts += ~(((v & low) + low) | v | low) >> 7 & one;
         }
         n -= words * 8;
-        lines += ((counts & 0x00ff00ff00ff00ffull) + (counts >> 8 & 0x00ff00ff00ff00ffull)) * 0x0001000100010001ull >> 48;
+        lines +=
+            ((counts & 0x00ff00ff00ff00ffull) + (counts >> 8 & 0x00ff00ff00ff00ffull)) * 0x0001000100010001ull >> 48;
     }
     for (; n; p++, n--)
         lines += *p == '\n';
@@ -130,7 +131,8 @@ int reader_hand_over(struct edi_reader *r, const struct segment *s, struct findi
         const struct segment *of = s->flags & SEGMENT_REWRITTEN ? r->copy.of : s;
         struct slice value = reader_original(r, s, f->value);
         if (s->flags & SEGMENT_REWRITTEN && f->value.n &&
-            (memchr(f->value.p, REWRITTEN_COMPONENT, f->value.n) || memchr(f->value.p, REWRITTEN_REPETITION, f->value.n)))
+            (memchr(f->value.p, REWRITTEN_COMPONENT, f->value.n) ||
+             memchr(f->value.p, REWRITTEN_REPETITION, f->value.n)))
             f->value = value;
         f->segment = segment_bytes(of);
         f->terminator = r->syntax.terminator;

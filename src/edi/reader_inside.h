@@ -106,8 +106,8 @@ struct edi_reader {
     unsigned next_cached;
 
     struct checker checker;         /* of the document */
-    /* UNH and UNT of syntax version 4 hold more than those of the messages' guides, which are of version 3: how much may
-     * be in them, the syntax says. */
+    /* UNH and UNT of syntax version 4 hold more than those of the messages' guides, which are of version 3: how much
+     * may be in them, the syntax says. */
     enum { SERVICE_NONE, SERVICE_BY_GUIDE, SERVICE_BY_SYNTAX } service;
     struct checker outside;         /* of envelope segments */
     enum finding_code outside_code;
@@ -206,8 +206,8 @@ int reader_envelope_remark(void *ctx, const struct segment *s, const struct rema
 /* ---- reader_rewrite.c ---- */
 
 /* A segment that cannot be handed out as it stands: released characters, bytes of another character set, a tag in small
- * letters or with the numbers of its nesting. Returns the copy, or the segment itself when nothing is odd about it; NULL
- * when memory is out (the reader is stopped). */
+ * letters or with the numbers of its nesting. Returns the copy, or the segment itself when nothing is odd about it;
+ * NULL when memory is out (the reader is stopped). */
 const struct segment *reader_rewrite(struct edi_reader *r, const struct segment *s);
 static inline const struct segment *reader_readable(struct edi_reader *r, const struct segment *s)
 {

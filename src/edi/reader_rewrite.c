@@ -94,8 +94,8 @@ uint32_t reader_mend_tag(const struct edi_reader *r, const struct segment *s, ui
     return mended;
 }
 
-/* Once for each document, and once for the envelopes of an interchange: a reader of runs knows no more than that. A document
- * that begins here is not counted yet: the finding is the interchange's. */
+/* Once for each document, and once for the envelopes of an interchange: a reader of runs knows no more than that. A
+ * document that begins here is not counted yet: the finding is the interchange's. */
 static struct told *told_of(struct edi_reader *r, enum dialect_role role)
 {
     uint64_t document = r->in.documents + (role == ROLE_DOCUMENT);

@@ -8,7 +8,6 @@
  */
 #include "edi/reader_inside.h"
 
-
 /* A segment of a document, counted, and readable as it stands. */
 static __attribute__((noinline)) int take_readable(struct edi_reader *r, const struct segment *s)
 {

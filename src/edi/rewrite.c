@@ -83,8 +83,10 @@ const struct segment *rewrite_segment(struct rewritten *c, const struct edi_synt
     }
     memset(c->text + n, 0, BEHIND);
     /* the bytes that separate are no UTF-8: whoever takes an element with some for a text must look */
-    c->segment = (struct segment){ c->text, c->at, 0, s->n,
-                                   s->flags | SEGMENT_REWRITTEN | (s->flags & SEGMENT_PARTS ? SEGMENT_ESCAPE : 0), NULL, NULL };
+    c->segment = (struct segment){
+        c->text, c->at, 0, s->n, s->flags | SEGMENT_REWRITTEN | (s->flags & SEGMENT_PARTS ? SEGMENT_ESCAPE : 0),
+        NULL,    NULL
+    };
     c->of = s;
     return &c->segment;
 }

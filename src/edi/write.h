@@ -1,9 +1,10 @@
 /*
  * write: X12 and EDIFACT put together from slices: segments, envelopes, counts.
  *
- * The writer knows syntax, not meaning: which characters may go out, where separators stand, what ISA, GS, ST (UNB, UNG,
- * UNH) and their trailers say. Whether a segment belongs where it is written is for the caller to know; edi_write_end()
- * hands out what was just written as a `struct segment`, so that a checker can look at it as the reader would show it.
+ * The writer knows syntax, not meaning: which characters may go out, where separators stand, what ISA, GS, ST (UNB,
+ * UNG, UNH) and their trailers say. Whether a segment belongs where it is written is for the caller to know;
+ * edi_write_end() hands out what was just written as a `struct segment`, so that a checker can look at it as the reader
+ * would show it.
  *
  *     edi_write_interchange(w, &envelope);
  *     edi_write_group(w, &envelope);
@@ -58,7 +59,8 @@ struct edi_write_options {
 
 /* X12: * ~ > ^, no line ends, extended, nothing allowed. */
 void edi_write_options_init(struct edi_write_options *o);
-/* EDIFACT: UNA:+.? ' no line ends, UNOC, nothing allowed; in syntax version 4 repetitions are separated by an asterisk. */
+/* EDIFACT: UNA:+.? ' no line ends, UNOC, nothing allowed; in syntax version 4 repetitions are separated by an
+ * asterisk. */
 void edi_write_options_edifact(struct edi_write_options *o);
 /* Delimiters and decimal mark as they stand behind "UNA", or with it, ":+.? '"; "none": no UNA where none is needed.
  * False: it is neither. */
@@ -126,8 +128,9 @@ int edi_writer_options(struct edi_writer *w, const struct edi_write_options *opt
 char edi_writer_decimal(const struct edi_writer *w);
 const struct dialect *edi_writer_dialect(const struct edi_writer *w);
 
-/* The envelopes. SE01, GE01 and IEA01 (UNT01, UNE01, UNZ01) are counted, the control numbers repeated. ISA13 is padded with
- * zeros to nine digits, a numeric ST02 to four; in EDIFACT all stay as they are given. Inner envelopes are ended first. */
+/* The envelopes. SE01, GE01 and IEA01 (UNT01, UNE01, UNZ01) are counted, the control numbers repeated. ISA13 is padded
+ * with zeros to nine digits, a numeric ST02 to four; in EDIFACT all stay as they are given. Inner envelopes are ended
+ * first. */
 int edi_write_interchange(struct edi_writer *w, const struct edi_envelope *e);
 int edi_write_interchange_end(struct edi_writer *w);
 int edi_write_group(struct edi_writer *w, const struct edi_envelope *e);
@@ -144,9 +147,9 @@ void edi_writer_header(const struct edi_writer *w, struct segment *segment_r);
  * same as values not given. */
 int edi_write_begin(struct edi_writer *w, struct slice tag);
 int edi_write_element(struct edi_writer *w, unsigned element, struct slice value);
-/* All elements of the segment at hand at once, the first: for each bit k of `mask` the value of element k + 1 lies k times
- * `stride` bytes behind `value`. 1: some value is empty or needs more than copying; nothing was written, they are to be
- * written one by one. */
+/* All elements of the segment at hand at once, the first: for each bit k of `mask` the value of element k + 1 lies k
+ * times `stride` bytes behind `value`. 1: some value is empty or needs more than copying; nothing was written, they are
+ * to be written one by one. */
 int edi_write_elements(struct edi_writer *w, uint64_t mask, const struct slice *value, size_t stride);
 /* The same where components are among the values: of the whole segment, in ascending order. */
 struct edi_value {
@@ -164,8 +167,8 @@ int edi_write_component(struct edi_writer *w, unsigned element, unsigned compone
 int edi_write_repeat(struct edi_writer *w, unsigned element, unsigned repetition, struct slice value);
 /* The bytes of a BIN or BDS: as they are, no character is looked at. */
 int edi_write_binary(struct edi_writer *w, unsigned element, struct slice value);
-/* 1: the segment was written. 0: it held nothing and was left out; `always` writes it even so. *segment_r (may be
- * NULL) shows it until the next call of the writer, as the reader would: text that was released or is of another character
+/* 1: the segment was written. 0: it held nothing and was left out; `always` writes it even so. *segment_r (may be NULL)
+ * shows it until the next call of the writer, as the reader would: text that was released or is of another character
  * set than UTF-8 in a copy (rewrite.h). base is NULL when it was left out. */
 int edi_write_end(struct edi_writer *w, bool always, struct segment *segment_r);
 /* Segments written elsewhere in the same syntax: their bytes, terminators included, and how many they are. */

@@ -1,6 +1,6 @@
 /*
- * write_inside: what the files of the writer share: write.c (values, segments, marks, output) and write_envelope.c (what
- * begins and ends interchanges, groups and documents in each dialect). Nobody else includes it.
+ * write_inside: what the files of the writer share: write.c (values, segments, marks, output) and write_envelope.c
+ * (what begins and ends interchanges, groups and documents in each dialect). Nobody else includes it.
  */
 #ifndef WAYBILL_EDI_WRITE_INSIDE_H
 #define WAYBILL_EDI_WRITE_INSIDE_H

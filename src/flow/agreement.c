@@ -349,7 +349,8 @@ static int standard_map(const struct partner_route *route, struct guides *guides
     complaints_init(&ignored);
     rc = maps_by_set(maps, standard_of(route->document), route->document, &ignored, map_r, NULL);
     if (rc == ERR_MISSING) {
-        found = guides_find(guides, standard_of(route->document), SLICE("004010"), route->document, &ignored, &guide, NULL);
+        found =
+            guides_find(guides, standard_of(route->document), SLICE("004010"), route->document, &ignored, &guide, NULL);
         complain(c, &route->at, "there is %s for %.*s, so that no record is made of it, nor it of one",
                  found == ERR_MISSING ? "neither guide nor map" : "no map", SLICE_FMT(route->document));
         complain_hint(c, "`waybill map list` shows those that there are; `map NAME` names one beside this file.");

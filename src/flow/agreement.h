@@ -26,8 +26,8 @@ void agreement_free(struct agreement **agreement);
  * of which there is no map at all is no error, unless it is asked for. */
 int agreement_read_maps(struct agreement *a, struct maps *maps, struct complaints *c, struct err *err);
 
-/* What the lines `receive` and `send` say without naming a map: kinds of records and their fields, and document types that there is a
- * map for. And lines that mean nothing yet. ERR_NOMEM. */
+/* What the lines `receive` and `send` say without naming a map: kinds of records and their fields, and document types
+ * that there is a map for. And lines that mean nothing yet. ERR_NOMEM. */
 int agreement_check_lines(const struct partner *p, struct guides *guides, struct maps *maps, struct complaints *c,
                           struct err *err);
 /* Of a file in the partners' folder of a home: it is named after its partner, */

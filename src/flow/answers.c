@@ -112,7 +112,8 @@ static int on_sent(void *ctx, const struct store_document *d)
     if (!grown)
         return err_nomem(a->err);
     a->found = grown;
-    /* one that was answered before keeps what was said first, and one that was dropped stays so; it is known all the same */
+    /* one that was answered before keeps what was said first, and one that was dropped stays so; it is known all the
+     * same */
     a->found[a->n++] =
         d->state == DOCUMENT_WRITTEN || d->state == DOCUMENT_AWAITED || d->state == DOCUMENT_OVERDUE ? d->id : 0;
     return 0;

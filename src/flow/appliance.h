@@ -1,5 +1,6 @@
 /*
- * appliance: what the stages of the flow work with. Each stage is a function that does all that can be done now, in batches:
+ * appliance: what the stages of the flow work with. Each stage is a function that does all that can be done now, in
+ * batches:
  *
  *     door_take()         files at the doors are accepted, and removed there
  *     receive_work()      what arrived is unpacked, or translated, acknowledged, recognised and routed
@@ -9,9 +10,9 @@
  *     archive_work()      what is through and older than its partner's `keep` goes to the archive; when all else is idle
  *     garbage_work()      payloads that nothing names are removed; as above
  *
- * Each returns 0 and in *done_r how many things it moved; the appliance is idle when none moved any. A thing that cannot be worked on
- * is buried, held or put off, with the reason, and never stops the others. Negative: the machine itself fails (disk, memory), and the batch
- * at hand was rolled back: all is as before it.
+ * Each returns 0 and in *done_r how many things it moved; the appliance is idle when none moved any. A thing that
+ * cannot be worked on is buried, held or put off, with the reason, and never stops the others. Negative: the machine
+ * itself fails (disk, memory), and the batch at hand was rolled back: all is as before it.
  *
  * The ledger's states are those of spool/README.md, and the verbs of spool/store.h draw its arrows.
  */

@@ -1,14 +1,14 @@
 /*
- * archive: payloads that are long through go into compressed files, one for each partner and month; those that nothing names are
- * removed. See appliance.h and spool/README.md.
+ * archive: payloads that are long through go into compressed files, one for each partner and month; those that nothing
+ * names are removed. See appliance.h and spool/README.md.
  *
- * An archive's path is in the ledger before its file is there, so that a file without its end is known as ours and written
- * anew. The file is written to tmp/, synced, named, its folder synced, and read back from the disk; then one commit says
- * that the payloads lie in it; then the places that they had are removed. What is killed in between is done again, and the
- * sweep of the next start removes places that nobody knows.
+ * An archive's path is in the ledger before its file is there, so that a file without its end is known as ours and
+ * written anew. The file is written to tmp/, synced, named, its folder synced, and read back from the disk; then one
+ * commit says that the payloads lie in it; then the places that they had are removed. What is killed in between is done
+ * again, and the sweep of the next start removes places that nobody knows.
  *
- * A partner's payloads go when one of them is a little older than `keep`; then all go that are older than that: so there are a few
- * files a month, and not one for each run.
+ * A partner's payloads go when one of them is a little older than `keep`; then all go that are older than that: so
+ * there are a few files a month, and not one for each run.
  */
 #include "flow/archive.h"
 

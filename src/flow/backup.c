@@ -1,8 +1,9 @@
 /*
  * backup: see backup.h. This file makes one.
  *
- * In this order: payloads are kept from being removed (archive_lock), the ledger is copied, then what that copy names; last of
- * all `backup`. Segments grow meanwhile: what they are longer by is named by nobody. Files of the archive are copied as they are.
+ * In this order: payloads are kept from being removed (archive_lock), the ledger is copied, then what that copy names;
+ * last of all `backup`. Segments grow meanwhile: what they are longer by is named by nobody. Files of the archive are
+ * copied as they are.
  */
 #include "flow/backup.h"
 
@@ -73,7 +74,8 @@ int backup_open_file(int folder, const char *name, mode_t mode, int *fd_r, struc
     return *fd_r < 0 ? err_system(err, "%s: cannot be made", name) : 0;
 }
 
-/* libarchive forgets memory of its own when it is told that a write failed: so it is not, and whoever called it asks. */
+/* libarchive forgets memory of its own when it is told that a write failed: so it is not, and whoever called it
+ * asks. */
 static la_ssize_t take(struct archive *tar, void *ctx, const void *p, size_t n)
 {
     struct copying *k = ctx;

@@ -5,8 +5,8 @@
  *     waybill.conf partners/ maps/ keys/      keys only when asked for
  *     spool/ledger objects/ segments/ archive/
  *
- * A folder, or all of it in a tar. What lies at the doors (in/, out/) is no part of it: what was accepted is in the ledger, and what
- * was not is still its sender's.
+ * A folder, or all of it in a tar. What lies at the doors (in/, out/) is no part of it: what was accepted is in the
+ * ledger, and what was not is still its sender's.
  */
 #ifndef WAYBILL_FLOW_BACKUP_H
 #define WAYBILL_FLOW_BACKUP_H
@@ -39,8 +39,9 @@ struct restore_options {
     void *ctx;
 };
 
-/* waybill.conf comes last: before it is there the folder is no home. Whatever had not left when the copy was made is held
- * (HELD_RESTORED), for it may have left since. Each payload is read and compared; what is damaged is told of, and stays. */
+/* waybill.conf comes last: before it is there the folder is no home. Whatever had not left when the copy was made is
+ * held (HELD_RESTORED), for it may have left since. Each payload is read and compared; what is damaged is told of, and
+ * stays. */
 int backup_restore(const struct restore_options *o, struct backup_told *told_r, struct err *err);
 
 #endif

@@ -22,8 +22,8 @@ struct source {
     struct slice standard, version, set, sender, receiver, interchange, group, document, usage, sent_at, group_sender,
         group_receiver, group_sent_at, implementation;
     /* of EDIFACT */
-    struct slice syntax, sender_routing, receiver_routing, group_sender_qualifier, group_receiver_qualifier, application,
-        priority, agreement;
+    struct slice syntax, sender_routing, receiver_routing, group_sender_qualifier, group_receiver_qualifier,
+        application, priority, agreement;
 };
 
 /* What kinds of records are written with. */
@@ -670,7 +670,8 @@ static void warn_of_version(struct composer *c, const struct choice *k)
     enum finding_code code = FINDING_VERSION_SUBSTITUTED;
     struct map_write_finding f = {
         .code = finding_name(code, c->made->dialect),
-        .severity = c->options->policy ? (enum severity)c->options->policy->severity[code] : finding_rows[code].severity,
+        .severity =
+            c->options->policy ? (enum severity)c->options->policy->severity[code] : finding_rows[code].severity,
         .path = SLICE("source.version"),
         .value = slice_of(k->version),
         .found = "has no guide of its own, that of another version is used",
@@ -778,7 +779,8 @@ static int prepare(struct composer *c, const struct record *record, const struct
         return ERR_DATA;
     }
     if (rejected) {
-        refuse(c, "RECORD-REJECTED", "rejected", slice(NULL, 0), "says that the record was refused when it was read", "");
+        refuse(c, "RECORD-REJECTED", "rejected", slice(NULL, 0), "says that the record was refused when it was read",
+               "");
         return ERR_DATA;
     }
     route = c->options->route ? c->options->route

@@ -78,7 +78,8 @@ int facts_of(const struct record *record, struct slice sender, struct arena *are
     for (unsigned i = 0; rc == 0 && i < sizeof(fields) / sizeof(fields[0]); i++) {
         rc = record_text(tape, slice_of(fields[i].path), arena, fields[i].text, err);
         if (rc == 0 && fields[i].text->n > FACTS_TEXT)
-            rc = err_set(err, ERR_DATA, "%s has %zu bytes, and %d is the most", fields[i].path, fields[i].text->n, FACTS_TEXT);
+            rc = err_set(err, ERR_DATA, "%s has %zu bytes, and %d is the most", fields[i].path, fields[i].text->n,
+                         FACTS_TEXT);
     }
     if (rc < 0)
         return rc;
@@ -117,7 +118,8 @@ static int tell(struct numbers *n, const struct json_tape *tape, uint32_t node)
 
     if (json_string(tape, node, n->arena, &value) < 0)
         return err_nomem(n->err);
-    if (!value.n || value.n > FACTS_TEXT || (slice_eq(value, n->last_value) && slice_eq(buf_slice(&n->path), n->last_field)))
+    if (!value.n || value.n > FACTS_TEXT ||
+        (slice_eq(value, n->last_value) && slice_eq(buf_slice(&n->path), n->last_field)))
         return 0;
     field = arena_copy(n->arena, buf_slice(&n->path));
     value = arena_copy(n->arena, value); /* a streamed item goes */

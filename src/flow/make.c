@@ -2,8 +2,8 @@
  * make: records that wait for a partner become what he gets: documents in an interchange, or a file of records; see
  * appliance.h. Where the partner's line is for another kind of record, that is made first, by the map between the two.
  *
- * Those that go the same way go together, as many as the line's `batch` says. Each group is made as far as the mark in the batch: a
- * record that cannot be written dies by itself, with the reason, and the others go on.
+ * Those that go the same way go together, as many as the line's `batch` says. Each group is made as far as the mark in
+ * the batch: a record that cannot be written dies by itself, with the reason, and the others go on.
  */
 #include "flow/receive.h"
 
@@ -119,9 +119,9 @@ int appliance_record(struct appliance *a, const struct payload *records, uint64_
 /* --- Looking back ---------------------------------------------------------------------------- */
 
 /*
- * Numbers are everybody's, so that a partner could have another's document made of a record of his. Recalled is what came from the partner
- * that the delivery is for; else what came from whom its record came from, or from a system of ours; never anything else, however much
- * of it there is.
+ * Numbers are everybody's, so that a partner could have another's document made of a record of his. Recalled is what
+ * came from the partner that the delivery is for; else what came from whom its record came from, or from a system of
+ * ours; never anything else, however much of it there is.
  */
 enum source { THEIRS, OURS, SOURCES };
 
@@ -572,7 +572,9 @@ static int put_down(struct making *m, const struct payload *payload, uint64_t co
     struct store_transmission t = { .direction = STORE_OUT,
                                     .partner = m->partner->name,
                                     .way = m->route->way,
-                                    .format = m->route->as_record ? SLICE("json") : slice_of(dialect_of_set(m->route->document)->standard),
+                                    .format = m->route->as_record
+                                                  ? SLICE("json")
+                                                  : slice_of(dialect_of_set(m->route->document)->standard),
                                     .payload = *payload,
                                     .priority = 2 };
     struct buf target, name;

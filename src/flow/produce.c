@@ -2,8 +2,8 @@
  * produce: see produce.h.
  *
  * Records are composed (compose.h) by as many threads as there are, the caller's among them, and taken in the order
- * they came: envelope, control number, body. What is larger than a job may hold is composed and taken at once; a streamed
- * record's body waits in a temporary file until it is known to be right.
+ * they came: envelope, control number, body. What is larger than a job may hold is composed and taken at once; a
+ * streamed record's body waits in a temporary file until it is known to be right.
  *
  * When the envelope changes, the old one is closed and the new one opened, but neither is given out before the first
  * record in it was written: a mark remembers the moment before, and a refused record goes back there.

@@ -87,7 +87,8 @@ int produce_record(struct produce *p, const struct record *record, struct slice 
 /* Closes what is open and gives out the rest. */
 int produce_end(struct produce *p, struct err *err);
 const struct produce_counts *produce_counts(const struct produce *p);
-/* Behind produce_end(): another output begins, with these numbers and that time; counts begin anew. What was prepared stays. */
+/* Behind produce_end(): another output begins, with these numbers and that time; counts begin anew. What was prepared
+ * stays. */
 void produce_again(struct produce *p, uint64_t interchange, uint64_t group, const struct edi_time *now);
 
 /* "2026-11-20", "2026-11-20T15:30", "2026-11-20T15:30:05". Without seconds `second` is -1. False: it is none. */

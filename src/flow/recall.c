@@ -74,8 +74,8 @@ static int keep(struct recall *r, struct record_reader *reader, const struct rec
                        (unsigned long long)record->line, LIMIT_ITEM >> 20);
     r->used += record->size + record->tape->n * sizeof(struct json_node) + sizeof(*kept) + OVERHEAD;
     if (r->used > r->memory)
-        return err_set(err, ERR_LIMIT, "%s: line %llu: there are more records to recall from than fit in %llu MiB", file,
-                       (unsigned long long)record->line, (unsigned long long)(r->memory >> 20));
+        return err_set(err, ERR_LIMIT, "%s: line %llu: there are more records to recall from than fit in %llu MiB",
+                       file, (unsigned long long)record->line, (unsigned long long)(r->memory >> 20));
     if (r->n == r->room) {
         size_t room = r->room ? r->room * 2 : 64;
         struct record_kept **grown = room > UINT32_MAX / 4 ? NULL : realloc(r->kept, room * sizeof(*grown));
@@ -133,7 +133,8 @@ static int sender(struct recall *r, size_t i, struct slice *sender_r, struct err
     return rc == 0 && !sender_r->p ? record_text(tape, SLICE("source.sender"), &r->arena, sender_r, err) : rc;
 }
 
-/* Record i is found by its value from now on; one before it with the same value is remembered if somebody else sent it. */
+/* Record i is found by its value from now on; one before it with the same value is remembered if somebody else sent
+ * it. */
 static int enter(struct recall *r, struct index *x, size_t i, struct err *err)
 {
     uint32_t *slot = &x->slot[slot_of(r, x, x->value[i])];
@@ -194,8 +195,8 @@ static int two_senders(struct recall *r, const struct index *x, size_t found, st
         return rc;
     one.n = one.n < SENDER ? one.n : SENDER;
     two.n = two.n < SENDER ? two.n : SENDER;
-    return err_set(err, ERR_DATA, "is of two records that could be recalled, sent by \"%.*s\" and by \"%.*s\"", SLICE_FMT(one),
-                   SLICE_FMT(two));
+    return err_set(err, ERR_DATA, "is of two records that could be recalled, sent by \"%.*s\" and by \"%.*s\"",
+                   SLICE_FMT(one), SLICE_FMT(two));
 }
 
 int recall_find(struct recall *r, struct slice kind, struct slice path, struct slice value,

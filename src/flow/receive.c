@@ -1,9 +1,9 @@
 /*
  * receive: what arrived is told apart, read, checked, acknowledged, and settled; see appliance.h and spool/README.md.
  *
- * One reader goes once over an interchange: the acknowledgment is written and the records are made as the segments pass. A
- * transmission of which something is to be decided first (its envelope names somebody else, its number came before) is
- * undone as far as the mark in the batch, and held.
+ * One reader goes once over an interchange: the acknowledgment is written and the records are made as the segments
+ * pass. A transmission of which something is to be decided first (its envelope names somebody else, its number came
+ * before) is undone as far as the mark in the batch, and held.
  */
 #include "flow/receive.h"
 
@@ -349,7 +349,8 @@ static int feed(struct edi_reader *reader, int fd, struct err *err)
     }
 }
 
-int appliance_read_sent(struct appliance *a, const struct payload *payload, const struct edi_sink *sink, struct err *err)
+int appliance_read_sent(struct appliance *a, const struct payload *payload, const struct edi_sink *sink,
+                        struct err *err)
 {
     struct complaints complaints;
     struct edi_reader_options options = { .guides = home_guides(a->home),
@@ -461,7 +462,8 @@ static int check_envelope(struct receiving *r, const struct received *d, bool gr
     if (!e.control.n)
         return 0;
     /* partners count what they send in each standard by itself, and the groups of each kind */
-    snprintf(level, sizeof(level), "%s%s", d->dialect == &dialect_x12 ? "" : "edifact ", group ? "group " : "interchange");
+    snprintf(level, sizeof(level), "%s%s", d->dialect == &dialect_x12 ? "" : "edifact ",
+             group ? "group " : "interchange");
     if (group)
         snprintf(level + strlen(level), sizeof(level) - strlen(level), "%.*s",
                  (int)(d->group_code.n < 20 ? d->group_code.n : 20), d->group_code.p);
@@ -712,8 +714,8 @@ static uint64_t less(uint64_t most, uint64_t used)
     return used < most ? most - used : 0;
 }
 
-/* Bundles in a bundle share what it may become, or a few kilobytes would be gigabytes at the third level. They come one behind the
- * other, level by level, so that one count is enough. */
+/* Bundles in a bundle share what it may become, or a few kilobytes would be gigabytes at the third level. They come one
+ * behind the other, level by level, so that one count is enough. */
 static void limit_nested(struct receiving *r, const struct outer *o, struct unpack_limits *limits)
 {
     struct appliance *a = r->a;
@@ -772,7 +774,8 @@ static int on_state(void *ctx, const struct store_transmission *t)
     return 0;
 }
 
-/* The same bytes once more: acknowledged again, and that is all. While the first are held nobody has said yet what becomes of them. */
+/* The same bytes once more: acknowledged again, and that is all. While the first are held nobody has said yet what
+ * becomes of them. */
 static int receive_again(struct receiving *r, int fd, const char *format, store_id same, struct err *err)
 {
     struct reading k = { .r = r };

@@ -1,6 +1,6 @@
 /*
- * receive: what a transmission holds, while it is worked on. Private to the stage: receive.c reads, settle.c decides what becomes of
- * each document, answers.c takes acknowledgments of what we sent.
+ * receive: what a transmission holds, while it is worked on. Private to the stage: receive.c reads, settle.c decides
+ * what becomes of each document, answers.c takes acknowledgments of what we sent.
  */
 #ifndef WAYBILL_FLOW_RECEIVE_H
 #define WAYBILL_FLOW_RECEIVE_H
@@ -36,10 +36,12 @@ struct receiving {
 
 /* Documents, deliveries, answers: everything that follows from the records. The store's batch is open. */
 int settle(struct receiving *r, struct err *err);
-/* An acknowledgment, as a record: what it says of our documents. `document` is its own. *known_r: something of ours was meant. */
+/* An acknowledgment, as a record: what it says of our documents. `document` is its own. *known_r: something of ours was
+ * meant. */
 int take_answer(struct receiving *r, store_id document, const struct json_tape *tape, bool *known_r, struct err *err);
 
-/* A document that was recorded before goes its ways, as the partner files say now; with `to`, to that partner. The batch is open. */
+/* A document that was recorded before goes its ways, as the partner files say now; with `to`, to that partner. The
+ * batch is open. */
 int settle_again(struct appliance *a, const struct store_document *d, const struct store_transmission *t,
                  struct slice to, struct err *err);
 

@@ -1,7 +1,8 @@
 /*
  * rejection: what a partner's acknowledgment complains of, at the element of our own document.
  *
- * The acknowledgment is the record of a document that arrived, ours the bytes of a transmission that left. Nothing is kept: both are read again.
+ * The acknowledgment is the record of a document that arrived, ours the bytes of a transmission that left. Nothing is
+ * kept: both are read again.
  */
 #ifndef WAYBILL_FLOW_REJECTION_H
 #define WAYBILL_FLOW_REJECTION_H
@@ -18,7 +19,8 @@ struct rejection {
     struct slice words;   /* "invalid_code" */
 };
 
-/* Everything that the document `answer` (its id) says of ours. Callbacks: 0 goes on, negative stops and is given back. */
+/* Everything that the document `answer` (its id) says of ours. Callbacks: 0 goes on, negative stops and is given
+ * back. */
 int rejection_show(struct appliance *a, const struct store_document *ours, store_id answer,
                    int (*row)(void *ctx, const struct rejection *r), void *ctx, struct err *err);
 

@@ -1,8 +1,8 @@
 /*
  * restore: see backup.h. This file makes a home of a backup.
  *
- * All files are copied, but for waybill.conf; payloads are compared; the ledger is told; waybill.conf comes last. So what is broken off is
- * no home, and nothing ever runs on it.
+ * All files are copied, but for waybill.conf; payloads are compared; the ledger is told; waybill.conf comes last. So
+ * what is broken off is no home, and nothing ever runs on it.
  */
 #include <archive.h>
 #include <archive_entry.h>

@@ -35,7 +35,8 @@ static int kind_of(struct home *h, const struct partner *p, unsigned i, struct s
     map = agreement_map(agreement, i);
     if (!map) {
         complaints_init(&c);
-        rc = maps_by_set(home_maps(h), slice_of(dialect_of_set(route->document)->standard), route->document, &c, &map, err);
+        rc = maps_by_set(home_maps(h), slice_of(dialect_of_set(route->document)->standard), route->document, &c, &map,
+                         err);
         complaints_deinit(&c);
     }
     if (rc == 0 && map)

@@ -24,8 +24,8 @@ struct running {
 
 /* --- The lock ---------------------------------------------------------------------------- */
 
-/* Its text says who holds it, and is empty when the last one ended well. It is synced, or a start after the power went would not
- * know. */
+/* Its text says who holds it, and is empty when the last one ended well. It is synced, or a start after the power went
+ * would not know. */
 static int write_lock(struct running *r, const char *text, bool made)
 {
     size_t n = strlen(text);
@@ -193,8 +193,8 @@ static int run_stages(struct appliance *a, stage *const *stages, unsigned n, boo
     *busy_r = false;
     for (unsigned i = 0; i < n && !is_stopped(a); i++) {
         uint32_t done = 0;
-        /* all that arrived is read before anything is made of it, so that numbers are given in one order, however often a
-         * bundle is in a bundle, and wherever a start before this one ended */
+        /* all that arrived is read before anything is made of it, so that numbers are given in one order, however often
+         * a bundle is in a bundle, and wherever a start before this one ended */
         do {
             int rc = stages[i](a, &done, err);
             if (rc < 0) {
@@ -299,7 +299,8 @@ static int on_way(void *ctx, const struct store_delivery *d)
     return 0;
 }
 
-/* A document is held by what of it waits. What stands in a file already goes with that, and would go on though the document says it is held. */
+/* A document is held by what of it waits. What stands in a file already goes with that, and would go on though the
+ * document says it is held. */
 static int may_hold_document(struct appliance *a, store_id id, struct err *err)
 {
     const struct store_query q = { .document = id };
@@ -318,7 +319,8 @@ static int may_hold_document(struct appliance *a, store_id id, struct err *err)
     return err_set(err, ERR_USAGE, "nothing of it is on its way");
 }
 
-/* Of what leaves a file tells: its documents go with it. By itself one is dropped whose acknowledgment nobody waits for any more. */
+/* Of what leaves a file tells: its documents go with it. By itself one is dropped whose acknowledgment nobody waits for
+ * any more. */
 static int may_drop_document(struct appliance *a, store_id id, struct err *err)
 {
     struct looked_up l;
@@ -645,8 +647,8 @@ static int gather_document(void *ctx, const struct store_document *d)
     return 0;
 }
 
-/* Documents of a transmission that arrived, gave nothing, and are read again now; those of one that left, or of a delivery in one,
- * for which an acknowledgment is awaited no more, but for those that go in their place. */
+/* Documents of a transmission that arrived, gave nothing, and are read again now; those of one that left, or of a
+ * delivery in one, for which an acknowledgment is awaited no more, but for those that go in their place. */
 static int drop_documents(struct appliance *a, enum thing thing, store_id id, bool arrived, struct arena *arena,
                           struct slice reason, struct err *err)
 {

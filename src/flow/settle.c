@@ -1,6 +1,6 @@
 /*
- * settle: what becomes of each document of a transmission: recorded and routed, refused, held, or recognised as one that came
- * before; see receive.h and spool/README.md.
+ * settle: what becomes of each document of a transmission: recorded and routed, refused, held, or recognised as one
+ * that came before; see receive.h and spool/README.md.
  */
 #include "flow/receive.h"
 
@@ -102,7 +102,8 @@ static int deliver_to(struct settling *s, struct slice name, unsigned priority, 
 
 /* --- Origin -------------------------------------------------------------------------------- */
 
-/* Whoever sent what this record answers: a record of his with one of our numbers went to the partner that this one came from. */
+/* Whoever sent what this record answers: a record of his with one of our numbers went to the partner that this one came
+ * from. */
 struct origin {
     struct settling *s;
     struct slice partner;

@@ -169,16 +169,22 @@ static void worker_deinit(struct worker *w)
 }
 
 /* `splits`: its reader hands documents over. */
-static int worker_init(struct worker *w, struct translate *t, int (*run)(void *, const struct edi_reader *, const struct edi_run *),
-                       struct err *err)
+static int worker_init(struct worker *w, struct translate *t,
+                       int (*run)(void *, const struct edi_reader *, const struct edi_run *), struct err *err)
 {
     struct edi_reader_options o = { .guides = t->options.guides, .partner = t->options.partner,
                                     .n_partner = t->options.n_partner, .between = t->options.between,
                                     .n_between = t->options.n_between, .policy = t->options.policy,
                                     .complaints = &w->complaints, .run = run, .run_ctx = t };
-    struct map_read_options m = { .choose = choose_plan, .take = take_records, .finding = take_finding,
-                                  .document_end = end_document, .ctx = w, .batch = true, .flush = w == &t->self ? 0 : RECORD_BYTES,
-                                  .optional = t->options.check, .transmission = t->options.transmission,
+    struct map_read_options m = { .choose = choose_plan,
+                                  .take = take_records,
+                                  .finding = take_finding,
+                                  .document_end = end_document,
+                                  .ctx = w,
+                                  .batch = true,
+                                  .flush = w == &t->self ? 0 : RECORD_BYTES,
+                                  .optional = t->options.check,
+                                  .transmission = t->options.transmission,
                                   .partner = t->options.partner_name,
                                   .no_map = t->no_map[0] ? t->no_map : NULL };
     struct edi_sink sink = { .ctx = w, .finding = take_finding, .document_end = end_document };

@@ -1,14 +1,14 @@
 /*
  * unpack: see unpack.h.
  *
- * A compressed file is a stream of bytes, read through zlib (libarchive does not look at gzip's checksums) or through libarchive;
- * what comes out of it is a tar, which is read from the stream in turn, or a single file. zip and 7z have a table of contents
- * behind their members and are read from the file itself.
+ * A compressed file is a stream of bytes, read through zlib (libarchive does not look at gzip's checksums) or through
+ * libarchive; what comes out of it is a tar, which is read from the stream in turn, or a single file. zip and 7z have a
+ * table of contents behind their members and are read from the file itself.
  *
- * Three things keep a hostile bundle small: members and their bytes are counted as they come, against the bundle's own size as well;
- * so is what comes out of a stream, members or not; and only so much is read before the first member, for libarchive keeps
- * tables of contents in memory. libarchive's own memory is not bounded here (a 7z of some
- * kilobytes can ask for 8 GB): a limit of the process has to do that, RLIMIT_DATA, and then such a bundle is refused.
+ * Three things keep a hostile bundle small: members and their bytes are counted as they come, against the bundle's own
+ * size as well; so is what comes out of a stream, members or not; and only so much is read before the first member, for
+ * libarchive keeps tables of contents in memory. libarchive's own memory is not bounded here (a 7z of some kilobytes
+ * can ask for 8 GB): a limit of the process has to do that, RLIMIT_DATA, and then such a bundle is refused.
  *
  * Names are converted with a locale that has UTF-8, set for this thread and put back.
  */
@@ -164,8 +164,8 @@ static int read_file(struct unpacking *u, size_t *n_r)
 
     *n_r = 0;
     if (u->seen == 0 && u->contents > LIMIT_BUNDLE_CONTENTS)
-        return err_set(u->err, ERR_LIMIT, "the %s has a table of contents of more than %u bytes", formats[u->format].name,
-                       LIMIT_BUNDLE_CONTENTS);
+        return err_set(u->err, ERR_LIMIT, "the %s has a table of contents of more than %u bytes",
+                       formats[u->format].name, LIMIT_BUNDLE_CONTENTS);
     do
         got = pread(u->fd, u->in, sizeof(u->in), (off_t)u->at);
     while (got < 0 && errno == EINTR);
@@ -218,7 +218,8 @@ static int inflate_piece(struct stream *s, size_t *n_r)
     return 0;
 }
 
-/* libarchive passes over what it does not know behind the end of a bz2: the beginning of another part, cut off, as well. */
+/* libarchive passes over what it does not know behind the end of a bz2: the beginning of another part, cut off, as
+ * well. */
 static int check_rest(struct unpacking *u, struct archive *a)
 {
     size_t n = 0;
@@ -337,8 +338,8 @@ static int stream_open(struct stream *s, struct unpacking *u)
         s->archive = archive_read_new();
         /* this filter, once: one that is found by looking would be taken off as often as it is there */
         if (!s->archive ||
-            archive_read_append_filter(s->archive,
-                                       u->format == FORMAT_BZ2 ? ARCHIVE_FILTER_BZIP2 : ARCHIVE_FILTER_XZ) != ARCHIVE_OK ||
+            archive_read_append_filter(s->archive, u->format == FORMAT_BZ2 ? ARCHIVE_FILTER_BZIP2
+                                                                           : ARCHIVE_FILTER_XZ) != ARCHIVE_OK ||
             archive_read_support_format_raw(s->archive) != ARCHIVE_OK ||
             archive_read_support_format_empty(s->archive) != ARCHIVE_OK)
             return err_nomem(u->err);
@@ -446,7 +447,8 @@ static int take_member(struct unpacking *u, struct archive *a, struct archive_en
     int r;
 
     if (++u->seen > u->limits->members)
-        return err_set(u->err, ERR_LIMIT, "the %s holds more than %u members", formats[u->format].name, u->limits->members);
+        return err_set(u->err, ERR_LIMIT, "the %s holds more than %u members", formats[u->format].name,
+                       u->limits->members);
     /* what it says of its size, before anything of it is read or skipped */
     if (size < 0)
         return damaged(u, "a member has less than no bytes");
@@ -508,13 +510,14 @@ static int unpack_archive(struct unpacking *u, enum format format)
     int r;
 
     /* of zip, only what its table of contents names: what lies between may be something else */
-    if (!a || (format == FORMAT_ZIP ? archive_read_support_format_zip_seekable(a)
-               : format == FORMAT_7Z ? archive_read_support_format_7zip(a) : archive_read_support_format_tar(a)) != ARCHIVE_OK)
+    if (!a || (format == FORMAT_ZIP  ? archive_read_support_format_zip_seekable(a)
+               : format == FORMAT_7Z ? archive_read_support_format_7zip(a)
+                                     : archive_read_support_format_tar(a)) != ARCHIVE_OK)
         r = err_nomem(u->err);
     else if (format != FORMAT_TAR && archive_read_set_seek_callback(a, archive_seeks_file) != ARCHIVE_OK)
         r = err_nomem(u->err);
-    else if (archive_read_open2(a, u, NULL, format == FORMAT_TAR ? archive_reads_stream : archive_reads_file, NULL, NULL) !=
-             ARCHIVE_OK)
+    else if (archive_read_open2(a, u, NULL, format == FORMAT_TAR ? archive_reads_stream : archive_reads_file, NULL,
+                                NULL) != ARCHIVE_OK)
         r = archive_failed(u, a);
     else
         r = take_members(u, a);
@@ -541,7 +544,8 @@ static int name_single(struct unpacking *u)
 
     if (u->format == FORMAT_GZ && s->head.done == 1 && s->head_name[0])
         return clean_path(u, last_part(slice(s->head_name, strnlen(s->head_name, sizeof(s->head_name)))));
-    if (name.n > n && name.p[name.n - n] == '.' && strncasecmp(name.p + name.n - n + 1, formats[u->format].name, n - 1) == 0)
+    if (name.n > n && name.p[name.n - n] == '.' &&
+        strncasecmp(name.p + name.n - n + 1, formats[u->format].name, n - 1) == 0)
         name.n -= n;
     return clean_path(u, name);
 }
@@ -584,8 +588,8 @@ static int unpack_stream(struct unpacking *u)
     return r;
 }
 
-int unpack(int fd, struct slice name, const struct unpack_limits *limits, const struct unpack_sink *sink, uint32_t *members_r,
-           struct err *err)
+int unpack(int fd, struct slice name, const struct unpack_limits *limits, const struct unpack_sink *sink,
+           uint32_t *members_r, struct err *err)
 {
     struct unpacking *u = calloc(1, sizeof(*u));
     locale_t utf8, before = (locale_t)0;

@@ -230,7 +230,8 @@ int library_plan_to_write(struct waybill *w, const struct library_choice *choice
 
     pthread_mutex_lock(&w->lock);
     for (unsigned i = choice->n_maps; i > 0 && !map; i--)
-        if (slice_eq(map_kind(choice->map[i - 1])->name, kind) && dialect_of_set(map_set(choice->map[i - 1])) == dialect)
+        if (slice_eq(map_kind(choice->map[i - 1])->name, kind) &&
+            dialect_of_set(map_set(choice->map[i - 1])) == dialect)
             map = choice->map[i - 1];
     if (!map && (rc = maps_by_record(w->maps, standard, kind, c, &map, err)) == ERR_MISSING)
         err_set(err, rc, "no map makes %s of such records", dialect->name);

@@ -173,7 +173,8 @@ static int set_type(struct waybill_writer *w, struct slice value, struct err *er
 
     for (bool more = value.n > 0; more; n++)
         if (n == 4 || slice_cut(rest, ':', &rest, &more).n > most[n])
-            return err_set(err, ERR_USAGE, "UNH02: not version, release, agency and association, such as D:96A:UN:EAN008");
+            return err_set(err, ERR_USAGE,
+                           "UNH02: not version, release, agency and association, such as D:96A:UN:EAN008");
     if (n == 1)
         return err_set(err, ERR_USAGE, "UNH02: a version without its release");
     if (value.n)
@@ -661,7 +662,8 @@ static int write_record(struct waybill_writer *w, struct slice json)
     if (rc < 0)
         return w->failed = rc;
     record = (struct record){ .tape = &w->tape, .number = w->number, .line = 1, .size = json.n, .reader = w->reader };
-    rc = map_write_record(w->map, &record, w->edi, digits(st02, sizeof(st02), w->dialect->groups ? 4 : 1, w->control[ST02]),
+    rc = map_write_record(w->map, &record, w->edi,
+                          digits(st02, sizeof(st02), w->dialect->groups ? 4 : 1, w->control[ST02]),
                           slice_of(w->text[ST03]), refuse, w, &w->err);
     if (rc < 0 && rc != ERR_DATA)
         w->failed = rc;

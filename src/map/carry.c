@@ -2,8 +2,8 @@
  * carry: see carry.h.
  *
  * Makers run in the order of the target's schema and write JSON as they go; an object or list that stays empty is taken
- * back. What was read of the source is marked, node by node, and in the end what has no mark is told as lost: so a guard
- * or a selection that left something behind is found out, too.
+ * back. What was read of the source is marked, node by node, and in the end what has no mark is told as lost: so a
+ * guard or a selection that left something behind is found out, too.
  */
 #include "map/carry.h"
 
@@ -191,8 +191,9 @@ static int add_item(struct carry *c, struct groups *g, const struct spot *item, 
         size_t room = c->item_room ? c->item_room * 2 : 256, n = room * sizeof(*c->item);
         struct split_item *grown = n > LIMIT_ITEM ? NULL : realloc(c->item, n);
         if (!grown)
-            return n > LIMIT_ITEM ? err_set(err, ERR_LIMIT, "the record has more items to be split than %zu", c->n_items)
-                                  : err_nomem(err);
+            return n > LIMIT_ITEM
+                       ? err_set(err, ERR_LIMIT, "the record has more items to be split than %zu", c->n_items)
+                       : err_nomem(err);
         c->item = grown;
         c->item_room = room;
     }
@@ -307,8 +308,8 @@ static int check_made(struct carry *c, struct err *err)
         if (rc == 0 && lseek(c->file, 0, SEEK_SET) < 0)
             rc = err_system(err, "a temporary file");
         if (rc == 0)
-            rc = record_reader_new(c->file, &(struct record_reader_options){ .directory = c->options.directory }, &reader,
-                                   err);
+            rc = record_reader_new(c->file, &(struct record_reader_options){ .directory = c->options.directory },
+                                   &reader, err);
         while (rc == 0 && (rc = record_reader_next(reader, &record, err)) > 0) {
             rc = record_check_whole(c->plan->to, record, tell_check, &k, err);
             rc = rc < 0 ? rc : 0;

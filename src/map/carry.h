@@ -22,8 +22,8 @@ struct carry_plan;
 struct carry;
 
 /* What the map needs that the record does not hold: the record of that kind whose field `path` is `value`. The record
- * must not be streamed and stays valid until carry_record() returns. 0 with NULL in *record_r: there is none. ERR_DATA: it
- * cannot be said which; the words finish a sentence about the value ("is of two records …"). */
+ * must not be streamed and stays valid until carry_record() returns. 0 with NULL in *record_r: there is none. ERR_DATA:
+ * it cannot be said which; the words finish a sentence about the value ("is of two records …"). */
 typedef int carry_recall_fn(void *ctx, const struct record_kind *kind, struct slice path, struct slice value,
                             const struct record **record_r, struct err *err);
 /* A piece of what was made: JSON, each record a line of its own. Negative stops. */

@@ -1,8 +1,8 @@
 /*
  * carry_compile: the lines of a map between records, held against both schemas and made into makers.
  *
- * Lines of a block may serve in several places, so what is looked up is written into copies. All of it lies in the arena
- * of the maps and stays; nothing of the record is known here.
+ * Lines of a block may serve in several places, so what is looked up is written into copies. All of it lies in the
+ * arena of the maps and stays; nothing of the record is known here.
  */
 #include <stdio.h>
 
@@ -503,7 +503,8 @@ static bool compile_object(struct compiling_carry *x, const struct carry_line *l
     struct level in = { .recall = &m->recall, .below = &m->below, .tree = l->tree_id.n ? field : NULL };
 
     if (l->n_left != 1 || m->left[0].kind != CARRY_PATH || l->n_conversions) {
-        REFUSE(x, &l->at, "an object is made of an object, of the items of a list, or of \".\", the one around the line");
+        REFUSE(x, &l->at,
+               "an object is made of an object, of the items of a list, or of \".\", the one around the line");
         return false;
     }
     if (!resolve(x, p, v->frame, l->list))
@@ -797,8 +798,8 @@ static struct carry_line *copy_line(struct compiling_carry *x, const struct carr
     return copy;
 }
 
-/* A partner's lines and those of the map his is made from: his come first where both make the same field, and stand below
- * the same line where both have lines below it. What he recalls under the same name is recalled his way. */
+/* A partner's lines and those of the map his is made from: his come first where both make the same field, and stand
+ * below the same line where both have lines below it. What he recalls under the same name is recalled his way. */
 static struct carry_line *merge(struct compiling_carry *x, struct carry_line *own, const struct carry_line *base)
 {
     struct carry_line *first = NULL, **link = &first, *copy, *o;

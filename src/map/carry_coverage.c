@@ -1,4 +1,5 @@
-/* carry_coverage: which fields of the source no line of a map between records takes, and which of the target none makes. */
+/* carry_coverage: which fields of the source no line of a map between records takes, and which of the target none
+ * makes. */
 #include "map/carry_inside.h"
 
 #include "base/err.h"

@@ -2,8 +2,8 @@
  * carry_inside: a map between records, compiled; shared by what compiles it, what runs it and what says what it leaves
  * out.
  *
- * A frame is a place of the source, or of a recalled record, that lines are relative to: frame 0 is the record itself, a
- * list has one for its items, a recall one for what it found. A maker makes the value or the items of one field.
+ * A frame is a place of the source, or of a recalled record, that lines are relative to: frame 0 is the record itself,
+ * a list has one for its items, a recall one for what it found. A maker makes the value or the items of one field.
  */
 #ifndef WAYBILL_MAP_CARRY_INSIDE_H
 #define WAYBILL_MAP_CARRY_INSIDE_H

@@ -1,4 +1,5 @@
-/* carry_make: the objects and lists of the target, written as JSON in the order of its schema. What stays empty is taken back. */
+/* carry_make: the objects and lists of the target, written as JSON in the order of its schema. What stays empty is
+ * taken back. */
 #include "map/carry_run.h"
 
 #include "base/file.h"
@@ -54,7 +55,8 @@ static void put_string(struct carry *c, struct slice text)
     buf_add_char(&c->out, '"');
 }
 
-/* Without quotes where the field is no text and the value can be written so; what cannot is found when it is checked. */
+/* Without quotes where the field is no text and the value can be written so; what cannot is found when it is
+ * checked. */
 static int put_value(struct carry *c, const struct value *v, uint8_t type, struct err *err)
 {
     struct decimal d;

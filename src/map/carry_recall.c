@@ -218,7 +218,8 @@ static int miss(struct carry *c, const struct carry_recall *how, struct err *err
         snprintf(found, sizeof(found), "is missing, and it says what is to be recalled as %.*s",
                  (int)(how->name.n < 100 ? how->name.n : 100), how->name.p);
     else if (how->kind)
-        snprintf(found, sizeof(found), "is of no %.*s that could be recalled", (int)how->kind->name.n, how->kind->name.p);
+        snprintf(found, sizeof(found), "is of no %.*s that could be recalled", (int)how->kind->name.n,
+                 how->kind->name.p);
     else
         snprintf(found, sizeof(found), "is in none of %.*s", (int)(how->list.text.n < 200 ? how->list.text.n : 200),
                  how->list.text.p);
@@ -304,7 +305,8 @@ static int recall_record(struct carry *c, const struct carry_recall *how, struct
     if (!record)
         return miss(c, how, err);
     if (r->record != record && record_check(how->kind, record->tape, 0, ignore_finding, NULL) != 0) {
-        carry_refuse(c, "MAP-RECALL", carry_path_text(c, &how->key[key].ours), wanted, "was recalled, and is no right record", "");
+        carry_refuse(c, "MAP-RECALL", carry_path_text(c, &how->key[key].ours), wanted,
+                     "was recalled, and is no right record", "");
         return 0;
     }
     r->record = record; /* is right, also for the next group */

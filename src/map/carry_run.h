@@ -140,7 +140,8 @@ int carry_mark(const struct spot *s, uint32_t node, struct err *err);
 bool carry_is_marked(const struct spot *s, uint32_t node);
 void carry_clear_marks(struct carry *c);
 bool carry_is_scalar_node(const struct json_node *n);
-/* Is the list of this name in an object the one that the record is split by? Then only items of the group at hand count. */
+/* Is the list of this name in an object the one that the record is split by? Then only items of the group at hand
+ * count. */
 bool carry_is_split(const struct carry *c, const struct spot *object, struct slice name);
 /* The items of a list. Of a streamed record one list at a time: ERR_LIMIT for another. carry_items_end() follows in any
  * case. */

@@ -264,7 +264,8 @@ static bool read_rest(struct reading *r, struct carry_line *l, unsigned i)
             l->tree_id = word(r, i + 1);
             l->tree_parent = word(r, i + 2);
             if (l->tree_parent.n == 0) {
-                wrong(r, i, "expected: tree ID PARENT, the fields that say how nodes are called and below which they are");
+                wrong(r, i,
+                      "expected: tree ID PARENT, the fields that say how nodes are called and below which they are");
                 return false;
             }
             i += 3;

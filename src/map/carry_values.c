@@ -195,7 +195,8 @@ static int lookup_value(struct carry *c, const struct carry_maker *m, const stru
         v->text = k->otherwise_text;
     if (k->otherwise != CARRY_ELSE_REFUSE)
         return 0;
-    snprintf(expected, sizeof(expected), "a value of the column %.*s", (int)(k->key.n < 200 ? k->key.n : 200), k->key.p);
+    snprintf(expected, sizeof(expected), "a value of the column %.*s", (int)(k->key.n < 200 ? k->key.n : 200),
+             k->key.p);
     snprintf(where, sizeof(where), "has no row in the table %.*s", (int)(k->text.n < 300 ? k->text.n : 300), k->text.p);
     carry_refuse(c, "MAP-LOOKUP", path_of(c, m), v->text, where, expected);
     return 0;
@@ -253,7 +254,8 @@ static int convert(struct carry *c, const struct carry_maker *m, const struct ca
         return 0;
     case CARRY_ROUND:
         if (!decimal_read(v->text, &d)) {
-            carry_refuse(c, "MAP-VALUE", path_of(c, m), v->text, "cannot be rounded", "a decimal with 36 digits at most");
+            carry_refuse(c, "MAP-VALUE", path_of(c, m), v->text, "cannot be rounded",
+                         "a decimal with 36 digits at most");
             return 0;
         }
         decimal_round(&d, k->number);

@@ -1,4 +1,5 @@
-/* carry_walk: paths through the source: which values and objects a path leads to, and the marks of those that were taken. */
+/* carry_walk: paths through the source: which values and objects a path leads to, and the marks of those that were
+ * taken. */
 #include "map/carry_run.h"
 
 #include <stdlib.h>
@@ -221,8 +222,9 @@ int carry_items_begin(struct carry *c, const struct spot *list, bool split, stru
     if (list->tape->node[list->node].type != JSON_STREAMED)
         return 0;
     if (c->streaming)
-        return err_set(err, ERR_LIMIT, "the record is so large that only one of its lists can be read at a time, and the "
-                                       "map needs two at once");
+        return err_set(err, ERR_LIMIT,
+                       "the record is so large that only one of its lists can be read at a time, and the "
+                       "map needs two at once");
     item->marks = stream_marks(c, list->node, err);
     if (!item->marks)
         return ERR_LIMIT;

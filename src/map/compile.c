@@ -393,7 +393,8 @@ static uint8_t inherited_slot(struct compiling *x, const struct record_field *fi
 }
 
 /* `below level = order`: of which kind the nodes are that are made for those who name them. False: refused. */
-static bool set_made_kind(struct compiling *x, const struct map_line *l, const struct record_object *object, struct slice text)
+static bool set_made_kind(struct compiling *x, const struct map_line *l, const struct record_object *object,
+                          struct slice text)
 {
     const struct record_field *field;
     struct slice value;
@@ -402,7 +403,8 @@ static bool set_made_kind(struct compiling *x, const struct map_line *l, const s
     text = slice_trim(slice_cut(text, '=', &value, &found));
     value = slice_trim(value);
     if (!x->tree || x->tree != object || x->plan->kinds) {
-        compile_refuse(x, &l->right_at, "only nodes of a tree that are all of one line stand below others that are made for them");
+        compile_refuse(x, &l->right_at,
+                       "only nodes of a tree that are all of one line stand below others that are made for them");
         return false;
     }
     field = compile_find_field(x, object, text, &l->right_at);
@@ -1122,7 +1124,8 @@ static bool make_slots(struct compiling *x, struct map_take *t, const struct map
     for (unsigned i = 0; gaps && i + t->group <= p->n_elements; i += t->group) {
         const unsigned first = p->element[i].element, last = p->element[i + t->group - 1].element;
         if (last - first + 1 != t->group) {
-            compile_refuse(x, &l->at, "an item's elements stand one behind the other: each range is a multiple of the names");
+            compile_refuse(x, &l->at,
+                           "an item's elements stand one behind the other: each range is a multiple of the names");
             return true;
         }
         if (last > t->last || last > 64) /* another guide of the map has more */
@@ -1604,7 +1607,8 @@ static bool compile_line(struct compiling *x, struct making *m, struct map_line 
     }
     if (l->itself) {
         if (!is_tree_line(l) || m->scope->parent || x->guide->bare) {
-            compile_refuse(x, &l->at, "`.` is the document itself, which may be a node: . <-> nodes[] tree if LEVEL = NAME");
+            compile_refuse(x, &l->at,
+                           "`.` is the document itself, which may be a node: . <-> nodes[] tree if LEVEL = NAME");
             return true;
         }
         return compile_block(x, m, l, compile_children(x, l), &x->guide->node[0], false);

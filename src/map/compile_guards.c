@@ -143,7 +143,8 @@ static bool tells(const struct map_op *op, const struct record_field *field)
 }
 
 /* All that give a field before a take that asks for it tell it. False: there are none. */
-static bool find_tellers(struct map_take **take, size_t n, const struct map_take *asks, const struct record_field *field)
+static bool find_tellers(struct map_take **take, size_t n, const struct map_take *asks,
+                         const struct record_field *field)
 {
     bool any = false;
     for (size_t i = 0; i < n; i++)
@@ -267,10 +268,12 @@ static void check_same_segment(struct compiling *x, const struct map_take *t, co
         for (unsigned k = 0; k < i; k++) {
             const struct map_op *a = &t->op[i], *b = &t->op[k];
             struct place at;
-            if (!a->field || a->field != b->field || (a->direction & b->direction) != DIRECTION_READ || read_apart(a, b))
+            if (!a->field || a->field != b->field || (a->direction & b->direction) != DIRECTION_READ ||
+                read_apart(a, b))
                 continue;
             at = compile_place_of(x, lines, a->line);
-            compile_refuse(x, &at, "another line reads \"%.*s\" from this segment already, and nothing tells them apart",
+            compile_refuse(x, &at,
+                           "another line reads \"%.*s\" from this segment already, and nothing tells them apart",
                            SLICE_FMT(a->field->name));
             compile_hint(x, "tell them apart with `if FIELD = VALUE`.");
             return;
@@ -278,8 +281,8 @@ static void check_same_segment(struct compiling *x, const struct map_take *t, co
 }
 
 /* It is noted of a field whether it has a value. False: memory. */
-static bool note_field(struct compiling *x, struct map_scope *s, struct map_take *t, const struct map_name *name, uint64_t *bit,
-                       const struct map_line *lines)
+static bool note_field(struct compiling *x, struct map_scope *s, struct map_take *t, const struct map_name *name,
+                       uint64_t *bit, const struct map_line *lines)
 {
     struct map_noted *noted;
 
@@ -316,10 +319,10 @@ static bool fills_any(const struct map_take *t, const uint64_t *fields)
     return false;
 }
 
-/* Of lines with conditions one takes its segment, with all that it says besides. Otherwise the first segment that has a value
- * for what both fill. False: memory. */
-static bool block_each_other(struct compiling *x, struct map_scope *s, struct map_take *a, struct map_take *b, uint64_t *bit,
-                             const struct map_line *lines)
+/* Of lines with conditions one takes its segment, with all that it says besides. Otherwise the first segment that has a
+ * value for what both fill. False: memory. */
+static bool block_each_other(struct compiling *x, struct map_scope *s, struct map_take *a, struct map_take *b,
+                             uint64_t *bit, const struct map_line *lines)
 {
     struct map_name one[5], other[5];
 
@@ -346,7 +349,8 @@ static bool block_each_other(struct compiling *x, struct map_scope *s, struct ma
 }
 
 /* A field that several segments fill has the value of the first of them that the document has. False: memory. */
-static bool share_fields(struct compiling *x, struct map_scope *s, struct map_take **take, size_t n, const struct map_line *lines)
+static bool share_fields(struct compiling *x, struct map_scope *s, struct map_take **take, size_t n,
+                         const struct map_line *lines)
 {
     uint64_t seen[RECORD_FIELDS / 64 + 1] = { 0 }, twice[RECORD_FIELDS / 64 + 1] = { 0 }, bit[RECORD_FIELDS];
     struct map_name name[5];
@@ -403,7 +407,8 @@ static bool is_sure(const struct compiling *x, const struct map_take *t, const s
 }
 
 /* Fields of the root that its kind demands and not every document has. False: memory. */
-static bool find_needs(struct compiling *x, struct map_scope *s, struct map_take **take, size_t n, const struct map_line *lines)
+static bool find_needs(struct compiling *x, struct map_scope *s, struct map_take **take, size_t n,
+                       const struct map_line *lines)
 {
     const struct record_object *o = s->object;
 

@@ -404,7 +404,8 @@ static void add_tag(struct covering *x, const struct guide_node *loop, const str
     buf_add_char(&x->path, ']');
 }
 
-static void cover_loop(struct covering *x, const struct map_scope *around, const struct guide_node *loop, unsigned depth)
+static void cover_loop(struct covering *x, const struct map_scope *around, const struct guide_node *loop,
+                       unsigned depth)
 {
     const struct guide *g = x->guide;
     const struct map_scope *s = around;

@@ -46,8 +46,8 @@ typedef int coverage_gap_fn(void *ctx, const struct coverage_gap *gap);
 int map_coverage(const struct map_plan *plan, coverage_gap_fn *function, void *ctx, struct coverage *coverage_r,
                  struct err *err);
 
-/* Of two maps of one kind of record: tells of every field that `from` fills and `to` does not write, in the schema's order.
- * coverage_r->fields are those that `from` fills; given: which of these `to` writes. */
+/* Of two maps of one kind of record: tells of every field that `from` fills and `to` does not write, in the schema's
+ * order. coverage_r->fields are those that `from` fills; given: which of these `to` writes. */
 int map_coverage_between(const struct map_plan *from, const struct map_plan *to, coverage_gap_fn *function, void *ctx,
                          struct coverage *coverage_r, struct err *err);
 

@@ -19,8 +19,8 @@ struct map_plan;
 int maps_new(const char *directory, struct maps **maps_r, struct err *err);
 void maps_free(struct maps **maps);
 
-/* A map by its name ("x12/850-order"); by its file; or the standard's own for a set ("850") or for a record kind
- * and standard ("order", "x12"). ERR_MISSING: there is none. ERR_CONFIG: it is wrong, complaints say how; *map_r is then
+/* A map by its name ("x12/850-order"); by its file; or the standard's own for a set ("850") or for a record kind and
+ * standard ("order", "x12"). ERR_MISSING: there is none. ERR_CONFIG: it is wrong, complaints say how; *map_r is then
  * NULL, or a map that serves only to find more errors, by map_plan_for(). */
 int maps_by_name(struct maps *m, struct slice name, struct complaints *c, const struct map **map_r, struct err *err);
 int maps_by_file(struct maps *m, const char *path, struct complaints *c, const struct map **map_r, struct err *err);

@@ -205,7 +205,8 @@ const struct map_table *maps_table(struct maps *m, const struct map *map, struct
     return t;
 }
 
-/* Where NAME.csv is: in the folder of a partner's map, or of the one that it is made from, else in the maps directory. */
+/* Where NAME.csv is: in the folder of a partner's map, or of the one that it is made from, else in the maps
+ * directory. */
 static void find_lookup(struct maps *m, const struct map *map, struct slice name, char *path, size_t room)
 {
     for (; map; map = map->base)
@@ -425,9 +426,11 @@ static int load(struct maps *m, const char *path, bool partner, unsigned depth, 
     }
     if (map->base && map->base->between_records != map->between_records && c->count == before) {
         struct place at = { .file = file, .line = 1 };
-        complain(c, &at, "the map it is made from is between %s", map->between_records ? "a guide and a record" : "two records");
+        complain(c, &at, "the map it is made from is between %s",
+                 map->between_records ? "a guide and a record" : "two records");
         complain_hint(c, "say so here, too: between %s.",
-                      map->between_records ? "guide ID and record KIND VERSION" : "record KIND VERSION and record KIND VERSION");
+                      map->between_records ? "guide ID and record KIND VERSION"
+                                           : "record KIND VERSION and record KIND VERSION");
     }
     if (map->kind.n)
         map->record = maps_record(m, map->kind, map->version, c);
@@ -435,7 +438,8 @@ static int load(struct maps *m, const char *path, bool partner, unsigned depth, 
         map->from_record = maps_record(m, map->from_kind, map->from_version, c);
         if (!map->from_record && !c->nomem && c->count == before) {
             struct place at = { .file = file, .line = 1 };
-            complain(c, &at, "there is no record kind %.*s of version %u", SLICE_FMT(map->from_kind), map->from_version);
+            complain(c, &at, "there is no record kind %.*s of version %u", SLICE_FMT(map->from_kind),
+                     map->from_version);
         }
     }
     if (c->nomem)
@@ -495,8 +499,8 @@ int maps_by_name(struct maps *m, struct slice name, struct complaints *c, const 
 }
 
 /* The first (by name) of a standard's map folders that begins or ends as asked. */
-static int find_folder(struct maps *m, struct slice standard, const char *begin, const char *end, char *name, size_t room,
-                       struct err *err)
+static int find_folder(struct maps *m, struct slice standard, const char *begin, const char *end, char *name,
+                       size_t room, struct err *err)
 {
     char path[4096];
     struct dirent *entry;

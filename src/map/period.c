@@ -1,7 +1,7 @@
 /*
  * period: see period.h. The forms are those of code list 2379 that are dates; C Y M D h m s are digits of century,
- * year, month, day, hour, minute and second, z is a zone of three letters, o one such as +0200. Ranges are sent with and
- * without the hyphen that the list prints.
+ * year, month, day, hour, minute and second, z is a zone of three letters, o one such as +0200. Ranges are sent with
+ * and without the hyphen that the list prints.
  */
 #include "map/period.h"
 

@@ -1,6 +1,6 @@
 /*
- * period: dates, times and ranges of them in the forms that EDIFACT's element 2379 names, to those of a record and back.
- * Only for src/map.
+ * period: dates, times and ranges of them in the forms that EDIFACT's element 2379 names, to those of a record and
+ * back. Only for src/map.
  */
 #ifndef WAYBILL_MAP_PERIOD_H
 #define WAYBILL_MAP_PERIOD_H

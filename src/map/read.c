@@ -328,8 +328,8 @@ static bool guards_hold(const struct map_reader *r, const struct map_take *t, co
     return true;
 }
 
-/* The name in the record of a node that was named as a parent before it came, empty: it is none. With `names`, v names a
- * parent, and is one from now on. */
+/* The name in the record of a node that was named as a parent before it came, empty: it is none. With `names`, v names
+ * a parent, and is one from now on. */
 static struct slice name_ahead(struct map_reader *r, struct slice v, bool names, char room[80])
 {
     struct slice name;
@@ -367,7 +367,8 @@ static char *put_name(char *p, const struct map_op *op, struct slice name)
 }
 
 /* A node's name or its parent's: in the record nodes are called by their numbers. */
-static __attribute__((noinline)) char *run_tree(struct map_reader *r, const struct map_op *op, const struct segment *s, char *p)
+static __attribute__((noinline)) char *run_tree(struct map_reader *r, const struct map_op *op, const struct segment *s,
+                                                char *p)
 {
     struct slice v = slice_trim(segment_element(s, op->element[0]));
     bool parent = op->conversion[0].kind == CONVERT_PARENT, any_order = op->conversion[0].number[0];
@@ -443,7 +444,8 @@ static __attribute__((noinline)) char *run_tree(struct map_reader *r, const stru
 }
 
 /* A node says whether there are nodes below it. */
-static __attribute__((noinline)) void run_children(struct map_reader *r, const struct map_op *op, const struct segment *s)
+static __attribute__((noinline)) void run_children(struct map_reader *r, const struct map_op *op,
+                                                   const struct segment *s)
 {
     struct slice v = slice_trim(segment_element(s, op->element[0]));
 
@@ -696,8 +698,8 @@ static __attribute__((noinline)) char *run_code(struct map_reader *r, const stru
 
 /* One field of the value of element k, or of its component. */
 static inline __attribute__((always_inline)) char *put_op(struct map_reader *r, const struct map_op *op,
-                                                          const struct segment *s, unsigned k, const char *v, size_t size,
-                                                          char *p)
+                                                          const struct segment *s, unsigned k, const char *v,
+                                                          size_t size, char *p)
 {
     if (__builtin_expect(op->quick <= QUICK_DECIMAL, 1)) {
         if (op->quick == QUICK_DECIMAL && __builtin_expect(!is_plain(v, size), 0))
@@ -1034,7 +1036,8 @@ static __attribute__((noinline)) char *run_item_parts(struct map_reader *r, cons
 }
 
 /* The fields of an item of pairs: `offset` is added to the numbers of elements that are not shared. */
-static char *run_group(struct map_reader *r, const struct map_take *t, const struct segment *s, unsigned offset, char *p)
+static char *run_group(struct map_reader *r, const struct map_take *t, const struct segment *s, unsigned offset,
+                       char *p)
 {
     return s->flags & SEGMENT_PARTS ? run_item_parts(r, t, s, offset, p) : run_item(r, t, s, offset, false, p);
 }
@@ -1241,8 +1244,8 @@ static void close_instance(struct map_reader *r)
     r->depth--;
 }
 
-/* Where a node of one of several kinds goes: all of them are items of one list of the root. The object of the node above
- * ends here; what comes of it later can only be nodes. */
+/* Where a node of one of several kinds goes: all of them are items of one list of the root. The object of the node
+ * above ends here; what comes of it later can only be nodes. */
 static struct buf *node_target(struct map_reader *r, struct instance *i, const struct map_take *t)
 {
     struct instance *root = &r->stack[0];
@@ -1434,8 +1437,8 @@ static inline bool available(const struct map_reader *r, const struct instance *
 }
 
 /* Would a list further down take the whole segment, where this take leaves something over? */
-static __attribute__((noinline)) bool better_later(const struct map_reader *r, const struct instance *i, const struct map_take *t,
-                         const struct segment *s, uint64_t present)
+static __attribute__((noinline)) bool better_later(const struct map_reader *r, const struct instance *i,
+                                                   const struct map_take *t, const struct segment *s, uint64_t present)
 {
     for (t = t->next; t; t = t->next) {
         const struct map_take *own = t->kind == TAKE_SCOPE && t->scope->owner ? t->scope->owner : t;
@@ -1448,7 +1451,8 @@ static __attribute__((noinline)) bool better_later(const struct map_reader *r, c
 }
 
 /* A list of texts in the components of one element. */
-static __attribute__((noinline)) bool run_parts(struct map_reader *r, struct instance *i, const struct map_take *t, const struct segment *s)
+static __attribute__((noinline)) bool run_parts(struct map_reader *r, struct instance *i, const struct map_take *t,
+                                                const struct segment *s)
 {
     const size_t most = most_of(t, s) + t->n_parts * 4u;
     struct buf *b = NULL;
@@ -1529,7 +1533,8 @@ static void run_fold(struct map_reader *r, struct instance *i, const struct map_
 }
 
 /* Which of the fields that matter to others have a value in what was written. */
-static __attribute__((noinline)) void note_fields(struct instance *i, const struct map_take *t, const char *from, const char *to)
+static __attribute__((noinline)) void note_fields(struct instance *i, const struct map_take *t, const char *from,
+                                                  const char *to)
 {
     for (const struct map_noted *f = t->noted; f < t->noted + t->n_noted; f++)
         if (memmem(from, (size_t)(to - from), f->key, f->key_n))
@@ -1745,8 +1750,8 @@ static inline uint64_t run_node(struct map_reader *r, struct instance *i, const 
 /* Whose the first segment of a loop is, where single fields and a list both name it. */
 enum whose { OF_BOTH, OF_FIELDS, OF_LIST };
 
-/* What the fields take whole is theirs, all else is an item of the list. Fields that are only read change nothing for the
- * list. */
+/* What the fields take whole is theirs, all else is an item of the list. Fields that are only read change nothing for
+ * the list. */
 static __attribute__((noinline)) enum whose whose_is(const struct map_reader *r, const struct instance *i,
                                                      const struct map_take *t, const struct map_take *list,
                                                      const struct segment *s, uint64_t present)

@@ -67,7 +67,8 @@ static int make_head(struct map_reader *r, const struct edi_document *d)
     const struct record_kind *kind = map_kind(r->plan->map);
     struct buf *b = &r->head;
     const struct slice usage = i->usage;
-    const struct slice id[] = { i->sender_qualifier, i->sender, i->receiver_qualifier, i->receiver, i->control, g->control };
+    const struct slice id[] = { i->sender_qualifier, i->sender,  i->receiver_qualifier,
+                                i->receiver,         i->control, g->control };
     static const char between[] = ":/:///";
 
     buf_clear(b);
@@ -114,7 +115,8 @@ int read_head(struct map_reader *r, const struct edi_document *d)
 {
     struct buf *b = &r->out;
     if (r->head_of.plan != r->plan || r->head_of.interchange != d->interchange->ordinal ||
-        r->head_of.group != d->group->ordinal || !slice_is(d->set, r->head_set) || !slice_is(d->version, r->head_version))
+        r->head_of.group != d->group->ordinal || !slice_is(d->set, r->head_set) ||
+        !slice_is(d->version, r->head_version))
         if (make_head(r, d) < 0)
             return r->stopped;
     buf_add(b, r->head.p, r->head_cut[0]);

@@ -386,8 +386,10 @@ static void read_between(struct reading *r, struct map *m)
     }
     if (r->line.n != 7 || !slice_is(word(r, 1), "guide") || !slice_is(word(r, 3), "and") ||
         !slice_is(word(r, 4), "record") || !slice_number(word(r, 6), 1000, &version)) {
-        wrong(r, 0, "expected: between guide STANDARD/VERSION/SET and record KIND VERSION, or: between record KIND VERSION and "
-                    "record KIND VERSION");
+        wrong(
+            r, 0,
+            "expected: between guide STANDARD/VERSION/SET and record KIND VERSION, or: between record KIND VERSION and "
+            "record KIND VERSION");
         return;
     }
     m->guide[0] = word(r, 2);

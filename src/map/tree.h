@@ -1,9 +1,9 @@
 /*
  * tree: the nodes of a hierarchy (HL, CPS) as they come, each with the name that others call it by.
  *
- * A node's number is its place in the document, from 1. Mostly that is its name, too: then nothing is kept of it.
- * Only nodes of other names take memory, up to TREE_MOST of them: some 25 bytes for each. And a bit or two for each that
- * is a parent or says that it is one.
+ * A node's number is its place in the document, from 1. Mostly that is its name, too: then nothing is kept of it. Only
+ * nodes of other names take memory, up to TREE_MOST of them: some 25 bytes for each. And a bit or two for each that is
+ * a parent or says that it is one.
  */
 #ifndef WAYBILL_MAP_TREE_H
 #define WAYBILL_MAP_TREE_H
@@ -42,8 +42,8 @@ static inline uint64_t tree_plain(struct slice name)
     return number;
 }
 
-/* The next node. Without a name it is called by its number. 0; 1: there is one of that name, which this one is called by
- * from now on; ERR_NOMEM, ERR_LIMIT: too many names. */
+/* The next node. Without a name it is called by its number. 0; 1: there is one of that name, which this one is called
+ * by from now on; ERR_NOMEM, ERR_LIMIT: too many names. */
 int tree_add(struct tree *t, struct slice name);
 /* The next node, which has no name: nobody can call it. 0, ERR_NOMEM. */
 int tree_add_nameless(struct tree *t);

@@ -85,8 +85,9 @@ static ALWAYS_INLINE bool add_part(struct map_writer *w, const struct action *a,
                                    const struct frame *f, uint32_t item, struct slice text)
 {
     struct part *p = &w->part[w->n_parts];
-    if (UNLIKELY(w->n_parts == MOST_PARTS - 1 ||
-                 (w->n_parts && (p[-1].element > element || (p[-1].element == element && p[-1].component >= component)))))
+    if (UNLIKELY(
+            w->n_parts == MOST_PARTS - 1 ||
+            (w->n_parts && (p[-1].element > element || (p[-1].element == element && p[-1].component >= component)))))
         return false;
     *p = (struct part){ { text, a, f, item }, (uint8_t)element, (uint16_t)component };
     w->n_parts++;
@@ -492,8 +493,8 @@ static COLD int set_folded(struct map_writer *w, const struct action *a, unsigne
 }
 
 /* A date whose zone no form has: without it, which is told. Empty: it is none of these. */
-static struct slice write_without_zone(struct map_writer *w, const struct frame *f, const struct action *a, uint32_t item,
-                                       struct slice from, char *p, struct slice *form)
+static struct slice write_without_zone(struct map_writer *w, const struct frame *f, const struct action *a,
+                                       uint32_t item, struct slice from, char *p, struct slice *form)
 {
     const char *why;
     size_t zone = 11, n;
@@ -572,9 +573,10 @@ static bool is_no_code(const struct map_writer *w, const struct element_use *use
            w->policy.severity[FINDING_ELEMENT_CODE] == SEVERITY_ERROR;
 }
 
-/* A word that the table has no code for, and that is none itself: what stands for a missing value is written in its place, or
- * the table's code for `other`, or nothing. True: nothing. */
-static COLD bool lose_word(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item, struct slice *v)
+/* A word that the table has no code for, and that is none itself: what stands for a missing value is written in its
+ * place, or the table's code for `other`, or nothing. True: nothing. */
+static COLD bool lose_word(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
+                           struct slice *v)
 {
     const bool needed = a->use && a->use->requirement == REQ_MANDATORY;
     const struct map_table_row *other = words_find(a->words, SLICE("other"));
@@ -594,8 +596,8 @@ static COLD bool lose_word(struct map_writer *w, const struct action *a, const s
     return !v->n;
 }
 
-/* A word of another standard that this one has no code for: the table's code for all such stands for it, or nothing (then
- * *v_r is empty), which is told. False: the table knows of neither. */
+/* A word of another standard that this one has no code for: the table's code for all such stands for it, or nothing
+ * (then *v_r is empty), which is told. False: the table knows of neither. */
 static COLD bool write_any_word(struct map_writer *w, const struct action *a, const struct frame *f, uint32_t item,
                                 struct slice word, struct slice *v_r)
 {
@@ -617,7 +619,8 @@ static COLD bool write_any_word(struct map_writer *w, const struct action *a, co
     }
     if (!any)
         return false;
-    snprintf(words, sizeof(words), "has no code here: %.*s, %.*s, is written", SLICE_FMT(any->code), SLICE_FMT(any->word));
+    snprintf(words, sizeof(words), "has no code here: %.*s, %.*s, is written", SLICE_FMT(any->code),
+             SLICE_FMT(any->word));
     write_report_loss(w, write_path(w, f, a->list, item, a->op->field), word, words);
     *v_r = any->code;
     return true;
@@ -1242,7 +1245,8 @@ static int write_parts(struct map_writer *w, unsigned element)
     for (unsigned i = 0; i < w->n_parts; i++)
         if (w->part[i].element == element) {
             unsigned part = w->part[i].component;
-            int code = edi_write_part(w->out, element, part_repetition(part), part_component(part), w->part[i].cell.text);
+            int code =
+                edi_write_part(w->out, element, part_repetition(part), part_component(part), w->part[i].cell.text);
             if (code < 0)
                 code = write_refused_cell(w, &w->part[i].cell, element, part_component(part));
             if (code < 0)
@@ -2034,7 +2038,8 @@ static int run_fold(struct map_writer *w, struct frame *f, const struct work *k)
     return code < 0 ? code : 0;
 }
 
-/* Of loops that are no objects of their own the first segment is written, whatever it holds, when something inside is. */
+/* Of loops that are no objects of their own the first segment is written, whatever it holds, when something inside
+ * is. */
 static void open_loops(struct frame *f)
 {
     for (unsigned i = f->scope->n_works; i-- > 0;)
@@ -2107,7 +2112,8 @@ int write_run_inner(struct map_writer *w, struct frame *f)
                 code = run_list(w, f, k);
                 break;
             case WORK_PAIRS:
-                code = UNLIKELY(w->may_lose) && may_lose(w, k) ? run_losing(w, f, k, run_pairs, true) : run_pairs(w, f, k);
+                code =
+                    UNLIKELY(w->may_lose) && may_lose(w, k) ? run_losing(w, f, k, run_pairs, true) : run_pairs(w, f, k);
                 break;
             case WORK_FOLD:
                 write_begin_segment(w, k, f);

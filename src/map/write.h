@@ -72,8 +72,8 @@ struct slice map_writer_body(const struct map_writer *w);
 void map_writer_extent(const struct map_writer *w, uint64_t *from_r, uint64_t *to_r);
 /* The option, for the records to come. */
 void map_writer_discard(struct map_writer *w, bool discard);
-/* The records to come were read from documents of another standard: words that this one has no code for are written with
- * the code that a table has for all others. */
+/* The records to come were read from documents of another standard: words that this one has no code for are written
+ * with the code that a table has for all others. */
 void map_writer_crossing(struct map_writer *w, bool crossing);
 
 /* As one line for people (no newline): `lines[3].unit: "XX" is not in the code list, expected … (PO103 Unit or Basis

@@ -62,8 +62,9 @@ void write_report_left_out(struct map_writer *w, const struct loss *loss, bool l
 {
     struct slice path = slice_of(loss->path);
     const char *dot = memrchr(path.p, '.', path.n);
-    struct map_write_finding f = { .code = "MAP-LOSS", .severity = SEVERITY_WARNING, .found = loss->words, .expected = "",
-                                   .loss = true };
+    struct map_write_finding f = {
+        .code = "MAP-LOSS", .severity = SEVERITY_WARNING, .found = loss->words, .expected = "", .loss = true
+    };
 
     if (!loss->whole)
         path.n = dot ? (size_t)(dot - path.p) : path.n;
@@ -315,8 +316,8 @@ static struct slice segment_path(struct map_writer *w)
     return write_path(w, c->frame, NULL, 0, c->from->list ? c->from->list : c->from->op->field);
 }
 
-/* Is the value that a remark speaks of a code or word of the action's table? Words became one, so a value that is none was
- * kept as it is. */
+/* Is the value that a remark speaks of a code or word of the action's table? Words became one, so a value that is none
+ * was kept as it is. */
 static bool is_code(const struct action *a, const struct remark *r)
 {
     return r->code != FINDING_ELEMENT_SHORT && r->code != FINDING_ELEMENT_LONG && r->code != FINDING_ELEMENT_CODE

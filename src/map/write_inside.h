@@ -268,8 +268,9 @@ void write_items_begin(struct map_writer *w, const struct frame *f, unsigned fie
 
 /* ---- write_order.c ---- */
 
-/* Notes who is a parent in a tree, all of whose nodes have their names. With ORDER_PARENTS they are put in order where a
- * parent stands behind one of its children, with ORDER_MADE those are made that the map wants above others (`below`). */
+/* Notes who is a parent in a tree, all of whose nodes have their names. With ORDER_PARENTS they are put in order where
+ * a parent stands behind one of its children, with ORDER_MADE those are made that the map wants above others
+ * (`below`). */
 enum { ORDER_PARENTS = 1, ORDER_MADE = 2 };
 int write_order_tree(struct map_writer *w, struct frame *root, unsigned how);
 /* The next item in that order. */
@@ -383,8 +384,8 @@ void write_left_read(struct map_writer *w, struct frame *f, uint32_t list);
 int write_left_merge(struct map_writer *w);
 /* The segment at hand was written: occurrences are counted. */
 void write_left_count(struct map_writer *w);
-/* Segments of which nothing else is in the record, those that stand before a node; and those that have no place, as soon
- * as what they stood behind is written. */
+/* Segments of which nothing else is in the record, those that stand before a node; and those that have no place, as
+ * soon as what they stood behind is written. */
 int write_left_before(struct map_writer *w, struct frame *f, unsigned before);
 
 #endif

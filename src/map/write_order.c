@@ -1,8 +1,8 @@
 /*
- * write_order: the nodes of a hierarchy in another order than the record's. A document that names a parent by a node before
- * it (HL02) cannot begin with the children, as records of one whose nodes come in any order (CPS) may. Then the nodes
- * are walked through from the roots down, those below one node in the record's order. A record whose parents stand
- * before their children keeps its own order, and costs nothing here.
+ * write_order: the nodes of a hierarchy in another order than the record's. A document that names a parent by a node
+ * before it (HL02) cannot begin with the children, as records of one whose nodes come in any order (CPS) may. Then the
+ * nodes are walked through from the roots down, those below one node in the record's order. A record whose parents
+ * stand before their children keeps its own order, and costs nothing here.
  *
  * And nodes that the record has not: in a DESADV each item says its order, in an 856 the order is a node above (`below`
  * in the map). One is made above the highest nodes of whose items all say the same.
@@ -107,7 +107,9 @@ static int head_of(struct map_writer *w, const struct json_tape *tape, uint32_t 
     head = tree_find(&w->heads, buf_slice(&w->made));
     if (!head) {
         struct maker *m = (struct maker *)(void *)buf_reserve(&w->makers, sizeof(*m));
-        const int code = w->made.failed ? w->made.failed : m ? tree_add(&w->heads, buf_slice(&w->made)) : w->makers.failed;
+        const int code = w->made.failed ? w->made.failed
+                         : m            ? tree_add(&w->heads, buf_slice(&w->made))
+                                        : w->makers.failed;
         if (code < 0)
             return err_set(w->err, code, code == ERR_NOMEM ? "out of memory" : "too many nodes would have to be made");
         *m = (struct maker){ .node = nodes_of(w) + 1 };
@@ -118,7 +120,8 @@ static int head_of(struct map_writer *w, const struct json_tape *tape, uint32_t 
     return 0;
 }
 
-/* What is said by all that stand at the ends below each node: what they say themselves, or the nearest one above that does. */
+/* What is said by all that stand at the ends below each node: what they say themselves, or the nearest one above that
+ * does. */
 static void settle_heads(struct map_writer *w)
 {
     uint32_t k = step_of(w, 0)->below;

@@ -113,8 +113,11 @@ static int count_ahead(struct map_writer *w, struct frame *root)
 /* A bare document is its one segment, which other records need not hold. */
 static void miss_segment(struct map_writer *w)
 {
-    struct map_write_finding r = { .code = "RECORD-MISSING", .severity = SEVERITY_ERROR, .missing = true,
-                                   .place = w->plan->guide->set, .found = "nothing of the record belongs in this segment",
+    struct map_write_finding r = { .code = "RECORD-MISSING",
+                                   .severity = SEVERITY_ERROR,
+                                   .missing = true,
+                                   .place = w->plan->guide->set,
+                                   .found = "nothing of the record belongs in this segment",
                                    .expected = "" };
     write_report(w, &r);
 }

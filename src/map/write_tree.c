@@ -184,7 +184,8 @@ int write_see_tree(struct map_writer *w, struct frame *root)
             return code;
         if (UNLIKELY(up.n && !above)) {
             ahead = true;
-            if (w->writing.n_kinds ? !w->writing.kind[note_of(w, items.index + 1)->kind].any_order : w->writing.parents_first)
+            if (w->writing.n_kinds ? !w->writing.kind[note_of(w, items.index + 1)->kind].any_order
+                                   : w->writing.parents_first)
                 how |= ORDER_PARENTS;
         }
     }

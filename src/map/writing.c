@@ -537,7 +537,8 @@ static struct scope_work *inner_scope(struct layout *x, const struct map_take *t
     return s;
 }
 
-/* A line that makes nodes of one kind. The same line may stand in several places: below whatever nodes its own may be. */
+/* A line that makes nodes of one kind. The same line may stand in several places: below whatever nodes its own may
+ * be. */
 static bool make_kind(struct layout *x, const struct map_take *t)
 {
     struct writing *w = x->w;

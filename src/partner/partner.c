@@ -498,8 +498,8 @@ static void make_separators(struct reading *r, const struct partner_setting *s, 
     }
     /* the one nobody chose gives way to those that were chosen */
     if (!fourth && !releases && (x->syntax.element == '^' || x->syntax.component == '^' || x->syntax.terminator == '^'))
-        x->syntax.repetition = x->syntax.element != '`' && x->syntax.component != '`' && x->syntax.terminator != '`' ? '`'
-                                                                                                                : '!';
+        x->syntax.repetition =
+            x->syntax.element != '`' && x->syntax.component != '`' && x->syntax.terminator != '`' ? '`' : '!';
     edi_write_options_init(&options);
     partner_write_options(x, &options);
     if (edi_writer_new(&options, &writer, &err) == ERR_NOMEM)
@@ -637,7 +637,8 @@ static unsigned priority_of(const struct partner_setting *s)
 /* Which way it goes, and how. */
 static void make_way(const struct partner_setting *s, struct partner_route *route)
 {
-    const struct partner_setting *by = find_setting(s, "by"), *when = find_setting(s, "when"), *to = find_setting(s, "to");
+    const struct partner_setting *by = find_setting(s, "by"), *when = find_setting(s, "when"),
+                                 *to = find_setting(s, "to");
     struct slice from = value_of(s, "from");
     bool fetched = partner_choice(PARTNER_TRANSPORTS, from, NULL, NULL) && from.n;
     uint64_t number = 1;
@@ -693,8 +694,8 @@ static bool make_pick_ups(struct reading *r, const struct partner_setting *owner
 
 static bool make_routes(struct reading *r, const struct partner_setting *owner, struct partner *p)
 {
-    struct partner_route *route = arena_array(r->arena, count_settings(owner, "receive") + count_settings(owner, "send") + 1,
-                                              sizeof(*route));
+    struct partner_route *route =
+        arena_array(r->arena, count_settings(owner, "receive") + count_settings(owner, "send") + 1, sizeof(*route));
 
     if (!route)
         return none(r);
@@ -794,7 +795,8 @@ static bool make_partner(struct reading *r, const struct partner_setting *s, str
     if (!p->retry_for)
         p->retry_for = 2 * 86400;
     p->keep = duration_of(s, "keep", 90 * 86400);
-    return (r->further || make_identities(r, s, p)) && make_routes(r, s, p) && make_pick_ups(r, s, p) && make_lists(r, s, p);
+    return (r->further || make_identities(r, s, p)) && make_routes(r, s, p) && make_pick_ups(r, s, p) &&
+           make_lists(r, s, p);
 }
 
 /* --- Reading --------------------------------------------------------------------------- */

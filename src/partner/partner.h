@@ -118,8 +118,8 @@ struct partner_setting {
     struct place value_at;                  /* of its first value */
 };
 
-/* A line `group`: the partner's and our codes in the GS. Under `edifact` a line `message`, without codes; the last one is
- * for all messages, as the line `edifact` says it. */
+/* A line `group`: the partner's and our codes in the GS. Under `edifact` a line `message`, without codes; the last one
+ * is for all messages, as the line `edifact` says it. */
 struct partner_group {
     struct slice them, us;          /* `us` may be empty: as in the ISA */
     struct slice version;           /* GS08, or the directory "D.96A"; empty: not said */
@@ -155,10 +155,10 @@ struct partner_identity {
     uint32_t line;
 };
 
-/* A line `receive` or `send`: which document stands for which record, where it comes from and where it goes. The words before
- * them say who does it: a trading partner's file speaks of us, that of a system of our own may speak of the system. So
- * which way it goes is told by how: what is handed over has a `by`, what is fetched comes `from folder`; without either, `send`
- * goes to the partner and `receive` comes from him. */
+/* A line `receive` or `send`: which document stands for which record, where it comes from and where it goes. The words
+ * before them say who does it: a trading partner's file speaks of us, that of a system of our own may speak of the
+ * system. So which way it goes is told by how: what is handed over has a `by`, what is fetched comes `from folder`;
+ * without either, `send` goes to the partner and `receive` comes from him. */
 struct partner_route {
     bool send;
     bool out;                   /* it goes to the partner */
@@ -234,8 +234,9 @@ int partner_read(struct slice file, struct slice text, struct complaints *c, str
                  struct err *err);
 /* The same from a file: also ERR_MISSING, ERR_IO. */
 int partner_load(const char *path, struct complaints *c, struct partner **partner_r, struct err *err);
-/* The same to find errors: of a wrong file, too, a partner is made where that can be, with the guides and maps it names as
- * far as they were understood. With ERR_CONFIG it is good for agreement_new() and partner_free() and nothing else. */
+/* The same to find errors: of a wrong file, too, a partner is made where that can be, with the guides and maps it names
+ * as far as they were understood. With ERR_CONFIG it is good for agreement_new() and partner_free() and nothing
+ * else. */
 int partner_load_to_check(const char *path, struct complaints *c, struct partner **partner_r, struct err *err);
 void partner_free(struct partner **partner);
 

@@ -194,7 +194,8 @@ void record_finding_text(const struct record_finding *f, struct buf *out)
     else
         buf_add_text(out, "the record");
     buf_add_text(out, ": ");
-    if (f->found.n && f->found.p[0] != '[' && f->found.p[0] != '{' && f->code != RECORD_KEY_UNKNOWN_FINDING && f->code != RECORD_KEY_TWICE_FINDING) {
+    if (f->found.n && f->found.p[0] != '[' && f->found.p[0] != '{' && f->code != RECORD_KEY_UNKNOWN_FINDING &&
+        f->code != RECORD_KEY_TWICE_FINDING) {
         buf_add_safe(out, f->found, 100);
         buf_add_char(out, ' ');
     }

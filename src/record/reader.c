@@ -1015,7 +1015,8 @@ int record_check_whole(const struct record_kind *kind, const struct record *reco
     return found;
 }
 
-int record_text(const struct json_tape *tape, struct slice path, struct arena *arena, struct slice *text, struct err *err)
+int record_text(const struct json_tape *tape, struct slice path, struct arena *arena, struct slice *text,
+                struct err *err)
 {
     uint32_t node = 0;
     bool more = true;

@@ -62,7 +62,8 @@ void record_reader_free(struct record_reader **reader);
 /* 1: a record. 0: the end. ERR_DATA, or ERR_LIMIT with words that say which: this record cannot be read, the next call
  * goes on behind it. ERR_IO, ERR_NOMEM: for good, every further call returns the same. */
 int record_reader_next(struct record_reader *reader, const struct record **record_r, struct err *err);
-/* A record that stays when its reader goes on: its text and tape are taken over. Serves again and again; zero at first. */
+/* A record that stays when its reader goes on: its text and tape are taken over. Serves again and again; zero at
+ * first. */
 struct record_kept {
     struct record record;
     struct json_tape tape;
@@ -76,8 +77,8 @@ void record_kept_deinit(struct record_kept *kept);
 /* After a bad record: where it starts. */
 void record_reader_place(const struct record_reader *reader, uint64_t *number_r, uint64_t *line_r, uint64_t *offset_r);
 
-/* The text of the member at a path of names ("ship_to.id"), decoded; it borrows from the tape's text or the arena. Its p is NULL where
- * there is none, or it is no string. 0 or ERR_NOMEM. */
+/* The text of the member at a path of names ("ship_to.id"), decoded; it borrows from the tape's text or the arena. Its
+ * p is NULL where there is none, or it is no string. 0 or ERR_NOMEM. */
 int record_text(const struct json_tape *tape, struct slice path, struct arena *arena, struct slice *text_r, struct err *err);
 
 struct record_items {               /* private */

@@ -205,7 +205,8 @@ static struct loader *look_beside(struct loader *l, struct slice name, uint32_t 
             return other;
     place = place_of_value(l, reference);
     if (!l->first->opens || name.n > 100 || memchr(name.p, '/', name.n) || name.p[0] == '.') {
-        complain(l->complaints, &place, "a reference must look like \"#/$defs/NAME\", or \"KIND.VERSION.schema.json#/$defs/NAME\"");
+        complain(l->complaints, &place,
+                 "a reference must look like \"#/$defs/NAME\", or \"KIND.VERSION.schema.json#/$defs/NAME\"");
         return NULL;
     }
     other = calloc(1, sizeof(*other));
@@ -238,7 +239,8 @@ static struct loader *look_beside(struct loader *l, struct slice name, uint32_t 
     return l->nomem ? NULL : other;
 }
 
-/* The schema that a $ref names, and in *l_r the loader whose it is; 0 when there is none (and that is complained of). */
+/* The schema that a $ref names, and in *l_r the loader whose it is; 0 when there is none (and that is complained
+ * of). */
 static uint32_t resolve(struct loader *l, uint32_t reference, struct loader **l_r)
 {
     struct slice path, file, prefix = SLICE("/$defs/"), best = { NULL, 0 };

@@ -1,10 +1,10 @@
 /*
  * objects: payloads on disk. See objects.h.
  *
- * A large one is written to tmp/, synced there and then renamed to its name, so nothing in objects/ is ever half written, and what
- * a failed fsync leaves has no name and is forgotten. A small one is appended to the segment that this writer opened. Until
- * objects_sync() nobody has been promised anything: when it fails, the segment is left as it is, never written again, and the
- * next small payload opens another.
+ * A large one is written to tmp/, synced there and then renamed to its name, so nothing in objects/ is ever half
+ * written, and what a failed fsync leaves has no name and is forgotten. A small one is appended to the segment that
+ * this writer opened. Until objects_sync() nobody has been promised anything: when it fails, the segment is left as it
+ * is, never written again, and the next small payload opens another.
  *
  * Folders below objects/ are made when first needed and synced into objects/ before anything is put into them.
  * Never truncates, never writes over: bytes that a failed write left in a segment stay there, named by nobody.
@@ -104,7 +104,8 @@ static bool hash_of(const char *folder, const char *name, uint8_t hash_r[OBJECT_
 static bool segment_of(const char *name, uint32_t *segment_r)
 {
     uint64_t n;
-    if (strlen(name) < 6 || !slice_number(slice_of(name), UINT32_MAX, &n) || n == 0 || (name[0] == '0' && strlen(name) > 6))
+    if (strlen(name) < 6 || !slice_number(slice_of(name), UINT32_MAX, &n) || n == 0 ||
+        (name[0] == '0' && strlen(name) > 6))
         return false;
     *segment_r = (uint32_t)n;
     return true;
@@ -178,7 +179,8 @@ int objects_make(const char *spool, struct err *err)
         const char *name;
         mode_t mode;
     } folders[] = {
-        { "objects", 0700 }, { "segments", 0700 }, { "tmp", 0700 }, { "archive", 0700 }, { "in", 0750 }, { "out", 0750 },
+        { "objects", 0700 }, { "segments", 0700 }, { "tmp", 0700 },
+        { "archive", 0700 }, { "in", 0750 },       { "out", 0750 },
     };
     int fd, above, r = 0;
 
@@ -199,7 +201,8 @@ int objects_make(const char *spool, struct err *err)
 }
 
 /* Calls back for each name in a folder below `at` but "." and "..". A negative answer ends it and is returned. */
-static int each_name(int at, const char *name, int (*each)(void *ctx, int folder, const char *name), void *ctx, struct err *err)
+static int each_name(int at, const char *name, int (*each)(void *ctx, int folder, const char *name), void *ctx,
+                     struct err *err)
 {
     int r = 0, fd = open_at(at, name, O_RDONLY | O_DIRECTORY, 0);
     DIR *d = fd < 0 ? NULL : fdopendir(fd);
@@ -319,7 +322,8 @@ void objects_segments_up_to(struct objects *o, uint32_t segment)
     o->highest = segment;
 }
 
-void objects_archives(struct objects *o, int (*path)(void *ctx, uint32_t archive, struct buf *path_r, struct err *err), void *ctx)
+void objects_archives(struct objects *o, int (*path)(void *ctx, uint32_t archive, struct buf *path_r, struct err *err),
+                      void *ctx)
 {
     o->archive_path = path;
     o->archive_ctx = ctx;
@@ -495,8 +499,8 @@ static void list_added(struct objects *o, const uint8_t hash[OBJECT_HASH])
         o->unlisted = true;
 }
 
-/* Gives the synced file in tmp/ its name. If that is taken, by what the ledger does not know, the new file takes its place: the
- * old one may not be whole on the disk. */
+/* Gives the synced file in tmp/ its name. If that is taken, by what the ledger does not know, the new file takes its
+ * place: the old one may not be whole on the disk. */
 static int place_file(struct object_writer *w, const uint8_t hash[OBJECT_HASH], struct err *err)
 {
     struct objects *o = w->o;
@@ -631,7 +635,8 @@ static int open_payload(struct objects *o, const struct payload *p, int *fd_r, s
     *fd_r = open_at(p->segment ? o->segments : o->objects, name, O_RDONLY | O_NONBLOCK, 0);
     if (*fd_r < 0) {
         if (errno == ENOENT)
-            return err_set(err, ERR_MISSING, "%s/%s/%s: is not there", o->path, p->segment ? "segments" : "objects", name);
+            return err_set(err, ERR_MISSING, "%s/%s/%s: is not there", o->path, p->segment ? "segments" : "objects",
+                           name);
         return err_system(err, "%s/%s/%s", o->path, p->segment ? "segments" : "objects", name);
     }
     if (fstat(*fd_r, &st) < 0)
@@ -673,7 +678,8 @@ static int compare(struct objects *o, const struct payload *p, EVP_MD_CTX *diges
 }
 
 /* Reads it in pieces of at most `room` bytes and compares. */
-static int read_and_compare(struct objects *o, const struct payload *p, int fd, char *to, size_t room, bool keep, struct err *err)
+static int read_and_compare(struct objects *o, const struct payload *p, int fd, char *to, size_t room, bool keep,
+                            struct err *err)
 {
     uint64_t at = 0;
     int r;

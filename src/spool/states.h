@@ -1,8 +1,8 @@
 /*
  * states: what a transmission, a document and a delivery can be, and which arrow leads from where to where.
  *
- * The same as the tables of README.md beside this; `tests/check-states` compares them. A row of ARROWS is
- * X(THING, ARROW, FROM, TO), where FROM and TO are sets of states. A state's number is in the ledger: new ones come last.
+ * The same as the tables of README.md beside this; `tests/check-states` compares them. A row of ARROWS is X(THING,
+ * ARROW, FROM, TO), where FROM and TO are sets of states. A state's number is in the ledger: new ones come last.
  */
 #ifndef WAYBILL_SPOOL_STATES_H
 #define WAYBILL_SPOOL_STATES_H

@@ -125,8 +125,9 @@ static const char first[] =
     " receiver TEXT NOT NULL, transmission INTEGER NOT NULL,"
     " PRIMARY KEY (partner, control, level, sender, receiver, transmission)) STRICT, WITHOUT ROWID;";
 
-/* The archive. aged: of a transmission: its payloads went there, or will when the last that names them goes; of a payload: by
- * how many rows that went it is named. archive: the file of the archive that it lies in, 0: it is at hand; `offset` is then in there. */
+/* The archive. aged: of a transmission: its payloads went there, or will when the last that names them goes; of a
+ * payload: by how many rows that went it is named. archive: the file of the archive that it lies in, 0: it is at hand;
+ * `offset` is then in there. */
 static const char second[] =
     "ALTER TABLE transmission ADD COLUMN aged INTEGER;"
     "CREATE INDEX transmission_at_hand ON transmission (partner, done) WHERE aged IS NULL AND forgotten IS NULL AND"

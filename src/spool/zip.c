@@ -34,7 +34,8 @@ static int flush(struct zip_writer *w)
     return r;
 }
 
-/* libarchive forgets memory of its own when it is told that a write failed: so it is not, and whoever called it asks. */
+/* libarchive forgets memory of its own when it is told that a write failed: so it is not, and whoever called it
+ * asks. */
 static la_ssize_t take(struct archive *zip, void *ctx, const void *p, size_t n)
 {
     struct zip_writer *w = ctx;

@@ -5,8 +5,8 @@
  * or CR; a field in quotes may hold all of these, and a quote as two. A byte order mark is passed over, and so are
  * empty lines. Fields are never trimmed or taken for numbers: 007 stays 007.
  *
- * Nothing is copied or allocated: fields borrow from the text, which must outlive them. Any byte may be in a field; it is
- * for the caller to say what a text is.
+ * Nothing is copied or allocated: fields borrow from the text, which must outlive them. Any byte may be in a field; it
+ * is for the caller to say what a text is.
  */
 #ifndef WAYBILL_TREE_CSV_H
 #define WAYBILL_TREE_CSV_H
