@@ -914,7 +914,7 @@ static uint32_t room_for(const struct map_scope *s, const struct map_take *t)
 static bool falls_to_another(const struct map_scope *s, const struct map_take *t, uint64_t once)
 {
     for (const struct map_take *o = s->program[t->node - s->first]; o && o != t; o = o->next)
-        if (o->once && !o->n_select && !(once >> (o->once - 1) & 1))
+        if (o->once && !o->n_select && !(once & o->once))
             return true;
     return false;
 }
@@ -928,7 +928,7 @@ static bool in_row(const struct map_scope *s, const struct map_take *t)
 static void add_object(struct chance *c, const struct map_scope *s, bool item, struct buf *to)
 {
     uint64_t done[4] = { 0 };
-    uint64_t once = 0;      /* single segments that are there */
+    uint64_t once = 0;      /* single segments that are there, by their bits */
     uint16_t there[1000] = { 0 };       /* how often each node is there, by any line */
     bool row = false;       /* the row's own segment is there */
     size_t start;
@@ -970,8 +970,7 @@ static void add_object(struct chance *c, const struct map_scope *s, bool item, s
         case TAKE_SEGMENT:
             if (!add_fields(c, s, t, to))
                 break;
-            if (t->once)
-                once |= 1ull << (t->once - 1);
+            once |= t->once;
             row |= s->row && t->segment == guide->node[s->row].first;
             break;
         case TAKE_FOLD:
