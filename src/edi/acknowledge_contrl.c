@@ -13,6 +13,7 @@
 #include "base/limits.h"
 #include "edi/acknowledge_inside.h"
 #include "edi/contrl.h"
+#include "edi/delimiters.h"
 
 enum {
     SEGMENTS_MOST = 999,    /* UCSs of a message */
@@ -287,6 +288,10 @@ static int choose_format(struct acknowledge *a, const struct edi_interchange *i)
     c->format.decimal = i->decimal == ',' ? ',' : '.';
     if (serves(&i->syntax))
         c->format.syntax = i->syntax;
+    if (c->version_4) { /* as the envelope will have it */
+        c->format.syntax.repetition = delimiters_repetition(&c->format.syntax);
+        usual.syntax.repetition = delimiters_repetition(&usual.syntax);
+    }
     /* who writes small letters where UNOA has none is answered with them: references must come back as they are */
     if (i->charset == CHARSET_UNOA &&
         !(has_all(CHARSET_UNOA, i->control) && has_all(CHARSET_UNOA, i->sender) && has_all(CHARSET_UNOA, i->receiver)))

@@ -251,3 +251,9 @@ enum found delimiters_of_unb(const char *p, size_t n, bool last, struct edi_synt
     *length_r = at;
     return FOUND;
 }
+
+char delimiters_repetition(const struct edi_syntax *x)
+{
+    const char taken[] = { x->element, x->component, x->release, x->terminator };
+    return x->repetition ? x->repetition : memchr(taken, '*', sizeof(taken)) ? 0 : '*';
+}

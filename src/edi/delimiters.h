@@ -32,6 +32,9 @@ struct edi_una {
  * many bytes of p are the UNA and what stands between it and the UNB. */
 enum found delimiters_of_unb(const char *p, size_t n, bool last, struct edi_syntax *syntax_r, struct edi_una *una_r,
                              size_t *length_r);
+/* The repetition separator that an interchange of syntax version 4 is written with: an asterisk where none was named and
+ * nothing else is one (ISO 9735-1, service characters); 0: none. */
+char delimiters_repetition(const struct edi_syntax *syntax);
 /* Is the terminator at p[at] released? p[from] is the first byte that may be a release character. */
 bool delimiters_released(const char *p, size_t from, size_t at, char release);
 /* The first terminator, NULL: there is none. p is where a segment begins. */

@@ -7,6 +7,8 @@
 
 #include <stdio.h>
 
+#include "edi/delimiters.h"
+
 /* How a dialect writes them. Each begins a segment and leaves it for the caller to end. */
 struct envelopes {
     int (*interchange)(struct edi_writer *w, const struct edi_envelope *e);
@@ -400,10 +402,7 @@ static int edifact_interchange(struct edi_writer *w, const struct edi_envelope *
     if (!syntax.component)
         return writer_misused(w, "an EDIFACT interchange needs a component separator");
     w->state.syntax_version = version.n == 1 ? version.p[0] : 0;
-    if (!is_four(w))
-        syntax.repetition = 0;
-    else if (!syntax.repetition && syntax.element != '*' && syntax.terminator != '*' && syntax.component != '*')
-        syntax.repetition = '*';
+    syntax.repetition = is_four(w) ? delimiters_repetition(&syntax) : 0;
     writer_use_syntax(w, &syntax);
     /* begun once before the advice, too: what gathered goes out there and not behind it */
     code = edi_write_begin(w, SLICE("UNB"));
