@@ -394,8 +394,10 @@ enum walk reader_walk(struct edi_reader *r, bool last)
                 continue;
             }
             const enum found other = reader_begins_other(r, base + start, last);
-            if (other == NEED_MORE)
+            if (other == NEED_MORE) {
+                r->from = origin + from; /* the blanks before it are still to be told */
                 return WALK_MORE;
+            }
             if (other == FOUND) {
                 if (r->level != OUTSIDE)
                     reader_close_interchange_early(r);
