@@ -117,6 +117,17 @@ static void note_layout(struct edi_reader *r, size_t from, size_t start, size_t 
         r->empty_at = start;
 }
 
+/* Does a header mean what its bytes are? Neither released characters are in it nor any that another character set may
+ * have otherwise: its number is compared with others. */
+static bool is_plain_header(const struct edi_reader *r, const char *p, const char *end)
+{
+    const struct edi_syntax *x = &r->syntax;
+    for (; p < end; p++)
+        if (*p != x->element && *p != x->component && (*p < ' ' || *p > '~' || *p == x->release))
+            return false;
+    return true;
+}
+
 /* A document's header: is its number new in the group or has it been used there (or is there none), is its set new
  * there? */
 static void look_at_header(struct edi_reader *r, const char *p, const char *next, bool *fresh_r, bool *used_r,
@@ -169,6 +180,10 @@ enum walk runs_split(struct edi_reader *r, bool last)
         }
         if (role == ROLE_DOCUMENT && !open) {
             bool used;
+            if (!is_plain_header(r, p, r->buf + next - 1)) {
+                odd = true;
+                break;
+            }
             look_at_header(r, p, r->buf + next, &fresh, &used, &new_set);
             if (used || new_set) {
                 if (hand_over_run(r, &run, start, whole) < 0)
