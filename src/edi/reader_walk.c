@@ -47,8 +47,8 @@ int reader_take_segment(struct edi_reader *r, const struct segment *s)
     return !s ? r->stopped : s->flags & SEGMENT_PARTS && !s->part ? take_parts(r, s) : take_readable(r, s);
 }
 
-/* BIN*length*data and BDS*filter*length*data: the data may hold anything. s is what the index took for the
- * segment; `block` is how many bytes of it there are. */
+/* BIN*length*data and BDS*filter*length*data: the data may hold anything. s is what the index took for the segment;
+ * *from, where it leads on, is set unless it is a segment like others (WALK_DONE). */
 static enum walk take_binary(struct edi_reader *r, const struct segment *s, size_t *from, bool last)
 {
     unsigned length_at = s->base[s->start + 1] == 'I' ? 1 : 2;

@@ -5,9 +5,9 @@
  * Here only what bounds a document is looked at, its header and trailer, and what the other reader cannot know: whether
  * a control number was used before, and where the run stands in the file. Only a document whose bounds are beyond
  * doubt is handed over. Where anything is odd about them (the trailer is missing, binary data or another interchange
- * lie inside, a line break may stand for a terminator, it is very long), the reader that cuts reads the document by
- * itself, when those before are done. What is wrong inside is the other's to say. A run borrows its bytes from the
- * buffer of the reader that cuts; nothing is freed here.
+ * lie inside, a line break may stand for a terminator, the header does not read as its bytes, it is very long), the
+ * reader that cuts reads the document by itself, when those before are done. What is wrong inside is the other's to
+ * say. A run borrows its bytes from the buffer of the reader that cuts; nothing is freed here.
  */
 #include "edi/reader_inside.h"
 

@@ -168,7 +168,7 @@ static void worker_deinit(struct worker *w)
     complaints_deinit(&w->complaints);
 }
 
-/* `splits`: its reader hands documents over. */
+/* run: where its reader hands documents over; NULL: it reads them all. */
 static int worker_init(struct worker *w, struct translate *t,
                        int (*run)(void *, const struct edi_reader *, const struct edi_run *), struct err *err)
 {
